@@ -1,0 +1,71 @@
+// Keys → bytes. A key is written once, under a name that was never used before, and never changed; then it may be deleted.
+// No correctness rests on conditional writes, on listing, or on read-after-overwrite: real S3 servers differ in all three.
+
+/** `pack/3f/0198…` — printable ASCII without `..`; built only in paths.ts. */
+export type Key = string & { readonly __brand: 'Key' }
+
+/** A part of a value: `sizeBytes` bytes from `offset` on. */
+export interface ByteRange {
+  readonly offset: number
+  readonly sizeBytes: number
+}
+
+export interface Bucket {
+  readonly kind: 'filesystem' | 's3' | 'memory'
+
+  /** Folder for files that will be handed to `uploadFile`; the same file system as the bucket's where that saves a copy. */
+  readonly spoolFolder: string
+
+  /**
+   * Stores a small value. Durable and visible when it resolves; on an error the key may or may not exist (sweep it by its intent row).
+   * Retried inside on UnavailableError-like answers; the bytes are the caller's and are not changed.
+   */
+  put(key: Key, bytes: Uint8Array, signal?: AbortSignal): Promise<void>
+
+  /**
+   * Stores a file that may still be growing. The file belongs to the upload until `complete` or `abort` ends, which remove it.
+   * Bytes below `firstPartSizeBytes` may change until `complete` (the header of a pack is known last); others may not once announced.
+   */
+  uploadFile(key: Key, path: string): FileUpload
+
+  /** The bytes of that range, exactly; InputError('range') never: a short value is CorruptError('short'), a missing key CorruptError('missing-key'). */
+  get(key: Key, range: ByteRange, signal?: AbortSignal): Promise<Uint8Array>
+
+  /** As `get`, in order, in chunks of the bucket's choosing, with back-pressure. */
+  stream(key: Key, range: ByteRange, signal?: AbortSignal): AsyncIterable<Uint8Array>
+
+  /** Size, or null when there is no such key. */
+  head(key: Key, signal?: AbortSignal): Promise<{ readonly sizeBytes: number } | null>
+
+  /** Removes the key and any unfinished upload to it; no error when there is none. */
+  delete(key: Key, signal?: AbortSignal): Promise<void>
+
+  /** Every key below the prefix, in no promised order; may miss or repeat what changes meanwhile. For fsck only. */
+  list(prefix: string, signal?: AbortSignal): AsyncIterable<{ readonly key: Key; readonly sizeBytes: number }>
+
+  /** One cheap round trip that throws UnavailableError when the bucket can't serve. */
+  probe(signal?: AbortSignal): Promise<void>
+
+  /** Ends idle connections. */
+  close(): Promise<void>
+}
+
+export interface FileUpload {
+  /** All bytes of the file below `sizeBytes` (but for the first part) are final: they may be sent ahead. Returns at once. */
+  advance(sizeBytes: number): void
+  /** The file is whole and `sizeBytes` long: durable and visible when it resolves. Removes the file. One PUT where it fits one part. */
+  complete(sizeBytes: number, signal?: AbortSignal): Promise<void>
+  /** Gives the upload up: stops its requests, removes parts and file; never throws. */
+  abort(): Promise<void>
+}
+
+/** Requests made so far, for `GET /metrics`, tests and the storage figures. */
+export interface BucketRequests {
+  puts: number
+  gets: number
+  heads: number
+  deletes: number
+  lists: number
+  bytesIn: number
+  bytesOut: number
+}
