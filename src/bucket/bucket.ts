@@ -1,5 +1,6 @@
 // Keys → bytes. A key is written once, under a name that was never used before, and never changed; then it may be deleted.
 // No correctness rests on conditional writes, on listing, or on read-after-overwrite: real S3 servers differ in all three.
+// Every method ends in a result, CorruptError or UnavailableError (errors.ts has the codes), also when its signal fires ('aborted').
 
 /** `pack/3f/0198…` — printable ASCII without `..`; built only in paths.ts. */
 export type Key = string & { readonly __brand: 'Key' }
@@ -16,22 +17,31 @@ export interface Bucket {
   /** Folder for files that will be handed to `uploadFile`; the same file system as the bucket's where that saves a copy. */
   readonly spoolFolder: string
 
+  /** What fits here is sent with one PUT by `uploadFile`; its first so many bytes are sent last. */
+  readonly partSizeBytes: number
+
+  /** Counts since this instance was made; live. */
+  readonly requests: Readonly<BucketRequests>
+
   /**
    * Stores a small value. Durable and visible when it resolves; on an error the key may or may not exist (sweep it by its intent row).
-   * Retried inside on UnavailableError-like answers; the bytes are the caller's and are not changed.
+   * Retried inside while that can help; the bytes are the caller's and are not changed.
    */
   put(key: Key, bytes: Uint8Array, signal?: AbortSignal): Promise<void>
 
   /**
    * Stores a file that may still be growing. The file belongs to the upload until `complete` or `abort` ends, which remove it.
-   * Bytes below `firstPartSizeBytes` may change until `complete` (the header of a pack is known last); others may not once announced.
+   * Bytes below `partSizeBytes` may change until `complete` (the header of a pack is known last); others may not once announced.
    */
   uploadFile(key: Key, path: string): FileUpload
 
-  /** The bytes of that range, exactly; InputError('range') never: a short value is CorruptError('short'), a missing key CorruptError('missing-key'). */
+  /** The bytes of that range, exactly: a value that is too short is CorruptError('short'), a missing key CorruptError('missing-key'). */
   get(key: Key, range: ByteRange, signal?: AbortSignal): Promise<Uint8Array>
 
-  /** As `get`, in order, in chunks of the bucket's choosing, with back-pressure. */
+  /** As `get` but at once, by blocking the thread: only where bytes are near (a local file), and only for worker threads to call. */
+  readNow?(key: Key, range: ByteRange): Uint8Array
+
+  /** As `get`, in order, in chunks of the bucket's choosing (at most 4 MiB; the consumer's to keep), with back-pressure. */
   stream(key: Key, range: ByteRange, signal?: AbortSignal): AsyncIterable<Uint8Array>
 
   /** Size, or null when there is no such key. */
@@ -53,7 +63,10 @@ export interface Bucket {
 export interface FileUpload {
   /** All bytes of the file below `sizeBytes` (but for the first part) are final: they may be sent ahead. Returns at once. */
   advance(sizeBytes: number): void
-  /** The file is whole and `sizeBytes` long: durable and visible when it resolves. Removes the file. One PUT where it fits one part. */
+  /**
+   * The file is whole and `sizeBytes` long: durable and visible when it resolves. One PUT where it fits one part.
+   * Ends the upload either way: on an error too the file and the parts are removed; the key may or may not exist.
+   */
   complete(sizeBytes: number, signal?: AbortSignal): Promise<void>
   /** Gives the upload up: stops its requests, removes parts and file; never throws. */
   abort(): Promise<void>
@@ -66,6 +79,10 @@ export interface BucketRequests {
   heads: number
   deletes: number
   lists: number
+  /** Bytes of values sent to the bucket and read from it, retries included. */
   bytesIn: number
   bytesOut: number
+  /** Requests that were made again after a failure, and calls that failed in the end. */
+  retries: number
+  failures: number
 }

@@ -15,7 +15,8 @@ create table token (
   hash bytea not null unique check (octet_length(hash) = 32), -- SHA-256 of the secret: secrets are 160 random bits, so no slow hash is needed
   created_at timestamptz not null default now(),
   expires_at timestamptz,
-  last_used_at timestamptz
+  last_used_at timestamptz,
+  unique (account_id, name) -- so that a token can be named to revoke it
 );
 
 -- A network owns objects (packs); its repositories (a parent and its forks) own refs.
@@ -24,7 +25,7 @@ create table network (
   object_format text not null check (object_format in ('sha1', 'sha256')),
   packs_version bigint not null default 0, -- grows with every change of its pack rows: readers' caches compare it
   created_at timestamptz not null default now()
-);
+) with (fillfactor = 80); -- updated with every push: room on the page for the new row, so that no index is touched
 
 create table repository (
   id bigint generated always as identity primary key,
@@ -38,7 +39,7 @@ create table repository (
   created_at timestamptz not null default now(),
   updated_at timestamptz not null default now(),
   pushed_at timestamptz
-);
+) with (fillfactor = 80);
 create unique index repository_owner_name on repository (owner_id, lower(name));
 create index repository_network on repository (network_id);
 
@@ -48,7 +49,7 @@ create table ref (
   oid bytea not null check (octet_length(oid) in (20, 32)),
   peeled bytea check (octet_length(peeled) in (20, 32)), -- for an annotated tag: what it finally points to
   primary key (repository_id, name)
-);
+) with (fillfactor = 85);
 
 create table reflog (
   id bigint generated always as identity primary key,
@@ -100,6 +101,17 @@ create table outbox (
   at timestamptz not null default now()
 );
 
+-- Work that one node at a time does in the background. A node takes a kind by writing its own id and a lease that it keeps renewing.
+create table job (
+  kind text primary key,
+  due_at timestamptz not null default now(),
+  holder uuid,              -- the node that runs it now
+  leased_until timestamptz, -- past: whoever held it is gone
+  ended_at timestamptz,     -- of the last run, whether it succeeded or not
+  error text,               -- of the last run, null when it succeeded
+  check ((holder is null) = (leased_until is null))
+);
+
 -- Facts about the database itself; schema_floor is the oldest server version number that may run on it.
 create table server_fact (
   name text primary key,
@@ -108,4 +120,4 @@ create table server_fact (
 insert into server_fact (name, value) values ('schema_floor', '1');
 
 -- migrate:down
-drop table server_fact, outbox, key_deletion, pack, upload_intent, reflog, ref, repository, network, token, account;
+drop table server_fact, job, outbox, key_deletion, pack, upload_intent, reflog, ref, repository, network, token, account;

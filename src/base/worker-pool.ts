@@ -1,0 +1,107 @@
+// Worker threads for work that would hold up the event loop. A job is a payload and a message port of its own; what passes over the
+// port is the job's business (message-stream.ts carries bytes with back-pressure). Several jobs may share a worker: they take turns
+// whenever one waits for its port.
+import { availableParallelism } from 'node:os'
+import { MessageChannel, type MessagePort, parentPort, type Transferable, Worker } from 'node:worker_threads'
+import { UnavailableError } from './errors.ts'
+
+export interface WorkerPoolOptions {
+  /** The module that calls `serveJobs`. */
+  readonly entry: URL
+  /** Handed to each worker as `workerData`. */
+  readonly data: unknown
+  /** Threads at most; they are started when needed and kept. Default: one for each core, 2 at least. */
+  readonly threads?: number
+  /** Jobs at once in one worker; beyond that `run` waits. */
+  readonly jobsPerWorker?: number
+  /** Told when a worker died of itself; its jobs have failed with UnavailableError('worker'). */
+  readonly onCrash?: (error: unknown) => void
+}
+
+interface Seat {
+  readonly worker: Worker
+  readonly ports: Set<MessagePort>
+  failed: unknown
+}
+
+interface JobMessage {
+  readonly kind: string
+  readonly payload: unknown
+  readonly port: MessagePort
+}
+
+export class WorkerPool {
+  readonly #options: Required<Pick<WorkerPoolOptions, 'threads' | 'jobsPerWorker'>> & WorkerPoolOptions
+  #seats: Seat[] = []
+  readonly #waiting: (() => void)[] = []
+  #closed = false
+
+  constructor(options: WorkerPoolOptions) {
+    this.#options = { threads: Math.max(2, availableParallelism()), jobsPerWorker: 8, ...options }
+  }
+
+  /**
+   * Starts a job in the least busy worker. `use` talks to it over the port; the job's place is free again when `use` has ended.
+   * When the worker dies, the port closes: `use` sees that as the end of its messages, and `run` throws UnavailableError('worker').
+   */
+  async run<T>(kind: string, payload: unknown, transfer: readonly Transferable[], use: (port: MessagePort) => Promise<T>): Promise<T> {
+    const seat = await this.#seat()
+    const { port1, port2 } = new MessageChannel()
+    seat.ports.add(port1)
+    try {
+      seat.worker.postMessage({ kind, payload, port: port2 } satisfies JobMessage, [port2, ...transfer])
+      return await use(port1)
+    } catch (cause) {
+      if (seat.failed !== undefined) throw new UnavailableError('worker', 'the worker thread ended', { cause: seat.failed })
+      throw cause
+    } finally {
+      seat.ports.delete(port1)
+      port1.close()
+      this.#waiting.shift()?.()
+    }
+  }
+
+  /** Ends all workers; jobs that still run fail. */
+  async close(): Promise<void> {
+    this.#closed = true
+    await Promise.all(this.#seats.map((seat) => seat.worker.terminate()))
+  }
+
+  async #seat(): Promise<Seat> {
+    for (;;) {
+      if (this.#closed) throw new UnavailableError('worker', 'the server is stopping')
+      const idle = this.#seats.find((seat) => seat.ports.size === 0)
+      if (idle) return idle
+      if (this.#seats.length < this.#options.threads) return this.#start()
+      const least = this.#seats.reduce((a, b) => (b.ports.size < a.ports.size ? b : a))
+      if (least.ports.size < this.#options.jobsPerWorker) return least
+      await new Promise<void>((resolve) => this.#waiting.push(resolve))
+    }
+  }
+
+  #start(): Seat {
+    const worker = new Worker(this.#options.entry, { workerData: this.#options.data })
+    const seat: Seat = { worker, ports: new Set(), failed: undefined }
+    const gone = (error: unknown) => {
+      if (seat.failed !== undefined) return
+      seat.failed = error
+      this.#seats = this.#seats.filter((other) => other !== seat)
+      for (const port of seat.ports) port.close()
+      if (!this.#closed) this.#options.onCrash?.(error)
+    }
+    worker.on('error', gone)
+    worker.on('exit', (code) => gone(new Error(`the worker ended with code ${code}`)))
+    worker.unref()
+    this.#seats.push(seat)
+    return seat
+  }
+}
+
+/** In a worker: runs each job by its kind. A handler's own errors are its business to report over the port; the port closes at its end. */
+export function serveJobs(handlers: Record<string, (payload: never, port: MessagePort) => Promise<void>>): void {
+  parentPort?.on('message', ({ kind, payload, port }: JobMessage) => {
+    const handler = handlers[kind]
+    if (!handler) throw new Error(`no such job: ${kind}`)
+    void handler(payload as never, port).finally(() => port.close())
+  })
+}

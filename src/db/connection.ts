@@ -1,0 +1,146 @@
+// How we talk to PostgreSQL: a pool whose statements are prepared once per connection and whose errors are sorted into our families.
+import pg from 'pg'
+import { type Log, UnavailableError } from '../base/index.ts'
+
+export interface PoolOptions {
+  /** postgresql://… ; a Unix socket's folder goes in `?host=`. */
+  readonly url: string
+  readonly poolSize: number
+  readonly log: Log
+  readonly statementTimeoutMs?: number
+  /** Prepared statements; off for a PgBouncer that hands connections over between transactions. */
+  readonly isPreparing?: boolean
+}
+
+const int8 = 20
+/** int8 as a number: ids and sizes of ours stay below 2^53 (docs/decisions/0002-query-library.md). */
+const types = {
+  getTypeParser(oid: number, format?: 'text' | 'binary') {
+    if (oid === int8 && format !== 'binary') return parseSafeInteger
+    return pg.types.getTypeParser(oid, format as 'text')
+  },
+}
+
+function parseSafeInteger(text: string): number {
+  const value = Number(text)
+  if (!Number.isSafeInteger(value)) throw new RangeError(`bigint ${text} is outside of ±(2^53 − 1)`)
+  return value
+}
+
+/** The pool. It outlives restarts of PostgreSQL: broken connections leave it, the next query makes new ones. */
+export function openPool(options: PoolOptions): pg.Pool {
+  const pool = new pg.Pool({
+    connectionString: options.url,
+    max: options.poolSize,
+    types: types as pg.CustomTypesConfig,
+    application_name: 'stemma',
+    connectionTimeoutMillis: 5000,
+    idleTimeoutMillis: 60_000,
+    keepAlive: true,
+    statement_timeout: options.statementTimeoutMs ?? 30_000,
+    lock_timeout: 15_000,
+    idle_in_transaction_session_timeout: 60_000,
+  })
+  // Without a listener, an idle connection that breaks ends the whole process.
+  pool.on('error', (error) => options.log.warn({ err: error }, 'an idle database connection broke'))
+  return pool
+}
+
+/** Distinct statement texts that are prepared by name; texts beyond that (built with values in them?) are sent unnamed. */
+const mostNames = 2000
+const names = new Map<string, string>()
+
+function statementName(text: string): string | undefined {
+  let name = names.get(text)
+  if (name === undefined && names.size < mostNames) {
+    name = `s${names.size}`
+    names.set(text, name)
+  }
+  return name
+}
+
+interface PoolClient {
+  query(text: string, values: readonly unknown[]): Promise<{ command: 'SELECT'; rowCount: number; rows: never[] }>
+  release(): void
+}
+
+/** What kysely's dialect asks of a pool. */
+export class PreparingPool {
+  readonly #pool: pg.Pool
+  readonly #isPreparing: boolean
+  readonly #clients = new WeakMap<pg.PoolClient, PreparingClient>()
+
+  constructor(pool: pg.Pool, isPreparing: boolean) {
+    this.#pool = pool
+    this.#isPreparing = isPreparing
+  }
+
+  async connect(): Promise<PoolClient> {
+    let client: pg.PoolClient
+    try {
+      client = await this.#pool.connect()
+    } catch (error) {
+      throw asUnavailable(error)
+    }
+    let known = this.#clients.get(client)
+    if (known === undefined) {
+      known = new PreparingClient(client, this.#isPreparing)
+      this.#clients.set(client, known)
+    }
+    return known as unknown as PoolClient
+  }
+
+  end(): Promise<void> {
+    return this.#pool.end()
+  }
+}
+
+class PreparingClient {
+  readonly #client: pg.PoolClient
+  readonly #isPreparing: boolean
+  #isStale = false
+
+  constructor(client: pg.PoolClient, isPreparing: boolean) {
+    this.#client = client
+    this.#isPreparing = isPreparing
+    // A connection that breaks while it is lent reports to its query too; without a listener the event would end the process.
+    client.on('error', () => {})
+  }
+
+  async query(text: string, values: readonly unknown[]): Promise<pg.QueryResult> {
+    const name = this.#isPreparing && values.length > 0 ? statementName(text) : undefined
+    try {
+      return await this.#client.query(name === undefined ? { text, values: [...values] } : { name, text, values: [...values] })
+    } catch (error) {
+      if (sqlState(error) === stalePlan) this.#isStale = true
+      throw asUnavailable(error)
+    }
+  }
+
+  release(): void {
+    this.#client.release(this.#isStale)
+  }
+}
+
+/** `cached plan must not change result type`: a migration changed a table since this connection prepared its statement. */
+const stalePlan = '0A000'
+
+/** The five characters of a PostgreSQL error, or of Node's system error; undefined for others. */
+export function sqlState(error: unknown): string | undefined {
+  return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : undefined
+}
+
+const connectionStates = new Set(['57P01', '57P02', '57P03', '53300', '25P03', '57P05'])
+const systemErrors = new Set(['ECONNREFUSED', 'ECONNRESET', 'ENOENT', 'EPIPE', 'ETIMEDOUT', 'ENOTFOUND', 'EAI_AGAIN', 'EHOSTUNREACH', 'ENETUNREACH'])
+const brokenConnection = /^(Connection terminated|timeout exceeded when trying to connect|Client has encountered a connection error|Cannot use a pool after)/
+
+/** UnavailableError where the database, not the statement, is the trouble; else the error as it is. */
+export function asUnavailable(error: unknown): unknown {
+  if (!(error instanceof Error) || error instanceof UnavailableError) return error
+  const state = sqlState(error)
+  if (state === '57014') return new UnavailableError('statement-timeout', 'the database took too long over a statement', { cause: error })
+  if (state === '55P03') return new UnavailableError('lock-timeout', 'a row was locked for too long', { cause: error })
+  const isConnection =
+    state === undefined ? brokenConnection.test(error.message) : connectionStates.has(state) || state.startsWith('08') || systemErrors.has(state)
+  return isConnection ? new UnavailableError('database-unavailable', 'the database does not answer', { cause: error }) : error
+}

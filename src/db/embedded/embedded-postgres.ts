@@ -1,0 +1,165 @@
+// The private PostgreSQL 18 of a server without DATABASE_URL: made at the first start, watched, started again when it dies, stopped with us.
+// Invariant: the caller holds the data folder's lock (folder-lock.ts), so a PostgreSQL that runs there is ours or an orphan of ours.
+import { join, resolve } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import pg from 'pg'
+import { type Log, type Randomness, UnavailableError, systemRandomness } from '../../base/index.ts'
+import { type Binaries, findBinaries } from './binaries.ts'
+import { type ClusterPlace, makeCluster, makeDatabase, makePlace } from './cluster.ts'
+import { type Identity, chooseIdentity } from './identity.ts'
+import { clearOrphan } from './postmaster-pid.ts'
+import { Postmaster } from './postmaster.ts'
+import { type SocketFolder, makeSocketFolder } from './socket-folder.ts'
+
+export interface EmbeddedOptions {
+  /** Its folder, `postgres` below the data folder. */
+  readonly folder: string
+  readonly log: Log
+  readonly randomness?: Randomness
+  /** Settings that replace ours (tests). */
+  readonly settings?: Readonly<Record<string, string>>
+}
+
+/** `42P04`-like answers that mean: it runs, but our role or database isn't there yet. */
+const unmade = new Set(['28000', '28P01', '3D000'])
+/** Longest wait for a recovery after a crash. */
+const startTimeoutMs = 10 * 60_000
+
+export class EmbeddedPostgres {
+  readonly #options: EmbeddedOptions
+  readonly #place: ClusterPlace
+  readonly #binaries: Binaries
+  readonly #identity: Identity
+  readonly #socket: SocketFolder
+  #postmaster: Postmaster | null = null
+  #stopping = false
+  #watch: Promise<void> = Promise.resolve()
+
+  private constructor(options: EmbeddedOptions, parts: { place: ClusterPlace; binaries: Binaries; identity: Identity; socket: SocketFolder }) {
+    this.#options = options
+    this.#place = parts.place
+    this.#binaries = parts.binaries
+    this.#identity = parts.identity
+    this.#socket = parts.socket
+  }
+
+  /** Resolves when it answers queries. The first start makes the cluster (one to three seconds), later ones take about a tenth of a second. */
+  static async start(options: EmbeddedOptions): Promise<EmbeddedPostgres> {
+    const folder = resolve(options.folder)
+    const place = await makePlace(folder, options.randomness ?? systemRandomness)
+    const binaries = await findBinaries(join(folder, 'lib'))
+    const identity = chooseIdentity([binaries.folder, folder])
+    await makeCluster(place, binaries, identity)
+    await clearOrphan(place.cluster, options.log)
+    const socket = await makeSocketFolder(folder, identity)
+    const embedded = new EmbeddedPostgres(options, { place, binaries, identity, socket })
+    try {
+      await embedded.#launch()
+    } catch (error) {
+      await embedded.stop()
+      throw error
+    }
+    embedded.#watch = embedded.#keepRunning()
+    return embedded
+  }
+
+  /** postgresql:// URL of our database as its owner. Stays the same over restarts. */
+  get url(): string {
+    return this.#url('stemma', 'stemma')
+  }
+
+  /** The same as superuser, for tests and `make` targets that create databases. */
+  get superuserUrl(): string {
+    return this.#url('postgres', 'postgres')
+  }
+
+  /** Process id of the running postmaster, for tests that kill it. */
+  get pid(): number | undefined {
+    return this.#postmaster?.pid
+  }
+
+  /** Ends it in order (SIGINT: fast shutdown). */
+  async stop(): Promise<void> {
+    this.#stopping = true
+    await this.#postmaster?.stop()
+    await this.#watch
+    await this.#socket.remove()
+  }
+
+  #url(role: string, database: string): string {
+    return `postgresql://${role}:${this.#place.password}@/${database}?host=${encodeURIComponent(this.#socket.path)}`
+  }
+
+  /** Starts it and waits until it answers. */
+  async #launch(): Promise<void> {
+    const deadline = performance.now() + startTimeoutMs
+    for (;;) {
+      const postmaster = new Postmaster({
+        place: this.#place,
+        binaries: this.#binaries,
+        identity: this.#identity,
+        socketFolder: this.#socket.path,
+        log: this.#options.log,
+        ...(this.#options.settings === undefined ? {} : { settings: this.#options.settings }),
+      })
+      this.#postmaster = postmaster
+      if (await this.#answers(postmaster, deadline)) return
+      // The backends of a killed postmaster need a moment to notice; until then their shared memory blocks a new one.
+      const mayRetry = /shared memory block|lock file .* already exists/.test(postmaster.lastWords) && performance.now() < deadline
+      if (!mayRetry || this.#stopping) {
+        throw new UnavailableError(
+          'embedded-postgresql',
+          `the embedded PostgreSQL in ${this.#place.folder} did not start (${postmaster.ended ?? 'no answer'}): ${postmaster.lastWords}`,
+        )
+      }
+      await sleep(100)
+    }
+  }
+
+  /** True when it answers as our role; false when it ended first. */
+  async #answers(postmaster: Postmaster, deadline: number): Promise<boolean> {
+    while (postmaster.ended === null && performance.now() < deadline) {
+      const code = await tryConnection(this.url)
+      if (code === null) return true
+      if (unmade.has(code)) await makeDatabase(this.superuserUrl, this.#place.password)
+      else await Promise.race([sleep(10), postmaster.exit()])
+    }
+    return false
+  }
+
+  /** Starts it again whenever it ends unasked, with growing pauses; the pool's next connections find it at the same socket. */
+  async #keepRunning(): Promise<void> {
+    let pauseMs = 100
+    for (;;) {
+      const how = await this.#postmaster?.exit()
+      if (this.#stopping) return
+      this.#options.log.error({ how }, 'the embedded PostgreSQL ended; starting it again')
+      try {
+        await clearOrphan(this.#place.cluster, this.#options.log)
+        await this.#launch()
+        this.#options.log.info('the embedded PostgreSQL runs again')
+        pauseMs = 100
+      } catch (error) {
+        if (this.#stopping) return
+        this.#options.log.error({ err: error, pauseMs }, 'the embedded PostgreSQL could not be started again')
+        await sleep(pauseMs)
+        pauseMs = Math.min(pauseMs * 2, 5000)
+      }
+    }
+  }
+}
+
+/** null when a query was answered, else the error's code. */
+async function tryConnection(url: string): Promise<string | null> {
+  const client = new pg.Client({ connectionString: url, connectionTimeoutMillis: 5000 })
+  client.on('error', () => {})
+  try {
+    await client.connect()
+    await client.query('select 1')
+    return null
+  } catch (error) {
+    return error instanceof Error && 'code' in error ? String(error.code) : 'unknown'
+  } finally {
+    await client.end().catch(() => {})
+  }
+}

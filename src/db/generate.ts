@@ -1,0 +1,33 @@
+// `make ms-gen`: writes schema.gen.ts from the live schema: the migrations applied to an empty database.
+import { execFile } from 'node:child_process'
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { createRequire } from 'node:module'
+import { dirname, join } from 'node:path'
+import { promisify } from 'node:util'
+
+const run = promisify(execFile)
+export const generatedFile = join(import.meta.dirname, 'schema.gen.ts')
+
+/** int8 and timestamptz as our connections parse them (connection.ts); bytes as the plain type that Buffer is one of. */
+const typeMapping = { int8: 'number', timestamptz: 'Date', bytea: 'Uint8Array', jsonb: 'Json' }
+
+/** The text of schema.gen.ts for a database that has all migrations. */
+export async function generateTypes(url: string): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), 'stemma-generate-'))
+  const out = join(folder, 'schema.ts')
+  const command = join(dirname(createRequire(import.meta.url).resolve('kysely-codegen/package.json')), 'dist', 'cli', 'bin.js')
+  const flags = ['--dialect', 'postgres', '--url', url, '--out-file', out, '--exclude-pattern', 'schema_migrations']
+  flags.push('--type-mapping', JSON.stringify(typeMapping), '--log-level', 'error')
+  try {
+    await run(process.execPath, [command, ...flags], { cwd: folder })
+    return await readFile(out, 'utf8')
+  } finally {
+    await rm(folder, { recursive: true, force: true })
+  }
+}
+
+/** Brings the checked-in file up to date. */
+export async function writeTypes(url: string): Promise<void> {
+  await writeFile(generatedFile, await generateTypes(url))
+}

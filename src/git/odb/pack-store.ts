@@ -1,0 +1,131 @@
+// Where a network's packs are found: rows in PostgreSQL, indexes read once and kept within a number of bytes, newest state on each call.
+import { CorruptError } from '../../base/index.ts'
+import { type BlockReader, parseKey } from '../../bucket/index.ts'
+import type { Database } from '../../db/index.ts'
+import type { ObjectFormat } from '../format/object-id.ts'
+import { assertIndexHash, indexStart } from '../format/stored-pack.ts'
+import { openPackSet, type PackHandle, type PackSetHandle, toShared } from './pack-handle.ts'
+import { PackSet } from './pack-set.ts'
+
+/** A network's packs at one moment: as a set for this thread, and as a handle for workers. */
+export interface NetworkPacks {
+  readonly set: PackSet
+  readonly handle: PackSetHandle
+}
+
+interface Cached extends NetworkPacks {
+  readonly version: number
+  readonly bytes: number
+}
+
+export class PackStore {
+  readonly #db: Database
+  readonly #reader: BlockReader
+  readonly #limitBytes: number
+  readonly #networks = new Map<string, Cached>()
+  readonly #loading = new Map<string, Promise<Cached>>()
+  #lineages = 0
+
+  /** @param limitBytes for loaded indexes and tails of networks that nobody uses at the moment */
+  constructor(db: Database, reader: BlockReader, limitBytes: number) {
+    this.#db = db
+    this.#reader = reader
+    this.#limitBytes = limitBytes
+  }
+
+  /**
+   * The packs as they are now: every pack whose transaction ended before the call is among them. Read refs first, then packs.
+   * @throws CorruptError when a stored index is not what was written; UnavailableError when database or bucket don't answer
+   */
+  async open(networkId: string): Promise<NetworkPacks> {
+    const network = await this.#db
+      .selectFrom('network')
+      .select(['object_format', 'packs_version'])
+      .where('id', '=', networkId)
+      .executeTakeFirst()
+    if (!network) throw new CorruptError('no-network', `network ${networkId} has no row`)
+    const cached = this.#networks.get(networkId)
+    if (cached && cached.version >= network.packs_version) {
+      this.#networks.delete(networkId)
+      this.#networks.set(networkId, cached)
+      return cached
+    }
+    const loading = `${networkId} ${network.packs_version}`
+    let load = this.#loading.get(loading)
+    if (!load) {
+      load = this.#load(networkId, network.object_format as ObjectFormat, network.packs_version, cached)
+      this.#loading.set(loading, load)
+      load.finally(() => this.#loading.delete(loading)).catch(() => {})
+    }
+    return load
+  }
+
+  /** Forgets a network that was deleted. */
+  forget(networkId: string): void {
+    this.#networks.delete(networkId)
+  }
+
+  async #load(networkId: string, format: ObjectFormat, version: number, previous: Cached | undefined): Promise<Cached> {
+    const rows = await this.#db
+      .selectFrom('pack')
+      .select(['id', 'key', 'size_bytes', 'pack_bytes'])
+      .where('network_id', '=', networkId)
+      .orderBy('id')
+      .execute()
+    const known = previous?.handle.packs ?? []
+    const extends_ = known.length <= rows.length && known.every((pack, i) => pack.id === rows[i]?.id)
+    const kept = extends_ ? known : []
+    const byId = new Map(known.map((pack) => [pack.id, pack]))
+    const tails = await this.#tails(rows.filter((row) => row.key === null && !byId.has(row.id)).map((row) => row.id))
+    const added: PackHandle[] = []
+    for (const row of rows.slice(kept.length)) {
+      const already = byId.get(row.id)
+      const pack = { id: row.id, key: row.key, valueBytes: row.size_bytes, packBytes: row.pack_bytes }
+      added.push(already ?? { ...pack, bytes: await this.#index(pack, tails.get(row.id)) })
+    }
+    const handle: PackSetHandle = {
+      networkId,
+      format,
+      lineage: extends_ && previous ? previous.handle.lineage : ++this.#lineages,
+      packs: [...kept, ...added],
+    }
+    const set = openPackSet(handle, this.#reader, extends_ ? previous?.set : undefined)
+    const bytes = handle.packs.reduce((sum, pack) => sum + pack.bytes.byteLength, 0)
+    const cached: Cached = { set, handle, version, bytes }
+    this.#remember(networkId, cached)
+    return cached
+  }
+
+  async #tails(ids: readonly number[]): Promise<Map<number, Uint8Array>> {
+    if (ids.length === 0) return new Map()
+    const rows = await this.#db.selectFrom('pack').select(['id', 'tail']).where('id', 'in', ids).execute()
+    return new Map(rows.map((row) => [row.id, row.tail as Uint8Array]))
+  }
+
+  async #index(pack: Omit<PackHandle, 'bytes'>, tail: Uint8Array | undefined): Promise<SharedArrayBuffer> {
+    const from = pack.key === null ? 0 : indexStart(pack.packBytes)
+    const parts: Uint8Array[] = []
+    if (pack.key === null) parts.push(tail as Uint8Array)
+    else {
+      const key = parseKey(pack.key)
+      for await (const part of this.#reader.stream(key, from, pack.valueBytes - from)) parts.push(part)
+    }
+    const shared = toShared(parts)
+    assertIndexHash(new Uint8Array(shared), pack.packBytes, from)
+    return shared
+  }
+
+  #remember(networkId: string, cached: Cached): void {
+    const present = this.#networks.get(networkId)
+    if (present && present.version > cached.version) return
+    this.#networks.delete(networkId)
+    this.#networks.set(networkId, cached)
+    let bytes = 0
+    for (const entry of this.#networks.values()) bytes += entry.bytes
+    for (const [oldest, entry] of this.#networks) {
+      if (bytes <= this.#limitBytes || oldest === networkId) break
+      this.#networks.delete(oldest)
+      bytes -= entry.bytes
+    }
+  }
+}

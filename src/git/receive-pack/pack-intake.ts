@@ -1,0 +1,168 @@
+// The main thread's half of taking a pack in: feeds a worker, uploads what it spools, and stages the stored value until a transaction
+// makes it visible. The order is always: intent row → bytes in the bucket → transaction; what dies on the way is found by its intent row.
+import { join } from 'node:path'
+import type { MessagePort } from 'node:worker_threads'
+import { type Clock, MessageStream, type Randomness, type WorkerPool } from '../../base/index.ts'
+import { type Bucket, type FileUpload, type Key, packKey } from '../../bucket/index.ts'
+import type { Database } from '../../db/index.ts'
+import type { ObjectId } from '../format/object-id.ts'
+import type { IndexLimits } from '../index-pack/index.ts'
+import type { PackSetHandle } from '../odb/index.ts'
+import type { NewPack } from '../refs/index.ts'
+import type { ReceiveJob, ReceiveMessage, ReceiveResult, Tip } from './receive-job.ts'
+
+export interface PackIntakeParts {
+  readonly db: Database
+  readonly bucket: Bucket
+  readonly workers: WorkerPool
+  readonly clock: Clock
+  readonly randomness: Randomness
+  readonly limits: IndexLimits
+  readonly tailBytes: number
+  /** How long an upload may take before its key counts as an orphan. */
+  readonly intentLeaseMs: number
+}
+
+/** A pack whose bytes are stored and durable, visible to nobody yet. */
+export interface StagedPack {
+  readonly pack: NewPack
+  readonly tips: readonly Tip[]
+  /** Removes it again: for when no ref needs it after all. */
+  discard(): Promise<void>
+}
+
+export interface IntakeProgress {
+  (phase: 'receiving' | 'resolving' | 'checking', done: number, total: number): void
+}
+
+export class PackIntake {
+  readonly #parts: PackIntakeParts
+
+  constructor(parts: PackIntakeParts) {
+    this.#parts = parts
+  }
+
+  /**
+   * Takes one pack in.
+   * @throws InputError when the pack is not to be had (each reason in git's words); nothing is left behind then
+   */
+  async take(
+    packs: PackSetHandle,
+    tips: readonly ObjectId[],
+    body: AsyncIterable<Uint8Array>,
+    progress: IntakeProgress,
+  ): Promise<StagedPack> {
+    const { workers, randomness, bucket, limits, tailBytes } = this.#parts
+    const id = randomness.uuid()
+    const job: ReceiveJob = { packs, limits, tailBytes, spoolPath: join(bucket.spoolFolder, `${id}.pack`), tips }
+    const upload = new LazyUpload(this.#parts, packKey(id), job.spoolPath)
+    try {
+      const result = await workers.run('receive', job, [], (port) => converse(port, body, upload, progress))
+      if (result.value !== null) return { pack: tail(result), tips: result.tips, discard: async () => {} }
+      await upload.complete(result.valueBytes)
+      return {
+        pack: { key: upload.key, tail: null, valueBytes: result.valueBytes, packBytes: result.packBytes, objectCount: result.objectCount },
+        tips: result.tips,
+        discard: () => upload.discard(),
+      }
+    } catch (error) {
+      await upload.abort()
+      throw error
+    }
+  }
+}
+
+function tail(result: ReceiveResult): NewPack {
+  return { key: null, tail: result.value, valueBytes: result.valueBytes, packBytes: result.packBytes, objectCount: result.objectCount }
+}
+
+async function converse(
+  port: MessagePort,
+  body: AsyncIterable<Uint8Array>,
+  upload: LazyUpload,
+  progress: IntakeProgress,
+): Promise<ReceiveResult> {
+  const worker = new MessageStream<ReceiveMessage>(port)
+  const [fed, result] = await Promise.allSettled([feed(worker, body), listen(worker, upload, progress)])
+  if (fed.status === 'rejected') throw fed.reason // the client's connection broke: what the worker says of it is only an echo
+  if (result.status === 'rejected') throw result.reason
+  return result.value
+}
+
+/** Passes the body on. When the worker has refused the pack, the rest is read and dropped: a client reads no answer before it has sent all. */
+async function feed(worker: MessageStream<ReceiveMessage>, body: AsyncIterable<Uint8Array>): Promise<void> {
+  try {
+    for await (const bytes of body) {
+      if (!worker.closed) await worker.sendBytes(bytes)
+    }
+  } catch (error) {
+    worker.fail(error)
+    throw error
+  }
+  worker.endBytes()
+}
+
+async function listen(worker: MessageStream<ReceiveMessage>, upload: LazyUpload, progress: IntakeProgress): Promise<ReceiveResult> {
+  for (;;) {
+    const message = await worker.message()
+    switch (message.type) {
+      case 'progress':
+        progress(message.phase, message.done, message.total)
+        break
+      case 'advance':
+        await upload.advance(message.sizeBytes)
+        break
+      case 'result':
+        return message.result
+    }
+  }
+}
+
+/** An upload that begins, intent row first, when there is something to send. */
+class LazyUpload {
+  readonly key: Key
+  readonly #parts: PackIntakeParts
+  readonly #path: string
+  #upload: FileUpload | undefined
+
+  constructor(parts: PackIntakeParts, key: Key, path: string) {
+    this.#parts = parts
+    this.key = key
+    this.#path = path
+  }
+
+  async advance(sizeBytes: number): Promise<void> {
+    const upload = this.#upload ?? (await this.#begin())
+    upload.advance(sizeBytes)
+  }
+
+  async complete(sizeBytes: number): Promise<void> {
+    const upload = this.#upload ?? (await this.#begin())
+    await upload.complete(sizeBytes)
+  }
+
+  async abort(): Promise<void> {
+    if (!this.#upload) return
+    await this.#upload.abort()
+    await this.discard()
+  }
+
+  /** The key is not needed: it goes now if the bucket answers, else by the sweeper. */
+  async discard(): Promise<void> {
+    const { db, bucket } = this.#parts
+    try {
+      await bucket.delete(this.key)
+      await db.deleteFrom('upload_intent').where('key', '=', this.key).execute()
+    } catch {
+      // the intent row stays, and the sweeper deletes the key when the lease is over
+    }
+  }
+
+  async #begin(): Promise<FileUpload> {
+    const { db, bucket, clock, intentLeaseMs } = this.#parts
+    const expires_at = new Date(clock.now() + intentLeaseMs)
+    await db.insertInto('upload_intent').values({ key: this.key, expires_at }).execute()
+    this.#upload = bucket.uploadFile(this.key, this.#path)
+    return this.#upload
+  }
+}

@@ -1,0 +1,171 @@
+// The worker's half of a push: takes the pack's bytes, indexes and checks them, and leaves the stored value (pack, index, trailer) in
+// memory (small) or in the spool file (large). Says for each new tip of a ref what it is.
+import type { MessagePort } from 'node:worker_threads'
+import { fromHex, hex, InputError, MessageStream } from '../../base/index.ts'
+import type { BlockReader } from '../../bucket/index.ts'
+import { Kind, type ObjectId } from '../format/object-id.ts'
+import { encodePackIndex, indexStart, PackIndex } from '../format/stored-pack.ts'
+import { parseTagTarget } from '../format/index.ts'
+import { type ExistingObjects, indexPack, type IndexLimits } from '../index-pack/index.ts'
+import { ObjectCache, ObjectReader, openPackSet, type PackSetHandle, PackSet, tailBytes } from '../odb/index.ts'
+import { GrowingSpool } from './spool.ts'
+
+/** What the main thread asks for; the pack's bytes follow on the same port. */
+export interface ReceiveJob {
+  readonly packs: PackSetHandle
+  readonly limits: IndexLimits
+  /** A stored value up to this size stays in memory and comes back with the result. */
+  readonly tailBytes: number
+  readonly spoolPath: string
+  /** New values of refs. */
+  readonly tips: readonly ObjectId[]
+}
+
+/** What comes back: progress while it goes on, then one result. */
+export type ReceiveMessage =
+  | { readonly type: 'progress'; readonly phase: 'receiving' | 'resolving' | 'checking'; readonly done: number; readonly total: number }
+  /** The spool file's bytes below that are final (but for its first bytes). */
+  | { readonly type: 'advance'; readonly sizeBytes: number }
+  | { readonly type: 'result'; readonly result: ReceiveResult }
+
+export interface ReceiveResult {
+  readonly objectCount: number
+  readonly packBytes: number
+  readonly valueBytes: number
+  /** The stored value when it is small; null: it is in the spool file. */
+  readonly value: Uint8Array | null
+  readonly tips: readonly Tip[]
+}
+
+/** What a new value of a ref is; kind 0: there is no such object. */
+export interface Tip {
+  readonly oid: ObjectId
+  readonly kind: Kind | 0
+  /** For an annotated tag: what it finally points to. */
+  readonly peeled: ObjectId | null
+}
+
+/** Packs of networks that this thread has seen, so that their look-up tables are not built for each job. */
+export class PackSets {
+  readonly #reader: BlockReader
+  readonly #sets = new Map<string, { lineage: number; set: PackSet }>()
+
+  constructor(reader: BlockReader) {
+    this.#reader = reader
+  }
+
+  open(handle: PackSetHandle): PackSet {
+    const known = this.#sets.get(handle.networkId)
+    const extend = known && known.lineage === handle.lineage && known.set.packs.length <= handle.packs.length
+    const set = openPackSet(handle, this.#reader, extend ? known.set : undefined)
+    this.#sets.delete(handle.networkId)
+    this.#sets.set(handle.networkId, { lineage: handle.lineage, set })
+    if (this.#sets.size > 16) this.#sets.delete(this.#sets.keys().next().value as string)
+    return set
+  }
+}
+
+export async function receiveJob(job: ReceiveJob, port: MessagePort, sets: PackSets): Promise<void> {
+  const main = new MessageStream<never>(port)
+  const spool = new GrowingSpool(job.spoolPath, job.tailBytes)
+  let keep = false
+  try {
+    const result = await receive(job, main, spool, sets.open(job.packs))
+    keep = result.value === null
+    spool.close(keep)
+    main.send({ type: 'result', result } satisfies ReceiveMessage)
+  } catch (error) {
+    spool.close(false)
+    main.fail(error)
+  }
+}
+
+async function receive(job: ReceiveJob, main: MessageStream<never>, spool: GrowingSpool, set: PackSet): Promise<ReceiveResult> {
+  const { format } = job.packs
+  const stored = new ObjectReader(set, new ObjectCache(16 << 20))
+  let announced = 0
+  const advancing = async function* () {
+    for await (const bytes of main.bytes()) {
+      yield bytes
+      if (spool.path !== null && spool.sizeBytes - announced >= 1 << 20) {
+        announced = spool.sizeBytes
+        // the end is kept back: a thin pack's trailer is written over when its bases are appended
+        main.send({ type: 'advance', sizeBytes: announced - 64 } satisfies ReceiveMessage)
+      }
+    }
+  }
+  const parts = await indexPack(advancing(), {
+    format,
+    spool,
+    existing: existingObjects(set, stored),
+    limits: job.limits,
+    progress: (phase, done, total) => main.send({ type: 'progress', phase, done, total } satisfies ReceiveMessage),
+  })
+  const index = encodePackIndex(parts)
+  const from = indexStart(parts.packBytes) - parts.packBytes
+  const aligned = new Uint8Array(index.length - from)
+  aligned.set(index.subarray(from))
+  const added = PackSet.empty(format).with([
+    { id: 0, index: new PackIndex(aligned, indexStart(parts.packBytes)), bytes: { ...tailBytes(new Uint8Array(0)), read: spoolReader(spool) } },
+  ])
+  const tips = await findTips(job.tips, [new ObjectReader(added, new ObjectCache(1 << 20)), stored])
+  spool.append(index)
+  const memory = spool.inMemory()
+  return {
+    objectCount: parts.objectCount,
+    packBytes: parts.packBytes,
+    valueBytes: spool.sizeBytes,
+    value: memory === null ? null : new Uint8Array(memory),
+    tips,
+  }
+}
+
+function spoolReader(spool: GrowingSpool): (offset: number, sizeBytes: number) => Uint8Array {
+  return (offset, sizeBytes) => {
+    const bytes = new Uint8Array(sizeBytes)
+    return bytes.subarray(0, spool.read(offset, bytes))
+  }
+}
+
+function existingObjects(set: PackSet, reader: ObjectReader): ExistingObjects {
+  return {
+    read: async (oid) => {
+      const found = await reader.readById(oid)
+      return found && { kind: set.kind(found.number), bytes: found.bytes }
+    },
+    kinds: (oids) => {
+      const h = set.format === 'sha1' ? 20 : 32
+      const kinds = new Uint8Array(oids.length / h)
+      for (let i = 0; i < kinds.length; i++) {
+        const number = set.find(oids, i * h)
+        kinds[i] = number < 0 ? 0 : set.kind(number)
+      }
+      return kinds
+    },
+  }
+}
+
+/** What each id is, looked up in the first reader that has it. Tags are followed to what they finally point to. */
+export async function findTips(oids: readonly ObjectId[], readers: readonly ObjectReader[]): Promise<Tip[]> {
+  const find = (oid: ObjectId) => {
+    for (const reader of readers) {
+      const number = reader.set.find(fromHex(oid), 0)
+      if (number >= 0) return { reader, number, kind: reader.set.kind(number) }
+    }
+    return null
+  }
+  const tips: Tip[] = []
+  for (const oid of oids) {
+    let found = find(oid)
+    const kind = found?.kind ?? 0
+    let peeled: ObjectId | null = null
+    for (let depth = 0; found?.kind === Kind.tag; depth++) {
+      if (depth === 100) throw new InputError('tag-depth', `object ${oid}: a tag of a tag of a tag … more than 100 deep`)
+      const target = parseTagTarget(await found.reader.read(found.number), found.reader.set.format)
+      peeled = hex(fromHex(target.object)) as ObjectId
+      found = find(peeled)
+    }
+    tips.push({ oid, kind, peeled })
+  }
+  return tips
+}

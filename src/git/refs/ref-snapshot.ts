@@ -1,0 +1,93 @@
+// A repository's refs at one moment, sorted by name in byte order, and the cache that keeps the last one of each repository.
+import { CorruptError, hex } from '../../base/index.ts'
+import type { Database } from '../../db/index.ts'
+import type { ObjectId } from '../format/object-id.ts'
+
+export interface Ref {
+  readonly name: string
+  readonly oid: ObjectId
+  /** For an annotated tag: what it finally points to. */
+  readonly peeled?: ObjectId
+}
+
+export interface RefSnapshot {
+  /** Grows with every change; equal versions are equal snapshots. */
+  readonly version: number
+  /** What HEAD points to; may be unborn. */
+  readonly head: string
+  readonly refs: readonly Ref[]
+  readonly byName: ReadonlyMap<string, Ref>
+}
+
+export class RefStore {
+  readonly #db: Database
+  readonly #snapshots = new Map<number, RefSnapshot>()
+  readonly #limitRefs: number
+  #refs = 0
+
+  /** @param limitRefs refs kept over all repositories */
+  constructor(db: Database, limitRefs = 1_000_000) {
+    this.#db = db
+    this.#limitRefs = limitRefs
+  }
+
+  /** The refs as of now. UnavailableError when the database doesn't answer. */
+  async read(repositoryId: number): Promise<RefSnapshot> {
+    const repository = await this.#db
+      .selectFrom('repository')
+      .select(['refs_version', 'head'])
+      .where('id', '=', repositoryId)
+      .executeTakeFirst()
+    if (!repository) throw new CorruptError('no-repository', `repository ${repositoryId} has no row`)
+    const known = this.#snapshots.get(repositoryId)
+    if (known && known.version === repository.refs_version) {
+      this.#snapshots.delete(repositoryId)
+      this.#snapshots.set(repositoryId, known)
+      return known
+    }
+    return this.load(this.#db, repositoryId)
+  }
+
+  /** Reads version and refs in one statement, so that they belong together. */
+  async load(db: Database, repositoryId: number): Promise<RefSnapshot> {
+    const rows = await db
+      .selectFrom('repository')
+      .leftJoin('ref', 'ref.repository_id', 'repository.id')
+      .select(['repository.refs_version', 'repository.head', 'ref.name', 'ref.oid', 'ref.peeled'])
+      .where('repository.id', '=', repositoryId)
+      .orderBy('ref.name')
+      .execute()
+    const first = rows[0]
+    if (!first) throw new CorruptError('no-repository', `repository ${repositoryId} has no row`)
+    const refs: Ref[] = []
+    for (const row of rows) {
+      if (row.name === null || row.oid === null) continue
+      const ref = { name: row.name, oid: hex(row.oid) as ObjectId }
+      refs.push(row.peeled ? { ...ref, peeled: hex(row.peeled) as ObjectId } : ref)
+    }
+    const snapshot: RefSnapshot = {
+      version: first.refs_version,
+      head: first.head,
+      refs,
+      byName: new Map(refs.map((ref) => [ref.name, ref])),
+    }
+    this.#remember(repositoryId, snapshot)
+    return snapshot
+  }
+
+  #remember(repositoryId: number, snapshot: RefSnapshot): void {
+    const present = this.#snapshots.get(repositoryId)
+    if (present) {
+      if (present.version > snapshot.version) return
+      this.#refs -= present.refs.length
+      this.#snapshots.delete(repositoryId)
+    }
+    this.#snapshots.set(repositoryId, snapshot)
+    this.#refs += snapshot.refs.length
+    for (const [oldest, entry] of this.#snapshots) {
+      if (this.#refs <= this.#limitRefs || oldest === repositoryId) break
+      this.#snapshots.delete(oldest)
+      this.#refs -= entry.refs.length
+    }
+  }
+}

@@ -1,0 +1,188 @@
+// Moves refs: one PostgreSQL transaction that compares and swaps each ref, writes the reflog and the outbox, and makes the pack that the
+// new values need visible. Either all of that is committed or none.
+import { fromHex, hex } from '../../base/index.ts'
+import type { Database, Transaction } from '../../db/index.ts'
+import { sql } from '../../db/index.ts'
+import type { ObjectId } from '../format/object-id.ts'
+
+/** One wanted change; null stands for "there is no such ref". */
+export interface RefChange {
+  readonly name: string
+  readonly oldOid: ObjectId | null
+  readonly newOid: ObjectId | null
+  /** For an annotated tag: what it finally points to. */
+  readonly peeled: ObjectId | null
+}
+
+/** A pack that becomes visible with the refs. */
+export interface NewPack {
+  readonly key: string | null
+  readonly tail: Uint8Array | null
+  readonly valueBytes: number
+  readonly packBytes: number
+  readonly objectCount: number
+}
+
+export interface RefTransactionInput {
+  readonly repositoryId: number
+  readonly networkId: string
+  readonly accountId: number | null
+  readonly changes: readonly RefChange[]
+  /** All changes or none. */
+  readonly atomic: boolean
+  readonly pack: NewPack | null
+}
+
+/** What became of each change, by name: null = done, else git's own words for why not. */
+export type RefOutcomes = Map<string, string | null>
+
+const words = {
+  stale: 'failed to update ref',
+  exists: 'reference already exists',
+  missing: 'unable to resolve reference',
+  head: 'deletion of the current branch prohibited',
+  atomic: 'atomic push failure',
+}
+
+/**
+ * Applies the changes. The repository's row is locked meanwhile, so transactions of one repository come one after the other.
+ * May be retried after an UnavailableError only by a caller that first reads what the refs are now.
+ */
+export async function moveRefs(db: Database, input: RefTransactionInput): Promise<RefOutcomes> {
+  return db.transaction().execute(async (tx) => {
+    const repository = await tx
+      .selectFrom('repository')
+      .select(['head', 'refs_version'])
+      .where('id', '=', input.repositoryId)
+      .forUpdate()
+      .executeTakeFirst()
+    if (!repository) return new Map(input.changes.map((change) => [change.name, 'the repository was deleted']))
+    const outcomes = await judge(tx, input, repository.head)
+    const refused = input.changes.some((change) => outcomes.get(change.name) !== null)
+    if (refused && input.atomic) {
+      for (const [name, outcome] of outcomes) if (outcome === null) outcomes.set(name, words.atomic)
+    }
+    const accepted = input.changes.filter((change) => outcomes.get(change.name) === null)
+    if (accepted.length === 0) return outcomes
+    await write(tx, input, accepted)
+    await follow(tx, input, accepted, repository.head)
+    return outcomes
+  })
+}
+
+async function judge(tx: Transaction, input: RefTransactionInput, head: string): Promise<RefOutcomes> {
+  const outcomes: RefOutcomes = new Map()
+  const names = input.changes.map((change) => change.name)
+  const rows = await sql<{ name: string; oid: Buffer }>`
+    select name, oid from ref where repository_id = ${input.repositoryId} and name = any(${names}::text[])`.execute(tx)
+  const present = new Map(rows.rows.map((row) => [row.name, hex(row.oid)]))
+  for (const { name, oldOid, newOid } of input.changes) {
+    const now = present.get(name) ?? null
+    if (now === oldOid) outcomes.set(name, newOid === null && name === head ? words.head : null)
+    else if (oldOid === null) outcomes.set(name, words.exists)
+    else outcomes.set(name, now === null ? words.missing : words.stale)
+  }
+  await judgeFolders(tx, input, outcomes)
+  return outcomes
+}
+
+/** `a` and `a/b` can't both be refs. Deletions of the same push make room; new names are also held against each other. */
+async function judgeFolders(tx: Transaction, input: RefTransactionInput, outcomes: RefOutcomes): Promise<void> {
+  const created = input.changes.filter((change) => change.oldOid === null && change.newOid !== null && outcomes.get(change.name) === null)
+  if (created.length === 0) return
+  const deleted = input.changes.filter((change) => change.newOid === null && outcomes.get(change.name) === null).map((change) => change.name)
+  const names = created.map((change) => change.name)
+  const folders = [...new Set(names.flatMap(parentFolders))]
+  // Two index look-ups for each name: refs that are one of its folders, and refs inside it ('0' is the byte after '/').
+  const conflicts = await sql<{ name: string; other: string }>`
+    select created.name, ref.name as other from unnest(${names}::text[]) as created (name)
+      cross join lateral (select ref.name from ref where ref.repository_id = ${input.repositoryId}
+        and ref.name > created.name || '/' and ref.name < created.name || '0'
+        and ref.name <> all(${deleted}::text[]) limit 1) ref
+    union all
+    select ref.name, ref.name from ref where ref.repository_id = ${input.repositoryId}
+      and ref.name = any(${folders}::text[]) and ref.name <> all(${deleted}::text[])`.execute(tx)
+  const inside = new Map(conflicts.rows.filter((row) => row.name !== row.other).map((row) => [row.name, row.other]))
+  const taken = new Set(conflicts.rows.filter((row) => row.name === row.other).map((row) => row.name))
+  for (const name of names) {
+    const other = inside.get(name) ?? parentFolders(name).find((folder) => taken.has(folder))
+    if (other !== undefined) outcomes.set(name, `cannot lock ref '${name}': '${other}' exists; cannot create '${name}'`)
+  }
+  judgeAmongThemselves(names, outcomes)
+}
+
+function judgeAmongThemselves(names: readonly string[], outcomes: RefOutcomes): void {
+  const accepted = new Set(names.filter((name) => outcomes.get(name) === null))
+  for (const name of accepted) {
+    const folder = parentFolders(name).find((parent) => accepted.has(parent))
+    if (folder !== undefined) outcomes.set(name, `cannot process '${folder}' and '${name}' at the same time`)
+  }
+}
+
+/** `refs/heads/a/b` → `refs/heads/a`, `refs/heads`, `refs`. */
+function parentFolders(name: string): string[] {
+  const folders: string[] = []
+  for (let at = name.lastIndexOf('/'); at > 0; at = name.lastIndexOf('/', at - 1)) folders.push(name.slice(0, at))
+  return folders
+}
+
+async function write(tx: Transaction, input: RefTransactionInput, accepted: readonly RefChange[]): Promise<void> {
+  const kept = accepted.filter((change) => change.newOid !== null)
+  const gone = accepted.filter((change) => change.newOid === null).map((change) => change.name)
+  if (gone.length > 0) {
+    await sql`delete from ref where repository_id = ${input.repositoryId} and name = any(${gone}::text[])`.execute(tx)
+  }
+  if (kept.length > 0) {
+    await sql`
+      insert into ref (repository_id, name, oid, peeled)
+      select ${input.repositoryId}, * from unnest(${kept.map((c) => c.name)}::text[], ${kept.map((c) => bytesOf(c.newOid))}::bytea[],
+        ${kept.map((c) => bytesOf(c.peeled))}::bytea[])
+      on conflict (repository_id, name) do update set oid = excluded.oid, peeled = excluded.peeled`.execute(tx)
+  }
+  await sql`
+    insert into reflog (repository_id, account_id, name, old_oid, new_oid)
+    select ${input.repositoryId}, ${input.accountId}::bigint, * from unnest(${accepted.map((c) => c.name)}::text[],
+      ${accepted.map((c) => bytesOf(c.oldOid))}::bytea[], ${accepted.map((c) => bytesOf(c.newOid))}::bytea[])`.execute(tx)
+}
+
+/** What follows from moved refs: the pack is visible, versions grow, a fresh repository's HEAD finds its branch, the outbox tells. */
+async function follow(tx: Transaction, input: RefTransactionInput, accepted: readonly RefChange[], head: string): Promise<void> {
+  const { pack } = input
+  if (pack) {
+    await tx
+      .insertInto('pack')
+      .values({
+        network_id: input.networkId,
+        key: pack.key,
+        tail: pack.tail ? Buffer.from(pack.tail) : null,
+        size_bytes: pack.valueBytes,
+        pack_bytes: pack.packBytes,
+        object_count: pack.objectCount,
+      })
+      .execute()
+    await sql`update network set packs_version = packs_version + 1 where id = ${input.networkId}`.execute(tx)
+    if (pack.key !== null) await tx.deleteFrom('upload_intent').where('key', '=', pack.key).execute()
+  }
+  const newHead = await firstBranch(tx, input.repositoryId, accepted, head)
+  await sql`
+    update repository set refs_version = refs_version + 1, pushed_at = now(), updated_at = now(), head = ${newHead}
+    where id = ${input.repositoryId}`.execute(tx)
+  const changes = accepted.map((change) => ({ ref: change.name, before: change.oldOid, after: change.newOid }))
+  await tx
+    .insertInto('outbox')
+    .values({ kind: 'push', repository_id: input.repositoryId, payload: JSON.stringify({ account: input.accountId, changes }) })
+    .execute()
+}
+
+/** HEAD of a repository whose HEAD is unborn moves to `main`, `master`, or the first pushed branch: as a newcomer's first push expects. */
+async function firstBranch(tx: Transaction, repositoryId: number, accepted: readonly RefChange[], head: string): Promise<string> {
+  const branches = accepted.filter((change) => change.newOid !== null && change.name.startsWith('refs/heads/')).map((change) => change.name)
+  if (branches.length === 0 || branches.includes(head)) return head
+  const born = await tx.selectFrom('ref').select('name').where('repository_id', '=', repositoryId).where('name', '=', head).executeTakeFirst()
+  if (born) return head
+  return ['refs/heads/main', 'refs/heads/master'].find((name) => branches.includes(name)) ?? (branches[0] as string)
+}
+
+function bytesOf(oid: ObjectId | null): Buffer | null {
+  return oid === null ? null : Buffer.from(fromHex(oid))
+}

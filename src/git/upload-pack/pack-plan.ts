@@ -1,0 +1,99 @@
+// How the selected objects become a pack: stored regions that are copied as they stand, and entries that get a new header or are encoded anew.
+// A region may be copied when every delta in it rests on an entry of the same region: then all distances stay what they are.
+import type { PackSet, StoredPack } from '../odb/index.ts'
+import { Mark } from './commit-walk.ts'
+import type { PackRequest, Selection } from './selection.ts'
+
+/** Entries of one pack that lie one behind the other: ranks `from` … `to` − 1. */
+export interface Run {
+  /** Place of the pack in the set. */
+  readonly pack: number
+  readonly from: number
+  readonly to: number
+  /** Copied as it stands; else each entry is looked at. */
+  readonly copy: boolean
+}
+
+export interface PackPlan {
+  readonly objectCount: number
+  readonly deltaCount: number
+  readonly runs: readonly Run[]
+  /** Place of the pack that is sent byte for byte, its own trailer included; null: a new pack is put together. */
+  readonly verbatim: number | null
+  readonly marks: Uint8Array
+  readonly thinPack: boolean
+  readonly ofsDelta: boolean
+}
+
+/** @param headerCounts for each pack, the count in its own header: where it differs from the index's, an object is stored twice */
+export function planRuns(set: PackSet, selection: Selection, request: PackRequest, headerCounts: readonly number[]): PackPlan {
+  const runs: Run[] = []
+  let objectCount = 0
+  let deltaCount = 0
+  set.packs.forEach((pack, place) => {
+    const doubled = headerCounts[place] !== pack.index.count
+    const added = selection.whole.has(pack) && request.ofsDelta && !doubled
+      ? wholeRun(pack, place, runs)
+      : packRuns(pack, place, selection, { copyDeltas: request.ofsDelta, doubled }, runs)
+    objectCount += added.objects
+    deltaCount += added.deltas
+  })
+  const only = runs.length === 1 ? runs[0] : undefined
+  const verbatim = only?.copy && only.from === 0 && only.to === headerCounts[only.pack] ? only.pack : null
+  return { objectCount, deltaCount, runs, verbatim, marks: selection.marks, thinPack: request.thinPack, ofsDelta: request.ofsDelta }
+}
+
+interface Added {
+  readonly objects: number
+  readonly deltas: number
+}
+
+function wholeRun(pack: StoredPack, place: number, runs: Run[]): Added {
+  const { index } = pack
+  let deltas = 0
+  for (let position = 0; position < index.count; position++) if (index.base(position) >= 0) deltas++
+  runs.push({ pack: place, from: 0, to: index.count, copy: true })
+  return { objects: index.count, deltas }
+}
+
+/** `doubled`: entries end in no known place, so that none may be copied. */
+function packRuns(
+  pack: StoredPack,
+  place: number,
+  { marks }: Selection,
+  rules: { readonly copyDeltas: boolean; readonly doubled: boolean },
+  runs: Run[],
+): Added {
+  const { index, first } = pack
+  const order = index.order()
+  let objects = 0
+  let deltas = 0
+  let from = -1 // of the open run
+  let copy = false
+  const close = (to: number) => {
+    if (from >= 0) runs.push({ pack: place, from, to, copy })
+    from = -1
+  }
+  for (let rank = 0; rank < order.length; rank++) {
+    const position = order[rank] as number
+    if (!((marks[first + position] as number) & Mark.send)) {
+      close(rank)
+      continue
+    }
+    objects++
+    const base = index.base(position)
+    if (base >= 0) deltas++
+    let mayCopy = base < 0 && !rules.doubled
+    if (base >= 0 && rules.copyDeltas && copy && from >= 0) {
+      const baseRank = index.rank(base)
+      mayCopy = baseRank >= from && baseRank < rank
+    }
+    if (from < 0 || mayCopy !== copy) {
+      close(rank)
+      from = rank
+      copy = mayCopy
+    }
+  }
+  close(order.length)
+  return { objects, deltas }
+}

@@ -1,0 +1,245 @@
+// Puts a pack together by its plan: pieces of stored packs as they stand, deltas under new headers, and objects encoded anew.
+// Invariant: a delta's base is sent in the same pack, or (thin packs) the client has it. Copies of one object in several packs can't
+// make a cycle of deltas, since the set prefers one pack over another in one fixed order for all objects.
+import { crc32, deflateSync } from 'node:zlib'
+import { CorruptError, hex } from '../../base/index.ts'
+import { hashBytes } from '../format/object-id.ts'
+import { decodeEntryHeader } from '../format/pack.ts'
+import type { StoredPack } from '../odb/index.ts'
+import { Mark } from './commit-walk.ts'
+import { encodeBaseDistance, encodeEntryHeader, ofsDelta, refDelta } from './pack-entry.ts'
+import type { PackPlan, Run } from './pack-plan.ts'
+import type { FetchRepository } from './repository.ts'
+
+/** Bytes of a stored pack that are sent as they stand; whoever streams the pack reads them. */
+export interface PackRegion {
+  /** Place of the pack in the set. */
+  readonly pack: number
+  readonly offset: number
+  readonly sizeBytes: number
+}
+
+export type PackPiece = Uint8Array | PackRegion
+
+const chunkBytes = 1 << 20
+/** Regions from this size on are handed out as such. */
+const regionBytes = 256 << 10
+/** Entries that lie no further apart than this are read together. */
+const gapBytes = 16 << 10
+const windowBytes = 512 << 10
+const longestHeader = 64
+
+/**
+ * The pieces of the pack in order, without its trailer (see `streamPack`); for a verbatim plan the one region of everything but the trailer.
+ * Chunks are the receiver's to keep or transfer.
+ * @throws CorruptError when a stored entry isn't what its index says
+ */
+export async function* writePack(repository: FetchRepository, plan: PackPlan): AsyncGenerator<PackPiece, void, undefined> {
+  const writer = new PackWriter(repository, plan)
+  writer.header()
+  for (let i = 0; i < plan.runs.length; i++) {
+    const run = plan.runs[i] as Run
+    const region = run.copy ? writer.region(run) : null
+    if (region) {
+      yield* writer.takeAll()
+      yield region
+    } else {
+      await writer.run(i)
+      yield* writer.takeFull()
+    }
+  }
+  yield* writer.takeAll()
+}
+
+class PackWriter {
+  readonly #repository: FetchRepository
+  readonly #plan: PackPlan
+  readonly #starts: Float64Array // where each sent entry starts in the new pack, by number; 0 = not yet sent
+  readonly #idBytes: number
+  readonly #header = new Uint8Array(longestHeader)
+  readonly #full: Uint8Array[] = []
+  #chunk = new Uint8Array(chunkBytes)
+  #used = 0
+  #before = 0 // bytes of the pack ahead of #chunk
+  #window: { pack: number; offset: number; bytes: Uint8Array } | undefined
+
+  constructor(repository: FetchRepository, plan: PackPlan) {
+    this.#repository = repository
+    this.#plan = plan
+    this.#idBytes = hashBytes(repository.set.format)
+    this.#starts = new Float64Array(plan.runs.every((run) => run.copy) ? 0 : repository.set.size)
+  }
+
+  header(): void {
+    this.#append(packHeader(this.#plan.objectCount))
+  }
+
+  /** The run as a region, counted as sent; null when it is too small for that. */
+  region(run: Run): PackRegion | null {
+    const { pack, offset, sizeBytes } = this.#extent(run)
+    if (sizeBytes < regionBytes) return null
+    this.#noteStarts(run, pack, offset)
+    this.#before += sizeBytes
+    return { pack: run.pack, offset, sizeBytes }
+  }
+
+  async run(place: number): Promise<void> {
+    const run = this.#plan.runs[place] as Run
+    const { pack, offset, sizeBytes } = this.#extent(run)
+    if (run.copy) {
+      this.#noteStarts(run, pack, offset)
+      const bytes = this.#read(place, offset, sizeBytes)
+      this.#append(bytes instanceof Promise ? await bytes : bytes)
+      return
+    }
+    const order = pack.index.order()
+    for (let rank = run.from; rank < run.to; rank++) {
+      const written = this.#entry(place, pack, order[rank] as number)
+      if (written) await written
+    }
+  }
+
+  *takeFull(): Generator<Uint8Array> {
+    for (let chunk = this.#full.shift(); chunk; chunk = this.#full.shift()) yield chunk
+  }
+
+  *takeAll(): Generator<Uint8Array> {
+    yield* this.takeFull()
+    if (this.#used === 0) return
+    const rest = this.#chunk.slice(0, this.#used)
+    this.#before += this.#used
+    this.#used = 0
+    yield rest
+  }
+
+  #extent(run: Run): { pack: StoredPack; offset: number; sizeBytes: number } {
+    const pack = this.#repository.set.packs[run.pack] as StoredPack
+    const order = pack.index.order()
+    const offset = pack.index.offset(order[run.from] as number)
+    return { pack, offset, sizeBytes: pack.index.end(order[run.to - 1] as number) - offset }
+  }
+
+  #noteStarts(run: Run, pack: StoredPack, offset: number): void {
+    if (this.#starts.length === 0) return
+    const order = pack.index.order()
+    const shift = this.#before + this.#used - offset
+    for (let rank = run.from; rank < run.to; rank++) {
+      const position = order[rank] as number
+      this.#starts[pack.first + position] = pack.index.offset(position) + shift
+    }
+  }
+
+  /** One entry that can't be copied with its neighbours: a delta under a new header, or the object anew. */
+  #entry(place: number, pack: StoredPack, position: number): Promise<void> | undefined {
+    const number = pack.first + position
+    const base = this.#base(pack, position)
+    if (base < 0) {
+      const object = this.#repository.objects.read(number)
+      if (object instanceof Promise) return object.then((bytes) => this.#whole(number, bytes))
+      this.#whole(number, object)
+      return undefined
+    }
+    const offset = pack.index.offset(position)
+    const entry = this.#read(place, offset, pack.index.end(position) - offset)
+    if (entry instanceof Promise) return entry.then((bytes) => this.#delta(pack, position, base, bytes))
+    this.#delta(pack, position, base, entry)
+    return undefined
+  }
+
+  /** Number of the delta's base where the client will have that; −1 when the object has to be sent whole. */
+  #base(pack: StoredPack, position: number): number {
+    const base = pack.index.base(position)
+    if (base < 0) return -1
+    const { set } = this.#repository
+    const number = set.packs.length === 1 ? base : set.find(pack.index.oid(base), 0)
+    const mark = this.#plan.marks[number] as number
+    return mark & Mark.send || (this.#plan.thinPack && mark & Mark.client) ? number : -1
+  }
+
+  #delta(pack: StoredPack, position: number, base: number, entry: Uint8Array): void {
+    const decoded = crc32(entry) === pack.index.crc(position) ? decodeEntryHeader(entry, 0, pack.index.format) : null
+    if (!decoded) {
+      throw new CorruptError('stored-pack', `object ${hex(pack.index.oid(position))} in pack ${pack.id} is not what was stored`)
+    }
+    const start = this.#start(pack.first + position)
+    const baseStart = this.#starts[base] as number
+    const header = this.#header
+    let end: number
+    if (this.#plan.ofsDelta && baseStart > 0) {
+      end = encodeEntryHeader(header, 0, ofsDelta, decoded.sizeBytes)
+      end = encodeBaseDistance(header, end, start - baseStart)
+    } else {
+      end = encodeEntryHeader(header, 0, refDelta, decoded.sizeBytes)
+      header.set(this.#repository.set.oid(base), end)
+      end += this.#idBytes
+    }
+    this.#append(header.subarray(0, end))
+    this.#append(entry.subarray(decoded.headerBytes))
+  }
+
+  #whole(number: number, object: Uint8Array): void {
+    this.#start(number)
+    const end = encodeEntryHeader(this.#header, 0, this.#repository.set.kind(number), object.length)
+    this.#append(this.#header.subarray(0, end))
+    this.#append(deflateSync(object, { level: 1 }))
+  }
+
+  #start(number: number): number {
+    const start = this.#before + this.#used
+    this.#starts[number] = start
+    return start
+  }
+
+  /** Bytes of the pack that the run at `place` lies in; what follows soon is read along. */
+  #read(place: number, offset: number, sizeBytes: number): Uint8Array | Promise<Uint8Array> {
+    const packPlace = (this.#plan.runs[place] as Run).pack
+    const window = this.#window
+    if (window?.pack === packPlace && offset >= window.offset && offset + sizeBytes <= window.offset + window.bytes.length) {
+      return window.bytes.subarray(offset - window.offset, offset - window.offset + sizeBytes)
+    }
+    const pack = this.#repository.set.packs[packPlace] as StoredPack
+    const bytes = pack.read(offset, this.#ahead(place, offset + sizeBytes) - offset)
+    const keep = (read: Uint8Array) => {
+      this.#window = { pack: packPlace, offset, bytes: read }
+      return read.subarray(0, sizeBytes)
+    }
+    return bytes instanceof Promise ? bytes.then(keep) : keep(bytes)
+  }
+
+  /** How far to read beyond `end`. */
+  #ahead(place: number, end: number): number {
+    const limit = end + windowBytes
+    let to = end
+    for (let i = place; i < this.#plan.runs.length; i++) {
+      const run = this.#plan.runs[i] as Run
+      if (run.pack !== (this.#plan.runs[place] as Run).pack) break
+      const { offset, sizeBytes } = this.#extent(run)
+      if (offset > to + gapBytes || offset + sizeBytes > limit) break
+      to = Math.max(to, offset + sizeBytes)
+    }
+    return to
+  }
+
+  #append(bytes: Uint8Array): void {
+    let from = 0
+    while (from < bytes.length) {
+      const part = Math.min(chunkBytes - this.#used, bytes.length - from)
+      this.#chunk.set(part === bytes.length ? bytes : bytes.subarray(from, from + part), this.#used)
+      this.#used += part
+      from += part
+      if (this.#used < chunkBytes) continue
+      this.#full.push(this.#chunk)
+      this.#before += chunkBytes
+      this.#chunk = new Uint8Array(chunkBytes)
+      this.#used = 0
+    }
+  }
+}
+
+function packHeader(objectCount: number): Uint8Array {
+  const header = Buffer.alloc(12)
+  header.write('PACK', 'latin1')
+  header.writeUInt32BE(2, 4)
+  header.writeUInt32BE(objectCount, 8)
+  return header
+}

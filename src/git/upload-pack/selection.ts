@@ -1,0 +1,171 @@
+// Which objects a fetch sends. Cheapest way first: whole packs where nothing is cut off; else commits, then trees from the tips down.
+import { fromHex, latin1 } from '../../base/index.ts'
+import { hashBytes, Kind } from '../format/object-id.ts'
+import type { StoredPack } from '../odb/index.ts'
+import { Mark, walkCommits } from './commit-walk.ts'
+import { closePacks, isPreferred } from './pack-closure.ts'
+import type { FetchRepository } from './repository.ts'
+import { markTree } from './tree-walk.ts'
+
+/** What has to be in the pack, in numbers; made by the negotiation. */
+export interface PackRequest {
+  readonly wants: readonly number[]
+  /** Commits that the client has (with all that they reach, as far as no graft cuts it). */
+  readonly haves: readonly number[]
+  /** Commits whose parents count as none, on both sides: the client's shallow commits and the new ones. */
+  readonly grafts: readonly number[]
+  readonly thinPack: boolean
+  readonly ofsDelta: boolean
+  /** Annotated tags of the repository: sent too when what they point to is sent. Empty unless the client asked. */
+  readonly tags: readonly { readonly number: number; readonly target: number }[]
+}
+
+/** Marks for each number of the set: `Mark.send` stands on exactly what is sent (always canonical numbers). */
+export interface Selection {
+  readonly marks: Uint8Array
+  /** Packs of which every entry is sent: no mark needs to be looked at. */
+  readonly whole: ReadonlySet<StoredPack>
+}
+
+/** @throws CorruptError when something that has to be walked can't be read */
+export async function selectObjects(repository: FetchRepository, request: PackRequest): Promise<Selection> {
+  const selector = new Selector(repository, request)
+  if (request.haves.length === 0 && request.grafts.length === 0) await selector.everything()
+  else await selector.difference()
+  await selector.includeTags()
+  return { marks: selector.marks, whole: selector.whole }
+}
+
+class Selector {
+  readonly #repository: FetchRepository
+  readonly #request: PackRequest
+  readonly marks: Uint8Array
+  readonly whole = new Set<StoredPack>()
+
+  constructor(repository: FetchRepository, request: PackRequest) {
+    this.#repository = repository
+    this.#request = request
+    this.marks = new Uint8Array(repository.set.size)
+  }
+
+  /** The closure of the wants. */
+  async everything(): Promise<void> {
+    const { set } = this.#repository
+    const { taken, rest } = closePacks(set, this.#request.wants)
+    this.#takeWhole(taken)
+    if (rest.length === 0) return
+    const commits = await this.#startWants(rest)
+    // a commit of a taken pack needs no walk: all that it reaches is taken, or is a want of its own in `rest`
+    for (const commit of await walkCommits(this.#repository, this.marks, commits, [])) await this.#sendCommit(commit)
+  }
+
+  /** The wants' closure without that of the haves. */
+  async difference(): Promise<void> {
+    const { marks } = this
+    const { haves, grafts, wants } = this.#request
+    for (const graft of grafts) marks[graft] = (marks[graft] as number) | Mark.graft
+    const starts = await this.#peelWants(wants)
+    const list = await walkCommits(this.#repository, marks, starts.commits, haves)
+    await this.#markEdges(list)
+    for (const number of starts.others) await this.#sendOther(number)
+    for (const commit of list) await this.#sendCommit(commit)
+  }
+
+  /** Annotated tags whose target is sent, and tags on such tags. */
+  async includeTags(): Promise<void> {
+    for (const { number, target } of this.#request.tags) {
+      if (this.#isSent(target) && !this.#isSent(number)) await this.#peel(number)
+    }
+  }
+
+  #isSent(number: number): boolean {
+    return ((this.marks[number] as number) & Mark.send) !== 0
+  }
+
+  #takeWhole(taken: readonly StoredPack[]): void {
+    const { set } = this.#repository
+    const largest = taken.toSorted((a, b) => b.index.count - a.index.count)[0]
+    for (const pack of taken) {
+      const { first, index } = pack
+      if (pack === largest && isPreferred(set, pack)) {
+        this.marks.fill(Mark.send, first, first + index.count)
+        this.whole.add(pack)
+        continue
+      }
+      for (let position = 0; position < index.count; position++) {
+        if (!index.isAppended(position)) this.marks[set.find(index.oid(position), 0)] = Mark.send
+      }
+    }
+  }
+
+  async #startWants(wants: readonly number[]): Promise<number[]> {
+    const { commits, others } = await this.#peelWants(wants)
+    for (const number of others) await this.#sendOther(number)
+    return commits
+  }
+
+  /** Tags are sent as they are met on the way to what they point to. */
+  async #peelWants(wants: readonly number[]): Promise<{ commits: number[]; others: number[] }> {
+    const commits: number[] = []
+    const others: number[] = []
+    for (const want of wants) {
+      const end = await this.#peel(want)
+      if (this.#repository.set.kind(end) === Kind.commit) commits.push(end)
+      else others.push(end)
+    }
+    return { commits, others }
+  }
+
+  async #peel(number: number): Promise<number> {
+    let at = number
+    while (this.#repository.set.kind(at) === Kind.tag) {
+      this.marks[at] = (this.marks[at] as number) | Mark.send
+      at = await tagTarget(this.#repository, at)
+    }
+    return at
+  }
+
+  async #sendOther(number: number): Promise<void> {
+    if (this.#repository.set.kind(number) === Kind.tree) {
+      await markTree(this.#repository, this.marks, number, Mark.send, Mark.send | Mark.client)
+    } else {
+      this.marks[number] = (this.marks[number] as number) | Mark.send
+    }
+  }
+
+  async #sendCommit(commit: number): Promise<void> {
+    if (this.#isSent(commit)) return
+    this.marks[commit] = (this.marks[commit] as number) | Mark.send
+    await markTree(this.#repository, this.marks, this.#repository.commits.tree(commit), Mark.send, Mark.send | Mark.client)
+  }
+
+  /** What stands in the trees at the boundary is the client's for certain; a shallow client's haves are boundaries, too. */
+  async #markEdges(list: readonly number[]): Promise<void> {
+    const { commits } = this.#repository
+    const edges = new Set<number>()
+    for (const commit of list) {
+      if ((this.marks[commit] as number) & Mark.graft) continue
+      for (let place = 0; place < commits.parentCount(commit); place++) {
+        const parent = commits.parent(commit, place)
+        if ((this.marks[parent] as number) & Mark.client) edges.add(parent)
+      }
+    }
+    if (this.#request.grafts.length > 0) for (const have of this.#request.haves) edges.add(have)
+    for (const edge of edges) await markTree(this.#repository, this.marks, commits.tree(edge), Mark.client, Mark.client)
+  }
+}
+
+/** Number of what an annotated tag points to. */
+export async function tagTarget(repository: FetchRepository, tag: number): Promise<number> {
+  const bytes = await repository.objects.read(tag)
+  const width = hashBytes(repository.set.format) * 2
+  // "object <id>" is a tag's first line; what was stored has passed fsck
+  return repository.set.find(fromHex(latin1(bytes.subarray(7, 7 + width))), 0)
+}
+
+/** Number of the object that tags, one on another perhaps, lead to; the number itself where it is no tag. */
+export async function peelTags(repository: FetchRepository, number: number): Promise<number> {
+  let at = number
+  while (repository.set.kind(at) === Kind.tag) at = await tagTarget(repository, at)
+  return at
+}

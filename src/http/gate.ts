@@ -1,0 +1,78 @@
+// What stands between the router and every handler. This room knows neither accounts nor repositories: the access room implements
+// Gate, and this room sees to it that no route is without a declaration and no handler runs without a verdict.
+import type { FastifyRequest } from 'fastify'
+import { Refusal } from './problem.ts'
+
+/**
+ * What a route does to what. `action` is a word that the gate knows, or is chosen by the request among those that `examples` names
+ * (each with a query string that leads to it: `?service=git-receive-pack`). `resource` names what is acted on, in the gate's own type.
+ */
+export interface Declaration {
+  readonly action: string | { readonly of: (request: FastifyRequest) => string; readonly examples: Readonly<Record<string, string>> }
+  readonly resource: (request: FastifyRequest) => unknown
+}
+
+/** `public`: anyone, and no identity is needed — but a token that is sent must still be good. */
+export type RouteAccess = 'public' | Declaration
+
+export type Verdict =
+  | 'allowed'
+  | 'bad-credentials' // something was sent that is no valid token
+  | 'unauthenticated' // nothing was sent, and no anonymous caller may do this to anything
+  | 'hidden' // there is no such thing, or the caller may not know of it: one and the same answer
+  | 'forbidden' // the caller may see it, but not do this
+
+export interface Gate {
+  /** Actions that may be declared. */
+  readonly actions: ReadonlySet<string>
+  /** Names of request properties that `admit` sets, with their value before it. */
+  readonly properties: Readonly<Record<string, null>>
+  /** Finds out who calls and whether that may be; `action` is null on public routes. UnavailableError when it can't know. */
+  admit(request: FastifyRequest, action: string | null, resource: unknown): Promise<Verdict>
+}
+
+declare module 'fastify' {
+  interface FastifyContextConfig {
+    access?: RouteAccess
+    /** The path may hold `%2f` inside a parameter (npm's `@scope%2fname`). */
+    encodedSlash?: boolean
+  }
+}
+
+/** Called at registration: throws, so that a server with an undeclared route doesn't start. */
+export function assertDeclared(gate: Gate, route: { readonly method: unknown; readonly url: string }, access: RouteAccess | undefined): void {
+  const name = `${String(route.method)} ${route.url}`
+  if (access === undefined) throw new Error(`route ${name} declares no access: give config.access an action and a resource, or 'public'`)
+  if (access === 'public') return
+  for (const action of actionsOf(access)) {
+    if (!gate.actions.has(action)) throw new Error(`route ${name} declares the unknown action '${action}'`)
+  }
+}
+
+export function actionsOf(declaration: Declaration): readonly string[] {
+  return typeof declaration.action === 'string' ? [declaration.action] : Object.keys(declaration.action.examples)
+}
+
+/** Resolves when the handler may run; else throws the Refusal. `challenge`: clients ask for credentials only on 401 (git). */
+export async function admit(gate: Gate, request: FastifyRequest, challenge: boolean): Promise<void> {
+  const access = request.routeOptions.config.access
+  if (access === undefined) throw new Error('a route without a declaration was reached')
+  if (access === 'public') return refuse(await gate.admit(request, null, null), request, challenge)
+  const action = typeof access.action === 'string' ? access.action : access.action.of(request)
+  if (!actionsOf(access).includes(action)) throw new Error(`undeclared action '${action}'`)
+  refuse(await gate.admit(request, action, access.resource(request)), request, challenge)
+}
+
+function refuse(verdict: Verdict, request: FastifyRequest, challenge: boolean): void {
+  if (verdict === 'allowed') return
+  if (verdict === 'bad-credentials') throw new Refusal(401, verdict, 'Bad credentials')
+  if (verdict === 'unauthenticated') throw new Refusal(401, verdict, 'Requires authentication')
+  if (verdict === 'forbidden') throw new Refusal(403, verdict, 'This token may not do that')
+  if (challenge && request.headers.authorization === undefined) throw new Refusal(401, 'unauthenticated', 'Requires authentication')
+  throw notFound()
+}
+
+/** The one answer for what doesn't exist and for what the caller may not know of. */
+export function notFound(): Refusal {
+  return new Refusal(404, 'not-found', 'Not Found')
+}

@@ -1,0 +1,62 @@
+// TypeBox schemas as Fastify's validators, and the type provider that gives handlers the schemas' types.
+// Bodies are taken as they are; parameters and query strings, which are text, are converted first.
+import type { FastifyTypeProvider, RouteGenericInterface } from 'fastify'
+import type { Static, TSchema } from 'typebox'
+import { Compile } from 'typebox/compile'
+import { Refusal } from './problem.ts'
+
+export interface TypeBoxProvider extends FastifyTypeProvider {
+  validator: this['schema'] extends TSchema ? Static<this['schema']> : unknown
+  serializer: this['schema'] extends TSchema ? Static<this['schema']> : unknown
+}
+
+/** One thing that is wrong with a request, in the words of GitHub's validation errors. */
+export interface FieldFault {
+  readonly field: string
+  readonly code: 'missing_field' | 'invalid' | 'missing' | 'already_exists' | 'unprocessable' | 'custom'
+  readonly message: string
+}
+
+/** 422 with what is wrong in each field as details. */
+export function validationFailed(faults: readonly FieldFault[], message = 'Validation Failed'): Refusal {
+  return new Refusal(422, 'invalid', message, { details: faults })
+}
+
+type Checked = { value: unknown } | { error: Error }
+
+/** Fastify's validator compiler. */
+export function compileValidator({ schema, httpPart }: { schema: unknown; httpPart?: string }): (data: unknown) => Checked {
+  const validator = Compile(schema as TSchema)
+  const isText = httpPart === 'querystring' || httpPart === 'params'
+  return (data) => {
+    const value: unknown = isText ? validator.Convert(data ?? {}) : data
+    if (validator.Check(value)) return { value }
+    return { error: validationFailed(faultsOf(validator.Errors(value))) }
+  }
+}
+
+interface SchemaError {
+  readonly keyword: string
+  readonly instancePath: string
+  readonly message: string
+  readonly params: object
+}
+
+// A union reports each of its branches: only the first fault of each field is told.
+function faultsOf(errors: readonly SchemaError[]): FieldFault[] {
+  const faults = new Map<string, FieldFault>()
+  for (const error of errors) {
+    const at = error.instancePath.slice(1).replaceAll('/', '.')
+    if (error.keyword === 'required' && 'requiredProperties' in error.params) {
+      for (const name of error.params.requiredProperties as string[]) {
+        const field = at === '' ? name : `${at}.${name}`
+        faults.set(field, { field, code: 'missing_field', message: `${field} is required` })
+      }
+      continue
+    }
+    const known = faults.get(at)
+    const summary = error.keyword === 'anyOf' ? 'is none of the values allowed here' : error.message
+    if (!known || error.keyword === 'anyOf') faults.set(at, { field: at, code: 'invalid', message: `${at || 'the body'} ${summary}` })
+  }
+  return [...faults.values()]
+}

@@ -1,0 +1,70 @@
+// What the tests with real clients run against: Stemma, or (STEMMA_TEST_HOST=peer) the peer, which shows that a test expects no more than git gives.
+import { Git, TempFolder } from './git.ts'
+import { Peer } from './peer.ts'
+import { Server } from './server.ts'
+
+export interface Host {
+  readonly kind: 'stemma' | 'peer'
+  readonly folder: TempFolder
+  readonly git: Git
+  /** Makes an empty repository (sha1 if not said) and returns the URL to push to. */
+  create(name: string, objectFormat?: 'sha1' | 'sha256'): Promise<string>
+  /** The server itself; throws on the peer. */
+  readonly server: Server
+  close(): Promise<void>
+}
+
+export const onPeer = process.env.STEMMA_TEST_HOST === 'peer'
+
+/** Options for tests that only make sense on Stemma: skips them, saying so, on the peer. */
+export const stemmaOnly: { readonly skip?: string } = onPeer ? { skip: 'not on the peer' } : {}
+
+export async function openHost(name: string, env: Readonly<Record<string, string>> = {}): Promise<Host> {
+  const folder = new TempFolder(name)
+  const git = new Git(folder)
+  try {
+    return onPeer ? await openPeer(folder, git) : await openServer(folder, git, env)
+  } catch (error) {
+    folder.remove()
+    throw error
+  }
+}
+
+async function openServer(folder: TempFolder, git: Git, env: Readonly<Record<string, string>>): Promise<Host> {
+  const server = await Server.start({ data: folder.join('data'), env })
+  return {
+    kind: 'stemma',
+    folder,
+    git,
+    server,
+    create: (repository, objectFormat = 'sha1') =>
+      server.create(repository, objectFormat === 'sha1' ? {} : { object_format: objectFormat }),
+    close: async () => {
+      try {
+        await server.stop()
+      } finally {
+        folder.remove()
+      }
+    },
+  }
+}
+
+async function openPeer(folder: TempFolder, git: Git): Promise<Host> {
+  const peer = await Peer.start(folder)
+  return {
+    kind: 'peer',
+    folder,
+    git,
+    get server(): Server {
+      throw new Error('the peer is no Stemma')
+    },
+    create: async (repository, objectFormat = 'sha1') => {
+      await peer.create(repository, [`--object-format=${objectFormat}`])
+      return peer.repositoryUrl(repository)
+    },
+    close: async () => {
+      await peer.stop()
+      folder.remove()
+    },
+  }
+}
