@@ -10,7 +10,9 @@ const run = promisify(execFile)
 export const generatedFile = join(import.meta.dirname, 'schema.gen.ts')
 
 /** int8 and timestamptz as our connections parse them (connection.ts); bytes as the plain type that Buffer is one of. */
-const typeMapping = { int8: 'number', timestamptz: 'Date', bytea: 'Uint8Array', jsonb: 'Json' }
+const typeMapping = { int8: 'number', timestamptz: 'Date', bytea: 'Uint8Array' }
+/** Columns whose check constraint lists their values. */
+const overrides = { columns: { 'repository.visibility': `'public' | 'private'`, 'network.object_format': `'sha1' | 'sha256'` } }
 
 /** The text of schema.gen.ts for a database that has all migrations. */
 export async function generateTypes(url: string): Promise<string> {
@@ -18,7 +20,7 @@ export async function generateTypes(url: string): Promise<string> {
   const out = join(folder, 'schema.ts')
   const command = join(dirname(createRequire(import.meta.url).resolve('kysely-codegen/package.json')), 'dist', 'cli', 'bin.js')
   const flags = ['--dialect', 'postgres', '--url', url, '--out-file', out, '--exclude-pattern', 'schema_migrations']
-  flags.push('--type-mapping', JSON.stringify(typeMapping), '--log-level', 'error')
+  flags.push('--type-mapping', JSON.stringify(typeMapping), '--overrides', JSON.stringify(overrides))
   try {
     await run(process.execPath, [command, ...flags], { cwd: folder })
     return await readFile(out, 'utf8')

@@ -38,7 +38,7 @@ export class PackStore {
    * @throws CorruptError when a stored index is not what was written; UnavailableError when database or bucket don't answer
    */
   async open(networkId: string): Promise<NetworkPacks> {
-    const network = await this.#db
+    const network = await this.#db.queries
       .selectFrom('network')
       .select(['object_format', 'packs_version'])
       .where('id', '=', networkId)
@@ -66,7 +66,7 @@ export class PackStore {
   }
 
   async #load(networkId: string, format: ObjectFormat, version: number, previous: Cached | undefined): Promise<Cached> {
-    const rows = await this.#db
+    const rows = await this.#db.queries
       .selectFrom('pack')
       .select(['id', 'key', 'size_bytes', 'pack_bytes'])
       .where('network_id', '=', networkId)
@@ -98,7 +98,7 @@ export class PackStore {
 
   async #tails(ids: readonly number[]): Promise<Map<number, Uint8Array>> {
     if (ids.length === 0) return new Map()
-    const rows = await this.#db.selectFrom('pack').select(['id', 'tail']).where('id', 'in', ids).execute()
+    const rows = await this.#db.queries.selectFrom('pack').select(['id', 'tail']).where('id', 'in', ids).execute()
     return new Map(rows.map((row) => [row.id, row.tail as Uint8Array]))
   }
 

@@ -152,7 +152,7 @@ class LazyUpload {
     const { db, bucket } = this.#parts
     try {
       await bucket.delete(this.key)
-      await db.deleteFrom('upload_intent').where('key', '=', this.key).execute()
+      await db.queries.deleteFrom('upload_intent').where('key', '=', this.key).execute()
     } catch {
       // the intent row stays, and the sweeper deletes the key when the lease is over
     }
@@ -161,7 +161,7 @@ class LazyUpload {
   async #begin(): Promise<FileUpload> {
     const { db, bucket, clock, intentLeaseMs } = this.#parts
     const expires_at = new Date(clock.now() + intentLeaseMs)
-    await db.insertInto('upload_intent').values({ key: this.key, expires_at }).execute()
+    await db.queries.insertInto('upload_intent').values({ key: this.key, expires_at }).execute()
     this.#upload = bucket.uploadFile(this.key, this.#path)
     return this.#upload
   }

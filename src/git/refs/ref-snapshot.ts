@@ -1,6 +1,6 @@
 // A repository's refs at one moment, sorted by name in byte order, and the cache that keeps the last one of each repository.
 import { CorruptError, hex } from '../../base/index.ts'
-import type { Database } from '../../db/index.ts'
+import type { Database, Queries } from '../../db/index.ts'
 import type { ObjectId } from '../format/object-id.ts'
 
 export interface Ref {
@@ -33,7 +33,7 @@ export class RefStore {
 
   /** The refs as of now. UnavailableError when the database doesn't answer. */
   async read(repositoryId: number): Promise<RefSnapshot> {
-    const repository = await this.#db
+    const repository = await this.#db.queries
       .selectFrom('repository')
       .select(['refs_version', 'head'])
       .where('id', '=', repositoryId)
@@ -45,12 +45,12 @@ export class RefStore {
       this.#snapshots.set(repositoryId, known)
       return known
     }
-    return this.load(this.#db, repositoryId)
+    return this.#load(this.#db.queries, repositoryId)
   }
 
   /** Reads version and refs in one statement, so that they belong together. */
-  async load(db: Database, repositoryId: number): Promise<RefSnapshot> {
-    const rows = await db
+  async #load(queries: Queries, repositoryId: number): Promise<RefSnapshot> {
+    const rows = await queries
       .selectFrom('repository')
       .leftJoin('ref', 'ref.repository_id', 'repository.id')
       .select(['repository.refs_version', 'repository.head', 'ref.name', 'ref.oid', 'ref.peeled'])

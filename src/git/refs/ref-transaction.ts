@@ -1,8 +1,7 @@
 // Moves refs: one PostgreSQL transaction that compares and swaps each ref, writes the reflog and the outbox, and makes the pack that the
 // new values need visible. Either all of that is committed or none.
-import { fromHex, hex } from '../../base/index.ts'
-import type { Database, Transaction } from '../../db/index.ts'
-import { sql } from '../../db/index.ts'
+import { fromHex, hex, UnavailableError } from '../../base/index.ts'
+import { type Database, sql, type Tx } from '../../db/index.ts'
 import type { ObjectId } from '../format/object-id.ts'
 
 /** One wanted change; null stands for "there is no such ref". */
@@ -49,7 +48,7 @@ const words = {
  * May be retried after an UnavailableError only by a caller that first reads what the refs are now.
  */
 export async function moveRefs(db: Database, input: RefTransactionInput): Promise<RefOutcomes> {
-  return db.transaction().execute(async (tx) => {
+  return db.transaction(async (tx) => {
     const repository = await tx
       .selectFrom('repository')
       .select(['head', 'refs_version'])
@@ -70,7 +69,7 @@ export async function moveRefs(db: Database, input: RefTransactionInput): Promis
   })
 }
 
-async function judge(tx: Transaction, input: RefTransactionInput, head: string): Promise<RefOutcomes> {
+async function judge(tx: Tx, input: RefTransactionInput, head: string): Promise<RefOutcomes> {
   const outcomes: RefOutcomes = new Map()
   const names = input.changes.map((change) => change.name)
   const rows = await sql<{ name: string; oid: Buffer }>`
@@ -87,7 +86,7 @@ async function judge(tx: Transaction, input: RefTransactionInput, head: string):
 }
 
 /** `a` and `a/b` can't both be refs. Deletions of the same push make room; new names are also held against each other. */
-async function judgeFolders(tx: Transaction, input: RefTransactionInput, outcomes: RefOutcomes): Promise<void> {
+async function judgeFolders(tx: Tx, input: RefTransactionInput, outcomes: RefOutcomes): Promise<void> {
   const created = input.changes.filter((change) => change.oldOid === null && change.newOid !== null && outcomes.get(change.name) === null)
   if (created.length === 0) return
   const deleted = input.changes.filter((change) => change.newOid === null && outcomes.get(change.name) === null).map((change) => change.name)
@@ -126,7 +125,7 @@ function parentFolders(name: string): string[] {
   return folders
 }
 
-async function write(tx: Transaction, input: RefTransactionInput, accepted: readonly RefChange[]): Promise<void> {
+async function write(tx: Tx, input: RefTransactionInput, accepted: readonly RefChange[]): Promise<void> {
   const kept = accepted.filter((change) => change.newOid !== null)
   const gone = accepted.filter((change) => change.newOid === null).map((change) => change.name)
   if (gone.length > 0) {
@@ -146,7 +145,7 @@ async function write(tx: Transaction, input: RefTransactionInput, accepted: read
 }
 
 /** What follows from moved refs: the pack is visible, versions grow, a fresh repository's HEAD finds its branch, the outbox tells. */
-async function follow(tx: Transaction, input: RefTransactionInput, accepted: readonly RefChange[], head: string): Promise<void> {
+async function follow(tx: Tx, input: RefTransactionInput, accepted: readonly RefChange[], head: string): Promise<void> {
   const { pack } = input
   if (pack) {
     await tx
@@ -161,7 +160,7 @@ async function follow(tx: Transaction, input: RefTransactionInput, accepted: rea
       })
       .execute()
     await sql`update network set packs_version = packs_version + 1 where id = ${input.networkId}`.execute(tx)
-    if (pack.key !== null) await tx.deleteFrom('upload_intent').where('key', '=', pack.key).execute()
+    if (pack.key !== null) await claim(tx, pack.key)
   }
   const newHead = await firstBranch(tx, input.repositoryId, accepted, head)
   await sql`
@@ -174,8 +173,14 @@ async function follow(tx: Transaction, input: RefTransactionInput, accepted: rea
     .execute()
 }
 
+/** Ends the key's intent. When the sweeper took it for an orphan meanwhile, nothing may become visible. */
+async function claim(tx: Tx, key: string): Promise<void> {
+  const intent = await tx.deleteFrom('upload_intent').where('key', '=', key).executeTakeFirst()
+  if (intent.numDeletedRows !== 1n) throw new UnavailableError('intent-gone', 'the upload took longer than its lease; push again')
+}
+
 /** HEAD of a repository whose HEAD is unborn moves to `main`, `master`, or the first pushed branch: as a newcomer's first push expects. */
-async function firstBranch(tx: Transaction, repositoryId: number, accepted: readonly RefChange[], head: string): Promise<string> {
+async function firstBranch(tx: Tx, repositoryId: number, accepted: readonly RefChange[], head: string): Promise<string> {
   const branches = accepted.filter((change) => change.newOid !== null && change.name.startsWith('refs/heads/')).map((change) => change.name)
   if (branches.length === 0 || branches.includes(head)) return head
   const born = await tx.selectFrom('ref').select('name').where('repository_id', '=', repositoryId).where('name', '=', head).executeTakeFirst()

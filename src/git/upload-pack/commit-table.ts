@@ -2,7 +2,7 @@
 // Invariant: a commit that is loaded has a tree and parents in the set (the store is closed); else CorruptError.
 import { CorruptError, hex } from '../../base/index.ts'
 import { hashBytes, Kind } from '../format/object-id.ts'
-import type { PackSet } from '../odb/index.ts'
+import type { PackSet } from '../odb/pack-set.ts'
 import type { ObjectSource } from './repository.ts'
 
 const newline = 10

@@ -2,7 +2,7 @@
 // A pack is taken when each of its sources is wanted, or is an external of a taken pack, or stands in a taken pack.
 // An object that was appended to complete a thin pack says nothing of its own: another taken pack must hold it, else the pack isn't taken.
 import { hashBytes } from '../format/object-id.ts'
-import type { PackSet, StoredPack } from '../odb/index.ts'
+import type { PackSet, StoredPack } from '../odb/pack-set.ts'
 
 export interface PackClosure {
   readonly taken: readonly StoredPack[]

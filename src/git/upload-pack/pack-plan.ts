@@ -1,6 +1,6 @@
 // How the selected objects become a pack: stored regions that are copied as they stand, and entries that get a new header or are encoded anew.
 // A region may be copied when every delta in it rests on an entry of the same region: then all distances stay what they are.
-import type { PackSet, StoredPack } from '../odb/index.ts'
+import type { PackSet, StoredPack } from '../odb/pack-set.ts'
 import { Mark } from './commit-walk.ts'
 import type { PackRequest, Selection } from './selection.ts'
 

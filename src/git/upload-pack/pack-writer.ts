@@ -2,12 +2,9 @@
 // Invariant: a delta's base is sent in the same pack, or (thin packs) the client has it. Copies of one object in several packs can't
 // make a cycle of deltas, since the set prefers one pack over another in one fixed order for all objects.
 import { crc32, deflateSync } from 'node:zlib'
-import { CorruptError, hex } from '../../base/index.ts'
-import { hashBytes } from '../format/object-id.ts'
-import { decodeEntryHeader } from '../format/pack.ts'
-import type { StoredPack } from '../odb/index.ts'
+import { decodeEntryHeader, encodeEntryHeader, encodePackHeader, EntryType } from '../format/pack.ts'
+import type { StoredPack } from '../odb/pack-set.ts'
 import { Mark } from './commit-walk.ts'
-import { encodeBaseDistance, encodeEntryHeader, ofsDelta, refDelta } from './pack-entry.ts'
 import type { PackPlan, Run } from './pack-plan.ts'
 import type { FetchRepository } from './repository.ts'
 
@@ -27,7 +24,6 @@ const regionBytes = 256 << 10
 /** Entries that lie no further apart than this are read together. */
 const gapBytes = 16 << 10
 const windowBytes = 512 << 10
-const longestHeader = 64
 
 /**
  * The pieces of the pack in order, without its trailer (see `streamPack`); for a verbatim plan the one region of everything but the trailer.
@@ -55,8 +51,6 @@ class PackWriter {
   readonly #repository: FetchRepository
   readonly #plan: PackPlan
   readonly #starts: Float64Array // where each sent entry starts in the new pack, by number; 0 = not yet sent
-  readonly #idBytes: number
-  readonly #header = new Uint8Array(longestHeader)
   readonly #full: Uint8Array[] = []
   #chunk = new Uint8Array(chunkBytes)
   #used = 0
@@ -66,12 +60,11 @@ class PackWriter {
   constructor(repository: FetchRepository, plan: PackPlan) {
     this.#repository = repository
     this.#plan = plan
-    this.#idBytes = hashBytes(repository.set.format)
     this.#starts = new Float64Array(plan.runs.every((run) => run.copy) ? 0 : repository.set.size)
   }
 
   header(): void {
-    this.#append(packHeader(this.#plan.objectCount))
+    this.#append(encodePackHeader(this.#plan.objectCount))
   }
 
   /** The run as a region, counted as sent; null when it is too small for that. */
@@ -131,19 +124,13 @@ class PackWriter {
 
   /** One entry that can't be copied with its neighbours: a delta under a new header, or the object anew. */
   #entry(place: number, pack: StoredPack, position: number): Promise<void> | undefined {
-    const number = pack.first + position
     const base = this.#base(pack, position)
-    if (base < 0) {
-      const object = this.#repository.objects.read(number)
-      if (object instanceof Promise) return object.then((bytes) => this.#whole(number, bytes))
-      this.#whole(number, object)
-      return undefined
-    }
+    if (base < 0) return this.#whole(pack.first + position)
     const offset = pack.index.offset(position)
     const entry = this.#read(place, offset, pack.index.end(position) - offset)
-    if (entry instanceof Promise) return entry.then((bytes) => this.#delta(pack, position, base, bytes))
-    this.#delta(pack, position, base, entry)
-    return undefined
+    return entry instanceof Promise
+      ? entry.then((bytes) => this.#delta(pack, position, base, bytes))
+      : this.#delta(pack, position, base, entry)
   }
 
   /** Number of the delta's base where the client will have that; −1 when the object has to be sent whole. */
@@ -156,31 +143,32 @@ class PackWriter {
     return mark & Mark.send || (this.#plan.thinPack && mark & Mark.client) ? number : -1
   }
 
-  #delta(pack: StoredPack, position: number, base: number, entry: Uint8Array): void {
-    const decoded = crc32(entry) === pack.index.crc(position) ? decodeEntryHeader(entry, 0, pack.index.format) : null
-    if (!decoded) {
-      throw new CorruptError('stored-pack', `object ${hex(pack.index.oid(position))} in pack ${pack.id} is not what was stored`)
-    }
-    const start = this.#start(pack.first + position)
+  #delta(pack: StoredPack, position: number, base: number, entry: Uint8Array): Promise<void> | undefined {
+    const number = pack.first + position
+    const header = crc32(entry) === pack.index.crc(position) ? decodeEntryHeader(entry, 0, pack.index.format) : null
+    // not the bytes that were indexed: the reader says what is wrong with them, or finds that something only follows them
+    if (!header) return this.#whole(number)
+    const start = this.#start(number)
     const baseStart = this.#starts[base] as number
-    const header = this.#header
-    let end: number
-    if (this.#plan.ofsDelta && baseStart > 0) {
-      end = encodeEntryHeader(header, 0, ofsDelta, decoded.sizeBytes)
-      end = encodeBaseDistance(header, end, start - baseStart)
-    } else {
-      end = encodeEntryHeader(header, 0, refDelta, decoded.sizeBytes)
-      header.set(this.#repository.set.oid(base), end)
-      end += this.#idBytes
-    }
-    this.#append(header.subarray(0, end))
-    this.#append(entry.subarray(decoded.headerBytes))
+    this.#append(
+      this.#plan.ofsDelta && baseStart > 0
+        ? encodeEntryHeader(EntryType.ofsDelta, header.sizeBytes, start - baseStart)
+        : encodeEntryHeader(EntryType.refDelta, header.sizeBytes, this.#repository.set.oid(base)),
+    )
+    this.#append(entry.subarray(header.headerBytes))
+    return undefined
   }
 
-  #whole(number: number, object: Uint8Array): void {
+  #whole(number: number): Promise<void> | undefined {
+    const object = this.#repository.objects.read(number)
+    if (object instanceof Promise) return object.then((bytes) => this.#encode(number, bytes))
+    this.#encode(number, object)
+    return undefined
+  }
+
+  #encode(number: number, object: Uint8Array): void {
     this.#start(number)
-    const end = encodeEntryHeader(this.#header, 0, this.#repository.set.kind(number), object.length)
-    this.#append(this.#header.subarray(0, end))
+    this.#append(encodeEntryHeader(this.#repository.set.kind(number), object.length))
     this.#append(deflateSync(object, { level: 1 }))
   }
 
@@ -234,12 +222,4 @@ class PackWriter {
       this.#used = 0
     }
   }
-}
-
-function packHeader(objectCount: number): Uint8Array {
-  const header = Buffer.alloc(12)
-  header.write('PACK', 'latin1')
-  header.writeUInt32BE(2, 4)
-  header.writeUInt32BE(objectCount, 8)
-  return header
 }

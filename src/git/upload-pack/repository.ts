@@ -1,6 +1,6 @@
 // What a fetch reads: the packs of the network, whole objects out of them, and the commits parsed so far.
 // Everything here is of one moment: a push makes a new PackSet, and a new FetchRepository beside it.
-import type { PackSet } from '../odb/index.ts'
+import type { PackSet } from '../odb/pack-set.ts'
 import { CommitTable } from './commit-table.ts'
 
 /** Reads whole objects by their number in the set (ObjectReader does). The bytes are shared: not to be changed. */

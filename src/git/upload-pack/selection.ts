@@ -1,7 +1,7 @@
 // Which objects a fetch sends. Cheapest way first: whole packs where nothing is cut off; else commits, then trees from the tips down.
 import { fromHex, latin1 } from '../../base/index.ts'
 import { hashBytes, Kind } from '../format/object-id.ts'
-import type { StoredPack } from '../odb/index.ts'
+import type { StoredPack } from '../odb/pack-set.ts'
 import { Mark, walkCommits } from './commit-walk.ts'
 import { closePacks, isPreferred } from './pack-closure.ts'
 import type { FetchRepository } from './repository.ts'

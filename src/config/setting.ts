@@ -1,0 +1,157 @@
+// Kinds of settings: each turns a text (environment, command line) or a YAML value into a typed value, or says what is allowed.
+
+/** One setting. `parse` throws BadValue with what is allowed. */
+export interface Setting<T> {
+  readonly parse: (value: unknown) => T
+  readonly fallback: T
+  /** Not shown when a bad value is reported. */
+  readonly isSecret: boolean
+}
+
+/** What stands after "must be": the reader adds key, value and where it came from. */
+export class BadValue extends Error {}
+
+function setting<T>(fallback: T, parse: (value: unknown) => T, isSecret = false): Setting<T> {
+  return { fallback, parse, isSecret }
+}
+
+function asText(value: unknown, allowed: string): string {
+  if (typeof value === 'string' && value !== '') return value
+  if (typeof value === 'number' || typeof value === 'boolean') return String(value)
+  throw new BadValue(allowed)
+}
+
+export function text(fallback: string): Setting<string> {
+  return setting(fallback, (value) => asText(value, 'a text'))
+}
+
+export function optionalText(): Setting<string | null> {
+  return setting<string | null>(null, (value) => (value === null ? null : asText(value, 'a text')))
+}
+
+export function secret(): Setting<string | null> {
+  return setting<string | null>(null, (value) => (value === null ? null : asText(value, 'a text')), true)
+}
+
+export function oneOf<const T extends string>(choices: readonly T[], fallback: T): Setting<T> {
+  const allowed = `one of ${choices.join(', ')}`
+  return setting<T>(fallback, (value) => {
+    const found = choices.find((choice) => choice === value)
+    if (found === undefined) throw new BadValue(allowed)
+    return found
+  })
+}
+
+export function flag(fallback: boolean): Setting<boolean> {
+  return setting(fallback, (value) => {
+    const found = { true: true, false: false }[String(value)]
+    if (found === undefined) throw new BadValue('true or false')
+    return found
+  })
+}
+
+export function count(fallback: number, least: number, most: number = Number.MAX_SAFE_INTEGER): Setting<number> {
+  const allowed = most === Number.MAX_SAFE_INTEGER ? `a whole number from ${least} on` : `a whole number from ${least} to ${most}`
+  return setting(fallback, (value) => {
+    const digits = asText(value, allowed)
+    if (!/^\d+$/.test(digits)) throw new BadValue(allowed)
+    return within(Number(digits), least, most, allowed)
+  })
+}
+
+const byteUnits: Readonly<Record<string, number>> = {
+  '': 1, B: 1, KiB: 2 ** 10, MiB: 2 ** 20, GiB: 2 ** 30, TiB: 2 ** 40, kB: 1e3, KB: 1e3, MB: 1e6, GB: 1e9, TB: 1e12,
+}
+
+/** A size in bytes: `262144`, `256KiB`, `1.5GiB`, `16MB`. */
+export function bytes(fallback: string, least = 0): Setting<number> {
+  const allowed = `a size such as 262144, 256KiB or 16MB, at least ${least} bytes`
+  const parse = (value: unknown): number => within(Math.round(withUnit(value, byteUnits, allowed)), least, Number.MAX_SAFE_INTEGER, allowed)
+  return setting(parse(fallback), parse)
+}
+
+const durationUnits: Readonly<Record<string, number>> = { '': 1, ms: 1, s: 1000, m: 60_000, min: 60_000, h: 3_600_000, d: 86_400_000 }
+/** setTimeout's longest. */
+const longestMs = 2 ** 31 - 1
+
+/** A duration in milliseconds: `1500`, `30s`, `5m`, `1h`. */
+export function duration(fallback: string, leastMs = 1): Setting<number> {
+  const allowed = `a duration such as 1500 (milliseconds), 30s, 5m or 1h, from ${leastMs} ms to 24 days`
+  const parse = (value: unknown): number => within(Math.round(withUnit(value, durationUnits, allowed)), leastMs, longestMs, allowed)
+  return setting(parse(fallback), parse)
+}
+
+/** The milliseconds of `90d`, `12h` …; null when it is none. For the command line. */
+export function parseDuration(value: string): number | null {
+  try {
+    return withUnit(value, durationUnits, '')
+  } catch {
+    return null
+  }
+}
+
+function withUnit(value: unknown, units: Readonly<Record<string, number>>, allowed: string): number {
+  const match = /^(\d+(?:\.\d+)?)\s*([A-Za-z]*)$/.exec(asText(value, allowed))
+  const unit = units[match?.[2] ?? '?']
+  if (match?.[1] === undefined || unit === undefined) throw new BadValue(allowed)
+  return Number(match[1]) * unit
+}
+
+function within(value: number, least: number, most: number, allowed: string): number {
+  if (!Number.isSafeInteger(value) || value < least || value > most) throw new BadValue(allowed)
+  return value
+}
+
+/** Where a listener binds. Port 0 asks the system for a free one. */
+export interface ListenAddress {
+  readonly host: string
+  readonly port: number
+}
+
+/** `HOST:PORT`, `[IPv6]:PORT` or just `PORT` (then 127.0.0.1). */
+export function listenAddress(fallback: string): Setting<ListenAddress> {
+  const allowed = 'HOST:PORT, [IPv6 ADDRESS]:PORT or PORT, with a port from 0 to 65535'
+  const parse = (value: unknown): ListenAddress => {
+    const match = /^(?:(?:\[([0-9a-fA-F:.]+)\]|([^:\s[\]]+)):)?(\d{1,5})$/.exec(asText(value, allowed))
+    const port = Number(match?.[3] ?? -1)
+    if (match === null || port < 0 || port > 65_535) throw new BadValue(allowed)
+    return { host: match[1] ?? match[2] ?? '127.0.0.1', port }
+  }
+  return setting(parse(fallback), parse)
+}
+
+/** An http or https URL without path, query and credentials; a slash at the end goes. */
+export function originUrl(): Setting<string | null> {
+  return webUrl('an http:// or https:// URL without a path, such as https://git.example.org', (url) => url.pathname === '/')
+}
+
+/** An http or https URL of a service. */
+export function serviceUrl(): Setting<string | null> {
+  return webUrl('an http:// or https:// URL, such as http://127.0.0.1:8000', () => true)
+}
+
+function webUrl(allowed: string, isFine: (url: URL) => boolean): Setting<string | null> {
+  return setting<string | null>(null, (value) => {
+    if (value === null) return null
+    const given = asText(value, allowed)
+    if (!URL.canParse(given)) throw new BadValue(allowed)
+    const url = new URL(given)
+    const isPlain = /^https?:$/.test(url.protocol) && url.username === '' && url.search === '' && url.hash === ''
+    if (!isPlain || !isFine(url)) throw new BadValue(allowed)
+    return url.href.replace(/\/$/, '')
+  })
+}
+
+export function databaseUrl(): Setting<string | null> {
+  const allowed = 'a URL such as postgresql://user:password@host:5432/database'
+  return setting<string | null>(
+    null,
+    (value) => {
+      if (value === null) return null
+      const given = asText(value, allowed)
+      if (!/^postgres(ql)?:\/\//.test(given) || !URL.canParse(given.replace('@/', '@host/'))) throw new BadValue(allowed)
+      return given
+    },
+    true,
+  )
+}

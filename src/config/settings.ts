@@ -1,0 +1,90 @@
+// Every setting: its key, kind and default. config.example.yaml documents them one by one; a test holds the two together.
+import {
+  type Setting, bytes, count, databaseUrl, duration, flag, listenAddress, oneOf, optionalText, originUrl, secret, serviceUrl, text,
+} from './setting.ts'
+
+export const settings = {
+  listen: listenAddress('127.0.0.1:8080'),
+  data: text('./data'),
+  publicUrl: originUrl(),
+  adminToken: secret(),
+  drainTimeoutMs: duration('30s', 0),
+  log: { level: oneOf(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'], 'info') },
+  database: {
+    url: databaseUrl(),
+    migrate: flag(true),
+    poolSize: count(16, 2, 1000),
+    prepare: flag(true),
+  },
+  bucket: {
+    filesystem: { folder: optionalText() },
+    s3: {
+      endpoint: serviceUrl(),
+      region: text('us-east-1'),
+      bucket: optionalText(),
+      accessKeyId: optionalText(),
+      secretAccessKey: secret(),
+      pathStyle: flag(true),
+      createBucket: flag(false),
+    },
+  },
+  cache: {
+    memoryBytes: bytes('64MiB'),
+    diskBytes: bytes('4GiB'),
+    folder: optionalText(),
+  },
+  git: {
+    tailBytes: bytes('256KiB'),
+    createOnPush: flag(true),
+  },
+  workers: {
+    count: count(0, 0, 256),
+    memoryBytes: bytes('160MiB', 16 * 2 ** 20),
+  },
+  http: { trustProxy: flag(false) },
+  limits: {
+    packBytes: bytes('16GiB', 1),
+    objectBytes: bytes('2GiB', 1),
+    objectCount: count(20_000_000, 1),
+    deltaDepth: count(4095, 1),
+    treeDepth: count(2048, 1),
+    refsPerPush: count(100_000, 1),
+    pktLines: count(1_000_000, 1),
+    requestBytes: bytes('64MiB', 1),
+    jsonBytes: bytes('1MiB', 1),
+    concurrentPushes: count(16, 1),
+    requestTimeoutMs: duration('1h'),
+    headersTimeoutMs: duration('30s'),
+    idleTimeoutMs: duration('2m'),
+  },
+}
+
+type Values<T> = T extends Setting<infer V> ? V : { readonly [K in keyof T]: Values<T[K]> }
+/** Every setting's value, under the same names as in the file. */
+export type Settings = Values<typeof settings>
+
+export interface NamedSetting {
+  /** `bucket.s3.endpoint` */
+  readonly key: string
+  /** `STEMMA_BUCKET_S3_ENDPOINT` */
+  readonly variable: string
+  readonly setting: Setting<unknown>
+}
+
+/** All settings, flat, in the order of the file. */
+export function listSettings(): readonly NamedSetting[] {
+  const found: NamedSetting[] = []
+  const walk = (at: object, path: readonly string[]): void => {
+    for (const [name, value] of Object.entries(at) as [string, object][]) {
+      const here = [...path, name]
+      if ('parse' in value) found.push({ key: here.join('.'), variable: variableName(here), setting: value as Setting<unknown> })
+      else walk(value, here)
+    }
+  }
+  walk(settings, [])
+  return found
+}
+
+function variableName(path: readonly string[]): string {
+  return ['STEMMA', ...path.map((part) => part.replaceAll(/([A-Z])/g, '_$1').toUpperCase())].join('_')
+}

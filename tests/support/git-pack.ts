@@ -1,0 +1,141 @@
+// Stored packs for tests and benchmarks, made from packs that git wrote: reads NAME.pack and NAME.idx, works out what docs/design/pack-key.md
+// keeps beside the pack, and gives a PackSet over memory.
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { constants, inflateSync } from 'node:zlib'
+import { fromHex, latin1 } from '../../src/base/index.ts'
+import { decodeDeltaHeader } from '../../src/git/format/delta.ts'
+import { hashBytes, Kind, type ObjectFormat } from '../../src/git/format/object-id.ts'
+import { decodeEntryHeader, EntryType } from '../../src/git/format/pack.ts'
+import { deltaBit, encodePackIndex, indexStart, PackIndex, type PackIndexParts } from '../../src/git/format/stored-pack.ts'
+import { ObjectCache, ObjectReader } from '../../src/git/odb/object-reader.ts'
+import { type PackBytes, PackSet } from '../../src/git/odb/pack-set.ts'
+
+export interface GitPack {
+  readonly index: PackIndex
+  readonly bytes: Uint8Array
+}
+
+/**
+ * @param path of the pack without its ending
+ * @param references `commits` trusts that trees and blobs are referred to by the pack's own trees (true of what rev-list chose) and reads
+ * only commits and tags for sources; `all` reads every tree too
+ */
+export async function loadGitPack(path: string, format: ObjectFormat, references: 'all' | 'commits' = 'all'): Promise<GitPack> {
+  const bytes = readFileSync(`${path}.pack`)
+  const start = indexStart(bytes.length)
+  const cached = `${path}.stored-index`
+  let index: Uint8Array
+  if (existsSync(cached)) {
+    index = readFileSync(cached)
+  } else {
+    const parts = readParts(bytes, readFileSync(`${path}.idx`), format)
+    index = encoded(parts, start)
+    const ends = await findEnds(gitPackSet([{ index: new PackIndex(aligned(index), start), bytes }], format), references)
+    index = encoded({ ...parts, ...ends }, start)
+    writeFileSync(cached, index)
+  }
+  return { index: new PackIndex(aligned(index), start), bytes }
+}
+
+/** A set of these packs, the first as the oldest. */
+export function gitPackSet(packs: readonly GitPack[], format: ObjectFormat): PackSet {
+  return PackSet.empty(format).with(packs.map(({ index, bytes }, id) => ({ id, index, bytes: memoryBytes(bytes) })))
+}
+
+function memoryBytes(bytes: Uint8Array): PackBytes {
+  return {
+    read: (offset, sizeBytes) => bytes.subarray(offset, offset + sizeBytes),
+    async *stream(offset, sizeBytes) {
+      const end = offset + sizeBytes
+      for (let at = offset; at < end; at += 1 << 20) yield bytes.subarray(at, Math.min(at + (1 << 20), end))
+    },
+  }
+}
+
+function encoded(parts: PackIndexParts, start: number): Uint8Array {
+  return encodePackIndex(parts).subarray(start - parts.packBytes)
+}
+
+function aligned(bytes: Uint8Array): Uint8Array {
+  const copy = new Uint8Array(Math.ceil(bytes.length / 8) * 8)
+  copy.set(bytes)
+  return copy.subarray(0, bytes.length)
+}
+
+function readParts(pack: Buffer, idx: Buffer, format: ObjectFormat): PackIndexParts {
+  const width = hashBytes(format)
+  const count = idx.readUInt32BE(8 + 255 * 4)
+  const crcAt = 8 + 1024 + count * width
+  const offsetAt = crcAt + count * 4
+  const crcs = new Uint32Array(count)
+  const offsets = new Float64Array(count)
+  for (let i = 0; i < count; i++) {
+    crcs[i] = idx.readUInt32BE(crcAt + i * 4)
+    const offset = idx.readUInt32BE(offsetAt + i * 4)
+    offsets[i] = offset < 0x80000000 ? offset : Number(idx.readBigUInt64BE(offsetAt + count * 4 + (offset - 0x80000000) * 8))
+  }
+  const oids = new Uint8Array(idx.subarray(8 + 1024, crcAt))
+  const byOffset = new Map(Array.from(offsets, (offset, i) => [offset, i]))
+  const byId = new Map(Array.from(offsets, (_, i) => [latin1(oids.subarray(i * width, (i + 1) * width)), i]))
+  const kinds = new Uint8Array(count)
+  const sizes = new Float64Array(count)
+  const bases = new Uint32Array(count).fill(0xffffffff)
+  const order = Array.from(offsets, (_, i) => i).sort((a, b) => (offsets[a] as number) - (offsets[b] as number))
+  for (const i of order) {
+    const offset = offsets[i] as number
+    const header = decodeEntryHeader(pack, offset, format)
+    if (!header) throw new Error('the pack is cut off')
+    if (header.type < 5) {
+      kinds[i] = header.type
+      sizes[i] = header.sizeBytes
+      continue
+    }
+    const base = header.type === EntryType.ofsDelta ? byOffset.get(offset - header.baseDistance) : byId.get(latin1(header.baseId as Uint8Array))
+    bases[i] = base as number
+    const from = offset + header.headerBytes
+    const head = inflateSync(pack.subarray(from, from + 400), { finishFlush: constants.Z_SYNC_FLUSH })
+    sizes[i] = decodeDeltaHeader(head).targetBytes
+  }
+  for (const i of order) kinds[i] = kindOf(kinds, bases, i) | (bases[i] === 0xffffffff ? 0 : deltaBit)
+  const none = new Uint8Array(0)
+  return { format, packBytes: pack.length, oids, offsets, crcs, kinds, sizes, bases, sources: none, externals: none }
+}
+
+function kindOf(kinds: Uint8Array, bases: Uint32Array, position: number): number {
+  let at = position
+  while (bases[at] !== 0xffffffff) at = bases[at] as number
+  return (kinds[at] as number) & 7
+}
+
+async function findEnds(set: PackSet, references: 'all' | 'commits'): Promise<{ sources: Uint8Array; externals: Uint8Array }> {
+  const width = hashBytes(set.format)
+  const reader = new ObjectReader(set, new ObjectCache(64 << 20))
+  const referred = new Uint8Array(set.size)
+  const externals = new Map<string, Uint8Array>()
+  const refer = (id: Uint8Array) => {
+    const number = set.find(id, 0)
+    if (number >= 0) referred[number] = 1
+    else externals.set(latin1(id), id.slice())
+  }
+  for (let number = 0; number < set.size; number++) {
+    const kind = set.kind(number)
+    if (references === 'commits' && (kind === Kind.tree || kind === Kind.blob)) referred[number] = 1
+    if (kind === Kind.blob || (kind === Kind.tree && references === 'commits')) continue
+    const bytes = await reader.read(number)
+    if (kind === Kind.tree) treeIds(bytes, width).forEach(refer)
+    else for (const [, id] of latin1(bytes).split('\n\n', 1)[0]?.matchAll(/^(?:tree|parent|object) ([0-9a-f]+)$/gm) ?? []) refer(fromHex(id as string))
+  }
+  const sources: Uint8Array[] = []
+  for (let number = 0; number < set.size; number++) if (!referred[number]) sources.push(set.oid(number))
+  return { sources: new Uint8Array(Buffer.concat(sources)), externals: new Uint8Array(Buffer.concat([...externals.values()].sort(Buffer.compare))) }
+}
+
+function treeIds(bytes: Uint8Array, width: number): Uint8Array[] {
+  const ids: Uint8Array[] = []
+  for (let at = 0; at < bytes.length; ) {
+    const id = bytes.indexOf(0, at) + 1
+    if (latin1(bytes.subarray(at, at + 6)) !== '160000') ids.push(bytes.subarray(id, id + width))
+    at = id + width
+  }
+  return ids
+}
