@@ -2,7 +2,8 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-node = $(firstword $(wildcard node_modules/node-*/bin/node))
+# Not $(wildcard): make remembers folders as they were before npm ci ran.
+node = $(firstword $(shell echo node_modules/node-*/bin/node))
 ARGS ?= --data ./data --listen 127.0.0.1:8080
 tests ?= 
 
@@ -27,6 +28,14 @@ serve: install ## Runs the server (ARGS="--data DIR --listen HOST:PORT")
 .PHONY: test
 test: install ## Unit tests and the tests against the embedded server
 	$(node) --test --test-reporter=spec 'src/**/*.test.ts' 'kernels/**/*.test.ts' 'tests/server/**/*.test.ts'
+
+.PHONY: ms-migrate
+ms-migrate: node_modules/.installed ## Brings the database's schema up to date (DATABASE_URL, config.yaml, or ./data)
+	./bin/stemma migrate $(if $(wildcard config.yaml),--config config.yaml)
+
+.PHONY: ms-gen
+ms-gen: node_modules/.installed ## Generates src/db/schema.gen.ts from the schema that the migrations make
+	$(node) src/db/generate-schema.ts
 
 .PHONY: check
 check: install ## Types, lint, format

@@ -5,22 +5,22 @@ import { availableParallelism } from 'node:os'
 import { join, resolve } from 'node:path'
 import { parseDocument } from 'yaml'
 import { InputError } from './base/index.ts'
-import { BadValue } from './config/setting.ts'
-import { type NamedSetting, type Settings, listSettings } from './config/settings.ts'
+import { BadValue } from './config-kinds.ts'
+import { type NamedSetting, type Settings, listSettings } from './config-settings.ts'
 
-export type { ListenAddress } from './config/setting.ts'
-export { parseDuration } from './config/setting.ts'
+export type { ListenAddress } from './config-kinds.ts'
+export { parseDuration } from './config-kinds.ts'
 
 /** Where values lie: one of the two. */
 export type BucketConfig =
   | { readonly kind: 'filesystem'; readonly folder: string }
   | {
       readonly kind: 's3'
-      readonly endpoint: string | null
+      readonly endpoint: string
       readonly region: string
       readonly bucket: string
-      readonly accessKeyId: string | null
-      readonly secretAccessKey: string | null
+      readonly accessKeyId: string
+      readonly secretAccessKey: string
       readonly pathStyle: boolean
       readonly createBucket: boolean
     }
@@ -124,7 +124,8 @@ function* variables(
   const byVariable = new Map(known.map((named) => [named.variable, named]))
   const database = byVariable.get('STEMMA_DATABASE_URL')
   const databaseUrl = environment['DATABASE_URL']
-  if (database !== undefined && databaseUrl !== undefined && databaseUrl !== '') yield [{ name: 'DATABASE_URL', value: databaseUrl }, database]
+  if (database !== undefined && databaseUrl !== undefined && databaseUrl !== '')
+    yield [{ name: 'DATABASE_URL', value: databaseUrl }, database]
   for (const [name, value] of Object.entries(environment)) {
     if (!name.startsWith('STEMMA_') || foreignVariable.test(name) || value === undefined || value === '') continue
     const named = byVariable.get(name)
@@ -158,14 +159,15 @@ function complete(given: Settings): Config {
 
 function chooseBucket(given: Settings, data: string): BucketConfig {
   const { filesystem, s3 } = given.bucket
-  if (s3.bucket === null) {
+  const { endpoint, bucket, accessKeyId, secretAccessKey } = s3
+  if (bucket === null) {
     const lonely = (['endpoint', 'accessKeyId', 'secretAccessKey'] as const).find((name) => s3[name] !== null)
     if (lonely !== undefined) throw fail(`bucket.s3.${lonely} is set but bucket.s3.bucket is not: which bucket?`)
     return { kind: 'filesystem', folder: resolve(filesystem.folder ?? join(data, 'bucket')) }
   }
   if (filesystem.folder !== null) throw fail('bucket.filesystem.folder and bucket.s3.bucket are both set: choose one')
-  if ((s3.accessKeyId === null) !== (s3.secretAccessKey === null)) {
-    throw fail('bucket.s3.accessKeyId and bucket.s3.secretAccessKey go together: one of them is missing')
+  if (endpoint === null || accessKeyId === null || secretAccessKey === null) {
+    throw fail('bucket.s3.bucket is set, so bucket.s3.endpoint, bucket.s3.accessKeyId and bucket.s3.secretAccessKey are needed too')
   }
-  return { kind: 's3', ...s3, bucket: s3.bucket }
+  return { kind: 's3', ...s3, endpoint, bucket, accessKeyId, secretAccessKey }
 }

@@ -15,7 +15,7 @@ export function fromUtf8(bytes: Uint8Array): string {
 
 /** One character per byte: reversible for any bytes. */
 export function latin1(bytes: Uint8Array): string {
-  return asBuffer(bytes).latin1Slice()
+  return asBuffer(bytes).toString('latin1')
 }
 
 /** A Buffer over the same memory (no copy). */
@@ -25,7 +25,7 @@ export function asBuffer(bytes: Uint8Array): Buffer {
 
 /** Lowercase hex. */
 export function hex(bytes: Uint8Array): string {
-  return asBuffer(bytes).hexSlice()
+  return asBuffer(bytes).toString('hex')
 }
 
 /** Bytes of a hex string that the caller has already validated. */

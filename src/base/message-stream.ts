@@ -92,6 +92,20 @@ export class MessageStream<M> {
     }
   }
 
+  /** The other end's messages and bytes in the order in which they were sent, up to its `endBytes`. Throws as `bytes` does. */
+  async *all(): AsyncGenerator<{ readonly message: M } | { readonly bytes: Uint8Array }, void, undefined> {
+    for (;;) {
+      const frame = await this.#next()
+      if (frame.type === 'end') return
+      if (frame.type === 'message') yield { message: frame.message as M }
+      else {
+        const sizeBytes = frame.bytes.length
+        yield { bytes: frame.bytes }
+        this.#port.postMessage({ type: 'taken', sizeBytes } satisfies Frame)
+      }
+    }
+  }
+
   /** The other end's next message; bytes may not come first. Throws as `bytes` does. */
   async message(): Promise<M> {
     const frame = await this.#next()

@@ -95,8 +95,8 @@ export class FilesystemBucket implements Bucket {
     const file = await this.#call(() => open(this.#path(key), 'r'), key)
     const end = range.offset + range.sizeBytes
     const read = async (offset: number): Promise<Uint8Array> => {
-      // Not Buffer.allocUnsafe's pool: the consumer may keep each chunk.
-      const chunk = Buffer.allocUnsafeSlow(Math.min(streamChunkBytes, end - offset))
+      // Not zeroed first, and not from Buffer's pool: the consumer may keep each chunk.
+      const chunk = new Uint8Array(Buffer.allocUnsafeSlow(Math.min(streamChunkBytes, end - offset)).buffer)
       await this.#readFully(file, key, { offset, sizeBytes: chunk.length }, chunk)
       return chunk
     }

@@ -33,7 +33,8 @@ export class MemoryBucket implements Bucket {
     throwIfAborted(signal)
     this.requests.puts++
     this.requests.bytesIn += bytes.length
-    this.#values.set(parseKey(key), bytes.slice())
+    // Not bytes.slice(), which gives a view of a Buffer.
+    this.#values.set(parseKey(key), new Uint8Array(bytes))
   }
 
   uploadFile(key: Key, path: string): FileUpload {
@@ -77,7 +78,7 @@ export class MemoryBucket implements Bucket {
     throwIfAborted(signal)
     assertRange(key, range)
     this.requests.gets++
-    const value = this.#values.get(key)
+    const value = this.#values.get(parseKey(key))
     if (value === undefined) throw missingKey(key)
     if (value.length < range.offset + range.sizeBytes) throw shortValue(key, range, value.length)
     this.requests.bytesOut += range.sizeBytes
@@ -102,7 +103,7 @@ export class MemoryBucket implements Bucket {
   async delete(key: Key, signal?: AbortSignal): Promise<void> {
     throwIfAborted(signal)
     this.requests.deletes++
-    this.#values.delete(key)
+    this.#values.delete(parseKey(key))
     this.unfinished.delete(key)
   }
 
@@ -119,6 +120,12 @@ export class MemoryBucket implements Bucket {
   }
 
   async close(): Promise<void> {}
+
+  /** For tests: the stored value loses its end, as on a broken disk. */
+  cut(key: Key, sizeBytes: number): void {
+    const value = this.#values.get(key)
+    if (value !== undefined) this.#values.set(key, value.slice(0, sizeBytes))
+  }
 }
 
 async function readPart(key: Key, path: string, range: ByteRange): Promise<Uint8Array> {

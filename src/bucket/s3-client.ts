@@ -8,12 +8,13 @@ import { unavailable } from './errors.ts'
 import { type RetryPolicy, retrying } from './retry.ts'
 
 export interface S3Settings {
-  /** `http://127.0.0.1:8000`, `https://s3.eu-central-1.amazonaws.com` */
-  readonly endpoint: string
+  /** `http://127.0.0.1:8000`; null: AWS's own for the region. */
+  readonly endpoint: string | null
   readonly region: string
   readonly bucket: string
-  readonly accessKeyId: string
-  readonly secretAccessKey: string
+  /** Both, or neither: then they come from where AWS's clients look for them (environment, profile, instance role). */
+  readonly accessKeyId: string | null
+  readonly secretAccessKey: string | null
   /** `endpoint/bucket/key` instead of `bucket.endpoint/key`: true for Ceph RGW unless it was given a DNS name. */
   readonly pathStyle: boolean
 }
@@ -47,10 +48,11 @@ export class S3Requests {
     this.#retry = retry
     this.#limits = limits
     const agent = { keepAlive: true, maxSockets: mostSockets, maxFreeSockets: 32 }
+    const { endpoint, accessKeyId, secretAccessKey } = settings
     this.client = new S3Client({
-      endpoint: settings.endpoint,
+      ...(endpoint === null ? {} : { endpoint }),
+      ...(accessKeyId === null || secretAccessKey === null ? {} : { credentials: { accessKeyId, secretAccessKey } }),
       region: settings.region,
-      credentials: { accessKeyId: settings.accessKeyId, secretAccessKey: settings.secretAccessKey },
       forcePathStyle: settings.pathStyle,
       // The checksums that the client adds by itself need aws-chunked bodies, which radosgw answers with 411. Content-MD5 is sent instead.
       requestChecksumCalculation: 'WHEN_REQUIRED',
@@ -107,7 +109,8 @@ export class S3Requests {
   /** The client's error as one of ours. */
   translate(error: unknown, isAboutBucket = false): CorruptError | UnavailableError {
     if (error instanceof CorruptError || error instanceof UnavailableError) return error
-    const { bucket, endpoint } = this.#settings
+    const { bucket } = this.#settings
+    const endpoint = this.#settings.endpoint ?? 'AWS'
     const { name, status } = answerOf(error)
     // HeadBucket's answer has no body and so no name of its own.
     if (name === 'NoSuchBucket' || (isAboutBucket && status === 404)) {

@@ -147,6 +147,7 @@ export class S3Bucket implements Bucket {
   }
 
   async probe(signal?: AbortSignal): Promise<void> {
+    throwIfAborted(signal)
     await this.#s3.once('heads', 0, signal, async (limit) => {
       await this.#s3.client.send(new HeadBucketCommand({ Bucket: this.#name }), { abortSignal: limit })
     }).catch((error: unknown) => {

@@ -59,12 +59,7 @@ function statementName(text: string): string | undefined {
   return name
 }
 
-interface PoolClient {
-  query(text: string, values: readonly unknown[]): Promise<{ command: 'SELECT'; rowCount: number; rows: never[] }>
-  release(): void
-}
-
-/** What kysely's dialect asks of a pool. */
+/** What kysely's dialect asks of a pool: `connect`, `end`, and of its clients `query(text, values)` and `release`. */
 export class PreparingPool {
   readonly #pool: pg.Pool
   readonly #isPreparing: boolean
@@ -75,7 +70,7 @@ export class PreparingPool {
     this.#isPreparing = isPreparing
   }
 
-  async connect(): Promise<PoolClient> {
+  async connect(): Promise<PreparingClient> {
     let client: pg.PoolClient
     try {
       client = await this.#pool.connect()
@@ -87,7 +82,7 @@ export class PreparingPool {
       known = new PreparingClient(client, this.#isPreparing)
       this.#clients.set(client, known)
     }
-    return known as unknown as PoolClient
+    return known
   }
 
   end(): Promise<void> {
@@ -131,8 +126,19 @@ export function sqlState(error: unknown): string | undefined {
 }
 
 const connectionStates = new Set(['57P01', '57P02', '57P03', '53300', '25P03', '57P05'])
-const systemErrors = new Set(['ECONNREFUSED', 'ECONNRESET', 'ENOENT', 'EPIPE', 'ETIMEDOUT', 'ENOTFOUND', 'EAI_AGAIN', 'EHOSTUNREACH', 'ENETUNREACH'])
-const brokenConnection = /^(Connection terminated|timeout exceeded when trying to connect|Client has encountered a connection error|Cannot use a pool after)/
+const systemErrors = new Set([
+  'ECONNREFUSED',
+  'ECONNRESET',
+  'ENOENT',
+  'EPIPE',
+  'ETIMEDOUT',
+  'ENOTFOUND',
+  'EAI_AGAIN',
+  'EHOSTUNREACH',
+  'ENETUNREACH',
+])
+const brokenConnection =
+  /^(Connection terminated|timeout exceeded when trying to connect|Client has encountered a connection error|Cannot use a pool after)/
 
 /** UnavailableError where the database, not the statement, is the trouble; else the error as it is. */
 export function asUnavailable(error: unknown): unknown {
@@ -141,6 +147,8 @@ export function asUnavailable(error: unknown): unknown {
   if (state === '57014') return new UnavailableError('statement-timeout', 'the database took too long over a statement', { cause: error })
   if (state === '55P03') return new UnavailableError('lock-timeout', 'a row was locked for too long', { cause: error })
   const isConnection =
-    state === undefined ? brokenConnection.test(error.message) : connectionStates.has(state) || state.startsWith('08') || systemErrors.has(state)
+    state === undefined
+      ? brokenConnection.test(error.message)
+      : connectionStates.has(state) || state.startsWith('08') || systemErrors.has(state)
   return isConnection ? new UnavailableError('database-unavailable', 'the database does not answer', { cause: error }) : error
 }

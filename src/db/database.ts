@@ -1,5 +1,5 @@
 // The database as other rooms use it: typed queries (kysely over the generated schema) and transactions.
-import { Kysely, PostgresDialect, type Transaction, sql } from 'kysely'
+import { Kysely, PostgresDialect, type PostgresPool, type Transaction, sql } from 'kysely'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { UnavailableError } from '../base/index.ts'
 import { type PoolOptions, PreparingPool, openPool, sqlState } from './connection.ts'
@@ -32,7 +32,7 @@ export class Database {
 
   constructor(options: PoolOptions) {
     const pool = new PreparingPool(openPool(options), options.isPreparing ?? true)
-    this.queries = new Kysely<DB>({ dialect: new PostgresDialect({ pool }) })
+    this.queries = new Kysely<DB>({ dialect: new PostgresDialect({ pool: pool as unknown as PostgresPool }) })
   }
 
   /**
@@ -62,7 +62,10 @@ export class Database {
       result = await run(tx)
     } catch (error) {
       // A rollback that fails has lost its connection, and with it the transaction.
-      await tx.rollback().execute().catch(() => {})
+      await tx
+        .rollback()
+        .execute()
+        .catch(() => {})
       throw error
     }
     try {
@@ -80,7 +83,10 @@ export class Database {
   async probe(): Promise<void> {
     const row = await this.queries.selectFrom('server_fact').select('value').where('name', '=', 'schema_floor').executeTakeFirst()
     if (row !== undefined && Number(row.value) > schemaVersion) {
-      throw new UnavailableError('newer-schema', `the database needs servers of schema version ${row.value} or newer; this one has ${schemaVersion}`)
+      throw new UnavailableError(
+        'newer-schema',
+        `the database needs servers of schema version ${row.value} or newer; this one has ${schemaVersion}`,
+      )
     }
   }
 

@@ -45,7 +45,8 @@ export async function migrate(options: MigrateOptions): Promise<readonly string[
     await assertServer(client)
     const before = await readSchemaState(client, folder)
     assertRunnable(before)
-    if (before.unknown.length > 0) options.log.warn({ versions: before.unknown }, 'the database has migrations of a newer Stemma; they do not bar this one')
+    if (before.unknown.length > 0)
+      options.log.warn({ versions: before.unknown }, 'the database has migrations of a newer Stemma; they do not bar this one')
     if (before.pending.length === 0) return []
     if (!options.mayApply) {
       throw new UnavailableError('outdated-schema', `the database lacks the migrations ${before.pending.join(', ')}: run 'stemma migrate'`)
@@ -99,10 +100,15 @@ async function connect(url: string): Promise<pg.Client> {
 }
 
 async function assertServer(client: pg.Client): Promise<void> {
-  const found = await client.query(`select current_setting('server_version_num')::int as version, current_setting('server_encoding') as encoding`)
+  const found = await client.query(
+    `select current_setting('server_version_num')::int as version, current_setting('server_encoding') as encoding`,
+  )
   const { version, encoding } = found.rows[0] as { version: number; encoding: string }
   if (version < oldestPostgres) {
-    throw new UnavailableError('old-postgresql', `PostgreSQL ${Math.floor(version / 10_000)} is too old: Stemma needs ${oldestPostgres / 10_000} or newer`)
+    throw new UnavailableError(
+      'old-postgresql',
+      `PostgreSQL ${Math.floor(version / 10_000)} is too old: Stemma needs ${oldestPostgres / 10_000} or newer`,
+    )
   }
   if (encoding !== 'UTF8') throw new UnavailableError('database-encoding', `the database's encoding is ${encoding}; Stemma needs UTF8`)
 }
@@ -110,8 +116,13 @@ async function assertServer(client: pg.Client): Promise<void> {
 /** What the database has compared with what the folder holds. */
 export async function readSchemaState(client: pg.Client, folder: string = migrationsFolder): Promise<SchemaState> {
   const files = await readdir(folder)
-  const known = files.filter((name) => name.endsWith('.sql')).map((name) => /^\d+/.exec(name)?.[0] ?? name).sort()
-  const has = await client.query(`select to_regclass('schema_migrations') is not null as migrations, to_regclass('server_fact') is not null as facts`)
+  const known = files
+    .filter((name) => name.endsWith('.sql'))
+    .map((name) => /^\d+/.exec(name)?.[0] ?? name)
+    .sort()
+  const has = await client.query(
+    `select to_regclass('schema_migrations') is not null as migrations, to_regclass('server_fact') is not null as facts`,
+  )
   const tables = has.rows[0] as { migrations: boolean; facts: boolean }
   const applied = tables.migrations ? await column(client, 'select version as value from schema_migrations') : []
   const floor = tables.facts ? await column(client, `select value from server_fact where name = 'schema_floor'`) : []

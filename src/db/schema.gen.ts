@@ -9,6 +9,18 @@ export type Generated<T> = T extends ColumnType<infer S, infer I, infer U>
   ? ColumnType<S, I | undefined, U>
   : ColumnType<T, T | undefined, T>;
 
+export type Json = JsonValue;
+
+export type JsonArray = JsonValue[];
+
+export type JsonObject = {
+  [x: string]: JsonValue | undefined;
+};
+
+export type JsonPrimitive = boolean | number | string | null;
+
+export type JsonValue = JsonArray | JsonObject | JsonPrimitive;
+
 export interface Account {
   created_at: Generated<Date>;
   id: Generated<number>;
@@ -33,7 +45,7 @@ export interface KeyDeletion {
 export interface Network {
   created_at: Generated<Date>;
   id: Generated<string>;
-  object_format: string;
+  object_format: 'sha1' | 'sha256';
   packs_version: Generated<number>;
 }
 
@@ -84,7 +96,7 @@ export interface Repository {
   pushed_at: Date | null;
   refs_version: Generated<number>;
   updated_at: Generated<Date>;
-  visibility: string;
+  visibility: 'public' | 'private';
 }
 
 export interface ServerFact {

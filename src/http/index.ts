@@ -2,7 +2,7 @@
 export { actionsOf, type Declaration, type Gate, notFound, type RouteAccess, type Verdict } from './gate.ts'
 export { defaultHttpLimits, type HttpLimits } from './limits.ts'
 export { type Listener, type ListenerOptions, makeListener, type RoomOptions, type Routes } from './listener.ts'
-export { plainForm, type Problem, type ProblemForm, problemOf, Refusal } from './problem.ts'
+export { plainForm, type Problem, type ProblemAnswer, type ProblemForm, problemOf, Refusal, textForm } from './problem.ts'
 export { requestBody, type RequestBodyOptions } from './request-body.ts'
 export { methodsAt, type RouteFacts } from './route-table.ts'
 export { type FieldFault, validationFailed } from './validation.ts'

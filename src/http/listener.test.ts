@@ -176,7 +176,7 @@ test('raw bodies reach the handler untouched; other content types don’t', asyn
   const post = async (body: NonNullable<RequestInit['body']>, headers: Record<string, string> = {}) => {
     const init = { method: 'POST', body, headers: { 'content-type': 'application/x-raw-request', ...headers }, duplex: 'half' }
     const answer = await fetch(url, init as RequestInit)
-    return [answer.status, await answer.json().then((value) => value.count ?? value.code)]
+    return [answer.status, await answer.json().then((value) => (value as { count?: number }).count ?? (value as { code?: string }).code)]
   }
   assert.deepEqual(await post(bytes), [200, 3_000_000])
   assert.deepEqual(await post(new Blob([bytes]).stream()), [200, 3_000_000])
@@ -198,11 +198,13 @@ test('a body that drips is refused, one that ends early too', async () => {
   const port = Number(new URL(await start()).port)
   const head = 'POST /x HTTP/1.1\r\nHost: h\r\nContent-Type: application/x-raw\r\nContent-Length: 1000\r\n\r\n'
   const socket = connect(port, '127.0.0.1', () => socket.write(head))
+  socket.on('error', () => clearInterval(drip))
   const drip = setInterval(() => socket.write('x'), 20)
+  const ended = new Promise((done) => socket.once('close', done))
   const [answer] = (await once(socket, 'data')) as [Buffer]
-  assert.match(answer.toString(), /^HTTP\/1.1 408 /)
-  await once(socket, 'close')
+  await ended
   clearInterval(drip)
+  assert.match(answer.toString(), /^HTTP\/1.1 408 /)
   const gone = connect(port, '127.0.0.1', () => gone.write(`${head}abc`, () => gone.destroy()))
   await once(gone, 'close')
   await sleep(50)

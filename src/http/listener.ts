@@ -3,9 +3,9 @@
 // two ways, no header or query string in the log.
 import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
-import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest, type InjectOptions, type LightMyRequestResponse } from 'fastify'
+import fastify, { LogController, type FastifyInstance, type FastifyReply, type FastifyRequest, type InjectOptions, type LightMyRequestResponse } from 'fastify'
 import type { Log, Randomness } from '../base/index.ts'
-import { drainConnections, guardConnections } from './connections.ts'
+import { Connections } from './connections.ts'
 import { admit, assertDeclared, type Gate } from './gate.ts'
 import { defaultHttpLimits, type HttpLimits } from './limits.ts'
 import { assertPath } from './path.ts'
@@ -55,6 +55,7 @@ export interface Listener {
 export function makeListener(options: ListenerOptions): Listener {
   const limits: HttpLimits = { ...defaultHttpLimits, ...options.limits }
   const app = makeApp(options, limits)
+  const connections = new Connections(app.server, limits)
   const routes: RouteFacts[] = []
   for (const [name, value] of Object.entries(options.gate.properties)) app.decorateRequest(name, value)
   app.addHook('onRequest', async (request, reply) => {
@@ -82,7 +83,7 @@ export function makeListener(options: ListenerOptions): Listener {
     listen: async (address) => app.listen(address),
     inject: async (request) => app.inject(request),
     close: async () => {
-      const stop = drainConnections(app.server, limits.drainMs, () => options.log.warn('requests were cut off at the end of the drain'))
+      const stop = connections.drain(() => options.log.warn('requests were cut off at the end of the drain'))
       try {
         await app.close()
       } finally {
@@ -94,8 +95,8 @@ export function makeListener(options: ListenerOptions): Listener {
 
 function makeApp(options: ListenerOptions, limits: HttpLimits): Routes {
   const app = fastify({
-    loggerInstance: options.log,
-    disableRequestLogging: true,
+    loggerInstance: options.log.child({}, { serializers: { req: requestFacts } }),
+    logController: new LogController({ disableRequestLogging: true }), // it would log whole URLs
     genReqId: () => options.randomness.uuid(),
     trustProxy: Array.isArray(options.trustProxy) ? [...options.trustProxy] : ((options.trustProxy as boolean | string | undefined) ?? false),
     bodyLimit: limits.jsonBodyBytes,
@@ -107,7 +108,6 @@ function makeApp(options: ListenerOptions, limits: HttpLimits): Routes {
       void sendProblem(error, request as FastifyRequest, reply as FastifyReply, plainForm, {})
     },
   }).withTypeProvider<TypeBoxProvider>()
-  guardConnections(app.server, limits)
   app.setValidatorCompiler(compileValidator)
   // Answers are written as handlers give them; tests hold them to their schemas.
   app.setSerializerCompiler(() => (value) => JSON.stringify(value))
@@ -178,8 +178,8 @@ function sendProblem(error: unknown, request: FastifyRequest, reply: FastifyRepl
 }
 
 function send(problem: Problem, request: FastifyRequest, reply: FastifyReply, form: ProblemForm) {
-  const { type, body } = form(problem, request)
-  return reply.code(problem.status).headers(problem.headers).type(type).serializer(String).send(body)
+  const { type, body, headers = {} } = form(problem, request)
+  return reply.code(problem.status).headers(problem.headers).headers(headers).type(type).serializer(String).send(body)
 }
 
 // OPTIONS and wrong methods say what the path takes; that is the same for everybody, so it tells nothing about what exists.
@@ -194,8 +194,11 @@ function sendNotFound(request: FastifyRequest, reply: FastifyReply, routes: read
 
 // The path only: a query string may hold what its sender thinks secret, and headers hold tokens.
 function logAnswer(request: FastifyRequest, reply: FastifyReply): void {
-  const path = (request.raw.url ?? '').replace(/\?.*$/s, '').slice(0, 500)
-  request.log.info({ method: request.method, path, status: reply.statusCode, ms: Math.round(reply.elapsedTime) }, 'answered')
+  request.log.info({ ...requestFacts(request), status: reply.statusCode, ms: Math.round(reply.elapsedTime) }, 'answered')
+}
+
+function requestFacts(request: { readonly method?: string | undefined; readonly url?: string | undefined }) {
+  return { method: request.method, path: (request.url ?? '').replace(/\?.*$/s, '').slice(0, 500) }
 }
 
 // What isn't HTTP never becomes a request.

@@ -30,8 +30,13 @@ export interface Problem {
   readonly alarm: boolean
 }
 
-/** A problem in a room's own words. */
-export type ProblemForm = (problem: Problem, request: FastifyRequest) => { readonly type: string; readonly body: string }
+/** A problem in a room's own words; `headers` come on top of the problem's own. */
+export type ProblemForm = (problem: Problem, request: FastifyRequest) => ProblemAnswer
+export interface ProblemAnswer {
+  readonly type: string
+  readonly body: string
+  readonly headers?: Readonly<Record<string, string>>
+}
 
 /** InputError codes that any room may throw and that are not 400. A room adds its own with `statusOf`. */
 const inputStatus: Readonly<Record<string, number>> = {
@@ -93,3 +98,10 @@ export const plainForm: ProblemForm = (problem, request) => {
     body: JSON.stringify({ message: problem.message, code: problem.code, status: String(problem.status) }),
   }
 }
+
+/** Text, and on 401 the question for user name and password: for rooms whose clients show the text to their user (git). */
+export const textForm: ProblemForm = (problem) => ({
+  type: 'text/plain; charset=utf-8',
+  body: `${problem.message}\n`,
+  headers: problem.status === 401 ? { 'www-authenticate': 'Basic realm="Stemma", charset="UTF-8"' } : {},
+})

@@ -40,7 +40,10 @@ export async function findBinaries(linkFolder: string): Promise<Binaries> {
 }
 
 async function linkLibraries(packageFolder: string, linkFolder: string): Promise<void> {
-  const links = JSON.parse(await readFile(join(packageFolder, 'native', 'pg-symlinks.json'), 'utf8')) as { source: string; target: string }[]
+  const links = JSON.parse(await readFile(join(packageFolder, 'native', 'pg-symlinks.json'), 'utf8')) as {
+    source: string
+    target: string
+  }[]
   await mkdir(linkFolder, { recursive: true, mode: 0o755 })
   for (const link of links) {
     const source = join(packageFolder, link.source)

@@ -1,5 +1,6 @@
 // The private PostgreSQL 18 of a server without DATABASE_URL: made at the first start, watched, started again when it dies, stopped with us.
 // Invariant: the caller holds the data folder's lock (folder-lock.ts), so a PostgreSQL that runs there is ours or an orphan of ours.
+import { readFile } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import pg from 'pg'
@@ -20,7 +21,7 @@ export interface EmbeddedOptions {
   readonly settings?: Readonly<Record<string, string>>
 }
 
-/** `42P04`-like answers that mean: it runs, but our role or database isn't there yet. */
+/** Answers that mean: it runs, but our role or database isn't there yet. */
 const unmade = new Set(['28000', '28P01', '3D000'])
 /** Longest wait for a recovery after a crash. */
 const startTimeoutMs = 10 * 60_000
@@ -35,7 +36,10 @@ export class EmbeddedPostgres {
   #stopping = false
   #watch: Promise<void> = Promise.resolve()
 
-  private constructor(options: EmbeddedOptions, parts: { place: ClusterPlace; binaries: Binaries; identity: Identity; socket: SocketFolder }) {
+  private constructor(
+    options: EmbeddedOptions,
+    parts: { place: ClusterPlace; binaries: Binaries; identity: Identity; socket: SocketFolder },
+  ) {
     this.#options = options
     this.#place = parts.place
     this.#binaries = parts.binaries
@@ -87,7 +91,7 @@ export class EmbeddedPostgres {
   }
 
   #url(role: string, database: string): string {
-    return `postgresql://${role}:${this.#place.password}@/${database}?host=${encodeURIComponent(this.#socket.path)}`
+    return databaseUrl(role, database, this.#place.password, this.#socket.path)
   }
 
   /** Starts it and waits until it answers. */
@@ -147,6 +151,25 @@ export class EmbeddedPostgres {
       }
     }
   }
+}
+
+/**
+ * URL of the embedded PostgreSQL that another process runs in that folder, for commands beside a running server. UnavailableError
+ * 'no-embedded-postgresql' when there is none.
+ */
+export async function attachEmbedded(folder: string): Promise<string> {
+  try {
+    const password = (await readFile(join(folder, 'password'), 'latin1')).trim()
+    // Line 5 of postmaster.pid is the socket's folder.
+    const socketFolder = (await readFile(join(folder, 'cluster', 'postmaster.pid'), 'utf8')).split('\n')[4] ?? ''
+    return databaseUrl('stemma', 'stemma', password, socketFolder)
+  } catch (cause) {
+    throw new UnavailableError('no-embedded-postgresql', `no embedded PostgreSQL runs in ${folder}`, { cause })
+  }
+}
+
+function databaseUrl(role: string, database: string, password: string, socketFolder: string): string {
+  return `postgresql://${role}:${password}@/${database}?host=${encodeURIComponent(socketFolder)}`
 }
 
 /** null when a query was answered, else the error's code. */

@@ -78,11 +78,13 @@ function closedAncestor(folder: string): string | null {
     ancestors.unshift(at)
     if (dirname(at) === at) break
   }
-  return ancestors.find((at) => {
-    const stat = statSync(at, { throwIfNoEntry: false })
-    if (stat === undefined) return false
-    return stat.uid === NOBODY ? (stat.mode & 0o100) === 0 : (stat.mode & 0o001) === 0
-  }) ?? null
+  return (
+    ancestors.find((at) => {
+      const stat = statSync(at, { throwIfNoEntry: false })
+      if (stat === undefined) return false
+      return stat.uid === NOBODY ? (stat.mode & 0o100) === 0 : (stat.mode & 0o001) === 0
+    }) ?? null
+  )
 }
 
 function findSetpriv(): string | null {

@@ -15,7 +15,11 @@ export async function clearOrphan(cluster: string, log: Log): Promise<void> {
     return
   }
   log.warn({ pid }, 'stopping a PostgreSQL that outlived its server')
-  for (const [signal, waitMs] of [['SIGINT', 30_000], ['SIGQUIT', 10_000], ['SIGKILL', 5_000]] as const) {
+  for (const [signal, waitMs] of [
+    ['SIGINT', 30_000],
+    ['SIGQUIT', 10_000],
+    ['SIGKILL', 5_000],
+  ] as const) {
     send(pid, signal)
     if (await ended(pid, cluster, waitMs)) return
   }

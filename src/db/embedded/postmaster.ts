@@ -91,7 +91,11 @@ export class Postmaster {
 
   /** Fast shutdown: ends sessions, writes a checkpoint. Harsher signals when that takes too long; the log then is replayed at next start. */
   async stop(): Promise<void> {
-    for (const [signal, waitMs] of [['SIGINT', 60_000], ['SIGQUIT', 10_000], ['SIGKILL', 10_000]] as const) {
+    for (const [signal, waitMs] of [
+      ['SIGINT', 60_000],
+      ['SIGQUIT', 10_000],
+      ['SIGKILL', 10_000],
+    ] as const) {
       if (this.#ended !== null) return
       this.#process.kill(signal)
       const timer = new AbortController()
@@ -120,7 +124,11 @@ function quotedFolder(folder: string): string {
 }
 
 const levels: Readonly<Record<string, 'debug' | 'info' | 'warn' | 'error'>> = {
-  LOG: 'debug', WARNING: 'warn', ERROR: 'debug', FATAL: 'debug', PANIC: 'error',
+  LOG: 'debug',
+  WARNING: 'warn',
+  ERROR: 'debug',
+  FATAL: 'debug',
+  PANIC: 'error',
 }
 
 /** ERROR and FATAL lines (a failed query, a refused session) are debug: whoever asked is told of them. */

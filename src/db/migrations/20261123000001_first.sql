@@ -91,6 +91,7 @@ create table key_deletion (
   key text primary key,
   not_before timestamptz not null default now()
 );
+create index key_deletion_not_before on key_deletion (not_before);
 
 -- What happened, for the rooms above; written in the transaction of the act itself.
 create table outbox (

@@ -102,7 +102,7 @@ export function encodePackIndex(parts: PackIndexParts): Uint8Array {
   out.writeBigUInt64LE(BigInt(parts.kinds.length), entryAt + 16)
   out.writeBigUInt64LE(BigInt(parts.packBytes), entryAt + 24)
   out.writeUInt32LE(sections.length, entryAt + 32)
-  createHash('sha256').update(out.subarray(padBytes, entryAt)).digest().copy(out, entryAt + 40)
+  createHash('sha256').update(out.subarray(padBytes, entryAt + 40)).digest().copy(out, entryAt + 40)
   return out
 }
 
@@ -119,7 +119,7 @@ export interface StoredPackTrailer {
 export function decodeStoredPackTrailer(bytes: Uint8Array): StoredPackTrailer {
   const at = bytes.length - storedPackTrailerBytes
   const buffer = asBuffer(bytes)
-  if (at < 0 || buffer.latin1Slice(at, at + 8) !== magic) {
+  if (at < 0 || buffer.toString('latin1', at, at + 8) !== magic) {
     throw new CorruptError('stored-pack', 'the value does not end as a stored pack does')
   }
   if (buffer.readUInt32LE(at + 8) !== version) {
@@ -302,7 +302,7 @@ function readDirectory(bytes: Uint8Array, from: number, count: number): Map<stri
     if (start < 0 || start % 8 !== 0 || start + sizeBytes > directoryAt) {
       throw new CorruptError('stored-pack', 'a section of a stored pack lies outside its index')
     }
-    sections.set(buffer.latin1Slice(at, at + 4), bytes.subarray(start, start + sizeBytes))
+    sections.set(buffer.toString('latin1', at, at + 4), bytes.subarray(start, start + sizeBytes))
   }
   return sections
 }
@@ -321,7 +321,7 @@ function fanout(oids: Uint8Array, count: number, h: number): Uint32Array {
 /** CorruptError unless the index's own hash is right. Costs one SHA-256 over it: at load, not at each look-up. */
 export function assertIndexHash(bytes: Uint8Array, packBytes: number, from: number): void {
   const trailer = decodeStoredPackTrailer(bytes)
-  const body = bytes.subarray(indexStart(packBytes) - from, bytes.length - storedPackTrailerBytes)
+  const body = bytes.subarray(indexStart(packBytes) - from, bytes.length - 32)
   if (!equalBytes(createHash('sha256').update(body).digest(), trailer.sha256)) {
     throw new CorruptError('stored-pack', 'the index of a stored pack does not have the hash that its trailer names')
   }

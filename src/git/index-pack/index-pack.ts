@@ -1,10 +1,15 @@
-// (interface first; the implementation follows) Reads a pack as it arrives, checks everything about it, and makes its index.
-import type { ObjectFormat, ObjectId, Kind } from '../format/object-id.ts'
+// The types of the pack indexer: what it is given, what it returns. The work is described in docs/design/index-pack.md.
+import type { Randomness } from '../../base/index.ts'
+import type { FsckId } from '../format/fsck/index.ts'
+import type { Kind, ObjectFormat, ObjectId } from '../format/object-id.ts'
 
 /** Everything that docs/design/pack-key.md's sections need, in position order (ascending ids). */
 export interface IndexedPack {
   readonly format: ObjectFormat
+  /** Different objects: positions. */
   readonly objectCount: number
+  /** Entries in the pack, appended bases included. More than objectCount when objects stand in it twice: git's strict indexing refuses such a pack. */
+  readonly entryCount: number
   /** Bytes of the complete pack in the spool, appended bases and trailer included. */
   readonly packBytes: number
   readonly oids: Uint8Array // n × H
@@ -17,7 +22,10 @@ export interface IndexedPack {
   readonly externals: Uint8Array // packed ids
 }
 
-/** Objects that the network already holds: what a thin pack's deltas and new objects' references may rest on. */
+/**
+ * Objects that the receiving repository may build on: what a thin pack's deltas and new objects' references may rest on.
+ * Offer only what the repository reaches: a delta against any other object would let its sender read it.
+ */
 export interface ExistingObjects {
   /** The whole object, or null when the network has none of that id. */
   read(oid: Uint8Array): Promise<{ readonly kind: Kind; readonly bytes: Uint8Array } | null>
@@ -32,14 +40,22 @@ export interface Spool {
   /** Reads into `into`; returns the bytes read (less than asked only at the end). */
   read(offset: number, into: Uint8Array): number
   readonly sizeBytes: number
+  /** The file that other threads may read; null for memory, whose packs are indexed by one thread. */
+  readonly path: string | null
 }
 
 export interface IndexLimits {
+  /** Bytes of the received pack. */
   readonly packBytes: number
+  /** Bytes of one object, inflated. */
   readonly objectBytes: number
+  /** Entries in the pack. */
   readonly objectCount: number
+  /** Deltas on the way from an object to a whole one. git makes 50, and at most 4095. */
   readonly deltaDepth: number
-  readonly treeDepth: number
+  /** Bytes of all objects together may be inflatedBytes + inflationRatio × the pack's bytes. Real histories reach a ratio of about 100. */
+  readonly inflatedBytes: number
+  readonly inflationRatio: number
   /** Memory for windows, arenas and caches, in bytes, for one job over all its threads. */
   readonly memoryBytes: number
 }
@@ -47,6 +63,30 @@ export interface IndexLimits {
 export interface IndexProgress {
   /** Called at most every 100 ms: `Receiving objects` counts are the client's own; these are ours. */
   (phase: 'receiving' | 'resolving' | 'checking', done: number, total: number): void
+}
+
+/** How strictly objects are judged, as plain data (it is posted to helper threads); see FsckOptions. */
+export interface FsckSettings {
+  readonly strict?: boolean
+  readonly severities?: Readonly<Partial<Record<FsckId, 'error' | 'warning' | 'ignore'>>>
+  readonly skip?: readonly ObjectId[]
+}
+
+export interface IndexOptions {
+  readonly format: ObjectFormat
+  readonly spool: Spool
+  /** A folder for temporary files of objects too large for memory; nothing stays there. */
+  readonly scratchFolder: string
+  readonly existing: ExistingObjects
+  readonly limits: IndexLimits
+  readonly randomness: Randomness
+  readonly progress?: IndexProgress
+  /** Threads that resolve deltas, this one included. Default: the machine's cores. Small packs take one. */
+  readonly threads?: number
+  /** null: objects are only read for what they refer to. */
+  readonly fsck?: FsckSettings | null
+  /** Commits whose parents may be absent (a push from a shallow clone). */
+  readonly shallow?: readonly ObjectId[]
 }
 
 export type MissingObject = { readonly oid: ObjectId; readonly kind: Kind | 0 }

@@ -2,4 +2,5 @@
 export { ObjectCache, ObjectReader } from './object-reader.ts'
 export { openPackSet, type PackHandle, type PackSetHandle, tailBytes, toShared } from './pack-handle.ts'
 export { type PackBytes, PackSet, type StoredPack } from './pack-set.ts'
-export { PackStore } from './pack-store.ts'
+export { PackSets } from './pack-sets.ts'
+export { type NetworkPacks, PackStore } from './pack-store.ts'

@@ -27,6 +27,7 @@ export interface PackSetHandle {
 /** The set with those packs; `previous` is extended where it is of the same lineage, so what was set up for it is used again. */
 export function openPackSet(handle: PackSetHandle, reader: BlockReader, previous?: PackSet): PackSet {
   const known = previous ? previous.packs.length : 0
+  if (previous && handle.packs.length === known) return previous
   return (previous ?? PackSet.empty(handle.format)).with(
     handle.packs.slice(known).map((pack) => {
       const from = pack.key === null ? 0 : indexStart(pack.packBytes)

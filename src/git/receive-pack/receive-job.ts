@@ -1,13 +1,12 @@
 // The worker's half of a push: takes the pack's bytes, indexes and checks them, and leaves the stored value (pack, index, trailer) in
 // memory (small) or in the spool file (large). Says for each new tip of a ref what it is.
 import type { MessagePort } from 'node:worker_threads'
-import { fromHex, hex, InputError, MessageStream } from '../../base/index.ts'
-import type { BlockReader } from '../../bucket/index.ts'
+import { fromHex, InputError, MessageStream } from '../../base/index.ts'
 import { Kind, type ObjectId } from '../format/object-id.ts'
 import { encodePackIndex, indexStart, PackIndex } from '../format/stored-pack.ts'
 import { parseTagTarget } from '../format/index.ts'
 import { type ExistingObjects, indexPack, type IndexLimits } from '../index-pack/index.ts'
-import { ObjectCache, ObjectReader, openPackSet, type PackSetHandle, PackSet, tailBytes } from '../odb/index.ts'
+import { ObjectCache, ObjectReader, PackSet, type PackSetHandle, type PackSets, tailBytes } from '../odb/index.ts'
 import { GrowingSpool } from './spool.ts'
 
 /** What the main thread asks for; the pack's bytes follow on the same port. */
@@ -43,26 +42,6 @@ export interface Tip {
   readonly kind: Kind | 0
   /** For an annotated tag: what it finally points to. */
   readonly peeled: ObjectId | null
-}
-
-/** Packs of networks that this thread has seen, so that their look-up tables are not built for each job. */
-export class PackSets {
-  readonly #reader: BlockReader
-  readonly #sets = new Map<string, { lineage: number; set: PackSet }>()
-
-  constructor(reader: BlockReader) {
-    this.#reader = reader
-  }
-
-  open(handle: PackSetHandle): PackSet {
-    const known = this.#sets.get(handle.networkId)
-    const extend = known && known.lineage === handle.lineage && known.set.packs.length <= handle.packs.length
-    const set = openPackSet(handle, this.#reader, extend ? known.set : undefined)
-    this.#sets.delete(handle.networkId)
-    this.#sets.set(handle.networkId, { lineage: handle.lineage, set })
-    if (this.#sets.size > 16) this.#sets.delete(this.#sets.keys().next().value as string)
-    return set
-  }
 }
 
 export async function receiveJob(job: ReceiveJob, port: MessagePort, sets: PackSets): Promise<void> {
@@ -162,7 +141,7 @@ export async function findTips(oids: readonly ObjectId[], readers: readonly Obje
     for (let depth = 0; found?.kind === Kind.tag; depth++) {
       if (depth === 100) throw new InputError('tag-depth', `object ${oid}: a tag of a tag of a tag … more than 100 deep`)
       const target = parseTagTarget(await found.reader.read(found.number), found.reader.set.format)
-      peeled = hex(fromHex(target.object)) as ObjectId
+      peeled = target.object
       found = find(peeled)
     }
     tips.push({ oid, kind, peeled })

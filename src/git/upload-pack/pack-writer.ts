@@ -18,6 +18,14 @@ export interface PackRegion {
 
 export type PackPiece = Uint8Array | PackRegion
 
+/** What became of the objects. */
+export interface WriteCounts {
+  /** Objects whose stored delta was of no use to the client. */
+  readonly encoded: number
+  /** Objects copied with their neighbours. */
+  readonly copied: number
+}
+
 const chunkBytes = 1 << 20
 /** Regions from this size on are handed out as such. */
 const regionBytes = 256 << 10
@@ -26,11 +34,11 @@ const gapBytes = 16 << 10
 const windowBytes = 512 << 10
 
 /**
- * The pieces of the pack in order, without its trailer (see `streamPack`); for a verbatim plan the one region of everything but the trailer.
+ * The pieces of the pack in order, without its trailer (see `streamPack`); a verbatim plan needs none of this.
  * Chunks are the receiver's to keep or transfer.
  * @throws CorruptError when a stored entry isn't what its index says
  */
-export async function* writePack(repository: FetchRepository, plan: PackPlan): AsyncGenerator<PackPiece, void, undefined> {
+export async function* writePack(repository: FetchRepository, plan: PackPlan): AsyncGenerator<PackPiece, WriteCounts, undefined> {
   const writer = new PackWriter(repository, plan)
   writer.header()
   for (let i = 0; i < plan.runs.length; i++) {
@@ -45,6 +53,7 @@ export async function* writePack(repository: FetchRepository, plan: PackPlan): A
     }
   }
   yield* writer.takeAll()
+  return writer.counts
 }
 
 class PackWriter {
@@ -52,6 +61,7 @@ class PackWriter {
   readonly #plan: PackPlan
   readonly #starts: Float64Array // where each sent entry starts in the new pack, by number; 0 = not yet sent
   readonly #full: Uint8Array[] = []
+  readonly counts = { encoded: 0, copied: 0 }
   #chunk = new Uint8Array(chunkBytes)
   #used = 0
   #before = 0 // bytes of the pack ahead of #chunk
@@ -113,6 +123,7 @@ class PackWriter {
   }
 
   #noteStarts(run: Run, pack: StoredPack, offset: number): void {
+    this.counts.copied += run.to - run.from
     if (this.#starts.length === 0) return
     const order = pack.index.order()
     const shift = this.#before + this.#used - offset
@@ -168,6 +179,7 @@ class PackWriter {
 
   #encode(number: number, object: Uint8Array): void {
     this.#start(number)
+    this.counts.encoded++
     this.#append(encodeEntryHeader(this.#repository.set.kind(number), object.length))
     this.#append(deflateSync(object, { level: 1 }))
   }

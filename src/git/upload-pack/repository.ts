@@ -13,8 +13,10 @@ export interface FetchRepository {
   readonly set: PackSet
   readonly objects: ObjectSource
   readonly commits: CommitTable
+  /** Counts in the packs' own headers, by place in the set, as far as they were read. */
+  readonly headerCounts: Map<number, number>
 }
 
 export function openFetchRepository(set: PackSet, objects: ObjectSource): FetchRepository {
-  return { set, objects, commits: new CommitTable(set, objects) }
+  return { set, objects, commits: new CommitTable(set, objects), headerCounts: new Map() }
 }

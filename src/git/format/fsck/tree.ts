@@ -29,9 +29,8 @@ const flagged = [
 ] as const satisfies readonly (readonly [FsckId, string])[]
 
 interface Entry {
+  /** Its low 16 bits, as git reads it. */
   mode: number
-  /** The mode as written needs more than 16 bits; git reads it truncated. */
-  isWideMode: boolean
   start: number
   nameStart: number
   nameEnd: number
@@ -62,7 +61,7 @@ export function fsckTree(bytes: Uint8Array, format: ObjectFormat, report: Report
       add(report, 'badTree', 'cannot be parsed as a tree')
       break
     }
-    if (!isGoodMode(entry, isStrict)) seen.add('badFilemode')
+    if (!isGoodMode(entry.mode, isStrict)) seen.add('badFilemode')
     const order = names.next(entry)
     if (order !== null) seen.add(order)
     const swap = entry
@@ -73,7 +72,7 @@ export function fsckTree(bytes: Uint8Array, format: ObjectFormat, report: Report
 }
 
 function newEntry(): Entry {
-  return { mode: 0, isWideMode: false, start: 0, nameStart: 0, nameEnd: 0 }
+  return { mode: 0, start: 0, nameStart: 0, nameEnd: 0 }
 }
 
 /** Reads the entry at `at`. Needs a mode of octal digits, a space, a name of at least one byte, NUL and an id; false otherwise. */
@@ -82,14 +81,9 @@ function readEntry(bytes: Uint8Array, at: number, hashSize: number, entry: Entry
   if (bytes.length - at < hashSize + 3 || bytes[bytes.length - hashSize - 1] !== 0) return false
   let i = at
   let mode = 0
-  entry.isWideMode = false
   for (let digit = bytes[i] ?? 0; digit !== 0x20; digit = bytes[++i] ?? 0) {
     if (digit < 0x30 || digit > 0x37) return false
-    mode = mode * 8 + digit - 0x30
-    if (mode > 0xffff) {
-      entry.isWideMode = true
-      mode &= 0xffff
-    }
+    mode = ((mode << 3) | (digit - 0x30)) & 0xffff
   }
   if (i === at) return false
   const end = bytes.indexOf(0, i + 1)
@@ -101,8 +95,7 @@ function readEntry(bytes: Uint8Array, at: number, hashSize: number, entry: Entry
   return true
 }
 
-function isGoodMode({ mode, isWideMode }: Entry, isStrict: boolean): boolean {
-  if (isWideMode) return false
+function isGoodMode(mode: number, isStrict: boolean): boolean {
   if (mode === 0o100644 || mode === 0o100755 || mode === FOLDER || mode === SYMLINK || mode === 0o160000) return true
   return mode === 0o100664 && !isStrict
 }

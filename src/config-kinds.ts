@@ -60,7 +60,17 @@ export function count(fallback: number, least: number, most: number = Number.MAX
 }
 
 const byteUnits: Readonly<Record<string, number>> = {
-  '': 1, B: 1, KiB: 2 ** 10, MiB: 2 ** 20, GiB: 2 ** 30, TiB: 2 ** 40, kB: 1e3, KB: 1e3, MB: 1e6, GB: 1e9, TB: 1e12,
+  '': 1,
+  B: 1,
+  KiB: 2 ** 10,
+  MiB: 2 ** 20,
+  GiB: 2 ** 30,
+  TiB: 2 ** 40,
+  kB: 1e3,
+  KB: 1e3,
+  MB: 1e6,
+  GB: 1e9,
+  TB: 1e12,
 }
 
 /** A size in bytes: `262144`, `256KiB`, `1.5GiB`, `16MB`. */

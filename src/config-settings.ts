@@ -1,7 +1,19 @@
 // Every setting: its key, kind and default. config.example.yaml documents them one by one; a test holds the two together.
 import {
-  type Setting, bytes, count, databaseUrl, duration, flag, listenAddress, oneOf, optionalText, originUrl, secret, serviceUrl, text,
-} from './setting.ts'
+  type Setting,
+  bytes,
+  count,
+  databaseUrl,
+  duration,
+  flag,
+  listenAddress,
+  oneOf,
+  optionalText,
+  originUrl,
+  secret,
+  serviceUrl,
+  text,
+} from './config-kinds.ts'
 
 export const settings = {
   listen: listenAddress('127.0.0.1:8080'),

@@ -1,0 +1,20 @@
+// What the module offers. The map of linear memory stands in kernels/kernel.ts.
+import { crc32Setup } from './crc32'
+import { inflateSetup } from './inflate'
+
+export { heapBase } from './memory'
+export { adler32 } from './adler32'
+export { crc32 } from './crc32'
+export { inflate, inflateBegin, inflateIn, inflateMore, inflateOut } from './inflate'
+export { sha1Add, sha1Begin, sha1Blocks, sha1Digests, sha1Flush, sha1QueueSize } from './sha1'
+export { enqueue, writeHeader } from './frame'
+export { applyDelta, deltaBaseSize, deltaHeader, deltaResultSize, deltaStart } from './delta'
+export { refsAdd, refsBegin, refsCount, refsGrow } from './refs'
+export { scanTree } from './tree'
+export { scanCommit } from './commit'
+
+/** Fills the kernels' tables; called once, before anything else. */
+export function setup(): void {
+  crc32Setup()
+  inflateSetup()
+}

@@ -1,0 +1,2 @@
+// kernels: the hot loops, as WebAssembly. Each has a plain-TypeScript twin (twin/) that says in few words what it computes.
+export * from './kernel.ts'

@@ -1,0 +1,147 @@
+// Accounts, tokens and repositories over a real database.
+import assert from 'node:assert/strict'
+import { after, before, test } from 'node:test'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { pino } from 'pino'
+import { type Clock, systemClock } from '../base/index.ts'
+import { revokeToken } from '../db/index.ts'
+import { makeAccount, type TestAccount } from '../../tests/support/accounts.ts'
+import { type TestDatabase, testDatabase } from '../../tests/support/test-database.ts'
+import { createAccount, createRepository, deleteRepository, findAccount, findIdentity, findRepository, listRepositories, TokenUses, updateRepository } from './index.ts'
+
+let scratch: TestDatabase
+let alice: TestAccount
+before(async () => {
+  scratch = await testDatabase()
+  alice = await makeAccount(scratch.database, 'Alice')
+})
+after(async () => await scratch?.close())
+
+test('accounts: found in any case, made once, never with a reserved name', async () => {
+  const { database: db } = scratch
+  const made = await createAccount(db, { login: 'Bob' })
+  assert.deepEqual([made.login, made.isAdmin], ['Bob', false])
+  assert.equal((await findAccount(db.queries, 'bOB'))?.id, made.id)
+  assert.equal(await findAccount(db.queries, 'nobody'), null)
+  await assert.rejects(createAccount(db, { login: 'BOB' }), { code: 'account-exists' })
+  for (const login of ['api', 'V2', 'admin']) await assert.rejects(createAccount(db, { login }), { code: 'reserved-login' })
+})
+
+test('tokens: unknown, expired and revoked ones say nothing; the last use is noted once a minute', async () => {
+  const { database: db } = scratch
+  assert.equal((await findIdentity(db.queries, alice.token, systemClock))?.kind, 'account')
+  assert.equal(await findIdentity(db.queries, alice.expired, systemClock), null)
+  assert.equal(await findIdentity(db.queries, `${alice.token}0`, systemClock), null)
+  let nowMs = Date.now()
+  const clock: Clock = { now: () => nowMs, monotonic: () => nowMs }
+  const uses = new TokenUses(db.queries, clock, pino({ level: 'silent' }))
+  const lastUse = async () => {
+    await findIdentity(db.queries, alice.token, clock, uses)
+    await uses.close()
+    const row = await db.queries.selectFrom('token').select('last_used_at').where('name', '=', 'test').where('account_id', '=', alice.id).executeTakeFirst()
+    return row?.last_used_at?.getTime()
+  }
+  const first = nowMs
+  assert.equal(await lastUse(), first)
+  nowMs += 59_000
+  assert.equal(await lastUse(), first)
+  nowMs += 1_000
+  assert.equal(await lastUse(), nowMs)
+  await revokeToken(db.queries, 'alice', 'test')
+  assert.equal(await findIdentity(db.queries, alice.token, systemClock), null)
+})
+
+test('repositories: created with network and outbox row, found in any case, one of each name', async () => {
+  const { database: db } = scratch
+  const made = await createRepository(db, { ownerId: alice.id, name: 'Stemma', visibility: 'private', objectFormat: 'sha256', description: 'x' })
+  const { ownerLogin, name, visibility, head, objectFormat, refsVersion, description } = made
+  assert.deepEqual([ownerLogin, name, visibility, head, objectFormat, refsVersion, description], ['Alice', 'Stemma', 'private', 'refs/heads/main', 'sha256', 0, 'x'])
+  assert.deepEqual(await findRepository(db.queries, 'ALICE', 'stemma'), made)
+  assert.equal(await findRepository(db.queries, 'alice', 'other'), null)
+  const networksBefore = await countRows('network')
+  await assert.rejects(createRepository(db, { ownerId: alice.id, name: 'STEMMA', visibility: 'public' }), { code: 'repository-exists' })
+  await assert.rejects(createRepository(db, { ownerId: alice.id, name: 'a/b', visibility: 'public' }), { code: 'bad-repository-name' })
+  assert.equal(await countRows('network'), networksBefore)
+  const rows = await db.queries.selectFrom('outbox').selectAll().where('repository_id', '=', made.id).execute()
+  assert.deepEqual(rows.map((row) => row.kind), ['repository.created'])
+})
+
+test('many at once: one wins each name', async () => {
+  const { database: db } = scratch
+  const attempts = await Promise.allSettled(Array.from({ length: 10 }, () => createRepository(db, { ownerId: alice.id, name: 'race', visibility: 'public' })))
+  assert.equal(attempts.filter((attempt) => attempt.status === 'fulfilled').length, 1)
+  for (const attempt of attempts) if (attempt.status === 'rejected') assert.equal(attempt.reason.code, 'repository-exists')
+})
+
+test('changes: rename, visibility, description, and a HEAD that exists', async () => {
+  const { database: db } = scratch
+  const { id } = await createRepository(db, { ownerId: alice.id, name: 'before', visibility: 'public' })
+  await createRepository(db, { ownerId: alice.id, name: 'taken', visibility: 'public' })
+  const renamed = await updateRepository(db, id, { name: 'after', visibility: 'private', description: null })
+  assert.deepEqual([renamed?.name, renamed?.visibility, renamed?.refsVersion], ['after', 'private', 0])
+  assert.equal(await findRepository(db.queries, 'alice', 'before'), null)
+  assert.equal((await updateRepository(db, id, { name: 'AFTER' }))?.name, 'AFTER')
+  await assert.rejects(updateRepository(db, id, { name: 'Taken' }), { code: 'repository-exists' })
+  await assert.rejects(updateRepository(db, id, { head: 'refs/heads/dev' }), { code: 'no-such-branch' })
+  await db.queries.insertInto('ref').values({ repository_id: id, name: 'refs/heads/dev', oid: new Uint8Array(20) }).execute()
+  const moved = await updateRepository(db, id, { head: 'refs/heads/dev' })
+  assert.deepEqual([moved?.head, moved?.refsVersion], ['refs/heads/dev', 1])
+  assert.equal((await updateRepository(db, id, { head: 'refs/heads/dev' }))?.refsVersion, 1)
+})
+
+test('deletion: a shared network stays; the last repository takes packs along and queues their keys', async () => {
+  const { database: db } = scratch
+  const parent = await createRepository(db, { ownerId: alice.id, name: 'parent', visibility: 'public' })
+  const fork = await db.queries
+    .insertInto('repository')
+    .values({ owner_id: alice.id, network_id: parent.networkId, name: 'fork', visibility: 'public' })
+    .returning('id')
+    .executeTakeFirstOrThrow()
+  const pack = { network_id: parent.networkId, size_bytes: 5000, pack_bytes: 4000, object_count: 1 }
+  await db.queries.insertInto('pack').values([{ ...pack, key: 'pack/ab/1' }, { ...pack, key: 'pack/ab/2' }, { ...pack, tail: new Uint8Array(3) }]).execute()
+  await db.queries.insertInto('ref').values({ repository_id: parent.id, name: 'refs/heads/main', oid: new Uint8Array(20) }).execute()
+  assert.equal(await deleteRepository(db, parent.id), true)
+  assert.equal(await deleteRepository(db, parent.id), false)
+  assert.deepEqual([await countRows('pack'), await countRows('key_deletion')], [3, 0])
+  assert.equal(await deleteRepository(db, fork.id as typeof parent.id), true)
+  assert.equal(await countRows('pack'), 0)
+  const keys = await db.queries.selectFrom('key_deletion').selectAll().orderBy('key').execute()
+  assert.deepEqual(keys.map((row) => row.key), ['pack/ab/1', 'pack/ab/2'])
+  assert.ok(keys.every((row) => row.not_before.getTime() > Date.now() + 3_600_000))
+})
+
+test('deletion waits for a push under way, and takes its pack along', async () => {
+  const { database: db } = scratch
+  const { id, networkId } = await createRepository(db, { ownerId: alice.id, name: 'busy', visibility: 'public' })
+  let deletion: Promise<boolean> | undefined
+  await db.transaction(async (tx) => {
+    await tx.updateTable('repository').set((set) => ({ refs_version: set('refs_version', '+', 1) })).where('id', '=', id).execute()
+    deletion = deleteRepository(db, id)
+    await sleep(100)
+    await tx.insertInto('pack').values({ network_id: networkId, key: 'pack/cd/1', size_bytes: 1, pack_bytes: 1, object_count: 1 }).execute()
+  })
+  assert.equal(await deletion, true)
+  const row = await db.queries.selectFrom('key_deletion').select('key').where('key', '=', 'pack/cd/1').executeTakeFirst()
+  assert.equal(row?.key, 'pack/cd/1')
+})
+
+test('lists: sorted, paged without gaps, filtered', async () => {
+  const { database: db } = scratch
+  const carol = await makeAccount(db, 'carol')
+  for (const name of ['d', 'B', 'a', 'C', 'e']) {
+    await createRepository(db, { ownerId: carol.id, name, visibility: name === 'a' ? 'private' : 'public' })
+  }
+  const names = async (page: number, more: Partial<Parameters<typeof listRepositories>[1]> = {}) => {
+    const list = await listRepositories(db.queries, { ownerId: carol.id, sort: 'full_name', direction: 'asc', page, perPage: 2, ...more })
+    return [...list.repositories.map((repository) => repository.name), list.total]
+  }
+  assert.deepEqual([await names(1), await names(2), await names(3), await names(4)], [['a', 'B', 5], ['C', 'd', 5], ['e', 5], [5]])
+  assert.deepEqual(await names(1, { sort: 'created', direction: 'desc' }), ['e', 'C', 5])
+  assert.deepEqual(await names(1, { visibility: 'private' }), ['a', 1])
+  assert.deepEqual(await names(1, { sort: 'pushed', direction: 'desc', perPage: 100 }), ['e', 'C', 'a', 'B', 'd', 5])
+})
+
+async function countRows(table: 'network' | 'pack' | 'key_deletion'): Promise<number> {
+  const row = await scratch.database.queries.selectFrom(table).select((select) => select.fn.countAll<number>().as('count')).executeTakeFirstOrThrow()
+  return row.count
+}

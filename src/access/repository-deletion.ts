@@ -1,0 +1,48 @@
+// Deleting a repository: its refs and reflog go with it; its network's packs too when no other repository shares them. Rows go at once, in
+// one transaction; bucket keys are queued in key_deletion and leave later, when no clone that began before can still be reading them.
+import type { Database } from '../db/index.ts'
+import { sql } from '../db/index.ts'
+import type { RepositoryId } from './identity.ts'
+import { tell } from './repositories.ts'
+
+/** Longer than any one clone is expected to read: a running one ends in peace. */
+const keyGrace = sql<Date>`now() + interval '6 hours'`
+
+/**
+ * False when it was gone already. Locks repository, then network: a push that has inserted a pack is waited for, one that comes later finds
+ * no network. Whoever takes both locks must take them in this order.
+ */
+export async function deleteRepository(db: Database, id: RepositoryId): Promise<boolean> {
+  return db.transaction(
+    async (tx) => {
+      const row = await tx
+        .selectFrom('repository')
+        .innerJoin('account', 'account.id', 'repository.owner_id')
+        .select(['repository.network_id', 'repository.name', 'account.login'])
+        .where('repository.id', '=', id)
+        .forUpdate('repository')
+        .executeTakeFirst()
+      if (!row) return false
+      await tx.deleteFrom('repository').where('id', '=', id).execute()
+      await tell(tx, 'repository.deleted', id, { owner: row.login, name: row.name })
+      await tx.selectFrom('network').select('id').where('id', '=', row.network_id).forUpdate().executeTakeFirst()
+      const sibling = await tx.selectFrom('repository').select('id').where('network_id', '=', row.network_id).limit(1).executeTakeFirst()
+      if (sibling) return true
+      await tx
+        .insertInto('key_deletion')
+        .columns(['key', 'not_before'])
+        .expression(
+          tx
+            .selectFrom('pack')
+            .select((select) => [select.ref('pack.key').$notNull().as('key'), keyGrace.as('not_before')])
+            .where('network_id', '=', row.network_id)
+            .where('key', 'is not', null),
+        )
+        .onConflict((conflict) => conflict.doNothing())
+        .execute()
+      await tx.deleteFrom('network').where('id', '=', row.network_id).execute()
+      return true
+    },
+    { mayRetry: true },
+  )
+}

@@ -1,0 +1,58 @@
+// Who a token belongs to. Making and revoking tokens stands in src/db/tokens.ts, where the operator's command needs it without a server.
+// A token of ours holds 160 random bits and is looked up by its SHA-256, so timing tells nothing useful. Revoking deletes the row, and
+// every request asks the database: it counts at once on every node.
+import type { Clock, Log } from '../base/index.ts'
+import { hashToken, type Queries } from '../db/index.ts'
+import type { AccountId, Identity } from './identity.ts'
+
+/** How exact `last_used_at` is. */
+const usePrecisionMs = 60_000
+
+/** The account behind a secret; null when it is unknown, revoked or expired. */
+export async function findIdentity(queries: Queries, secret: string, clock: Clock, uses?: TokenUses): Promise<Identity | null> {
+  const row = await queries
+    .selectFrom('token')
+    .innerJoin('account', 'account.id', 'token.account_id')
+    .select(['token.id', 'token.expires_at', 'token.last_used_at', 'account.id as account_id', 'account.login', 'account.is_admin'])
+    .where('token.hash', '=', hashToken(secret))
+    .executeTakeFirst()
+  if (!row || (row.expires_at !== null && row.expires_at.getTime() <= clock.now())) return null
+  uses?.touch(row.id, row.last_used_at)
+  return { kind: 'account', accountId: row.account_id as AccountId, login: row.login, isAdmin: row.is_admin, tokenId: row.id }
+}
+
+/** Writes `last_used_at` beside the requests, at most once a minute for each token. Lives as long as the server. */
+export class TokenUses {
+  readonly #queries: Queries
+  readonly #clock: Clock
+  readonly #log: Log
+  readonly #writing = new Map<number, Promise<void>>()
+
+  constructor(queries: Queries, clock: Clock, log: Log) {
+    this.#queries = queries
+    this.#clock = clock
+    this.#log = log
+  }
+
+  touch(tokenId: number, lastUsedAt: Date | null): void {
+    const isFresh = lastUsedAt !== null && this.#clock.now() - lastUsedAt.getTime() < usePrecisionMs
+    if (isFresh || this.#writing.has(tokenId)) return
+    this.#writing.set(tokenId, this.#write(tokenId))
+  }
+
+  async #write(tokenId: number): Promise<void> {
+    try {
+      const at = new Date(this.#clock.now())
+      await this.#queries.updateTable('token').set({ last_used_at: at }).where('id', '=', tokenId).execute()
+    } catch (error) {
+      this.#log.debug({ err: error }, 'the last use of a token was not noted')
+    } finally {
+      this.#writing.delete(tokenId)
+    }
+  }
+
+  /** Waits for what is being written. */
+  async close(): Promise<void> {
+    await Promise.all(this.#writing.values())
+  }
+}

@@ -1,0 +1,26 @@
+// api: GitHub's REST v3 shapes under /api/v3, so that its clients work with that base URL.
+import type { Database } from '../db/index.ts'
+import type { Listener } from '../http/index.ts'
+import { tagAnswer } from './etag.ts'
+import { githubForm } from './form.ts'
+import { registerMeta } from './meta.ts'
+import { registerRepositories } from './repositories.ts'
+import { registerUsers } from './users.ts'
+
+export interface ApiOptions {
+  readonly db: Database
+  /** Where clients reach the server, for the URLs in answers; null: what each request was sent to. */
+  readonly publicUrl: string | null
+  /** Stemma's version. */
+  readonly version: string
+}
+
+/** Registers the room. Its gate is the access room's. */
+export function registerApi(listener: Listener, options: ApiOptions): void {
+  listener.room({ prefix: '/api/v3', form: githubForm, body: 'json' }, (routes) => {
+    routes.addHook('onSend', tagAnswer)
+    registerMeta(routes, options)
+    registerUsers(routes, options)
+    registerRepositories(routes, options)
+  })
+}

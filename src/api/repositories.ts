@@ -1,0 +1,107 @@
+// /repos/{owner}/{repo} and what creates repositories (GitHub REST "Repositories").
+import type { FastifyRequest } from 'fastify'
+import type { Static } from 'typebox'
+import Type from 'typebox'
+import {
+  callerOf,
+  createRepository,
+  deleteRepository,
+  networkSizes,
+  onRepository,
+  onSelf,
+  type Repository,
+  repositoryOf,
+  updateRepository,
+  type RepositoryChange,
+  type Visibility,
+} from '../access/index.ts'
+import { InputError } from '../base/index.ts'
+import { type FieldFault, notFound, type Routes, validationFailed } from '../http/index.ts'
+import type { ApiOptions } from './index.ts'
+import { originOf, repositoryJson } from './documents.ts'
+import { ErrorJson, NewRepositoryJson, RepositoryChangeJson, RepositoryJson, RepositoryParams } from './schemas.ts'
+
+const tags = ['Repository']
+const errors = { 401: ErrorJson, 403: ErrorJson, 404: ErrorJson, 422: ErrorJson }
+
+export function registerRepositories(routes: Routes, options: ApiOptions): void {
+  const { db } = options
+  const answer = async (request: FastifyRequest, repository: Repository): Promise<RepositoryJson> => {
+    const sizes = await networkSizes(db.queries, [repository.networkId])
+    const origin = originOf(request, options.publicUrl)
+    return repositoryJson(origin, repository, request.identity, sizes.get(repository.networkId) ?? 0)
+  }
+
+  const creation = { tags, body: NewRepositoryJson, response: { 201: RepositoryJson, ...errors } }
+  routes.post('/user/repos', { config: { access: onSelf('repository:create') }, schema: creation }, async (request, reply) => {
+    const { body } = request
+    if (body.auto_init === true) throw validationFailed([unsupported('auto_init', 'push a first commit instead')])
+    const repository = await createRepository(db, {
+      ownerId: callerOf(request).accountId,
+      name: body.name,
+      visibility: visibilityOf(body) ?? 'public',
+      ...(body.description === undefined ? {} : { description: body.description }),
+      ...(body.object_format === undefined ? {} : { objectFormat: body.object_format }),
+      ...(body.default_branch === undefined ? {} : { head: `refs/heads/${body.default_branch}` }),
+    }).catch(rethrowAsFault('Repository creation failed.'))
+    const document = await answer(request, repository)
+    return reply.code(201).header('location', document.url).send(document)
+  })
+
+  const reading = { tags, params: RepositoryParams, response: { 200: RepositoryJson, ...errors } }
+  routes.get('/repos/:owner/:repo', { config: { access: onRepository('repository:read') }, schema: reading }, async (request) =>
+    answer(request, repositoryOf(request)),
+  )
+
+  const changing = { tags, params: RepositoryParams, body: RepositoryChangeJson, response: { 200: RepositoryJson, ...errors } }
+  routes.patch('/repos/:owner/:repo', { config: { access: onRepository('repository:administer') }, schema: changing }, async (request) => {
+    if (request.body.archived === true) throw validationFailed([unsupported('archived', 'make the repository private instead')])
+    const { id } = repositoryOf(request)
+    const repository = await updateRepository(db, id, changeOf(request.body)).catch(rethrowAsFault('Validation Failed'))
+    if (repository === null) throw notFound()
+    return answer(request, repository)
+  })
+
+  const deletion = { tags, params: RepositoryParams, response: { 204: Type.Null(), ...errors } }
+  routes.delete('/repos/:owner/:repo', { config: { access: onRepository('repository:administer') }, schema: deletion }, async (request, reply) => {
+    if (!(await deleteRepository(db, repositoryOf(request).id))) throw notFound()
+    return reply.code(204).send(null)
+  })
+}
+
+function changeOf(body: Static<typeof RepositoryChangeJson>): RepositoryChange {
+  const visibility = visibilityOf(body)
+  return {
+    ...(body.name === undefined ? {} : { name: body.name }),
+    ...(body.description === undefined ? {} : { description: body.description }),
+    ...(visibility === undefined ? {} : { visibility }),
+    ...(body.default_branch === undefined ? {} : { head: `refs/heads/${body.default_branch}` }),
+  }
+}
+
+function visibilityOf(body: { readonly private?: boolean; readonly visibility?: Visibility }): Visibility | undefined {
+  const byPrivate = body.private === undefined ? undefined : body.private ? 'private' : 'public'
+  if (byPrivate !== undefined && body.visibility !== undefined && byPrivate !== body.visibility) {
+    throw validationFailed([{ field: 'visibility', code: 'invalid', message: 'private and visibility contradict each other' }])
+  }
+  return body.visibility ?? byPrivate
+}
+
+function unsupported(field: string, instead: string): FieldFault {
+  return { field, code: 'custom', message: `${field} is not supported; ${instead}` }
+}
+
+const faultFields: Readonly<Record<string, { readonly field: string; readonly code: FieldFault['code'] }>> = {
+  'repository-exists': { field: 'name', code: 'custom' },
+  'bad-repository-name': { field: 'name', code: 'custom' },
+  'no-such-branch': { field: 'default_branch', code: 'invalid' },
+}
+
+/** The access room's InputErrors as faults of a field. */
+function rethrowAsFault(message: string): (error: unknown) => never {
+  return (error) => {
+    const place = error instanceof InputError ? faultFields[error.code] : undefined
+    if (!place || !(error instanceof Error)) throw error
+    throw validationFailed([{ ...place, message: error.message }], message)
+  }
+}

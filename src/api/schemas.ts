@@ -1,0 +1,112 @@
+// The API's documents, in the shapes of GitHub's REST v3 as far as we have what they speak of. `object_format` is our own field.
+import Type, { type Static } from 'typebox'
+
+const nullable = <T extends Parameters<typeof Type.Union>[0][number]>(schema: T) => Type.Union([schema, Type.Null()])
+const oneOf = <T extends string[]>(...values: [...T]) => Type.Enum(values)
+const time = Type.String({ description: 'ISO 8601, UTC, whole seconds' })
+
+export const OwnerJson = Type.Object({
+  login: Type.String(),
+  id: Type.Integer(),
+  node_id: Type.String(),
+  avatar_url: Type.String(),
+  gravatar_id: Type.String(),
+  url: Type.String(),
+  html_url: Type.String(),
+  repos_url: Type.String(),
+  type: Type.Literal('User'),
+  site_admin: Type.Boolean(),
+})
+export type OwnerJson = Static<typeof OwnerJson>
+
+export const UserJson = Type.Intersect([
+  OwnerJson,
+  Type.Object({
+    name: Type.Null(),
+    public_repos: Type.Integer(),
+    total_private_repos: Type.Optional(Type.Integer()),
+    owned_private_repos: Type.Optional(Type.Integer()),
+    created_at: time,
+    updated_at: time,
+  }),
+])
+export type UserJson = Static<typeof UserJson>
+
+export const RepositoryJson = Type.Object({
+  id: Type.Integer(),
+  node_id: Type.String(),
+  name: Type.String(),
+  full_name: Type.String(),
+  owner: OwnerJson,
+  private: Type.Boolean(),
+  visibility: oneOf('public', 'private'),
+  html_url: Type.String(),
+  description: nullable(Type.String()),
+  fork: Type.Boolean(),
+  url: Type.String(),
+  clone_url: Type.String(),
+  default_branch: Type.String(),
+  object_format: oneOf('sha1', 'sha256'),
+  size: Type.Integer({ description: 'KiB of stored packs, those shared with forks included' }),
+  archived: Type.Boolean(),
+  disabled: Type.Boolean(),
+  created_at: time,
+  updated_at: time,
+  pushed_at: nullable(time),
+  permissions: Type.Object({ admin: Type.Boolean(), push: Type.Boolean(), pull: Type.Boolean() }),
+})
+export type RepositoryJson = Static<typeof RepositoryJson>
+
+export const ErrorJson = Type.Object({
+  message: Type.String(),
+  documentation_url: Type.String(),
+  status: Type.String(),
+  errors: Type.Optional(
+    Type.Array(Type.Object({ resource: Type.String(), field: Type.String(), code: Type.String(), message: Type.String() })),
+  ),
+})
+
+// No control characters: PostgreSQL's text holds no NUL, and nobody's terminal wants the others.
+const description = nullable(Type.String({ maxLength: 350, pattern: '^[^\\u0000-\\u001f\\u007f]*$' }))
+// As strict as needed to be kept; that the branch exists is asked of the database. Git's rules: git-check-ref-format(1).
+const branch = Type.String({ minLength: 1, maxLength: 255, pattern: '^(?![/.-])(?!.*(?:\\.\\.|//|@\\{|\\.lock$|[/.]$))[^\\u0000-\\u0020\\u007f~^:?*\\[\\\\]+$' })
+const name = Type.String({ minLength: 1 })
+const visibility = oneOf('public', 'private')
+
+export const NewRepositoryJson = Type.Object({
+  name,
+  description: Type.Optional(description),
+  private: Type.Optional(Type.Boolean()),
+  visibility: Type.Optional(visibility),
+  auto_init: Type.Optional(Type.Boolean()),
+  default_branch: Type.Optional(branch),
+  object_format: Type.Optional(oneOf('sha1', 'sha256')),
+})
+
+export const RepositoryChangeJson = Type.Object({
+  name: Type.Optional(name),
+  description: Type.Optional(description),
+  private: Type.Optional(Type.Boolean()),
+  visibility: Type.Optional(visibility),
+  default_branch: Type.Optional(branch),
+  archived: Type.Optional(Type.Boolean()),
+})
+
+const paging = { page: Type.Optional(Type.Integer()), per_page: Type.Optional(Type.Integer()) }
+const order = {
+  sort: Type.Optional(oneOf('created', 'updated', 'pushed', 'full_name')),
+  direction: Type.Optional(oneOf('asc', 'desc')),
+}
+
+export const OwnListQuery = Type.Object({
+  ...paging,
+  ...order,
+  type: Type.Optional(oneOf('all', 'owner', 'public', 'private', 'member')),
+  visibility: Type.Optional(oneOf('all', 'public', 'private')),
+  affiliation: Type.Optional(Type.String({ pattern: '^(?:owner|collaborator|organization_member)(?:,(?:owner|collaborator|organization_member))*$' })),
+})
+
+export const ListQuery = Type.Object({ ...paging, ...order, type: Type.Optional(oneOf('all', 'owner', 'member')) })
+
+export const RepositoryParams = Type.Object({ owner: Type.String(), repo: Type.String() })
+export const LoginParams = Type.Object({ login: Type.String() })

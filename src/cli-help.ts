@@ -1,0 +1,61 @@
+// What `--help` says.
+
+const overview = `Stemma hosts Git repositories and the artifacts built from them.
+
+Usage: stemma COMMAND [FLAGS]
+
+  serve          Runs the server. With nothing set it keeps everything under ./data,
+                 in a PostgreSQL of its own and a folder of files.
+  migrate        Brings the database's schema up to date (serve does so by itself,
+                 unless database.migrate is false).
+  token create   Makes an access token and prints it, this once.
+  token list     Lists tokens (never their secrets).
+  token revoke   Ends a token.
+  config check   Checks the configuration and prints what would be in force.
+
+Flags of every command
+  --data DIR     The data folder (default ./data).
+  --config FILE  A YAML file with settings; config.example.yaml explains each one.
+  --help         This text; after a command, that command's.
+  --version      The release.
+
+Settings also come from the environment: STEMMA_LISTEN, STEMMA_DATA, STEMMA_BUCKET_S3_ENDPOINT …
+and DATABASE_URL. Flags beat the environment, the environment beats the file.`
+
+const texts: Readonly<Record<string, string>> = {
+  serve: `Usage: stemma serve [--data DIR] [--listen HOST:PORT] [--config FILE]
+
+Runs the server until SIGTERM or SIGINT, which let running requests end first (a second one doesn't).
+
+  --data DIR          The data folder; made where it is missing (default ./data).
+  --listen HOST:PORT  Where to take connections (default 127.0.0.1:8080; port 0: any free one).
+  --config FILE       A YAML file with settings.
+
+Prints one line with its URL when it is ready; the log goes to standard error, one JSON object a line.
+The first start prints the administrator's token, unless STEMMA_ADMIN_TOKEN sets one.`,
+  migrate: `Usage: stemma migrate [--data DIR] [--config FILE]
+
+Applies the migrations that the database lacks. Safe to run on several machines at once.`,
+  'config check': `Usage: stemma config check [--data DIR] [--listen HOST:PORT] [--config FILE]
+
+Reads flags, environment and file as serve would, and prints the settings in force as JSON, secrets left out.
+Exits with 2 and names key, value and what is allowed when something is wrong.`,
+  'token create': `Usage: stemma token create --account NAME --name NAME [--expires 90d] [--data DIR] [--config FILE]
+
+Prints a new token. Use it as password with any user name, or as a bearer token. It can't be shown again.
+
+  --account NAME   Whose token it is; the administrator's account is admin.
+  --name NAME      What the account calls it; used to revoke it.
+  --expires 90d    When it ends (12h, 90d); never when left out.`,
+  'token list': `Usage: stemma token list [--account NAME] [--data DIR] [--config FILE]
+
+Lists tokens: account, name, when made, when it ends, when last used; separated by tabs.`,
+  'token revoke': `Usage: stemma token revoke --account NAME --name NAME [--data DIR] [--config FILE]
+
+Ends a token at once.`,
+}
+
+/** The text for one command, or the overview. */
+export function helpText(command: string | null): string {
+  return (command === null ? undefined : texts[command]) ?? overview
+}

@@ -1,0 +1,165 @@
+// The operator's command. Standard output is for answers (the URL, a token, a list), standard error for the log and for errors.
+// Exit codes: 0 done, 1 it failed, 2 the command line or the configuration is wrong.
+import { parseArgs } from 'node:util'
+import { type Log, InputError, UnavailableError, makeLog, systemClock, systemRandomness } from './base/index.ts'
+import { helpText } from './cli-help.ts'
+import { withDatabase, withDatabaseUrl } from './cli-database.ts'
+import { type Config, loadConfig, parseDuration } from './config.ts'
+import { createToken, listTokens, migrate, revokeToken } from './db/index.ts'
+import { type RunningServer, startServer } from './main.ts'
+import { version } from './version.ts'
+
+const flags = {
+  data: { type: 'string' },
+  listen: { type: 'string' },
+  config: { type: 'string' },
+  account: { type: 'string' },
+  name: { type: 'string' },
+  expires: { type: 'string' },
+  help: { type: 'boolean', short: 'h' },
+  version: { type: 'boolean' },
+} as const
+type Flags = { readonly [K in keyof typeof flags]?: ((typeof flags)[K]['type'] extends 'string' ? string : boolean) | undefined }
+
+interface Command {
+  readonly flags: readonly (keyof typeof flags)[]
+  readonly run: (given: Flags) => Promise<void>
+}
+
+const commands: Readonly<Record<string, Command>> = {
+  serve: { flags: ['data', 'listen', 'config'], run: serve },
+  migrate: { flags: ['data', 'config'], run: runMigrate },
+  'config check': { flags: ['data', 'listen', 'config'], run: checkConfig },
+  'token create': { flags: ['data', 'config', 'account', 'name', 'expires'], run: runCreateToken },
+  'token list': { flags: ['data', 'config', 'account'], run: runListTokens },
+  'token revoke': { flags: ['data', 'config', 'account', 'name'], run: runRevokeToken },
+}
+
+/** A wrong command line. */
+class UsageError extends Error {}
+
+async function main(args: readonly string[]): Promise<void> {
+  const { values, positionals } = parse(args)
+  if (values.version === true) return print(`stemma ${version}`)
+  const name = positionals.join(' ')
+  if (values.help === true || name === 'help') return print(helpText(name in commands ? name : null))
+  if (name === '') throw new UsageError(`which command? One of: ${Object.keys(commands).join(', ')} (stemma --help explains them)`)
+  const command = commands[name]
+  if (command === undefined) throw new UsageError(`unknown command '${name}'; there are: ${Object.keys(commands).join(', ')}`)
+  const stray = Object.keys(values).find((flag) => !command.flags.some((known) => known === flag))
+  if (stray !== undefined) throw new UsageError(`'stemma ${name}' takes no --${stray}; it takes --${command.flags.join(', --')}`)
+  await command.run(values)
+}
+
+function parse(args: readonly string[]): { values: Flags; positionals: string[] } {
+  try {
+    return parseArgs({ args: [...args], options: flags, allowPositionals: true, strict: true })
+  } catch (error) {
+    // Node's explanation of how to pass a positional argument that begins with a dash helps nobody here.
+    throw new UsageError(error instanceof Error ? (error.message.split(/\. To |\n/)[0] ?? error.message) : String(error))
+  }
+}
+
+function configOf(given: Flags): Config {
+  return loadConfig({ flags: { data: given.data, listen: given.listen }, file: given.config })
+}
+
+async function serve(given: Flags): Promise<void> {
+  const config = configOf(given)
+  const log = makeLog(config.log.level)
+  let server: RunningServer | null = null
+  let signals = 0
+  const starting = startServer({
+    config,
+    log,
+    showToken: (secret) => print(`The administrator's token (account admin; shown only this once): ${secret}`),
+  })
+  const stop = (signal: NodeJS.Signals): void => {
+    signals++
+    if (signals > 1) process.exit(signal === 'SIGINT' ? 130 : 143)
+    log.info({ signal }, 'stopping; a second signal stops at once')
+    void starting.then((started) => started.close()).then(() => process.exit(0))
+  }
+  process.on('SIGTERM', stop)
+  process.on('SIGINT', stop)
+  endOnUncaught(log)
+  server = await starting
+  if (signals === 0) print(`Stemma is ready at ${server.url}`)
+}
+
+/** What nobody caught leaves the process in an unknown state: it ends, and the kernel tells the embedded PostgreSQL to stop. */
+function endOnUncaught(log: Log): void {
+  const end = (error: unknown): void => {
+    log.fatal({ err: error }, 'an error that nothing caught')
+    process.exit(1)
+  }
+  process.on('uncaughtException', end)
+  process.on('unhandledRejection', end)
+}
+
+async function runMigrate(given: Flags): Promise<void> {
+  const config = configOf(given)
+  const log = makeLog(config.log.level)
+  const applied = await withDatabaseUrl(config, log, (url) => migrate({ url, log, mayApply: true }))
+  print(applied.length === 0 ? 'The database is up to date.' : `Applied: ${applied.join(', ')}`)
+}
+
+async function checkConfig(given: Flags): Promise<void> {
+  const { database, adminToken, ...config } = configOf(given)
+  const bucket = config.bucket.kind === 's3' ? { ...config.bucket, secretAccessKey: hidden(config.bucket.secretAccessKey) } : config.bucket
+  const shown = { ...config, bucket, adminToken: hidden(adminToken), database: { ...database, url: hidden(database.url) } }
+  print(JSON.stringify(shown, null, 2))
+}
+
+function hidden(value: string | null): string | null {
+  return value === null ? null : '(set)'
+}
+
+async function runCreateToken(given: Flags): Promise<void> {
+  const account = needed(given.account, 'token create', 'account')
+  const name = needed(given.name, 'token create', 'name')
+  const lifetimeMs = given.expires === undefined ? null : parseDuration(given.expires)
+  if (given.expires !== undefined && lifetimeMs === null)
+    throw new UsageError(`--expires ${given.expires} is no duration; write 90d or 12h`)
+  const expiresAt = lifetimeMs === null ? null : new Date(systemClock.now() + lifetimeMs)
+  const config = configOf(given)
+  print(
+    await withDatabase(config, makeLog(config.log.level), (db) => createToken(db.queries, { account, name, expiresAt }, systemRandomness)),
+  )
+}
+
+async function runListTokens(given: Flags): Promise<void> {
+  const config = configOf(given)
+  const tokens = await withDatabase(config, makeLog(config.log.level), (db) => listTokens(db.queries, given.account ?? null))
+  const rows = tokens.map((token) => [token.account, token.name, day(token.createdAt), day(token.expiresAt), day(token.lastUsedAt)])
+  print([['ACCOUNT', 'NAME', 'CREATED', 'EXPIRES', 'LAST USED'], ...rows].map((row) => row.join('\t')).join('\n'))
+}
+
+async function runRevokeToken(given: Flags): Promise<void> {
+  const account = needed(given.account, 'token revoke', 'account')
+  const name = needed(given.name, 'token revoke', 'name')
+  const config = configOf(given)
+  await withDatabase(config, makeLog(config.log.level), (db) => revokeToken(db.queries, account, name))
+}
+
+function needed(value: string | undefined, command: string, flag: string): string {
+  if (value === undefined || value === '') throw new UsageError(`'stemma ${command}' needs --${flag}`)
+  return value
+}
+
+function day(at: Date | null): string {
+  return at === null ? 'never' : at.toISOString().slice(0, 10)
+}
+
+function print(text: string): void {
+  process.stdout.write(`${text}\n`)
+}
+
+try {
+  await main(process.argv.slice(2))
+} catch (error) {
+  const isExpected = error instanceof UsageError || error instanceof InputError || error instanceof UnavailableError
+  const isUsage = error instanceof UsageError || (error instanceof InputError && error.code === 'config')
+  process.stderr.write(`stemma: ${isExpected ? error.message : error instanceof Error ? error.stack : String(error)}\n`)
+  process.exit(isUsage ? 2 : 1)
+}

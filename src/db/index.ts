@@ -1,0 +1,10 @@
+// db: the pool, transactions, typed queries, migrations, and the embedded PostgreSQL. docs/design/database.md.
+export type { PoolOptions } from './connection.ts'
+export { sqlState } from './connection.ts'
+export { Database, type Queries, type TransactionOptions, type Tx, sql } from './database.ts'
+export { EmbeddedPostgres, type EmbeddedOptions, attachEmbedded } from './embedded/embedded-postgres.ts'
+export { type FolderLock, lockFolder } from './folder-lock.ts'
+export { type MigrateOptions, migrate } from './migrate.ts'
+export type * from './schema.gen.ts'
+export { schemaVersion } from './schema-version.ts'
+export * from './tokens.ts'

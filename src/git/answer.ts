@@ -1,0 +1,52 @@
+// A streamed answer: headers once, then bytes with back-pressure. What a handler writes after the client has gone is dropped.
+import type { ServerResponse } from 'node:http'
+import type { FastifyReply } from 'fastify'
+
+export class Answer {
+  readonly #raw: ServerResponse
+  readonly #gone = new AbortController()
+
+  /** Takes the reply over from the framework and sends status 200 with that type. Protocol answers are never cached. */
+  constructor(reply: FastifyReply, contentType: string) {
+    reply.hijack()
+    this.#raw = reply.raw
+    for (const [name, value] of Object.entries(reply.getHeaders())) if (value !== undefined) this.#raw.setHeader(name, value)
+    this.#raw.setHeader('content-type', contentType)
+    this.#raw.setHeader('cache-control', 'no-cache, max-age=0, must-revalidate')
+    this.#raw.once('close', () => {
+      if (!this.#raw.writableFinished) this.#gone.abort(new Error('the client closed the connection'))
+    })
+    this.#raw.once('error', () => this.#gone.abort(new Error('the connection broke')))
+  }
+
+  /** Aborted when the client closes the connection before the answer's end. */
+  get gone(): AbortSignal {
+    return this.#gone.signal
+  }
+
+  /** Resolves when there is room for more, or nobody to send it to. */
+  write(bytes: Uint8Array): Promise<void> | undefined {
+    if (this.#gone.signal.aborted || bytes.length === 0) return undefined
+    if (this.#raw.write(bytes)) return undefined
+    return new Promise((resolve) => {
+      const done = () => {
+        this.#raw.off('drain', done)
+        this.#gone.signal.removeEventListener('abort', done)
+        resolve()
+      }
+      this.#raw.on('drain', done)
+      this.#gone.signal.addEventListener('abort', done)
+    })
+  }
+
+  end(bytes?: Uint8Array): void {
+    if (this.#gone.signal.aborted) return
+    if (bytes === undefined) this.#raw.end()
+    else this.#raw.end(bytes)
+  }
+
+  /** Ends the connection in the middle: the client must not take what it has for a whole answer. */
+  break(): void {
+    this.#raw.destroy()
+  }
+}

@@ -1,0 +1,61 @@
+// A fetch across threads: a worker negotiates and plans, the thread with the socket asks for it and streams stored regions itself.
+import type { MessagePort } from 'node:worker_threads'
+import { MessageStream, type WorkerPool } from '../base/index.ts'
+import { ObjectCache, ObjectReader, type PackSet, type PackSetHandle, type PackSets } from './odb/index.ts'
+import { type FetchEvent, fetchEvents, type FetchRepository, type FetchTask, openFetchRepository } from './upload-pack/index.ts'
+
+export interface FetchJob {
+  readonly packs: PackSetHandle
+  readonly task: FetchTask
+}
+
+/** Events but for chunks, which go as bytes. */
+type FetchMessage = Exclude<FetchEvent, { type: 'chunk' }>
+
+/** What a worker keeps of each network between fetches. */
+export class FetchRepositories {
+  readonly #sets: PackSets
+  readonly #cacheBytes: number
+  readonly #repositories = new Map<string, FetchRepository>()
+
+  /** @param cacheBytes for inflated objects of the network that is read at the moment */
+  constructor(sets: PackSets, cacheBytes: number) {
+    this.#sets = sets
+    this.#cacheBytes = cacheBytes
+  }
+
+  open(handle: PackSetHandle): FetchRepository {
+    const set: PackSet = this.#sets.open(handle)
+    const known = this.#repositories.get(handle.networkId)
+    if (known?.set === set) return known
+    const repository = openFetchRepository(set, new ObjectReader(set, new ObjectCache(this.#cacheBytes)))
+    this.#repositories.delete(handle.networkId)
+    this.#repositories.set(handle.networkId, repository)
+    if (this.#repositories.size > 4) this.#repositories.delete(this.#repositories.keys().next().value as string)
+    return repository
+  }
+}
+
+/** In a worker: runs the fetch and sends its events. */
+export async function fetchJob(job: FetchJob, port: MessagePort, repositories: FetchRepositories): Promise<void> {
+  const main = new MessageStream<never>(port)
+  try {
+    for await (const event of fetchEvents(repositories.open(job.packs), job.task)) {
+      if (main.closed) return
+      if (event.type === 'chunk') await main.sendBytes(event.bytes, event.bytes.byteLength === event.bytes.buffer.byteLength)
+      else main.send(event)
+    }
+    main.endBytes()
+  } catch (error) {
+    main.fail(error)
+  }
+}
+
+/** The events of a fetch that a worker runs, while `use` takes them. Throws what the worker failed with, or UnavailableError. */
+export async function runFetch(workers: WorkerPool, job: FetchJob, use: (events: AsyncIterable<FetchEvent>) => Promise<void>): Promise<void> {
+  await workers.run('fetch', job, [], (port) => use(eventsOf(new MessageStream<FetchMessage>(port))))
+}
+
+async function* eventsOf(worker: MessageStream<FetchMessage>): AsyncGenerator<FetchEvent, void, undefined> {
+  for await (const item of worker.all()) yield 'message' in item ? item.message : { type: 'chunk', bytes: item.bytes }
+}

@@ -1,0 +1,18 @@
+// format: git's formats as pure functions, bytes in and values out. No file, network, clock or database is touched.
+// Errors are InputError with kebab-case codes, named at each function. Whoever reads stored bytes turns them into CorruptError.
+export * from './capabilities.ts'
+export * from './commit.ts'
+export * from './delta.ts'
+export * from './fsck/index.ts'
+export * from './header-block.ts'
+export * from './idx.ts'
+export * from './object.ts'
+export * from './object-id.ts'
+export * from './pack.ts'
+export * from './pkt-line.ts'
+export * from './receive-commands.ts'
+export * from './refname.ts'
+export * from './report-status.ts'
+export * from './stored-pack.ts'
+export * from './tag.ts'
+export * from './tree.ts'

@@ -1,0 +1,76 @@
+// The Git room, put together: packs, refs, workers, and the two halves of the protocol over them.
+import { type Clock, type Log, type Randomness, WorkerPool } from '../base/index.ts'
+import { type BlockReader, type Bucket, type BucketConfig, makeBlockReader } from '../bucket/index.ts'
+import type { Database } from '../db/index.ts'
+import type { IndexLimits } from './index-pack/index.ts'
+import { PackStore } from './odb/index.ts'
+import { PackIntake, type ReceivePackParts } from './receive-pack/index.ts'
+import { RefStore } from './refs/index.ts'
+import type { GitWorkerData } from './worker.ts'
+
+export interface GitRoomOptions {
+  readonly db: Database
+  readonly bucket: Bucket
+  readonly bucketConfig: BucketConfig
+  readonly clock: Clock
+  readonly randomness: Randomness
+  readonly log: Log
+  readonly cache: { readonly memoryBytes: number; readonly diskBytes: number; readonly folder: string }
+  readonly threads: number
+  readonly limits: IndexLimits & {
+    readonly refsPerPush: number
+    readonly pktLines: number
+    /** Of a request that is read whole: a fetch's wants and haves. */
+    readonly requestBytes: number
+    readonly requestTimeoutMs: number
+  }
+  readonly tailBytes: number
+  /** `stemma/0.1.0` */
+  readonly agent: string
+}
+
+/** An upload that takes longer than a request may is nobody's any more. */
+const intentSlackMs = 3600_000
+/** Indexes of packs kept in memory for networks that nobody uses right now. */
+const indexBytes = 96 << 20
+
+export class GitRoom {
+  readonly options: GitRoomOptions
+  readonly refs: RefStore
+  readonly packs: PackStore
+  readonly workers: WorkerPool
+  readonly receive: ReceivePackParts
+  readonly reader: BlockReader
+
+  constructor(options: GitRoomOptions) {
+    const { db, bucket, clock, randomness, log, limits } = options
+    this.options = options
+    const disk = { folder: options.cache.folder, bytes: options.cache.diskBytes }
+    this.reader = makeBlockReader(bucket, { clock, randomness, memoryBytes: options.cache.memoryBytes, disk })
+    this.refs = new RefStore(db)
+    this.packs = new PackStore(db, this.reader, indexBytes)
+    const data: GitWorkerData = { bucket: options.bucketConfig, cacheMemoryBytes: options.cache.memoryBytes, cacheDisk: disk }
+    this.workers = new WorkerPool({
+      entry: new URL('./worker.ts', import.meta.url),
+      data,
+      threads: Math.max(2, options.threads),
+      onCrash: (error) => log.error({ err: error }, 'a worker thread ended by itself; its requests failed'),
+    })
+    const intake = new PackIntake({
+      db,
+      bucket,
+      workers: this.workers,
+      clock,
+      randomness,
+      limits,
+      tailBytes: options.tailBytes,
+      intentLeaseMs: limits.requestTimeoutMs + intentSlackMs,
+    })
+    this.receive = { db, packs: this.packs, intake, clock, log, limits }
+  }
+
+  async close(): Promise<void> {
+    await this.workers.close()
+    await this.reader.close()
+  }
+}

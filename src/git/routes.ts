@@ -1,0 +1,172 @@
+// Git over Smart HTTP (gitprotocol-http(5)): which URL does what, who may, and in which form errors are told.
+import type { FastifyReply, FastifyRequest } from 'fastify'
+import { createRepository, onRepository, type Repository, repositoryOf } from '../access/index.ts'
+import { concatBytes, CorruptError, InputError, UnavailableError } from '../base/index.ts'
+import { type Listener, type ProblemForm, Refusal, requestBody } from '../http/index.ts'
+import { Answer } from './answer.ts'
+import { runFetch } from './fetch-job.ts'
+import type { ObjectFormat } from './format/index.ts'
+import type { GitRoom } from './git-room.ts'
+import type { StoredPack } from './odb/index.ts'
+import { receivePack } from './receive-pack/index.ts'
+import type { RefSnapshot } from './refs/index.ts'
+import {
+  advertiseReceivePack,
+  advertiseUploadPack,
+  answerFetch,
+  type CommandV2,
+  errorPacket,
+  type FetchRequest,
+  fetchTask,
+  formatLsRefs,
+  type PackRegion,
+  parseRequestV0,
+  parseRequestV2,
+  type RequestLimits,
+} from './upload-pack/index.ts'
+
+const services = ['git-upload-pack', 'git-receive-pack'] as const
+type Service = (typeof services)[number]
+
+/** git shows a text body behind its own `fatal:` line, when the type is text/plain. */
+const gitForm: ProblemForm = (problem) => ({ type: 'text/plain; charset=utf-8', body: `${problem.message}\n` })
+
+const access = {
+  advertise: onRepository({
+    of: (request) => ((request.query as { service?: unknown }).service === 'git-receive-pack' ? 'repository:push' : 'repository:read'),
+    examples: { 'repository:read': '?service=git-upload-pack', 'repository:push': '?service=git-receive-pack' },
+  }),
+  read: onRepository('repository:read'),
+  push: onRepository('repository:push'),
+}
+
+export function registerGit(listener: Listener, room: GitRoom): void {
+  listener.room({ form: gitForm, challenge: true, body: { raw: /^application\/x-git-/ } }, (routes) => {
+    // With `.git` and without: people paste both.
+    for (const path of ['/:owner/:repo.git', '/:owner/:repo']) {
+      routes.get(`${path}/info/refs`, { config: { access: access.advertise } }, async (request, reply) => advertise(room, request, reply))
+      routes.post(`${path}/git-upload-pack`, { config: { access: access.read } }, async (request, reply) => {
+        assertType(request, 'git-upload-pack')
+        await fetch(room, request, reply)
+      })
+      routes.post(`${path}/git-receive-pack`, { config: { access: access.push } }, async (request, reply) => {
+        assertType(request, 'git-receive-pack')
+        await push(room, request, reply)
+      })
+    }
+  })
+}
+
+/** 0, 1 or 2: what the client asks for in `Git-Protocol: version=2` (protocol_v2, "HTTP Transport"). */
+function protocolVersion(request: FastifyRequest): 0 | 1 | 2 {
+  const header = request.headers['git-protocol']
+  const versions = [...String(header ?? '').matchAll(/(?:^|:)version=([012])(?=:|$)/g)].map((match) => Number(match[1]))
+  return Math.max(0, ...versions) as 0 | 1 | 2
+}
+
+async function advertise(room: GitRoom, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
+  const { service } = request.query as { service?: unknown }
+  if (typeof service !== 'string') throw new Refusal(403, 'dumb-http', 'This server speaks the smart protocol only: use git 1.6.6 or newer')
+  if (!services.includes(service as Service)) throw new Refusal(403, 'unknown-service', `Unsupported service: '${service.slice(0, 60)}'`)
+  const { repository } = request
+  const refs = repository ? await room.refs.read(repository.id) : { head: 'refs/heads/main', refs: [], byName: new Map() }
+  const options = { format: repository?.objectFormat ?? ('sha1' as const), agent: room.options.agent, version: protocolVersion(request) }
+  const bytes = service === 'git-upload-pack' ? advertiseUploadPack(refs, options) : advertiseReceivePack(refs, options)
+  return reply
+    .type(`application/x-${service}-advertisement`)
+    .header('cache-control', 'no-cache, max-age=0, must-revalidate')
+    .serializer((body: Uint8Array) => body as Buffer)
+    .send(bytes)
+}
+
+function assertType(request: FastifyRequest, service: Service): void {
+  const wanted = `application/x-${service}-request`
+  const type = (request.headers['content-type'] ?? '').split(';', 1)[0]?.trim()
+  if (type !== wanted) throw new Refusal(415, 'unsupported-type', `Expected Content-Type '${wanted}'`)
+}
+
+async function fetch(room: GitRoom, request: FastifyRequest, reply: FastifyReply): Promise<void> {
+  const repository = repositoryOf(request)
+  const { limits } = room.options
+  const parts: Uint8Array[] = []
+  for await (const part of requestBody(request, { limitBytes: limits.requestBytes })) parts.push(part)
+  const asked = parseFetch(concatBytes(parts), protocolVersion(request), repository.objectFormat, {
+    bytes: limits.requestBytes,
+    lines: limits.pktLines,
+  })
+  const refs = await room.refs.read(repository.id)
+  const answer = new Answer(reply, 'application/x-git-upload-pack-result')
+  if (asked instanceof InputError) return answer.end(errorPacket(asked.message))
+  if (asked === null) return answer.end()
+  if (asked.command === 'ls-refs') return answer.end(formatLsRefs(refs, asked.request))
+  await answerPack(room, repository, asked.request, refs, answer)
+}
+
+/** Malformed requests are answered in the protocol's own form: status 200 and an ERR line, which git shows as `remote error: …`. */
+function parseFetch(body: Uint8Array, version: 0 | 1 | 2, format: ObjectFormat, limits: RequestLimits): CommandV2 | InputError | null {
+  try {
+    if (version === 2) return parseRequestV2(body, format, limits)
+    const request = parseRequestV0(body, version, format, limits)
+    return request && { command: 'fetch', request }
+  } catch (error) {
+    if (error instanceof InputError) return error
+    throw error
+  }
+}
+
+async function answerPack(room: GitRoom, repository: Repository, request: FetchRequest, refs: RefSnapshot, answer: Answer): Promise<void> {
+  try {
+    const task = fetchTask(request, refs)
+    const packs = await room.packs.open(repository.networkId) // after the refs: they may rest on no newer pack
+    const region = ({ pack, offset, sizeBytes }: PackRegion) => (packs.set.packs[pack] as StoredPack).stream(offset, sizeBytes)
+    await runFetch(room.workers, { packs: packs.handle, task }, async (events) => {
+      await answerFetch(untilGone(events, answer.gone), answer, { request, format: repository.objectFormat, region })
+    })
+    answer.end()
+  } catch (error) {
+    if (answer.gone.aborted) return
+    if (error instanceof InputError) return answer.end(errorPacket(error.message))
+    room.options.log.error({ err: error, alarm: error instanceof CorruptError, repository: repository.id }, 'a fetch broke off')
+    answer.break()
+  }
+}
+
+/** Stops asking for more when nobody reads it. */
+async function* untilGone<T>(items: AsyncIterable<T>, gone: AbortSignal): AsyncGenerator<T, void, undefined> {
+  for await (const item of items) {
+    if (gone.aborted) throw new UnavailableError('client-gone', 'the client closed the connection')
+    yield item
+  }
+}
+
+async function push(room: GitRoom, request: FastifyRequest, reply: FastifyReply): Promise<void> {
+  const { repository, repositoryToCreate, identity } = request
+  if (identity.kind !== 'account') throw new Error('a push of nobody')
+  const create = async () => {
+    if (!repositoryToCreate) throw new Error('nothing to create')
+    return targetOf(await createOrFind(room, repositoryToCreate))
+  }
+  await receivePack(room.receive, {
+    objectFormat: repository?.objectFormat ?? 'sha1',
+    target: repository ? targetOf(repository) : null,
+    create,
+    accountId: identity.accountId,
+    body: requestBody(request, { limitBytes: room.options.limits.packBytes + (64 << 20) }),
+    open: () => new Answer(reply, 'application/x-git-receive-pack-result'),
+  })
+}
+
+function targetOf(repository: Repository) {
+  return { repositoryId: repository.id, networkId: repository.networkId }
+}
+
+/** Two first pushes at once: one creates the repository, the other finds it. */
+async function createOrFind(room: GitRoom, wanted: NonNullable<FastifyRequest['repositoryToCreate']>): Promise<Repository> {
+  try {
+    return await createRepository(room.options.db, { ...wanted, visibility: 'private' })
+  } catch (error) {
+    throw error instanceof InputError && error.code === 'repository-exists'
+      ? new InputError('repository-exists', 'the repository was created by another push at this moment; push again')
+      : error
+  }
+}

@@ -1,0 +1,73 @@
+// A fetch from the request to the pack, as a series of events: what a worker does. Nothing here knows of threads, frames or sockets.
+import { decodePackHeader, PACK_HEADER_BYTES } from '../format/pack.ts'
+import { hashBytes } from '../format/object-id.ts'
+import type { StoredPack } from '../odb/pack-set.ts'
+import type { FetchTask } from './fetch-task.ts'
+import { negotiate } from './negotiation.ts'
+import { type PackPlan, planRuns } from './pack-plan.ts'
+import { type PackRegion, type WriteCounts, writePack } from './pack-writer.ts'
+import type { FetchRepository } from './repository.ts'
+import { type PackRequest, selectObjects } from './selection.ts'
+
+export type FetchEvent =
+  /** First, once: pkt-lines to be sent as they are. `pack` false: nothing follows. */
+  | { readonly type: 'preamble'; readonly bytes: Uint8Array; readonly pack: boolean }
+  /** For the user, in git's words, with its line end. */
+  | { readonly type: 'progress'; readonly text: string }
+  /** Bytes of the pack; the receiver's to keep. */
+  | { readonly type: 'chunk'; readonly bytes: Uint8Array }
+  /** Bytes of a stored pack that are the next of this one. `trailer`: they end with a trailer that is right for what was sent. */
+  | { readonly type: 'region'; readonly region: PackRegion; readonly trailer: boolean }
+
+/** @throws InputError before the first event only (what the client asks makes no sense); CorruptError at any time. */
+export async function* fetchEvents(repository: FetchRepository, task: FetchTask): AsyncGenerator<FetchEvent, void, undefined> {
+  const { preamble, pack } = await negotiate(repository, task)
+  yield { type: 'preamble', bytes: preamble, pack: pack !== null }
+  if (!pack) return
+  const plan = await planPack(repository, pack)
+  yield { type: 'progress', text: countingText(plan.objectCount) }
+  const counts = yield* packEvents(repository, plan)
+  yield { type: 'progress', text: totalText(plan, counts) }
+}
+
+/** Chooses the objects and how they are written. CorruptError when what has to be walked can't be read. */
+export async function planPack(repository: FetchRepository, request: PackRequest): Promise<PackPlan> {
+  const selection = await selectObjects(repository, request)
+  const counts: number[] = []
+  for (const [place, pack] of repository.set.packs.entries()) counts.push(await headerCount(repository, place, pack))
+  return planRuns(repository.set, selection, request, counts)
+}
+
+async function* packEvents(repository: FetchRepository, plan: PackPlan): AsyncGenerator<FetchEvent, WriteCounts, undefined> {
+  if (plan.verbatim !== null) {
+    const pack = repository.set.packs[plan.verbatim] as StoredPack
+    yield { type: 'region', region: { pack: plan.verbatim, offset: 0, sizeBytes: pack.index.packBytes }, trailer: true }
+    return { encoded: 0, copied: plan.objectCount }
+  }
+  const pieces = writePack(repository, plan)
+  for (let next = await pieces.next(); ; next = await pieces.next()) {
+    if (next.done) return next.value
+    yield next.value instanceof Uint8Array
+      ? { type: 'chunk', bytes: next.value }
+      : { type: 'region', region: next.value, trailer: false }
+  }
+}
+
+async function headerCount(repository: FetchRepository, place: number, pack: StoredPack): Promise<number> {
+  const known = repository.headerCounts.get(place)
+  if (known !== undefined) return known
+  const read = pack.read(0, Math.min(pack.index.packBytes, PACK_HEADER_BYTES + hashBytes(pack.index.format)))
+  const count = decodePackHeader(read instanceof Promise ? await read : read)?.objectCount ?? -1
+  repository.headerCounts.set(place, count)
+  return count
+}
+
+function countingText(objects: number): string {
+  const counting = objects === 0 ? '' : `Counting objects: 100% (${objects}/${objects}), done.\n`
+  return `Enumerating objects: ${objects}, done.\n${counting}`
+}
+
+function totalText({ objectCount, deltaCount }: PackPlan, { encoded, copied }: WriteCounts): string {
+  const deltas = deltaCount - encoded
+  return `Total ${objectCount} (delta ${deltas}), reused ${objectCount - encoded} (delta ${deltas}), pack-reused ${copied}\n`
+}

@@ -1,0 +1,201 @@
+// The talk before the pack: shallow lines, acknowledgements, and what has to be in the pack. Answers as git's upload-pack does over HTTP,
+// where every request repeats all that was said before.
+import { fromHex } from '../../base/index.ts'
+import { hashBytes, Kind, type ObjectId } from '../format/object-id.ts'
+import type { FetchTask } from './fetch-task.ts'
+import { pktText } from './ls-refs.ts'
+import { assertReachable, CommonGround, notOurRef } from './reach.ts'
+import type { FetchRepository } from './repository.ts'
+import type { FetchRequest } from './request.ts'
+import type { PackRequest } from './selection.ts'
+import { changeShallow, formatShallow, type ShallowChange } from './shallow.ts'
+
+export interface Negotiated {
+  /** pkt-lines, to be sent as they are, ahead of the pack. */
+  readonly preamble: Uint8Array
+  /** Null: the answer ends here; the client will ask again. */
+  readonly pack: PackRequest | null
+}
+
+/**
+ * @throws InputError `not-our-ref` for a want that isn't stored or that the repository's refs don't reach; `bad-request` for shallow lines
+ * that make no sense
+ */
+export async function negotiate(repository: FetchRepository, task: FetchTask): Promise<Negotiated> {
+  const { set } = repository
+  const numbers = (ids: readonly ObjectId[]) => ids.map((id) => set.find(fromHex(id), 0))
+  const wants = [...new Set(task.request.wants)].map((id) => {
+    const number = set.find(fromHex(id), 0)
+    if (number < 0) throw notOurRef(fromHex(id))
+    return number
+  })
+  if (task.unlisted.length > 0) await assertReachable(repository, task.tips, numbers(task.unlisted))
+  const talk = new Talk(repository, task, wants)
+  return task.request.version === 2 ? await talk.versionTwo() : await talk.versionZero()
+}
+
+class Talk {
+  readonly #repository: FetchRepository
+  readonly #task: FetchTask
+  readonly #request: FetchRequest
+  readonly #wants: readonly number[]
+  readonly #ground: CommonGround
+  readonly #client: readonly number[]
+  readonly #out: string[] = []
+  #change: ShallowChange = { shallow: [], unshallow: [] }
+
+  constructor(repository: FetchRepository, task: FetchTask, wants: readonly number[]) {
+    this.#repository = repository
+    this.#task = task
+    this.#request = task.request
+    this.#wants = wants
+    this.#ground = new CommonGround(repository, wants)
+    this.#client = [...new Set(task.request.shallows)]
+      .map((id) => repository.set.find(fromHex(id), 0))
+      .filter((number) => number >= 0 && repository.set.kind(number) === Kind.commit)
+  }
+
+  async versionZero(): Promise<Negotiated> {
+    if (this.#deepens()) {
+      await this.#shallowLines()
+      this.#out.push('0000')
+    }
+    const goesOn = await this.#acknowledge()
+    return goesOn ? await this.#withPack() : this.#answer(null)
+  }
+
+  async versionTwo(): Promise<Negotiated> {
+    const { negotiation, waitForDone } = this.#request
+    if (this.#wants.length === 0 && !waitForDone) return this.#answer(null)
+    const haves = negotiation.filter((entry): entry is ObjectId => entry !== 'flush' && entry !== 'done')
+    const common = new Set<ObjectId>()
+    for (const have of haves) if (await this.#has(have)) common.add(have)
+    const done = negotiation.includes('done')
+    if (haves.length > 0 && !done) {
+      this.#out.push(pktText('acknowledgments\n'))
+      if (common.size === 0) this.#out.push(pktText('NAK\n'))
+      for (const have of common) this.#out.push(pktText(`ACK ${have}\n`))
+      if (waitForDone || !(await this.#ground.isEnough())) {
+        this.#out.push('0000')
+        return this.#answer(null)
+      }
+      this.#out.push(pktText('ready\n'), '0001')
+    }
+    if (this.#deepens() || this.#client.length > 0) {
+      this.#out.push(pktText('shallow-info\n'))
+      await this.#shallowLines()
+      this.#out.push('0001')
+    }
+    this.#out.push(pktText('packfile\n'))
+    return await this.#withPack()
+  }
+
+  #deepens(): boolean {
+    const { depth, deepenSince, deepenNot } = this.#request
+    return depth > 0 || deepenSince !== null || deepenNot.length > 0
+  }
+
+  async #shallowLines(): Promise<void> {
+    const { depth, deepenRelative, deepenSince } = this.#request
+    const not = this.#task.deepenNot.map((id) => this.#repository.set.find(fromHex(id), 0))
+    const request = { client: this.#client, depth, relative: deepenRelative, since: deepenSince, not }
+    this.#change = await changeShallow(this.#repository, this.#wants, request)
+    this.#out.push(formatShallow(this.#repository, this.#change))
+  }
+
+  async #has(have: ObjectId): Promise<boolean> {
+    const number = this.#repository.set.find(fromHex(have), 0)
+    if (number < 0) return false
+    await this.#ground.add(number)
+    return true
+  }
+
+  /** Versions 0 and 1: true when the pack follows. */
+  async #acknowledge(): Promise<boolean> {
+    const { multiAck, noDone } = this.#request
+    let last = ''
+    let common = false
+    let other = false
+    let ready = false
+    for (const entry of this.#request.negotiation) {
+      if (entry === 'done') {
+        if (last === '') this.#out.push(pktText('NAK\n'))
+        else if (multiAck !== 'none') this.#out.push(pktText(`ACK ${last}\n`))
+        return true
+      }
+      if (entry === 'flush') {
+        if (multiAck === 'detailed' && common && !other && (await this.#ground.isEnough())) {
+          ready = true
+          this.#out.push(pktText(`ACK ${last} ready\n`))
+        }
+        if (last === '' || multiAck !== 'none') this.#out.push(pktText('NAK\n'))
+        if (noDone && ready) {
+          this.#out.push(pktText(`ACK ${last}\n`))
+          return true
+        }
+        return false // over HTTP the answer ends with the batch
+      }
+      const known = await this.#has(entry)
+      if (known) {
+        common = true
+        last = entry
+        if (multiAck === 'detailed') this.#out.push(pktText(`ACK ${entry} common\n`))
+        else if (multiAck === 'continue') this.#out.push(pktText(`ACK ${entry} continue\n`))
+        else if (this.#ground.haves.length === 1) this.#out.push(pktText(`ACK ${entry}\n`))
+        continue
+      }
+      other = true
+      if (multiAck === 'none' || !(await this.#ground.isEnough())) continue
+      if (multiAck === 'detailed') {
+        ready = true
+        this.#out.push(pktText(`ACK ${entry} ready\n`))
+      } else {
+        this.#out.push(pktText(`ACK ${entry} continue\n`))
+      }
+    }
+    return false
+  }
+
+  async #withPack(): Promise<Negotiated> {
+    const { commits, set } = this.#repository
+    const wants = new Set(this.#wants)
+    const haves = new Set<number>()
+    for (const have of this.#ground.haves) if (set.kind(have) === Kind.commit) haves.add(have)
+    // a commit that was a boundary and is none any more: the client has it, and lacks what is behind it
+    for (const commit of this.#change.unshallow) {
+      const loading = commits.load(commit)
+      if (loading) await loading
+      for (let place = 0; place < commits.parentCount(commit); place++) wants.add(commits.parent(commit, place))
+      haves.add(commit)
+    }
+    return this.#answer({
+      wants: [...wants],
+      haves: [...haves],
+      grafts: [...new Set([...this.#client, ...this.#change.shallow])],
+      thinPack: this.#request.thinPack,
+      ofsDelta: this.#request.ofsDelta,
+      tags: this.#tags(),
+    })
+  }
+
+  #tags(): PackRequest['tags'] {
+    const { set } = this.#repository
+    const width = hashBytes(set.format)
+    const tags: { number: number; target: number }[] = []
+    for (let at = 0; at < this.#task.tags.length; at += width * 2) {
+      const number = set.find(this.#task.tags, at)
+      const target = set.find(this.#task.tags, at + width)
+      if (number >= 0 && target >= 0) tags.push({ number, target })
+    }
+    return tags
+  }
+
+  #answer(pack: PackRequest | null): Negotiated {
+    return { preamble: Buffer.from(this.#out.join(''), 'latin1'), pack }
+  }
+}
+
+/** The pkt-line that ends a conversation with a message to the user. */
+export function errorPacket(message: string): Uint8Array {
+  return Buffer.from(pktText(`ERR ${message}`), 'latin1')
+}

@@ -1,0 +1,81 @@
+// The body of a POST to git-upload-pack in protocol versions 0 and 1 (gitprotocol-pack(5), gitprotocol-http(5)):
+// want lines with the capabilities on the first, shallow and deepen lines, flush; then haves in batches that end with a flush, and `done`.
+import { InputError } from '../../base/index.ts'
+import type { ObjectFormat } from '../format/object-id.ts'
+import {
+  assertSoundRequest,
+  emptyRequest,
+  type FetchRequest,
+  type FetchRequestDraft,
+  objectIdOf,
+  type RequestLimits,
+  splitWord,
+  takeShallowLine,
+} from './request.ts'
+import { RequestLines } from './request-lines.ts'
+
+/** The request, or null when it wants nothing. InputError with git's own words when it is malformed. */
+export function parseRequestV0(body: Uint8Array, version: 0 | 1, format: ObjectFormat, limits: RequestLimits): FetchRequest | null {
+  const lines = new RequestLines(body, limits)
+  const draft = emptyRequest(version)
+  for (let line = lines.next(); line.kind !== 'flush' && line.kind !== 'end'; line = lines.next()) {
+    if (line.kind === 'delimiter') throw new InputError('bad-packet', 'unexpected delimiter packet')
+    takeNeed(draft, line.text, format)
+  }
+  if (draft.wants.length === 0) return null
+  takeNegotiation(draft, lines, format)
+  assertSoundRequest(draft)
+  return draft
+}
+
+function takeNeed(draft: FetchRequestDraft, line: string, format: ObjectFormat): void {
+  if (takeShallowLine(draft, line, format)) return
+  const [word, rest] = splitWord(line)
+  if (word === 'filter') throw new InputError('bad-request', 'git upload-pack: filtering capability not negotiated')
+  const [id, capabilities] = splitWord(rest)
+  const message = `git upload-pack: protocol error, expected to get object ID, not '${line}'`
+  if (word !== 'want') throw new InputError('bad-request', message)
+  draft.wants.push(objectIdOf(id, format, message))
+  if (capabilities !== '') takeCapabilities(draft, capabilities.split(' '), format)
+}
+
+function takeCapabilities(draft: FetchRequestDraft, capabilities: readonly string[], format: ObjectFormat): void {
+  const has = new Set(capabilities)
+  draft.deepenRelative ||= has.has('deepen-relative')
+  if (has.has('multi_ack_detailed')) draft.multiAck = 'detailed'
+  else if (has.has('multi_ack') && draft.multiAck === 'none') draft.multiAck = 'continue'
+  draft.noDone ||= has.has('no-done')
+  draft.thinPack ||= has.has('thin-pack')
+  draft.ofsDelta ||= has.has('ofs-delta')
+  if (has.has('side-band-64k')) draft.sideband = 65520
+  else if (has.has('side-band') && draft.sideband === 0) draft.sideband = 1000
+  draft.noProgress ||= has.has('no-progress')
+  draft.includeTag ||= has.has('include-tag')
+  const other = capabilities.find((capability) => capability.startsWith('object-format=') && capability !== `object-format=${format}`)
+  if (other) {
+    const asked = other.slice('object-format='.length)
+    throw new InputError('object-format', `mismatched object format: server ${format}; client ${asked}`)
+  }
+}
+
+function takeNegotiation(draft: FetchRequestDraft, lines: RequestLines, format: ObjectFormat): void {
+  for (let line = lines.next(); ; line = lines.next()) {
+    if (line.kind === 'end') {
+      const last = draft.negotiation.at(-1)
+      if (last === undefined || last === 'flush') return
+      throw new InputError('bad-packet', 'the remote end hung up unexpectedly')
+    }
+    if (line.kind === 'flush') {
+      draft.negotiation.push('flush')
+      continue
+    }
+    const text = line.kind === 'line' ? line.text : ''
+    const [word, rest] = splitWord(text)
+    if (text === 'done') {
+      draft.negotiation.push('done')
+      return
+    }
+    if (word !== 'have') throw new InputError('bad-request', `git upload-pack: expected SHA1 list, got '${text}'`)
+    draft.negotiation.push(objectIdOf(rest, format, `git upload-pack: expected SHA1 object, got '${rest}'`))
+  }
+}

@@ -1,0 +1,109 @@
+// What a client asks for, after parsing: the same shape for every protocol version. Plain data, so that it can go to a worker.
+import { InputError } from '../../base/index.ts'
+import { type ObjectFormat, type ObjectId, parseObjectId } from '../format/object-id.ts'
+
+export interface RequestLimits {
+  /** Bytes of the request body (after gzip). */
+  readonly bytes: number
+  /** pkt-lines in it. */
+  readonly lines: number
+}
+
+export const defaultRequestLimits: RequestLimits = { bytes: 64 << 20, lines: 1_000_000 }
+
+/** `deepen` with this depth means all of the history (git's INFINITE_DEPTH). */
+export const infiniteDepth = 0x7fffffff
+
+export interface FetchRequest {
+  readonly version: 0 | 1 | 2
+  readonly wants: readonly ObjectId[]
+  /** Commits at which the client's history is cut off. */
+  readonly shallows: readonly ObjectId[]
+  /** Commits from each tip; 0 = not asked for. */
+  readonly depth: number
+  readonly deepenRelative: boolean
+  /** Seconds since 1970, or null. */
+  readonly deepenSince: number | null
+  /** Names of refs. */
+  readonly deepenNot: readonly string[]
+  readonly thinPack: boolean
+  readonly ofsDelta: boolean
+  readonly includeTag: boolean
+  readonly noProgress: boolean
+  /** Largest frame with its header; 0 = the pack comes bare. Version 2 always has 65520. */
+  readonly sideband: 0 | 1000 | 65520
+  readonly multiAck: 'none' | 'continue' | 'detailed'
+  readonly noDone: boolean
+  readonly waitForDone: boolean
+  /** The haves in order, the flushes between them, and `done`. Empty in version 0: the body ended behind the wants. */
+  readonly negotiation: readonly (ObjectId | 'flush' | 'done')[]
+}
+
+type Mutable<T> = { -readonly [K in keyof T]: T[K] extends readonly (infer E)[] ? E[] : T[K] }
+export type FetchRequestDraft = Mutable<FetchRequest>
+
+export function emptyRequest(version: 0 | 1 | 2): FetchRequestDraft {
+  return {
+    version,
+    wants: [],
+    shallows: [],
+    depth: 0,
+    deepenRelative: false,
+    deepenSince: null,
+    deepenNot: [],
+    thinPack: false,
+    ofsDelta: false,
+    includeTag: false,
+    noProgress: false,
+    sideband: version === 2 ? 65520 : 0,
+    multiAck: 'none',
+    noDone: false,
+    waitForDone: false,
+    negotiation: [],
+  }
+}
+
+/** Takes a `shallow` or `deepen…` line, the same in all versions; false when it is something else. InputError when it is malformed. */
+export function takeShallowLine(draft: FetchRequestDraft, line: string, format: ObjectFormat): boolean {
+  const [word, rest] = splitWord(line)
+  switch (word) {
+    case 'shallow':
+      draft.shallows.push(objectIdOf(rest, format, `invalid shallow line: ${line}`))
+      return true
+    case 'deepen':
+      if (!/^[0-9]{1,10}$/.test(rest) || Number(rest) === 0 || Number(rest) > infiniteDepth) {
+        throw new InputError('bad-request', `Invalid deepen: ${line}`)
+      }
+      draft.depth = Number(rest)
+      return true
+    case 'deepen-since':
+      if (!/^[0-9]{1,15}$/.test(rest)) throw new InputError('bad-request', `Invalid deepen-since: ${line}`)
+      draft.deepenSince = Number(rest)
+      return true
+    case 'deepen-not':
+      draft.deepenNot.push(rest)
+      return true
+    default:
+      return false
+  }
+}
+
+/** InputError for what git refuses in every version. */
+export function assertSoundRequest(request: FetchRequest): void {
+  if (request.depth > 0 && (request.deepenSince !== null || request.deepenNot.length > 0)) {
+    throw new InputError('bad-request', 'git upload-pack: deepen and deepen-since (or deepen-not) cannot be used together')
+  }
+}
+
+/** `want X rest` → [`want`, `X rest`]. */
+export function splitWord(line: string): [word: string, rest: string] {
+  const at = line.indexOf(' ')
+  return at < 0 ? [line, ''] : [line.slice(0, at), line.slice(at + 1)]
+}
+
+/** The id; InputError with that message when it is none. */
+export function objectIdOf(text: string, format: ObjectFormat, message: string): ObjectId {
+  const oid = parseObjectId(text, format)
+  if (oid === null) throw new InputError('bad-request', message)
+  return oid
+}

@@ -1,0 +1,112 @@
+// Side-band frames (gitprotocol-pack(5)): band 1 the pack, band 2 progress, band 3 a fatal error. Pack bytes are laid out in place, frame
+// behind frame, in two buffers that take turns: no frame is a write or an allocation of its own.
+
+/** Where frames go. */
+export interface FrameSink {
+  /**
+   * Takes bytes. Undefined: more may come at once, and the bytes may still be in use. A promise: more may come when it resolves, and none
+   * of the bytes written so far are in use any longer (Node's `drain` says that).
+   */
+  write(bytes: Uint8Array): Promise<void> | undefined
+}
+
+const framesBytes = 1 << 20
+const headerBytes = 5
+const keepAlive = Buffer.from('0005\x01', 'latin1')
+
+export class SidebandWriter {
+  readonly #sink: FrameSink
+  readonly #frameBytes: number // with its header; 0 = no frames
+  readonly #capacity: number
+  #buffer: Buffer
+  #spare: Buffer | undefined
+  #used = 0 // bytes in #buffer, the open frame's header and bytes included
+  #open = 0 // bytes in the open frame, header included; 0 = none is open
+  #pending: Promise<void> | undefined
+  #quiet = true
+
+  /** @param frameBytes 65520 (side-band-64k), 1000 (side-band) or 0: the pack goes out bare, messages nowhere */
+  constructor(sink: FrameSink, frameBytes: 0 | 1000 | 65520) {
+    this.#sink = sink
+    this.#frameBytes = frameBytes
+    this.#capacity = frameBytes === 0 ? framesBytes : Math.floor(framesBytes / frameBytes) * frameBytes
+    this.#buffer = Buffer.allocUnsafeSlow(this.#capacity)
+  }
+
+  /** Pack bytes; they are copied before the promise resolves. */
+  async data(bytes: Uint8Array): Promise<void> {
+    for (let from = 0; from < bytes.length; ) {
+      if (this.#used === this.#capacity) await this.#send()
+      if (this.#frameBytes > 0 && this.#open === 0) this.#openFrame()
+      const room = this.#frameBytes === 0 ? this.#capacity - this.#used : this.#frameBytes - this.#open
+      const part = Math.min(room, bytes.length - from)
+      this.#buffer.set(part === bytes.length ? bytes : bytes.subarray(from, from + part), this.#used)
+      this.#used += part
+      this.#open += part
+      from += part
+      if (this.#open === this.#frameBytes) this.#closeFrame()
+    }
+  }
+
+  /** A message for the user; dropped where there are no frames. */
+  async progress(text: string): Promise<void> {
+    if (this.#frameBytes > 0 && text !== '') await this.#message(2, text)
+  }
+
+  /** The last message; nothing may follow it. */
+  async fatal(text: string): Promise<void> {
+    if (this.#frameBytes > 0) await this.#message(3, text)
+  }
+
+  /** An empty frame, unless something was sent since the last call. Called every few seconds while nothing else is. */
+  keepAlive(): void {
+    if (this.#quiet && this.#frameBytes > 0) void this.#sink.write(keepAlive)
+    this.#quiet = true
+  }
+
+  /** Sends what is left, and a flush packet where there are frames. */
+  async end(): Promise<void> {
+    await this.#send()
+    if (this.#frameBytes > 0) await this.#sink.write(Buffer.from('0000', 'latin1'))
+    await this.#pending
+  }
+
+  #openFrame(): void {
+    this.#used += headerBytes
+    this.#open = headerBytes
+  }
+
+  #closeFrame(): void {
+    if (this.#frameBytes === 0 || this.#open === 0) return
+    const at = this.#used - this.#open
+    this.#buffer.write(this.#open.toString(16).padStart(4, '0'), at, 'latin1')
+    this.#buffer[at + 4] = 1
+    this.#open = 0
+  }
+
+  async #send(): Promise<void> {
+    if (this.#used === 0) return
+    this.#closeFrame()
+    await this.#pending // the spare buffer is free then
+    this.#quiet = false
+    const written = this.#buffer
+    this.#pending = this.#sink.write(written.subarray(0, this.#used))
+    // what was taken without a promise stays the sink's
+    const next = this.#spare ?? Buffer.allocUnsafeSlow(this.#capacity)
+    this.#spare = this.#pending ? written : undefined
+    this.#buffer = next
+    this.#used = 0
+    this.#open = 0
+  }
+
+  async #message(band: number, text: string): Promise<void> {
+    await this.#send()
+    const bytes = Buffer.from(text)
+    for (let from = 0; from < bytes.length; from += this.#frameBytes - headerBytes) {
+      const part = bytes.subarray(from, from + this.#frameBytes - headerBytes)
+      const header = Buffer.from(`${(part.length + headerBytes).toString(16).padStart(4, '0')}${String.fromCharCode(band)}`, 'latin1')
+      this.#quiet = false
+      await this.#sink.write(Buffer.concat([header, part]))
+    }
+  }
+}

@@ -1,0 +1,27 @@
+// The thread that Git's CPU-heavy jobs run in. It has a bucket and a block cache of its own; what it reads is immutable, so threads need
+// not agree on anything.
+import { workerData } from 'node:worker_threads'
+import { serveJobs, systemClock, systemRandomness } from '../base/index.ts'
+import { attachBucket, type BucketConfig, makeBlockReader } from '../bucket/index.ts'
+import { fetchJob, type FetchJob, FetchRepositories } from './fetch-job.ts'
+import { PackSets } from './odb/index.ts'
+import { receiveJob, type ReceiveJob } from './receive-pack/index.ts'
+
+/** What every worker is started with. */
+export interface GitWorkerData {
+  readonly bucket: BucketConfig
+  readonly cacheMemoryBytes: number
+  readonly cacheDisk: { readonly folder: string; readonly bytes: number } | null
+}
+
+const data = workerData as GitWorkerData
+const surroundings = { clock: systemClock, randomness: systemRandomness }
+const bucket = attachBucket(data.bucket, surroundings)
+const reader = makeBlockReader(bucket, { ...surroundings, memoryBytes: data.cacheMemoryBytes, disk: data.cacheDisk })
+const sets = new PackSets(reader)
+const repositories = new FetchRepositories(sets, 24 << 20)
+
+serveJobs({
+  receive: (job: ReceiveJob, port) => receiveJob(job, port, sets),
+  fetch: (job: FetchJob, port) => fetchJob(job, port, repositories),
+})

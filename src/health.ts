@@ -1,0 +1,62 @@
+// GET /health: whether this node can serve now. Both parts are asked afresh (at most once a second, each with a short limit), so the
+// answer turns good again by itself. It tells states, not details: those stand in the log.
+import type { Bucket } from './bucket/index.ts'
+import { type Clock, type Log, UnavailableError } from './base/index.ts'
+import type { Database } from './db/index.ts'
+
+/** 'ok', or the code of what is wrong: 'database-unavailable', 'newer-schema', 'bucket-denied', 'timeout', … */
+export type PartState = 'ok' | (string & {})
+
+export interface HealthReport {
+  readonly status: 'ok' | 'unavailable'
+  readonly version: string
+  readonly database: { readonly status: PartState }
+  readonly bucket: { readonly status: PartState; readonly kind: Bucket['kind'] }
+}
+
+const cachedMs = 1000
+const limitMs = 1500
+
+/** A function that answers with the current report. Calls at the same time share one check. */
+export function makeHealth(parts: {
+  database: Database
+  bucket: Bucket
+  clock: Clock
+  log: Log
+  version: string
+}): () => Promise<HealthReport> {
+  let latest: Promise<HealthReport> | null = null
+  let checkedAt = Number.NEGATIVE_INFINITY
+  let before = 'ok'
+  const check = async (): Promise<HealthReport> => {
+    const [database, bucket] = await Promise.all([
+      ask(() => parts.database.probe(), parts.log),
+      ask((signal) => parts.bucket.probe(signal), parts.log),
+    ])
+    const status = database === 'ok' && bucket === 'ok' ? 'ok' : 'unavailable'
+    if (status !== before) parts.log[status === 'ok' ? 'info' : 'error']({ database, bucket }, `health is ${status}`)
+    before = status
+    return { status, version: parts.version, database: { status: database }, bucket: { status: bucket, kind: parts.bucket.kind } }
+  }
+  return () => {
+    const now = parts.clock.monotonic()
+    if (latest === null || now - checkedAt >= cachedMs) {
+      checkedAt = now
+      latest = check()
+    }
+    return latest
+  }
+}
+
+async function ask(probe: (signal: AbortSignal) => Promise<void>, log: Log): Promise<PartState> {
+  const limit = AbortSignal.timeout(limitMs)
+  const timeout = new Promise<'timeout'>((resolve) => limit.addEventListener('abort', () => resolve('timeout'), { once: true }))
+  const answer = probe(limit).then(
+    () => 'ok',
+    (error: unknown) => {
+      log.debug({ err: error }, 'a health probe failed')
+      return error instanceof UnavailableError ? error.code : 'error'
+    },
+  )
+  return Promise.race([answer, timeout])
+}

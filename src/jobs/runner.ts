@@ -1,0 +1,163 @@
+// Background work that one node at a time does. Each kind has a row in `job`; a node takes it by writing a lease (with the database's
+// clock, so nodes' clocks don't matter), renews the lease while it works, and sets when the work is due next. A node that dies is
+// overtaken when its lease ends. Invariant: a run whose lease was lost is told so by its signal; what it does must be safe to do twice.
+import { setTimeout as sleep } from 'node:timers/promises'
+import { type Log, type Randomness, UnavailableError } from '../base/index.ts'
+import { type Database, sql } from '../db/index.ts'
+
+export interface Job {
+  /** Its name in the table; never reused for other work. */
+  readonly kind: string
+  /** From the end of one run to the start of the next; up to a tenth is added at random, so that nodes don't march in step. */
+  readonly intervalMs: number
+  /** How long a dead node keeps the work from the others. Default one minute. */
+  readonly leaseMs?: number
+  /** Throws when it failed: it is then due again after at most a minute. */
+  run(signal: AbortSignal): Promise<void>
+}
+
+export interface JobRunnerOptions {
+  readonly database: Database
+  readonly randomness: Randomness
+  readonly log: Log
+  readonly jobs: readonly Job[]
+  /** How often each kind's row is looked at. Default 5 s. */
+  readonly pollMs?: number
+}
+
+const defaultLeaseMs = 60_000
+const retryMs = 60_000
+
+/** Lives as long as the server. */
+export class JobRunner {
+  readonly #options: JobRunnerOptions
+  readonly #stop = new AbortController()
+  #loops: Promise<unknown> = Promise.resolve()
+
+  constructor(options: JobRunnerOptions) {
+    this.#options = options
+  }
+
+  /** Begins to look for due work. Call once. */
+  start(): void {
+    this.#loops = Promise.all(this.#options.jobs.map((job) => this.#loop(job)))
+  }
+
+  /** Tells running work to end, and waits for it. */
+  async stop(): Promise<void> {
+    this.#stop.abort()
+    await this.#loops
+  }
+
+  /** Does the work if it is due and nobody else has it; true when it was done here. Throws what the work threw. */
+  async runIfDue(kind: string): Promise<boolean> {
+    const job = this.#options.jobs.find((one) => one.kind === kind)
+    if (job === undefined) throw new RangeError(`no job of the kind ${kind}`)
+    const holder = await this.#claim(job)
+    if (holder === null) return false
+    const failure = await this.#work(job, holder)
+    await this.#release(job, holder, failure)
+    if (failure !== null && !this.#stop.signal.aborted) throw failure
+    return true
+  }
+
+  async #loop(job: Job): Promise<void> {
+    const pollMs = Math.min(this.#options.pollMs ?? 5000, job.intervalMs)
+    while (!this.#stop.signal.aborted) {
+      try {
+        await this.runIfDue(job.kind)
+      } catch (error) {
+        const level = error instanceof UnavailableError ? 'debug' : 'error'
+        this.#options.log[level]({ err: error, job: job.kind }, 'background work failed; it is tried again')
+      }
+      await sleep(pollMs + this.#random(pollMs / 10), undefined, { signal: this.#stop.signal }).catch(() => {})
+    }
+  }
+
+  /** The id of this run, or null. */
+  async #claim(job: Job): Promise<string | null> {
+    const { queries } = this.#options.database
+    const holder = this.#options.randomness.uuid()
+    const leased = later(job.leaseMs ?? defaultLeaseMs)
+    const taken = await queries
+      .updateTable('job')
+      .set({ holder, leased_until: leased })
+      .where('kind', '=', job.kind)
+      .where('due_at', '<=', sql<Date>`now()`)
+      .where((where) => where.or([where('leased_until', 'is', null), where('leased_until', '<', sql<Date>`now()`)]))
+      .executeTakeFirst()
+    if (taken.numUpdatedRows > 0n) return holder
+    const made = await queries
+      .insertInto('job')
+      .values({ kind: job.kind, holder, leased_until: leased })
+      .onConflict((conflict) => conflict.doNothing())
+      .executeTakeFirst()
+    return (made.numInsertedOrUpdatedRows ?? 0n) > 0n ? holder : null
+  }
+
+  /** Runs it under a lease that is kept up; null, or what it threw. */
+  async #work(job: Job, holder: string): Promise<Error | null> {
+    const leaseMs = job.leaseMs ?? defaultLeaseMs
+    const lost = new AbortController()
+    const done = new AbortController()
+    const renewing = this.#renew(job.kind, holder, leaseMs, lost, done.signal)
+    try {
+      await job.run(AbortSignal.any([this.#stop.signal, lost.signal]))
+      return null
+    } catch (error) {
+      return error instanceof Error ? error : new Error(String(error))
+    } finally {
+      done.abort()
+      await renewing
+    }
+  }
+
+  async #renew(kind: string, holder: string, leaseMs: number, lost: AbortController, done: AbortSignal): Promise<void> {
+    let goodUntil = performance.now() + leaseMs
+    while (!done.aborted) {
+      await sleep(leaseMs / 3, undefined, { signal: done }).catch(() => {})
+      if (done.aborted) return
+      const asked = performance.now()
+      try {
+        const { numUpdatedRows } = await this.#options.database.queries
+          .updateTable('job')
+          .set({ leased_until: later(leaseMs) })
+          .where('kind', '=', kind)
+          .where('holder', '=', holder)
+          .executeTakeFirst()
+        if (numUpdatedRows === 0n) return lost.abort(new UnavailableError('lease-lost', `another node took over ${kind}`))
+        goodUntil = asked + leaseMs
+      } catch (error) {
+        if (performance.now() > goodUntil - leaseMs / 6) {
+          return lost.abort(new UnavailableError('lease-lost', `the lease of ${kind} could not be kept up`, { cause: error }))
+        }
+      }
+    }
+  }
+
+  async #release(job: Job, holder: string, failure: Error | null): Promise<void> {
+    const pauseMs = failure === null ? job.intervalMs + this.#random(job.intervalMs / 10) : Math.min(job.intervalMs, retryMs)
+    await this.#options.database.queries
+      .updateTable('job')
+      .set({
+        holder: null,
+        leased_until: null,
+        ended_at: sql<Date>`now()`,
+        error: failure?.message ?? null,
+        due_at: later(this.#stop.signal.aborted ? 0 : pauseMs),
+      })
+      .where('kind', '=', job.kind)
+      .where('holder', '=', holder)
+      .execute()
+  }
+
+  #random(below: number): number {
+    const [a = 0, b = 0] = this.#options.randomness.bytes(2)
+    return ((a * 256 + b) / 65_536) * below
+  }
+}
+
+/** That many milliseconds from now, by the database's clock. */
+function later(ms: number) {
+  return sql<Date>`now() + ${Math.round(ms)} * interval '1 millisecond'`
+}

@@ -1,0 +1,126 @@
+// The server, put together: config → database → bucket → rooms → listen → drain. The only place where rooms meet.
+import { join } from 'node:path'
+import { makeGate } from './access/index.ts'
+import { type Log, systemClock, systemRandomness } from './base/index.ts'
+import { type BucketConfig as OpenBucketConfig, type Bucket, openBucket } from './bucket/index.ts'
+import type { Config } from './config.ts'
+import { Database, EmbeddedPostgres, ensureAdministrator, lockFolder, migrate } from './db/index.ts'
+import { makeHealth } from './health.ts'
+import { type Listener, makeListener, plainForm } from './http/index.ts'
+import { JobRunner, orphanSweeper } from './jobs/index.ts'
+import { version } from './version.ts'
+
+/** A server that answers requests. */
+export interface RunningServer {
+  /** Where it listens. */
+  readonly url: string
+  /** Process id of the embedded PostgreSQL; undefined without one. For tests. */
+  readonly databasePid: number | undefined
+  /** Lets running requests end, then ends everything in the order opposite to the start's. May be called once. */
+  close(): Promise<void>
+}
+
+export interface StartOptions {
+  readonly config: Config
+  readonly log: Log
+  /** Is given the first administrator's token, once. */
+  readonly showToken: (secret: string) => void
+}
+
+/** What has to be ended, latest first, whatever of it was begun. */
+class Endings {
+  readonly #endings: { readonly name: string; readonly end: () => Promise<void> }[] = []
+  readonly #log: Log
+
+  constructor(log: Log) {
+    this.#log = log
+  }
+
+  add(name: string, end: () => Promise<void>): void {
+    this.#endings.push({ name, end })
+  }
+
+  /** One part that can't end in order doesn't keep the others from it. */
+  async run(): Promise<void> {
+    for (const { name, end } of this.#endings.toReversed()) {
+      try {
+        await end()
+      } catch (error) {
+        this.#log.error({ err: error, part: name }, 'a part did not end in order')
+      }
+    }
+    this.#endings.length = 0
+  }
+}
+
+/** Resolves when requests are taken. What was begun is ended again when a part can't start; that part's error is thrown. */
+export async function startServer(options: StartOptions): Promise<RunningServer> {
+  const endings = new Endings(options.log)
+  try {
+    return await startParts(options, endings)
+  } catch (error) {
+    await endings.run()
+    throw error
+  }
+}
+
+async function startParts({ config, log, showToken }: StartOptions, endings: Endings): Promise<RunningServer> {
+  const folderLock = await lockFolder(config.data)
+  endings.add('data folder', () => folderLock.release())
+  const embedded = config.database.url === null ? await EmbeddedPostgres.start({ folder: join(config.data, 'postgres'), log }) : null
+  if (embedded !== null) endings.add('PostgreSQL', () => embedded.stop())
+  const url = config.database.url ?? embedded?.url ?? ''
+  const [bucket] = await Promise.all([
+    openBucket(bucketConfig(config), { clock: systemClock, randomness: systemRandomness }),
+    migrate({ url, log, mayApply: config.database.migrate }),
+  ])
+  endings.add('bucket', () => bucket.close())
+  const database = new Database({ url, poolSize: config.database.poolSize, log, isPreparing: config.database.prepare })
+  endings.add('database', () => database.close())
+  const secret = await ensureAdministrator(database, config.adminToken, systemRandomness)
+  if (secret !== null) showToken(secret)
+  const gate = makeGate({ db: database, clock: systemClock, log, isCreatingOnPush: config.git.createOnPush })
+  endings.add('gate', () => gate.close())
+  const listener = makeListener({
+    gate,
+    log,
+    randomness: systemRandomness,
+    limits: {
+      drainMs: config.drainTimeoutMs,
+      headerTimeoutMs: config.limits.headersTimeoutMs,
+      jsonBodyBytes: config.limits.jsonBytes,
+      stallTimeoutMs: config.limits.idleTimeoutMs,
+    },
+    trustProxy: config.http.trustProxy,
+  })
+  mountHealth(listener, { database, bucket, log })
+  const jobs = new JobRunner({ database, randomness: systemRandomness, log, jobs: [orphanSweeper(database, bucket, log)] })
+  endings.add('background work', () => jobs.stop())
+  endings.add('listener', () => listener.close())
+  const listening = await listener.listen(config.listen)
+  jobs.start()
+  return {
+    url: config.publicUrl ?? listening,
+    get databasePid() {
+      return embedded?.pid
+    },
+    close: () => endings.run(),
+  }
+}
+
+function bucketConfig(config: Config): OpenBucketConfig {
+  return config.bucket.kind === 'filesystem' ? config.bucket : { ...config.bucket, spoolFolder: join(config.data, 'spool') }
+}
+
+function mountHealth(listener: Listener, parts: { database: Database; bucket: Bucket; log: Log }): void {
+  const health = makeHealth({ ...parts, clock: systemClock, version })
+  listener.room({ form: plainForm, body: 'json' }, (routes) => {
+    routes.get('/health', { config: { access: 'public' } }, async (_request, reply) => {
+      const report = await health()
+      return reply
+        .code(report.status === 'ok' ? 200 : 503)
+        .header('cache-control', 'no-store')
+        .send(report)
+    })
+  })
+}

@@ -1,0 +1,43 @@
+// The API on a real listener and a real database, in this process.
+import { pino } from 'pino'
+import { makeGate } from '../../src/access/index.ts'
+import { registerApi } from '../../src/api/index.ts'
+import { systemClock, systemRandomness } from '../../src/base/index.ts'
+import type { Database } from '../../src/db/index.ts'
+import { type Listener, makeListener } from '../../src/http/index.ts'
+import { makeAccount, type TestAccount } from './accounts.ts'
+import { testDatabase } from './test-database.ts'
+
+export interface TestApi {
+  readonly db: Database
+  readonly listener: Listener
+  readonly url: string
+  /** Every line of the log so far. */
+  readonly log: readonly string[]
+  readonly owner: TestAccount
+  readonly stranger: TestAccount
+  readonly admin: TestAccount
+  close(): Promise<void>
+}
+
+/** `register` adds rooms of the test's own. */
+export async function openApi(register: (listener: Listener, db: Database) => void = () => {}): Promise<TestApi> {
+  const lines: string[] = []
+  const log = pino({ level: 'debug' }, { write: (line: string) => void lines.push(line) })
+  const test = await testDatabase()
+  const db = test.database
+  const gate = makeGate({ db, clock: systemClock, log, isCreatingOnPush: true })
+  const listener = makeListener({ gate, log, randomness: systemRandomness, limits: { drainMs: 1000 } })
+  registerApi(listener, { db, publicUrl: null, version: '0.0.0' })
+  register(listener, db)
+  const url = await listener.listen({ host: '127.0.0.1', port: 0 })
+  const [owner, stranger, admin] = await Promise.all([makeAccount(db, 'Olive'), makeAccount(db, 'sam'), makeAccount(db, 'root', true)])
+  return {
+    ...{ db, listener, url, log: lines, owner, stranger, admin },
+    close: async () => {
+      await listener.close()
+      await gate.close()
+      await test.close()
+    },
+  }
+}

@@ -1,0 +1,143 @@
+// A small HTTP server that serves fetches from a bare git repository's packs and refs through src/git/upload-pack alone: no database, no bucket.
+import { execFileSync } from 'node:child_process'
+import { readdirSync } from 'node:fs'
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { join } from 'node:path'
+import { gunzipSync } from 'node:zlib'
+import { InputError } from '../../src/base/index.ts'
+import type { ObjectFormat, ObjectId } from '../../src/git/format/object-id.ts'
+import { ObjectCache, ObjectReader } from '../../src/git/odb/object-reader.ts'
+import {
+  advertiseUploadPack,
+  answerFetch,
+  defaultRequestLimits,
+  errorPacket,
+  type FetchRepository,
+  fetchEvents,
+  type FetchRequest,
+  fetchTask,
+  formatLsRefs,
+  openFetchRepository,
+  parseRequestV0,
+  parseRequestV2,
+  type VisibleRefs,
+} from '../../src/git/upload-pack/index.ts'
+import { gitPackSet, loadGitPack } from './git-pack.ts'
+
+export interface ServedRepository {
+  readonly format: ObjectFormat
+  refs: VisibleRefs
+  repository: FetchRepository
+}
+
+/** What the bare repository holds now. Loose objects aren't seen: repack first. */
+export async function loadRepository(path: string, references: 'all' | 'commits' = 'all'): Promise<ServedRepository> {
+  const git = (...args: string[]) => execFileSync('git', ['-C', path, ...args], { maxBuffer: 1 << 28 }).toString()
+  const format = git('rev-parse', '--show-object-format').trim() as ObjectFormat
+  const folder = join(path, 'objects', 'pack')
+  const names = readdirSync(folder).filter((name) => name.endsWith('.pack')).sort()
+  const packs = []
+  for (const name of names) packs.push(await loadGitPack(join(folder, name.slice(0, -'.pack'.length)), format, references))
+  const set = gitPackSet(packs, format)
+  const repository = openFetchRepository(set, new ObjectReader(set, new ObjectCache(64 << 20)))
+  const head = git('symbolic-ref', 'HEAD').trim()
+  return { format, repository, refs: visibleRefs(head, git('for-each-ref', '--format=%(objectname) %(refname) %(*objectname)')) }
+}
+
+function visibleRefs(head: string, listing: string): VisibleRefs {
+  const refs = listing
+    .split('\n')
+    .filter((line) => line !== '' && !line.includes(' refs/hidden/'))
+    .map((line) => {
+      const [oid, name, peeled] = line.split(' ') as [ObjectId, string, ObjectId | '']
+      return peeled ? { oid, name, peeled } : { oid, name }
+    })
+  return { head, refs, byName: new Map(refs.map((ref) => [ref.name, ref])) }
+}
+
+export interface FetchServer {
+  readonly url: string
+  /** What each POST asked for. */
+  readonly requests: FetchRequest[]
+  /** CPU of this process for each POST, in ms. */
+  readonly cpuMs: number[]
+  close(): Promise<void>
+}
+
+export async function startFetchServer(served: () => ServedRepository, port = 0): Promise<FetchServer> {
+  const requests: FetchRequest[] = []
+  const cpuMs: number[] = []
+  const server = createServer((request, response) => {
+    const before = process.cpuUsage()
+    handle(request, response, served(), requests)
+      .catch((error: unknown) => {
+        console.error(error)
+        response.destroy()
+      })
+      .finally(() => {
+        const { user, system } = process.cpuUsage(before)
+        cpuMs.push((user + system) / 1000)
+      })
+  })
+  await new Promise<void>((resolve) => server.listen(port, '127.0.0.1', resolve))
+  return {
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/x.git`,
+    requests,
+    cpuMs,
+    close: () => closed(server),
+  }
+}
+
+function closed(server: Server): Promise<void> {
+  server.closeAllConnections()
+  return new Promise((resolve) => server.close(() => resolve()))
+}
+
+async function handle(request: IncomingMessage, response: ServerResponse, served: ServedRepository, requests: FetchRequest[]): Promise<void> {
+  const version = Number(/version=([012])/.exec(String(request.headers['git-protocol'] ?? ''))?.[1] ?? 0) as 0 | 1 | 2
+  if (request.method === 'GET') {
+    response.setHeader('content-type', 'application/x-git-upload-pack-advertisement')
+    response.end(advertiseUploadPack(served.refs, { format: served.format, agent: 'stemma/test', version }))
+    return
+  }
+  response.setHeader('content-type', 'application/x-git-upload-pack-result')
+  const parts: Buffer[] = []
+  for await (const part of request) parts.push(part as Buffer)
+  const raw = Buffer.concat(parts)
+  const body = request.headers['content-encoding'] === 'gzip' ? gunzipSync(raw) : raw
+  try {
+    await answer(body, version, response, served, requests)
+  } catch (error) {
+    if (!(error instanceof InputError)) throw error
+    response.write(errorPacket(error.message))
+  }
+  response.end()
+}
+
+async function answer(body: Buffer, version: 0 | 1 | 2, response: ServerResponse, served: ServedRepository, requests: FetchRequest[]): Promise<void> {
+  let fetch: FetchRequest | null
+  if (version === 2) {
+    const command = parseRequestV2(body, served.format, defaultRequestLimits)
+    if (command?.command === 'ls-refs') {
+      response.write(formatLsRefs(served.refs, command.request))
+      return
+    }
+    fetch = command?.request ?? null
+  } else {
+    fetch = parseRequestV0(body, version, served.format, defaultRequestLimits)
+  }
+  if (!fetch) return
+  requests.push(fetch)
+  const { repository } = served
+  const write = (bytes: Uint8Array) => (response.write(bytes) ? undefined : new Promise<void>((resolve) => response.once('drain', () => resolve())))
+  await answerFetch(fetchEvents(repository, fetchTask(fetch, served.refs)), { write }, {
+    request: fetch,
+    format: served.format,
+    region: ({ pack, offset, sizeBytes }) => {
+      const stored = repository.set.packs[pack]
+      if (!stored) throw new Error('no such pack')
+      return stored.stream(offset, sizeBytes)
+    },
+  })
+}
