@@ -5,7 +5,6 @@ SHELL := /bin/bash
 # Not $(wildcard): make remembers folders as they were before npm ci ran.
 node = $(firstword $(shell echo node_modules/node-*/bin/node))
 ARGS ?= --data ./data --listen 127.0.0.1:8080
-tests ?= 
 
 .PHONY: help
 help: ## What can be made here
@@ -25,9 +24,28 @@ install: node_modules/.installed build/pack.wasm ## Installs Node 24, PostgreSQL
 serve: install ## Runs the server (ARGS="--data DIR --listen HOST:PORT")
 	exec ./bin/stemma serve $(ARGS)
 
+run-tests = $(node) --test --test-reporter=spec --test-concurrency=2 --test-timeout=600000
+
 .PHONY: test
-test: install ## Unit tests and the tests against the embedded server
-	$(node) --test --test-reporter=spec 'src/**/*.test.ts' 'kernels/**/*.test.ts' 'tests/server/**/*.test.ts'
+test: install ## Unit tests, the house's rules, and real clients against the real server
+	$(run-tests) 'src/**/*.test.ts' 'kernels/**/*.test.ts' 'tests/house/*.test.ts' 'tests/server/*.test.ts'
+
+.PHONY: test-ceph
+test-ceph: install ## The bucket and the server on Ceph RGW and PostgreSQL (installs Debian's Ceph)
+	devenv/with-ceph $(run-tests) 'tests/ceph/*.test.ts'
+
+.PHONY: test-interop
+test-interop: install ## Other Git clients against the server (installs them from Debian)
+	bash tests/interop/install.sh
+	$(run-tests) 'tests/interop/*.test.ts'
+
+.PHONY: test-faults
+test-faults: install ## Kills and failing buckets: nothing acknowledged may be lost
+	$(run-tests) 'tests/faults/*.test.ts'
+
+.PHONY: devenv
+devenv: install ## Brings up Ceph and PostgreSQL for development and writes config.yaml
+	devenv/up
 
 .PHONY: ms-migrate
 ms-migrate: node_modules/.installed ## Brings the database's schema up to date (DATABASE_URL, config.yaml, or ./data)
@@ -40,3 +58,9 @@ ms-gen: node_modules/.installed ## Generates src/db/schema.gen.ts from the schem
 .PHONY: check
 check: install ## Types, lint, format
 	node_modules/.bin/tsc -p .
+	node_modules/.bin/oxlint --type-aware --deny-warnings
+	node_modules/.bin/biome format
+
+.PHONY: format
+format: install ## Formats the sources
+	node_modules/.bin/biome format --write

@@ -25,7 +25,11 @@ export interface Contender {
   stop(): Promise<void>
 }
 
-export async function startStemma(folder: TempFolder, git: Git, env: Readonly<Record<string, string>> = {}): Promise<Contender & { server: Server }> {
+export async function startStemma(
+  folder: TempFolder,
+  git: Git,
+  env: Readonly<Record<string, string>> = {},
+): Promise<Contender & { server: Server }> {
   const server = await Server.start({ data: folder.join('data'), env })
   const config = ['-c', server.eagerAuthorization]
   return {

@@ -4,12 +4,24 @@ import type { Git } from '../tests/support/git.ts'
 import { seededBytes } from '../tests/support/random.ts'
 
 /** A bare repository with one branch, `main`: `files(n)` are added by commit n. */
-export async function makeBare(git: Git, path: string, commits: number, files: (n: number) => Iterable<readonly [string, Buffer]>): Promise<void> {
+export async function makeBare(
+  git: Git,
+  path: string,
+  commits: number,
+  files: (n: number) => Iterable<readonly [string, Buffer]>,
+): Promise<void> {
   await git.run(['init', '-q', '--bare', '-b', 'main', path])
-  for (const [name, value] of [['core.compression', '0'], ['pack.compression', '0'], ['core.bigFileThreshold', '1m'], ['pack.threads', '1']] as const) {
+  for (const [name, value] of [
+    ['core.compression', '0'],
+    ['pack.compression', '0'],
+    ['core.bigFileThreshold', '1m'],
+    ['pack.threads', '1'],
+  ] as const) {
     await git.run(['config', name, value], { cwd: path })
   }
-  const importer = spawn('git', ['-C', path, 'fast-import', '--quiet', '--done', '--max-pack-size=100g'], { stdio: ['pipe', 'inherit', 'inherit'] })
+  const importer = spawn('git', ['-C', path, 'fast-import', '--quiet', '--done', '--max-pack-size=100g'], {
+    stdio: ['pipe', 'inherit', 'inherit'],
+  })
   const ended = new Promise<number | null>((resolve) => importer.once('close', resolve))
   const write = async (bytes: string | Buffer): Promise<void> => {
     if (!importer.stdin.write(bytes)) await new Promise((resolve) => importer.stdin.once('drain', resolve))

@@ -44,7 +44,11 @@ try {
       const cold = await peak(() => git.run([...stemma.config, 'clone', '-q', '--mirror', url, again], long))
       const [wanted, found] = [await contentOf(git, source), await contentOf(git, copy)]
       if (wanted.objects !== found.objects || wanted.refs !== found.refs) throw new Error('the clone differs from its source')
-      for (const [what, { peakBytes, ms }] of [['push', pushed], ['clone', cloned], ['clone after a restart', cold]] as const) {
+      for (const [what, { peakBytes, ms }] of [
+        ['push', pushed],
+        ['clone', cloned],
+        ['clone after a restart', cold],
+      ] as const) {
         const verdict = peakBytes <= limitBytes ? 'yes' : '**no**'
         rows.push([`${name}, ${what}`, short(idleBytes / mib), short(peakBytes / mib), short(limitBytes / mib), verdict, short(ms / 1000)])
         console.log(rows.at(-1)?.join('  '))
@@ -66,6 +70,10 @@ const table = markdownTable(['action', 'idle MiB', 'peak MiB', 'allowed', 'met',
 console.log(`\n${table}`)
 const date = new Date().toISOString().slice(0, 10)
 const out = args.out ?? join(import.meta.dirname, 'results', `${date}-memory.md`)
-const settings = process.env.DATABASE_URL === undefined ? 'embedded PostgreSQL and filesystem bucket' : 'PostgreSQL by DATABASE_URL, bucket on S3'
+const settings =
+  process.env.DATABASE_URL === undefined ? 'embedded PostgreSQL and filesystem bucket' : 'PostgreSQL by DATABASE_URL, bucket on S3'
 mkdirSync(dirname(out), { recursive: true })
-writeFileSync(out, `# Memory of the server process\n\n${date}, \`bench/memory.ts\`, ${settings}; highest resident set (VmHWM) during each action\n\n${conditions()}\n\n${table}\n`)
+writeFileSync(
+  out,
+  `# Memory of the server process\n\n${date}, \`bench/memory.ts\`, ${settings}; highest resident set (VmHWM) during each action\n\n${conditions()}\n\n${table}\n`,
+)

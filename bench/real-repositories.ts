@@ -31,8 +31,17 @@ try {
     const clean = checked.code === 0 || (checked.code === sourceCheck.code && checked.stderr === sourceCheck.stderr)
     if (!same || !clean) wrong += 1
     const refs = wanted.refs.split('\n').length
-    const fsck = checked.code === 0 ? 'clean' : clean ? `as the source: ${sourceCheck.stderr.split('\n').length - 1} findings` : '**differs**'
-    rows.push([name, String(wanted.objects.split('\n').length), String(refs), short(pushed.ms / 1000), short(cloned.ms / 1000), fsck, same ? 'equal' : '**differ**'])
+    const fsck =
+      checked.code === 0 ? 'clean' : clean ? `as the source: ${sourceCheck.stderr.split('\n').length - 1} findings` : '**differs**'
+    rows.push([
+      name,
+      String(wanted.objects.split('\n').length),
+      String(refs),
+      short(pushed.ms / 1000),
+      short(cloned.ms / 1000),
+      fsck,
+      same ? 'equal' : '**differ**',
+    ])
     console.log(rows.at(-1)?.join('  '))
     rmSync(copy, { recursive: true })
     await stemma.remove(`real-${name.toLowerCase()}-${process.pid}`)
@@ -49,5 +58,8 @@ const isEmbedded = process.env.DATABASE_URL === undefined
 const out = args.out ?? join(import.meta.dirname, 'results', `${date}-real-repositories-${isEmbedded ? 'embedded' : 's3'}.md`)
 const settings = isEmbedded ? 'embedded PostgreSQL and filesystem bucket' : 'PostgreSQL by DATABASE_URL, bucket on S3'
 mkdirSync(dirname(out), { recursive: true })
-writeFileSync(out, `# Real repositories, there and back\n\n${date}, \`bench/real-repositories.ts\`, ${settings}\n\n${conditions()}\n\n${table}\n`)
+writeFileSync(
+  out,
+  `# Real repositories, there and back\n\n${date}, \`bench/real-repositories.ts\`, ${settings}\n\n${conditions()}\n\n${table}\n`,
+)
 process.exitCode = wrong === 0 ? 0 : 1

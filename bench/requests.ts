@@ -63,7 +63,11 @@ try {
 }
 
 function list(counts: Readonly<Record<string, number>>): string {
-  return Object.entries(counts).map(([verb, count]) => `${count} ${verb}`).join(', ') || '0'
+  return (
+    Object.entries(counts)
+      .map(([verb, count]) => `${count} ${verb}`)
+      .join(', ') || '0'
+  )
 }
 
 const table = markdownTable(['push', 'objects', 'pack MiB', 'requests', 'allowed', 'met', 'ms'], rows)
@@ -71,5 +75,8 @@ console.log(`\n${table}`)
 const date = new Date().toISOString().slice(0, 10)
 const out = args.out ?? join(import.meta.dirname, 'results', `${date}-requests.md`)
 mkdirSync(dirname(out), { recursive: true })
-writeFileSync(out, `# Requests to the bucket\n\n${date}, \`bench/requests.ts\`; counted by a small S3 in memory\n\n${conditions()}\n\n${table}\n`)
+writeFileSync(
+  out,
+  `# Requests to the bucket\n\n${date}, \`bench/requests.ts\`; counted by a small S3 in memory\n\n${conditions()}\n\n${table}\n`,
+)
 process.exitCode = wrong === 0 ? 0 : 1

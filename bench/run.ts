@@ -42,7 +42,19 @@ async function main(): Promise<void> {
     for (const contender of contenders) await contender.stop()
     folder.remove()
   }
-  const head = ['repository, action', 'runs', 'stemma ms', 'http-backend ms', 'ratio', 'stemma CPU ms', '+ PostgreSQL', 'http-backend CPU ms', 'CPU ratio', 'target', 'met']
+  const head = [
+    'repository, action',
+    'runs',
+    'stemma ms',
+    'http-backend ms',
+    'ratio',
+    'stemma CPU ms',
+    '+ PostgreSQL',
+    'http-backend CPU ms',
+    'CPU ratio',
+    'target',
+    'met',
+  ]
   const table = markdownTable(head, rows)
   const notes = [
     `# Git over HTTP: Stemma and git http-backend\n\n${new Date().toISOString().slice(0, 10)}, \`bench/run.ts\`\n\n${conditions()}`,
@@ -67,13 +79,19 @@ async function benchRepository({ name, path }: NamedRepository): Promise<void> {
   const request = await writeFetchRequest(name, path)
   const large = Number(/size-pack: (\d+)/.exec(objects.join('\n'))?.[1] ?? 0) > 50_000
   const actions: Action[] = [
-    { name: 'ls-remote', runs: args.runs * 4, act: async (contender) => void (await git.run([...contender.config, 'ls-remote', url(contender)])) },
+    {
+      name: 'ls-remote',
+      runs: args.runs * 4,
+      act: async (contender) => void (await git.run([...contender.config, 'ls-remote', url(contender)])),
+    },
     { name: 'fetch request by curl', runs: args.runs, act: (contender) => rawFetch(contender, url(contender), request) },
     {
       name: 'full clone',
       runs: args.runs,
       act: async (contender, run) =>
-        void (await git.run([...contender.config, 'clone', '-q', '--mirror', url(contender), clone(contender, run)], { timeoutMs: 600_000 })),
+        void (await git.run([...contender.config, 'clone', '-q', '--mirror', url(contender), clone(contender, run)], {
+          timeoutMs: 600_000,
+        })),
       finish: async (contender, run) => {
         if (run === 0) await assertSame(path, clone(contender, run), `${name} cloned from ${contender.name}`)
         await git.run(['-C', clone(contender, run), 'rev-parse'])
@@ -124,7 +142,9 @@ async function oneCommit(name: string, path: string, url: (contender: Contender)
       tips.set(contender.name, tip)
     },
     act: async (contender) =>
-      void (await git.run([...contender.config, 'push', '-q', url(contender), `refs/heads/one-${contender.name}:refs/heads/one-commit`], { cwd: work })),
+      void (await git.run([...contender.config, 'push', '-q', url(contender), `refs/heads/one-${contender.name}:refs/heads/one-commit`], {
+        cwd: work,
+      })),
   }
 }
 
@@ -147,11 +167,14 @@ async function runAction(repository: string, action: Action): Promise<void> {
 function row(label: string, action: Action, ours: readonly Sample[], theirs: readonly Sample[]): string[] {
   const walls = (samples: readonly Sample[]): number[] => samples.map((sample) => sample.wallMs)
   const cpu = (samples: readonly Sample[]): number => mean(samples.map((sample) => sample.cpu.serverMs))
-  const spread = (values: readonly number[]): string => `${short(median(values))} (${short(Math.min(...values))}–${short(Math.max(...values))})`
+  const spread = (values: readonly number[]): string =>
+    `${short(median(values))} (${short(Math.min(...values))}–${short(Math.max(...values))})`
   const wallRatio = median(walls(ours)) / median(walls(theirs))
   const cpuRatio = cpu(ours) / cpu(theirs)
   const target = targets[action.name] ?? {}
-  const wanted = [target.wall === undefined ? '' : `≤ ${target.wall}×`, target.cpu === undefined ? '' : `CPU ≤ ${target.cpu}×`].filter((word) => word !== '')
+  const wanted = [target.wall === undefined ? '' : `≤ ${target.wall}×`, target.cpu === undefined ? '' : `CPU ≤ ${target.cpu}×`].filter(
+    (word) => word !== '',
+  )
   const met = (target.wall === undefined || wallRatio <= target.wall) && (target.cpu === undefined || cpuRatio <= target.cpu)
   const sizes = ours.map((sample, n) => [sample.bytes, theirs[n]?.bytes ?? Number.NaN])
   const [mine = Number.NaN, peers = Number.NaN] = sizes[0] ?? []
@@ -176,7 +199,10 @@ async function writeFetchRequest(name: string, path: string): Promise<string> {
   const wants = [...ids].map((id) => pkt(`want ${id}\n`))
   const file = folder.join(`fetch-${name}.pkt`)
   const options = ['thin-pack', 'no-progress', 'ofs-delta'].map((word) => pkt(`${word}\n`))
-  writeFileSync(file, Buffer.concat([pkt('command=fetch'), pkt('object-format=sha1'), delimiter, ...options, ...wants, pkt('done\n'), flush]))
+  writeFileSync(
+    file,
+    Buffer.concat([pkt('command=fetch'), pkt('object-format=sha1'), delimiter, ...options, ...wants, pkt('done\n'), flush]),
+  )
   return file
 }
 

@@ -35,7 +35,7 @@ is_running() {
 # is_ceph_daemon PID: lives, and belongs to this cluster and not to another one whose pid files look the same.
 is_ceph_daemon() {
   is_running "$1" ceph-mon ceph-mgr ceph-osd ceph-mds radosgw &&
-    tr '\0' '\n' <"/proc/$1/environ" 2>/dev/null | grep -qxF "CEPH_CONF=$ceph_data/ceph.conf"
+    { tr '\0' '\n' <"/proc/$1/environ"; } 2>/dev/null | grep -qxF "CEPH_CONF=$ceph_data/ceph.conf"
 }
 
 # wait_for WHAT SECONDS COMMAND…: until the command succeeds, or fails loudly.

@@ -1,6 +1,7 @@
 // The server, put together: config → database → bucket → rooms → listen → drain. The only place where rooms meet.
 import { join } from 'node:path'
 import { makeGate } from './access/index.ts'
+import { registerApi } from './api/index.ts'
 import { type Log, systemClock, systemRandomness } from './base/index.ts'
 import { type BucketConfig as OpenBucketConfig, type Bucket, openBucket } from './bucket/index.ts'
 import type { Config } from './config.ts'
@@ -94,6 +95,7 @@ async function startParts({ config, log, showToken }: StartOptions, endings: End
     trustProxy: config.http.trustProxy,
   })
   mountHealth(listener, { database, bucket, log })
+  registerApi(listener, { db: database, publicUrl: config.publicUrl, version })
   const jobs = new JobRunner({ database, randomness: systemRandomness, log, jobs: [orphanSweeper(database, bucket, log)] })
   endings.add('background work', () => jobs.stop())
   endings.add('listener', () => listener.close())

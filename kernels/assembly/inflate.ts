@@ -109,7 +109,12 @@ export function inflateBegin(): void {
  * Until isFinal, up to 1 KiB of input may be left over for the next call. The checksum is read (the four bytes before inflateIn) but not compared.
  */
 export function inflateMore(src: usize, srcEnd: usize, isFinal: bool, dst: usize, softEnd: usize, hardEnd: usize): i32 {
-  return run(src, srcEnd, isFinal, dst, softEnd, hardEnd)
+  const status = run(src, srcEnd, isFinal, dst, softEnd, hardEnd)
+  // Whole bytes that were only read ahead go back, so that inflateIn is exact between pieces.
+  inflateIn -= bitCount >> 3
+  bitCount &= 7
+  bits &= (<u64>1 << bitCount) - 1
+  return status
 }
 
 function run(src: usize, srcEnd: usize, isFinal: bool, dst: usize, softEnd: usize, hardEnd: usize): i32 {

@@ -7,7 +7,17 @@ import { type Clock, systemClock } from '../base/index.ts'
 import { revokeToken } from '../db/index.ts'
 import { makeAccount, type TestAccount } from '../../tests/support/accounts.ts'
 import { type TestDatabase, testDatabase } from '../../tests/support/test-database.ts'
-import { createAccount, createRepository, deleteRepository, findAccount, findIdentity, findRepository, listRepositories, TokenUses, updateRepository } from './index.ts'
+import {
+  createAccount,
+  createRepository,
+  deleteRepository,
+  findAccount,
+  findIdentity,
+  findRepository,
+  listRepositories,
+  TokenUses,
+  updateRepository,
+} from './index.ts'
 
 let scratch: TestDatabase
 let alice: TestAccount
@@ -38,7 +48,12 @@ test('tokens: unknown, expired and revoked ones say nothing; the last use is not
   const lastUse = async () => {
     await findIdentity(db.queries, alice.token, clock, uses)
     await uses.close()
-    const row = await db.queries.selectFrom('token').select('last_used_at').where('name', '=', 'test').where('account_id', '=', alice.id).executeTakeFirst()
+    const row = await db.queries
+      .selectFrom('token')
+      .select('last_used_at')
+      .where('name', '=', 'test')
+      .where('account_id', '=', alice.id)
+      .executeTakeFirst()
     return row?.last_used_at?.getTime()
   }
   const first = nowMs
@@ -53,9 +68,18 @@ test('tokens: unknown, expired and revoked ones say nothing; the last use is not
 
 test('repositories: created with network and outbox row, found in any case, one of each name', async () => {
   const { database: db } = scratch
-  const made = await createRepository(db, { ownerId: alice.id, name: 'Stemma', visibility: 'private', objectFormat: 'sha256', description: 'x' })
+  const made = await createRepository(db, {
+    ownerId: alice.id,
+    name: 'Stemma',
+    visibility: 'private',
+    objectFormat: 'sha256',
+    description: 'x',
+  })
   const { ownerLogin, name, visibility, head, objectFormat, refsVersion, description } = made
-  assert.deepEqual([ownerLogin, name, visibility, head, objectFormat, refsVersion, description], ['Alice', 'Stemma', 'private', 'refs/heads/main', 'sha256', 0, 'x'])
+  assert.deepEqual(
+    [ownerLogin, name, visibility, head, objectFormat, refsVersion, description],
+    ['Alice', 'Stemma', 'private', 'refs/heads/main', 'sha256', 0, 'x'],
+  )
   assert.deepEqual(await findRepository(db.queries, 'ALICE', 'stemma'), made)
   assert.equal(await findRepository(db.queries, 'alice', 'other'), null)
   const networksBefore = await countRows('network')
@@ -63,12 +87,17 @@ test('repositories: created with network and outbox row, found in any case, one 
   await assert.rejects(createRepository(db, { ownerId: alice.id, name: 'a/b', visibility: 'public' }), { code: 'bad-repository-name' })
   assert.equal(await countRows('network'), networksBefore)
   const rows = await db.queries.selectFrom('outbox').selectAll().where('repository_id', '=', made.id).execute()
-  assert.deepEqual(rows.map((row) => row.kind), ['repository.created'])
+  assert.deepEqual(
+    rows.map((row) => row.kind),
+    ['repository.created'],
+  )
 })
 
 test('many at once: one wins each name', async () => {
   const { database: db } = scratch
-  const attempts = await Promise.allSettled(Array.from({ length: 10 }, () => createRepository(db, { ownerId: alice.id, name: 'race', visibility: 'public' })))
+  const attempts = await Promise.allSettled(
+    Array.from({ length: 10 }, () => createRepository(db, { ownerId: alice.id, name: 'race', visibility: 'public' })),
+  )
   assert.equal(attempts.filter((attempt) => attempt.status === 'fulfilled').length, 1)
   for (const attempt of attempts) if (attempt.status === 'rejected') assert.equal(attempt.reason.code, 'repository-exists')
 })
@@ -83,7 +112,10 @@ test('changes: rename, visibility, description, and a HEAD that exists', async (
   assert.equal((await updateRepository(db, id, { name: 'AFTER' }))?.name, 'AFTER')
   await assert.rejects(updateRepository(db, id, { name: 'Taken' }), { code: 'repository-exists' })
   await assert.rejects(updateRepository(db, id, { head: 'refs/heads/dev' }), { code: 'no-such-branch' })
-  await db.queries.insertInto('ref').values({ repository_id: id, name: 'refs/heads/dev', oid: new Uint8Array(20) }).execute()
+  await db.queries
+    .insertInto('ref')
+    .values({ repository_id: id, name: 'refs/heads/dev', oid: new Uint8Array(20) })
+    .execute()
   const moved = await updateRepository(db, id, { head: 'refs/heads/dev' })
   assert.deepEqual([moved?.head, moved?.refsVersion], ['refs/heads/dev', 1])
   assert.equal((await updateRepository(db, id, { head: 'refs/heads/dev' }))?.refsVersion, 1)
@@ -98,15 +130,28 @@ test('deletion: a shared network stays; the last repository takes packs along an
     .returning('id')
     .executeTakeFirstOrThrow()
   const pack = { network_id: parent.networkId, size_bytes: 5000, pack_bytes: 4000, object_count: 1 }
-  await db.queries.insertInto('pack').values([{ ...pack, key: 'pack/ab/1' }, { ...pack, key: 'pack/ab/2' }, { ...pack, tail: new Uint8Array(3) }]).execute()
-  await db.queries.insertInto('ref').values({ repository_id: parent.id, name: 'refs/heads/main', oid: new Uint8Array(20) }).execute()
+  await db.queries
+    .insertInto('pack')
+    .values([
+      { ...pack, key: 'pack/ab/1' },
+      { ...pack, key: 'pack/ab/2' },
+      { ...pack, tail: new Uint8Array(3) },
+    ])
+    .execute()
+  await db.queries
+    .insertInto('ref')
+    .values({ repository_id: parent.id, name: 'refs/heads/main', oid: new Uint8Array(20) })
+    .execute()
   assert.equal(await deleteRepository(db, parent.id), true)
   assert.equal(await deleteRepository(db, parent.id), false)
   assert.deepEqual([await countRows('pack'), await countRows('key_deletion')], [3, 0])
   assert.equal(await deleteRepository(db, fork.id as typeof parent.id), true)
   assert.equal(await countRows('pack'), 0)
   const keys = await db.queries.selectFrom('key_deletion').selectAll().orderBy('key').execute()
-  assert.deepEqual(keys.map((row) => row.key), ['pack/ab/1', 'pack/ab/2'])
+  assert.deepEqual(
+    keys.map((row) => row.key),
+    ['pack/ab/1', 'pack/ab/2'],
+  )
   assert.ok(keys.every((row) => row.not_before.getTime() > Date.now() + 3_600_000))
 })
 
@@ -115,7 +160,11 @@ test('deletion waits for a push under way, and takes its pack along', async () =
   const { id, networkId } = await createRepository(db, { ownerId: alice.id, name: 'busy', visibility: 'public' })
   let deletion: Promise<boolean> | undefined
   await db.transaction(async (tx) => {
-    await tx.updateTable('repository').set((set) => ({ refs_version: set('refs_version', '+', 1) })).where('id', '=', id).execute()
+    await tx
+      .updateTable('repository')
+      .set((set) => ({ refs_version: set('refs_version', '+', 1) }))
+      .where('id', '=', id)
+      .execute()
     deletion = deleteRepository(db, id)
     await sleep(100)
     await tx.insertInto('pack').values({ network_id: networkId, key: 'pack/cd/1', size_bytes: 1, pack_bytes: 1, object_count: 1 }).execute()
@@ -142,6 +191,9 @@ test('lists: sorted, paged without gaps, filtered', async () => {
 })
 
 async function countRows(table: 'network' | 'pack' | 'key_deletion'): Promise<number> {
-  const row = await scratch.database.queries.selectFrom(table).select((select) => select.fn.countAll<number>().as('count')).executeTakeFirstOrThrow()
+  const row = await scratch.database.queries
+    .selectFrom(table)
+    .select((select) => select.fn.countAll<number>().as('count'))
+    .executeTakeFirstOrThrow()
   return row.count
 }

@@ -33,7 +33,8 @@ export async function createAccount(db: Database, options: { readonly login: str
       .values({ login: options.login, is_admin: options.isAdmin ?? false })
       .execute()
   } catch (error) {
-    if (sqlState(error) === '23505') throw new InputError('account-exists', `There is an account '${options.login}' already`, { cause: error })
+    if (sqlState(error) === '23505')
+      throw new InputError('account-exists', `There is an account '${options.login}' already`, { cause: error })
     throw error
   }
   const account = await findAccount(db.queries, options.login)

@@ -4,8 +4,19 @@ import type { AccountId, Identity } from './identity.ts'
 import { type Action, actions, may, type Resource } from './may.ts'
 
 const owner = 1 as AccountId
-const account = (accountId: number, isAdmin = false): Identity => ({ kind: 'account', accountId: accountId as AccountId, login: 'x', isAdmin, tokenId: 1 })
-const callers: Record<string, Identity> = { anonymous: { kind: 'anonymous' }, stranger: account(2), owner: account(1), admin: account(3, true) }
+const account = (accountId: number, isAdmin = false): Identity => ({
+  kind: 'account',
+  accountId: accountId as AccountId,
+  login: 'x',
+  isAdmin,
+  tokenId: 1,
+})
+const callers: Record<string, Identity> = {
+  anonymous: { kind: 'anonymous' },
+  stranger: account(2),
+  owner: account(1),
+  admin: account(3, true),
+}
 const resources: Record<string, Resource> = {
   public: { kind: 'repository', ownerId: owner, visibility: 'public' },
   private: { kind: 'repository', ownerId: owner, visibility: 'private' },

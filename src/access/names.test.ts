@@ -27,7 +27,20 @@ test('the token in an Authorization header', () => {
   const sent = ['Bearer stm_1', 'bearer  stm_1', 'token stm_1', basic('admin:stm_1'), basic(':stm_1'), basic('someone else:stm_1')]
   for (const header of sent) assert.deepEqual(tokenOf(header), { token: 'stm_1' }, header)
   assert.deepEqual(tokenOf(basic('a:b:c')), { token: 'b:c' })
-  const odd = ['', ' ', 'Bearer', 'Bearer ', 'Bearer a b', 'Digest x', basic(''), basic(':'), basic('admin:'), basic('stm_1'), 'Basic %%%', 'stm_1']
+  const odd = [
+    '',
+    ' ',
+    'Bearer',
+    'Bearer ',
+    'Bearer a b',
+    'Digest x',
+    basic(''),
+    basic(':'),
+    basic('admin:'),
+    basic('stm_1'),
+    'Basic %%%',
+    'stm_1',
+  ]
   for (const header of odd) assert.equal(tokenOf(header), 'malformed', header)
   fc.assert(fc.property(fc.string(), (header) => void tokenOf(header)))
 })

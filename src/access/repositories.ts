@@ -38,7 +38,11 @@ export async function findRepositoryById(queries: Queries, id: RepositoryId): Pr
 }
 
 /** Owner and repository by one query, whichever of them exist: a missing repository takes as long as a hidden one. */
-export async function findTarget(queries: Queries, owner: string, name: string): Promise<{ ownerId: AccountId; repository: Repository | null } | null> {
+export async function findTarget(
+  queries: Queries,
+  owner: string,
+  name: string,
+): Promise<{ ownerId: AccountId; repository: Repository | null } | null> {
   const row = await queries
     .selectFrom('account')
     .leftJoin('repository', (join) => join.onRef('repository.owner_id', '=', 'account.id').on(sameName(name)))
@@ -130,7 +134,12 @@ function nameTaken(error: unknown): unknown {
 }
 
 /** A row for the rooms above, in the transaction of the act. */
-export async function tell(tx: Queries, kind: string, repositoryId: number, payload: Record<string, string | number | null>): Promise<void> {
+export async function tell(
+  tx: Queries,
+  kind: string,
+  repositoryId: number,
+  payload: Record<string, string | number | null>,
+): Promise<void> {
   await tx
     .insertInto('outbox')
     .values({ kind, repository_id: repositoryId, payload: JSON.stringify(payload) })

@@ -26,7 +26,10 @@ const sortColumns = {
 export async function listRepositories(queries: Queries, options: ListOptions): Promise<{ repositories: Repository[]; total: number }> {
   const { ownerId, visibility, direction } = options
   let rows = repositoryRows(queries).where('repository.owner_id', '=', ownerId)
-  let count = queries.selectFrom('repository').select((select) => select.fn.countAll<number>().as('total')).where('owner_id', '=', ownerId)
+  let count = queries
+    .selectFrom('repository')
+    .select((select) => select.fn.countAll<number>().as('total'))
+    .where('owner_id', '=', ownerId)
   if (visibility) {
     rows = rows.where('repository.visibility', '=', visibility)
     count = count.where('visibility', '=', visibility)

@@ -5,7 +5,12 @@ import { originOf } from './documents.ts'
 import type { ApiOptions } from './index.ts'
 
 const tags = ['Meta']
-const RootJson = Type.Object({ current_user_url: Type.String(), repository_url: Type.String(), user_url: Type.String(), user_repositories_url: Type.String() })
+const RootJson = Type.Object({
+  current_user_url: Type.String(),
+  repository_url: Type.String(),
+  user_url: Type.String(),
+  user_repositories_url: Type.String(),
+})
 const MetaJson = Type.Object({ verifiable_password_authentication: Type.Boolean(), installed_version: Type.String() })
 
 export function registerMeta(routes: Routes, options: ApiOptions): void {

@@ -13,7 +13,9 @@ test('numbers are drawn into their range', () => {
 test('links lead to the neighbours and ends, and keep the query', () => {
   const relations = (page: number, total: number) => {
     const header = linkHeader(url, { page, perPage: 2 }, total)
-    return header?.split(', ').map((link) => link.replace(/^<(.*)>; rel="(.*)"$/, (_all, to, relation) => `${relation} ${new URL(to).searchParams.get('page')}`))
+    return header
+      ?.split(', ')
+      .map((link) => link.replace(/^<(.*)>; rel="(.*)"$/, (_all, to, relation) => `${relation} ${new URL(to).searchParams.get('page')}`))
   }
   assert.equal(linkHeader(url, { page: 1, perPage: 2 }, 2), null)
   assert.equal(linkHeader(url, { page: 1, perPage: 2 }, 0), null)

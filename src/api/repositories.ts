@@ -63,10 +63,14 @@ export function registerRepositories(routes: Routes, options: ApiOptions): void 
   })
 
   const deletion = { tags, params: RepositoryParams, response: { 204: Type.Null(), ...errors } }
-  routes.delete('/repos/:owner/:repo', { config: { access: onRepository('repository:administer') }, schema: deletion }, async (request, reply) => {
-    if (!(await deleteRepository(db, repositoryOf(request).id))) throw notFound()
-    return reply.code(204).send(null)
-  })
+  routes.delete(
+    '/repos/:owner/:repo',
+    { config: { access: onRepository('repository:administer') }, schema: deletion },
+    async (request, reply) => {
+      if (!(await deleteRepository(db, repositoryOf(request).id))) throw notFound()
+      return reply.code(204).send(null)
+    },
+  )
 }
 
 function changeOf(body: Static<typeof RepositoryChangeJson>): RepositoryChange {

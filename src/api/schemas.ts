@@ -69,7 +69,11 @@ export const ErrorJson = Type.Object({
 // No control characters: PostgreSQL's text holds no NUL, and nobody's terminal wants the others.
 const description = nullable(Type.String({ maxLength: 350, pattern: '^[^\\u0000-\\u001f\\u007f]*$' }))
 // As strict as needed to be kept; that the branch exists is asked of the database. Git's rules: git-check-ref-format(1).
-const branch = Type.String({ minLength: 1, maxLength: 255, pattern: '^(?![/.-])(?!.*(?:\\.\\.|//|@\\{|\\.lock$|[/.]$))[^\\u0000-\\u0020\\u007f~^:?*\\[\\\\]+$' })
+const branch = Type.String({
+  minLength: 1,
+  maxLength: 255,
+  pattern: '^(?![/.-])(?!.*(?:\\.\\.|//|@\\{|\\.lock$|[/.]$))[^\\u0000-\\u0020\\u007f~^:?*\\[\\\\]+$',
+})
 const name = Type.String({ minLength: 1 })
 const visibility = oneOf('public', 'private')
 
@@ -103,7 +107,9 @@ export const OwnListQuery = Type.Object({
   ...order,
   type: Type.Optional(oneOf('all', 'owner', 'public', 'private', 'member')),
   visibility: Type.Optional(oneOf('all', 'public', 'private')),
-  affiliation: Type.Optional(Type.String({ pattern: '^(?:owner|collaborator|organization_member)(?:,(?:owner|collaborator|organization_member))*$' })),
+  affiliation: Type.Optional(
+    Type.String({ pattern: '^(?:owner|collaborator|organization_member)(?:,(?:owner|collaborator|organization_member))*$' }),
+  ),
 })
 
 export const ListQuery = Type.Object({ ...paging, ...order, type: Type.Optional(oneOf('all', 'owner', 'member')) })

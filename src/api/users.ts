@@ -1,7 +1,17 @@
 // /user, /users/{login}, and their lists of repositories (GitHub REST "Users", "Repositories").
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import Type, { type Static } from 'typebox'
-import { type Account, accountOf, callerOf, listRepositories, may, networkSizes, onAccount, onSelf, type Visibility } from '../access/index.ts'
+import {
+  type Account,
+  accountOf,
+  callerOf,
+  listRepositories,
+  may,
+  networkSizes,
+  onAccount,
+  onSelf,
+  type Visibility,
+} from '../access/index.ts'
 import { type Routes, validationFailed } from '../http/index.ts'
 import { originOf, ownerJson, repositoryJson, timeJson } from './documents.ts'
 import type { ApiOptions } from './index.ts'
@@ -14,7 +24,9 @@ const errors = { 401: ErrorJson, 404: ErrorJson, 422: ErrorJson }
 
 export function registerUsers(routes: Routes, options: ApiOptions): void {
   const own = { tags, response: { 200: UserJson, 401: ErrorJson } }
-  routes.get('/user', { config: { access: onSelf('self:read') }, schema: own }, async (request) => userJson(options, request, accountOf(request), true))
+  routes.get('/user', { config: { access: onSelf('self:read') }, schema: own }, async (request) =>
+    userJson(options, request, accountOf(request), true),
+  )
 
   const other = { tags, params: LoginParams, response: { 200: UserJson, ...errors } }
   routes.get('/users/:login', { config: { access: onAccount('account:read') }, schema: other }, async (request) =>
@@ -34,13 +46,22 @@ export function registerUsers(routes: Routes, options: ApiOptions): void {
     return list(options, request, reply, { account: accountOf(request), visibility, query })
   })
 
-  const otherList = { tags: listTags, params: LoginParams, querystring: ListQuery, response: { 200: Type.Array(RepositoryJson), ...errors } }
+  const otherList = {
+    tags: listTags,
+    params: LoginParams,
+    querystring: ListQuery,
+    response: { 200: Type.Array(RepositoryJson), ...errors },
+  }
   routes.get('/users/:login/repos', { config: { access: onAccount('account:read') }, schema: otherList }, async (request, reply) => {
     const { query } = request
     if (query.type === 'member') return []
     const account = accountOf(request)
     const seesPrivate = may(request.identity, 'repository:read', { kind: 'repository', ownerId: account.id, visibility: 'private' })
-    return list(options, request, reply, { account, visibility: seesPrivate ? undefined : 'public', query: { sort: 'full_name', ...query } })
+    return list(options, request, reply, {
+      account,
+      visibility: seesPrivate ? undefined : 'public',
+      query: { sort: 'full_name', ...query },
+    })
   })
 }
 
@@ -50,7 +71,12 @@ interface ListRequest {
   readonly query: Static<typeof ListQuery> | Static<typeof OwnListQuery>
 }
 
-async function list({ db, publicUrl }: ApiOptions, request: FastifyRequest, reply: FastifyReply, wanted: ListRequest): Promise<RepositoryJson[]> {
+async function list(
+  { db, publicUrl }: ApiOptions,
+  request: FastifyRequest,
+  reply: FastifyReply,
+  wanted: ListRequest,
+): Promise<RepositoryJson[]> {
   const { account, visibility, query } = wanted
   const page = pageOf(query)
   const sort = query.sort ?? 'full_name'

@@ -80,7 +80,7 @@ export class FilesystemBucket implements Bucket {
     this.requests.gets++
     this.requests.bytesOut += range.sizeBytes
     try {
-      const bytes = new Uint8Array(range.sizeBytes)
+      const bytes = new Uint8Array(Buffer.allocUnsafeSlow(range.sizeBytes).buffer)
       const got = this.#files.read(this.#path(key), range.offset, bytes)
       if (got < bytes.length) throw shortValue(key, range, range.offset + got)
       return bytes

@@ -75,8 +75,7 @@ async function advertise(room: GitRoom, request: FastifyRequest, reply: FastifyR
   return reply
     .type(`application/x-${service}-advertisement`)
     .header('cache-control', 'no-cache, max-age=0, must-revalidate')
-    .serializer((body: Uint8Array) => body as Buffer)
-    .send(bytes)
+    .send(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength))
 }
 
 function assertType(request: FastifyRequest, service: Service): void {

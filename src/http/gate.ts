@@ -40,7 +40,11 @@ declare module 'fastify' {
 }
 
 /** Called at registration: throws, so that a server with an undeclared route doesn't start. */
-export function assertDeclared(gate: Gate, route: { readonly method: unknown; readonly url: string }, access: RouteAccess | undefined): void {
+export function assertDeclared(
+  gate: Gate,
+  route: { readonly method: unknown; readonly url: string },
+  access: RouteAccess | undefined,
+): void {
   const name = `${String(route.method)} ${route.url}`
   if (access === undefined) throw new Error(`route ${name} declares no access: give config.access an action and a resource, or 'public'`)
   if (access === 'public') return

@@ -8,7 +8,17 @@ import type { FastifyRequest } from 'fastify'
 import { pino } from 'pino'
 import Type from 'typebox'
 import { CorruptError, InputError, systemRandomness, UnavailableError } from '../base/index.ts'
-import { type Gate, type HttpLimits, type Listener, makeListener, plainForm, requestBody, type RoomOptions, type Routes, type Verdict } from './index.ts'
+import {
+  type Gate,
+  type HttpLimits,
+  type Listener,
+  makeListener,
+  plainForm,
+  requestBody,
+  type RoomOptions,
+  type Routes,
+  type Verdict,
+} from './index.ts'
 
 const open: Listener[] = []
 after(() => Promise.all(open.map((listener) => listener.close())))
@@ -49,7 +59,10 @@ function listenerWith(register: (routes: Routes) => void, setup: Setup = {}) {
 test('a route that declares nothing, or an unknown action, stops the start', async () => {
   await assert.rejects(listenerWith((routes) => routes.get('/x', async () => 'x')).listener.ready(), /GET \/x declares no access/)
   const unknown = { config: { access: { action: 'thing:paint', resource: () => null } } }
-  await assert.rejects(listenerWith((routes) => routes.get('/x', unknown, async () => 'x')).listener.ready(), /unknown action 'thing:paint'/)
+  await assert.rejects(
+    listenerWith((routes) => routes.get('/x', unknown, async () => 'x')).listener.ready(),
+    /unknown action 'thing:paint'/,
+  )
 })
 
 test('the gate is asked before every handler, with what the route declares', async () => {
@@ -64,7 +77,12 @@ test('the gate is asked before every handler, with what the route declares', asy
   assert.equal((await listener.inject({ url: '/read', method: 'HEAD' })).body, '')
   assert.deepEqual(gate.calls, ['null', 'thing:read', 'thing:read', 'thing:write', 'thing:read'])
   assert.deepEqual(listener.routes.map((route) => `${route.method} ${route.url}`).sort(), [
-    ...['GET /either', 'GET /open', 'GET /read', 'HEAD /either', 'HEAD /open', 'HEAD /read'],
+    'GET /either',
+    'GET /open',
+    'GET /read',
+    'HEAD /either',
+    'HEAD /open',
+    'HEAD /read',
   ])
 })
 
@@ -102,7 +120,10 @@ test('errors become answers in one place, and say nothing of the inside', async 
     }
   })
   const answers = await Promise.all(Object.keys(errors).map((url) => listener.inject({ url })))
-  assert.deepEqual(answers.map((answer) => answer.statusCode), [400, 503, 500, 500])
+  assert.deepEqual(
+    answers.map((answer) => answer.statusCode),
+    [400, 503, 500, 500],
+  )
   assert.equal(answers[1]?.headers['retry-after'], '5')
   assert.ok(answers.every((answer) => !answer.body.includes('inside') && answer.headers['x-request-id']))
   const alarms = lines.map((line) => JSON.parse(line)).filter((line) => line.alarm)
@@ -122,7 +143,10 @@ test('no header, query string or body is logged', async () => {
   await fetch(`${url}/missing?token=${secret}`, { headers })
   await fetch(`${url}/a%2fb?token=${secret}`, { headers })
   assert.equal(lines.filter((line) => line.includes('answered')).length >= 3, true)
-  assert.ok(lines.every((line) => !line.includes(secret)), lines.join(''))
+  assert.ok(
+    lines.every((line) => !line.includes(secret)),
+    lines.join(''),
+  )
 })
 
 test('unknown paths, wrong methods, OPTIONS, and paths with two readings', async () => {
@@ -153,8 +177,13 @@ test('JSON bodies: any content type, no coercion, faults by field, size and time
   const post = (body: string, type = 'application/x-www-form-urlencoded') =>
     listener.inject({ method: 'POST', url: '/x', body, headers: { 'content-type': type } })
   assert.equal((await post('{"name":"ab"}')).statusCode, 200)
-  const statuses = await Promise.all(['{"name":1}', '{"name":"ab","isOn":"true"}', '{', 'null', '', `"${'x'.repeat(200)}"`].map((body) => post(body)))
-  assert.deepEqual(statuses.map((answer) => answer.statusCode), [422, 422, 400, 422, 422, 413])
+  const statuses = await Promise.all(
+    ['{"name":1}', '{"name":"ab","isOn":"true"}', '{', 'null', '', `"${'x'.repeat(200)}"`].map((body) => post(body)),
+  )
+  assert.deepEqual(
+    statuses.map((answer) => answer.statusCode),
+    [422, 422, 400, 422, 422, 413],
+  )
   const url = new URL(await start())
   const slow = exchange(Number(url.port), 'POST /x HTTP/1.1\r\nHost: h\r\nContent-Length: 50\r\n\r\n{')
   assert.match(await slow, /^HTTP\/1.1 408 /)

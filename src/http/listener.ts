@@ -3,7 +3,14 @@
 // two ways, no header or query string in the log.
 import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
-import fastify, { LogController, type FastifyInstance, type FastifyReply, type FastifyRequest, type InjectOptions, type LightMyRequestResponse } from 'fastify'
+import fastify, {
+  LogController,
+  type FastifyInstance,
+  type FastifyReply,
+  type FastifyRequest,
+  type InjectOptions,
+  type LightMyRequestResponse,
+} from 'fastify'
 import type { Log, Randomness } from '../base/index.ts'
 import { Connections } from './connections.ts'
 import { admit, assertDeclared, type Gate } from './gate.ts'
@@ -98,7 +105,9 @@ function makeApp(options: ListenerOptions, limits: HttpLimits): Routes {
     loggerInstance: options.log.child({}, { serializers: { req: requestFacts } }),
     logController: new LogController({ disableRequestLogging: true }), // it would log whole URLs
     genReqId: () => options.randomness.uuid(),
-    trustProxy: Array.isArray(options.trustProxy) ? [...options.trustProxy] : ((options.trustProxy as boolean | string | undefined) ?? false),
+    trustProxy: Array.isArray(options.trustProxy)
+      ? [...options.trustProxy]
+      : ((options.trustProxy as boolean | string | undefined) ?? false),
     bodyLimit: limits.jsonBodyBytes,
     forceCloseConnections: 'idle',
     http: { maxHeaderSize: limits.headerBytes, connectionsCheckingInterval: Math.min(5000, limits.headerTimeoutMs) },
@@ -145,7 +154,8 @@ function prepareRoom(scope: Routes, room: RoomOptions, gate: Gate, limits: HttpL
 
 function parseJson(request: FastifyRequest, text: string): unknown {
   const encoding = request.headers['content-encoding'] ?? 'identity'
-  if (encoding !== 'identity') throw new Refusal(415, 'unsupported-encoding', `Content-Encoding '${encoding.slice(0, 40)}' is not supported here`)
+  if (encoding !== 'identity')
+    throw new Refusal(415, 'unsupported-encoding', `Content-Encoding '${encoding.slice(0, 40)}' is not supported here`)
   try {
     // `__proto__` as a member name is dropped: no handler expects it, and a careless copy of it would be an attack.
     return JSON.parse(text, (name, value: unknown) => (name === '__proto__' ? undefined : value))
@@ -168,7 +178,13 @@ function timeBodies(scope: Routes, timeoutMs: number): void {
   scope.addHook('onResponse', stop)
 }
 
-function sendProblem(error: unknown, request: FastifyRequest, reply: FastifyReply, form: ProblemForm, statusOf: Readonly<Record<string, number>>) {
+function sendProblem(
+  error: unknown,
+  request: FastifyRequest,
+  reply: FastifyReply,
+  form: ProblemForm,
+  statusOf: Readonly<Record<string, number>>,
+) {
   const problem = problemOf(error, statusOf)
   if (problem.status >= 500) {
     const words = problem.alarm ? 'ALARM: stored data is wrong' : `answered ${problem.status}`
@@ -208,7 +224,9 @@ function answerMalformed(error: NodeJS.ErrnoException, socket: Socket): void {
     return
   }
   const [status, reason] = malformedStatus(error.code)
-  socket.end(`HTTP/1.1 ${status} ${reason}\r\nContent-Type: text/plain\r\nContent-Length: ${reason.length + 1}\r\nConnection: close\r\n\r\n${reason}\n`)
+  socket.end(
+    `HTTP/1.1 ${status} ${reason}\r\nContent-Type: text/plain\r\nContent-Length: ${reason.length + 1}\r\nConnection: close\r\n\r\n${reason}\n`,
+  )
 }
 
 function malformedStatus(code: string | undefined): [number, string] {

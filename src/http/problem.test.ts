@@ -22,11 +22,17 @@ test('each family of errors has its status, and only the client’s own mistakes
 
 test('a refusal keeps what it was given', () => {
   const problem = problemOf(new Refusal(405, 'wrong-method', 'no', { headers: { allow: 'GET' }, details: [1] }))
-  assert.deepEqual({ ...problem }, { status: 405, code: 'wrong-method', message: 'no', headers: { allow: 'GET' }, details: [1], alarm: false })
+  assert.deepEqual(
+    { ...problem },
+    { status: 405, code: 'wrong-method', message: 'no', headers: { allow: 'GET' }, details: [1], alarm: false },
+  )
 })
 
 test('the plain form is JSON unless text is asked for', () => {
   const problem = problemOf(new Refusal(404, 'not-found', 'Not Found'))
   const form = (accept?: string) => plainForm(problem, { headers: { accept } } as unknown as FastifyRequest).type.split(';')[0]
-  assert.deepEqual([form(), form('*/*'), form('application/json'), form('text/html,*/*')], [...Array(3).fill('application/json'), 'text/plain'])
+  assert.deepEqual(
+    [form(), form('*/*'), form('application/json'), form('text/html,*/*')],
+    [...Array(3).fill('application/json'), 'text/plain'],
+  )
 })

@@ -10,7 +10,12 @@ export class Refusal extends Error {
   readonly code: string
   readonly details: readonly unknown[] | undefined
   readonly headers: Readonly<Record<string, string>>
-  constructor(status: number, code: string, message: string, more: { details?: readonly unknown[]; headers?: Record<string, string> } = {}) {
+  constructor(
+    status: number,
+    code: string,
+    message: string,
+    more: { details?: readonly unknown[]; headers?: Record<string, string> } = {},
+  ) {
     super(message)
     this.status = status
     this.code = code
@@ -52,7 +57,11 @@ const inputStatus: Readonly<Record<string, number>> = {
 const frameworkCodes: Readonly<Record<string, { status: number; code: string; message: string }>> = {
   FST_ERR_CTP_BODY_TOO_LARGE: { status: 413, code: 'too-large', message: 'The request body is too large' },
   FST_ERR_CTP_INVALID_MEDIA_TYPE: { status: 415, code: 'unsupported-type', message: 'This content type is not taken here' },
-  FST_ERR_CTP_INVALID_CONTENT_LENGTH: { status: 400, code: 'bad-length', message: 'The request body is not as long as Content-Length says' },
+  FST_ERR_CTP_INVALID_CONTENT_LENGTH: {
+    status: 400,
+    code: 'bad-length',
+    message: 'The request body is not as long as Content-Length says',
+  },
   FST_ERR_CTP_EMPTY_JSON_BODY: { status: 400, code: 'bad-json', message: 'Problems parsing JSON' },
   FST_ERR_CTP_INVALID_JSON_BODY: { status: 400, code: 'bad-json', message: 'Problems parsing JSON' },
   FST_ERR_BAD_URL: { status: 400, code: 'bad-path', message: 'The path is malformed' },

@@ -24,6 +24,9 @@ export function methodsAt(routes: readonly RouteFacts[], path: string): string[]
 
 // `:name` is at least one character of one segment, `*` is anything; `:name.git` keeps its literal tail.
 function patternOf(url: string): RegExp {
-  const source = url.replace(/[.+?^${}()|[\]\\]/g, '\\$&').replace(/:\w+/g, '[^/]+').replace(/\*/g, '.*')
+  const source = url
+    .replace(/[.+?^${}()|[\]\\]/g, '\\$&')
+    .replace(/:\w+/g, '[^/]+')
+    .replace(/\*/g, '.*')
   return new RegExp(`^${source}$`)
 }

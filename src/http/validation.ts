@@ -1,6 +1,6 @@
 // TypeBox schemas as Fastify's validators, and the type provider that gives handlers the schemas' types.
 // Bodies are taken as they are; parameters and query strings, which are text, are converted first.
-import type { FastifyTypeProvider, RouteGenericInterface } from 'fastify'
+import type { FastifyTypeProvider } from 'fastify'
 import type { Static, TSchema } from 'typebox'
 import { Compile } from 'typebox/compile'
 import { Refusal } from './problem.ts'
@@ -29,7 +29,8 @@ export function compileValidator({ schema, httpPart }: { schema: unknown; httpPa
   const validator = Compile(schema as TSchema)
   const isText = httpPart === 'querystring' || httpPart === 'params'
   return (data) => {
-    const value: unknown = isText ? validator.Convert(data ?? {}) : data
+    // No body at all is taken for an empty one, so that what is told is which fields are missing.
+    const value: unknown = isText ? validator.Convert(data ?? {}) : (data ?? {})
     if (validator.Check(value)) return { value }
     return { error: validationFailed(faultsOf(validator.Errors(value))) }
   }

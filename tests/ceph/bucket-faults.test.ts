@@ -121,7 +121,7 @@ test('a bucket that never answers ends in UnavailableError, in bounded time, and
 })
 
 test('random work under all faults: acknowledged is whole, the rest can be swept', async () => {
-  await behindProxy({ probability: 0.3, mostDelayMs: 20 }, async (bucket, proxy) => {
+  await behindProxy({ probability: 0.5, mostDelayMs: 20 }, async (bucket, proxy) => {
     const random = new Seeded(seed)
     const failed: Key[] = []
     const work = async (at: number): Promise<void> => {

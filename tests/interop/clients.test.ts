@@ -51,7 +51,10 @@ for (const [n, name] of names.entries()) {
       const tip = await git.read(['rev-parse', 'main'], { cwd: work })
       assert.equal(await git.read(['rev-parse', 'HEAD'], { cwd: copy }), tip)
       await git.run(['fsck', '--strict'], { cwd: copy })
-      assert.equal(await git.read(['rev-list', '--count', 'HEAD'], { cwd: copy }), await git.read(['rev-list', '--count', 'main'], { cwd: work }))
+      assert.equal(
+        await git.read(['rev-list', '--count', 'HEAD'], { cwd: copy }),
+        await git.read(['rev-list', '--count', 'main'], { cwd: work }),
+      )
 
       const later = await git.commit(work, { [`later-${name}.txt`]: `${name}\n` }, `later ${name}`)
       const pushUrl = onPeer ? url : host.server.repositoryUrl('interop')

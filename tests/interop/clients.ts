@@ -56,15 +56,25 @@ export function gitClient(git: Git, version: '0' | '1' | '2'): Client {
  */
 export function jgitClient(git: Git): Client {
   const jars = '/usr/share/java'
-  const wanted = /^(org\.eclipse\.jgit(\.(archive|http\.apache|lfs|lfs\.server|pgm|ui|http\.server))?|args4j|commons-(codec|compress|logging)|gson|httpc(lient|ore)|javaewah|jsch|slf4j-(api|nop)|xz)\.jar$/
+  const wanted =
+    /^(org\.eclipse\.jgit(\.(archive|http\.apache|lfs|lfs\.server|pgm|ui|http\.server))?|args4j|commons-(codec|compress|logging)|gson|httpc(lient|ore)|javaewah|jsch|slf4j-(api|nop)|xz)\.jar$/
   const jgit = (args: readonly string[], folder?: string): Promise<string> => {
-    const path = readdirSync(jars).filter((name) => wanted.test(name)).map((name) => join(jars, name)).join(':')
-    return must('java', ['-cp', path, `-Duser.home=${git.home}`, 'org.eclipse.jgit.pgm.Main', ...args], { HOME: git.home, LC_ALL: 'C.UTF-8' }, folder)
+    const path = readdirSync(jars)
+      .filter((name) => wanted.test(name))
+      .map((name) => join(jars, name))
+      .join(':')
+    return must(
+      'java',
+      ['-cp', path, `-Duser.home=${git.home}`, 'org.eclipse.jgit.pgm.Main', ...args],
+      { HOME: git.home, LC_ALL: 'C.UTF-8' },
+      folder,
+    )
   }
   return {
     name: 'jgit',
     protocol: 'v0',
-    version: async () => (existsSync(join(jars, 'org.eclipse.jgit.pgm.jar')) ? (await jgit(['version'])).replace('jgit version ', '') : null),
+    version: async () =>
+      existsSync(join(jars, 'org.eclipse.jgit.pgm.jar')) ? (await jgit(['version'])).replace('jgit version ', '') : null,
     clone: async (url, folder, login) => void (await jgit(['clone', withLogin(url, login), folder])),
     fetch: async (url, folder, login) => {
       await git.run(['config', 'remote.there.url', withLogin(url, login)], { cwd: folder })
@@ -79,7 +89,10 @@ export function jgitClient(git: Git): Client {
 
 export function pythonClient(git: Git, name: 'dulwich' | 'pygit2'): Client {
   const run = (action: string, url: string, folder: string, login: Login): Promise<string> =>
-    must('/usr/bin/python3', [join(import.meta.dirname, `${name}-client.py`), action, url, folder, login.username, login.password], { HOME: git.home, LC_ALL: 'C.UTF-8' })
+    must('/usr/bin/python3', [join(import.meta.dirname, `${name}-client.py`), action, url, folder, login.username, login.password], {
+      HOME: git.home,
+      LC_ALL: 'C.UTF-8',
+    })
   const versionOf = name === 'dulwich' ? "'.'.join(map(str, m.__version__))" : "m.__version__ + ' (libgit2 ' + m.LIBGIT2_VERSION + ')'"
   return {
     name,

@@ -12,7 +12,13 @@ after(async () => await api?.close())
 
 const quiet = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} }
 function octokit(auth?: string): Octokit {
-  return new Octokit({ ...(auth === undefined ? {} : { auth }), baseUrl: `${api.url}/api/v3`, retry: { enabled: false }, throttle: { enabled: false }, log: quiet })
+  return new Octokit({
+    ...(auth === undefined ? {} : { auth }),
+    baseUrl: `${api.url}/api/v3`,
+    retry: { enabled: false },
+    throttle: { enabled: false },
+    log: quiet,
+  })
 }
 
 interface ErrorBody {
@@ -40,7 +46,10 @@ test('create, get, list, change, rename, delete', async () => {
   const { status, data, headers } = await rest.repos.createForAuthenticatedUser({ name: 'Hello', description: 'first', private: true })
   assert.equal(status, 201)
   assert.equal(headers.location, `${api.url}/api/v3/repos/Olive/Hello`)
-  assert.deepEqual([data.full_name, data.private, data.visibility, data.default_branch, data.description, data.size], ['Olive/Hello', true, 'private', 'main', 'first', 0])
+  assert.deepEqual(
+    [data.full_name, data.private, data.visibility, data.default_branch, data.description, data.size],
+    ['Olive/Hello', true, 'private', 'main', 'first', 0],
+  )
   assert.equal(data.clone_url, `${api.url}/Olive/Hello.git`)
   assert.match(data.created_at ?? '', /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$/)
   assert.deepEqual([data.owner.login, data.permissions], ['Olive', { admin: true, push: true, pull: true }])
@@ -69,12 +78,16 @@ test('lists: Octokit follows the Link header through every page', async () => {
   const names = Array.from({ length: 25 }, (_, index) => `r${String(index).padStart(2, '0')}`)
   for (const name of names) await rest.repos.createForAuthenticatedUser({ name, private: name > 'r19' })
   const all = await paginate(rest.repos.listForAuthenticatedUser, { per_page: 7 })
-  assert.deepEqual(all.map((repository) => repository.name), names)
+  assert.deepEqual(
+    all.map((repository) => repository.name),
+    names,
+  )
   const first = await rest.repos.listForAuthenticatedUser({ per_page: 7 })
   assert.equal(first.data.length, 7)
   assert.match(first.headers.link ?? '', /page=2>; rel="next", .*page=4>; rel="last"/)
   assert.equal((await rest.repos.listForAuthenticatedUser({ per_page: 1000 })).data.length, 25)
-  const of = async (query: Parameters<typeof rest.repos.listForAuthenticatedUser>[0]) => (await rest.repos.listForAuthenticatedUser(query)).data.map((item) => item.name)
+  const of = async (query: Parameters<typeof rest.repos.listForAuthenticatedUser>[0]) =>
+    (await rest.repos.listForAuthenticatedUser(query)).data.map((item) => item.name)
   assert.deepEqual(await of({ type: 'private' }), names.slice(20))
   assert.deepEqual(await of({ visibility: 'public', per_page: 2, page: 2 }), ['r02', 'r03'])
   assert.deepEqual(await of({ sort: 'created', per_page: 2 }), ['r24', 'r23'])
@@ -82,8 +95,14 @@ test('lists: Octokit follows the Link header through every page', async () => {
   assert.deepEqual([await of({ type: 'member' }), await of({ affiliation: 'collaborator' }), await of({ page: 99 })], [[], [], []])
   assert.equal((await refused(of({ type: 'owner', visibility: 'all' }))).status, 422)
   assert.equal((await refused(of({ sort: 'size' as 'created' }))).status, 422)
-  const seen = async (auth?: string) => (await octokit(auth).paginate(rest.repos.listForUser, { username: 'sam' })).length
-  assert.deepEqual([await seen(), await seen(api.owner.token), await seen(api.stranger.token), await seen(api.admin.token)], [20, 20, 25, 25])
+  const seen = async (auth?: string) => {
+    const client = octokit(auth)
+    return (await client.paginate(client.rest.repos.listForUser, { username: 'sam' })).length
+  }
+  assert.deepEqual(
+    [await seen(), await seen(api.owner.token), await seen(api.stranger.token), await seen(api.admin.token)],
+    [20, 20, 25, 25],
+  )
 })
 
 test('object_format is our own field', async () => {
@@ -91,7 +110,10 @@ test('object_format is our own field', async () => {
   const made = await request('POST /user/repos', { name: 'long-ids', object_format: 'sha256' } as { name: string })
   assert.equal((made.data as { object_format?: string }).object_format, 'sha256')
   const { body } = await refused(request('POST /user/repos', { name: 'odd', object_format: 'md5' } as { name: string }))
-  assert.deepEqual([body.message, body.errors?.[0]?.resource, body.errors?.[0]?.field, body.errors?.[0]?.code], ['Validation Failed', 'Repository', 'object_format', 'invalid'])
+  assert.deepEqual(
+    [body.message, body.errors?.[0]?.resource, body.errors?.[0]?.field, body.errors?.[0]?.code],
+    ['Validation Failed', 'Repository', 'object_format', 'invalid'],
+  )
 })
 
 test('the default branch must exist', async () => {
@@ -103,7 +125,10 @@ test('the default branch must exist', async () => {
   for (const name of ['', 'a..b', '/a', 'a/', 'a b', 'a\u0000', '-a', '.a', 'a.lock', 'a@{1', 'x'.repeat(300)]) {
     assert.equal((await refused(rest.repos.update({ ...place, default_branch: name }))).status, 422, JSON.stringify(name))
   }
-  await api.db.queries.insertInto('ref').values({ repository_id: data.id, name: 'refs/heads/dev', oid: new Uint8Array(20) }).execute()
+  await api.db.queries
+    .insertInto('ref')
+    .values({ repository_id: data.id, name: 'refs/heads/dev', oid: new Uint8Array(20) })
+    .execute()
   assert.equal((await rest.repos.update({ ...place, default_branch: 'dev' })).data.default_branch, 'dev')
 })
 
@@ -112,10 +137,21 @@ test('what is wrong is told in GitHub’s shape', async () => {
   await rest.repos.createForAuthenticatedUser({ name: 'taken' })
   const again = await refused(rest.repos.createForAuthenticatedUser({ name: 'TAKEN' }))
   assert.deepEqual([again.status, again.body.message], [422, 'Repository creation failed.'])
-  assert.deepEqual(again.body.errors, [{ resource: 'Repository', field: 'name', code: 'custom', message: 'name already exists on this account' }])
+  assert.deepEqual(again.body.errors, [
+    { resource: 'Repository', field: 'name', code: 'custom', message: 'name already exists on this account' },
+  ])
   const missing = await refused(request('POST /user/repos', {} as { name: string }))
   assert.deepEqual([missing.status, missing.body.message, missing.body.errors?.[0]?.code], [422, 'Validation Failed', 'missing_field'])
-  for (const body of [{ name: 'a/b' }, { name: '..' }, { name: 'a.git' }, { name: 1 }, { name: 'x', private: 'yes' }, { name: 'x', description: 'a\u0000' }, { name: 'x', private: true, visibility: 'public' }, { name: 'x', auto_init: true }]) {
+  for (const body of [
+    { name: 'a/b' },
+    { name: '..' },
+    { name: 'a.git' },
+    { name: 1 },
+    { name: 'x', private: 'yes' },
+    { name: 'x', description: 'a\u0000' },
+    { name: 'x', private: true, visibility: 'public' },
+    { name: 'x', auto_init: true },
+  ]) {
     assert.equal((await refused(request('POST /user/repos', body as { name: string }))).status, 422, JSON.stringify(body))
   }
   const url = `${api.url}/api/v3/user/repos`
@@ -147,6 +183,9 @@ test('a revoked token is void at once, and no token is ever logged', async () =>
   assert.equal(await status(), 200)
   await api.db.queries.deleteFrom('token').where('account_id', '=', api.stranger.id).where('name', '=', 'test').execute()
   assert.equal(await status(), 401)
-  const secrets = [api.owner, api.stranger, api.admin].flatMap((account) => [account.token, Buffer.from(`x:${account.token}`).toString('base64')])
+  const secrets = [api.owner, api.stranger, api.admin].flatMap((account) => [
+    account.token,
+    Buffer.from(`x:${account.token}`).toString('base64'),
+  ])
   assert.ok(api.log.length > 50 && api.log.every((line) => !secrets.some((secret) => line.includes(secret))))
 })

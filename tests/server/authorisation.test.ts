@@ -4,8 +4,22 @@ import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
 import type { TSchema } from 'typebox'
 import { Compile } from 'typebox/compile'
-import { actions, createRepository, deleteRepository, findRepository, isOpenToAnonymous, may, onRepository, type Action, type Identity } from '../../src/access/index.ts'
-import { actionsOf, type Listener, type RouteFacts, textForm } from '../../src/http/index.ts'
+import {
+  makeGate,
+  actions,
+  createRepository,
+  deleteRepository,
+  findRepository,
+  isOpenToAnonymous,
+  may,
+  onRepository,
+  type Action,
+  type Identity,
+} from '../../src/access/index.ts'
+import { registerApi } from '../../src/api/index.ts'
+import { makeLog, systemClock, systemRandomness } from '../../src/base/index.ts'
+import { Database } from '../../src/db/index.ts'
+import { actionsOf, type Listener, makeListener, type RouteFacts, textForm } from '../../src/http/index.ts'
 import { openApi, type TestApi } from '../support/api.ts'
 
 let api: TestApi
@@ -17,7 +31,8 @@ after(async () => await api?.close())
 // Routes as the git room has them, so that challenge, choice of action and creating pushes are covered here too.
 function registerGitLike(listener: Listener): void {
   listener.room({ form: textForm, challenge: true, body: { raw: /^application\/x-git-/ } }, (routes) => {
-    const of = (request: { readonly url: string }): Action => (request.url.includes('git-receive-pack') ? 'repository:push' : 'repository:read')
+    const of = (request: { readonly url: string }): Action =>
+      request.url.includes('git-receive-pack') ? 'repository:push' : 'repository:read'
     const choice = { of, examples: { 'repository:read': '?service=git-upload-pack', 'repository:push': '?service=git-receive-pack' } }
     routes.get('/:owner/:repo.git/info/refs', { config: { access: onRepository(choice) } }, async () => 'refs')
     routes.post('/:owner/:repo.git/git-receive-pack', { config: { access: onRepository('repository:push') } }, async () => 'pushed')
@@ -81,7 +96,10 @@ async function freshThings(): Promise<void> {
 }
 
 function urlOf(route: RouteFacts, action: Action | null, thing: Thing): string {
-  const path = route.url.replace(/:owner/, 'olive').replace(/:repo/, `the-${thing}`).replace(/:login/, thing === 'missing' ? 'nobody' : 'olive')
+  const path = route.url
+    .replace(/:owner/, 'olive')
+    .replace(/:repo/, `the-${thing}`)
+    .replace(/:login/, thing === 'missing' ? 'nobody' : 'olive')
   assert.ok(!path.includes(':') && !path.includes('*'), `${route.url}: this test doesn't know how to fill its parameters; teach it`)
   if (route.access === 'public' || typeof route.access.action === 'string' || action === null) return path
   return path + (route.access.action.examples[action] ?? '')
@@ -121,7 +139,10 @@ test('every route for every caller', async () => {
 
 test('every action is declared by some route', () => {
   const declared = new Set(api.listener.routes.flatMap(routeActions))
-  assert.deepEqual([...actions].filter((action) => !declared.has(action)), [])
+  assert.deepEqual(
+    [...actions].filter((action) => !declared.has(action)),
+    [],
+  )
 })
 
 test('a private thing answers like a missing one, byte for byte', async () => {
@@ -131,7 +152,11 @@ test('a private thing answers like a missing one, byte for byte', async () => {
     for (const action of routeActions(route)) {
       for (const caller of ['anonymous', 'stranger'] as const) {
         const answers = await Promise.all((['private', 'missing'] as const).map((thing) => ask(route, urlOf(route, action, thing), caller)))
-        const [hidden, missing] = answers.map(({ statusCode, headers, body }) => ({ statusCode, headers: { ...headers, 'x-request-id': '', date: '' }, body }))
+        const [hidden, missing] = answers.map(({ statusCode, headers, body }) => ({
+          statusCode,
+          headers: { ...headers, 'x-request-id': '', date: '' },
+          body,
+        }))
         assert.deepEqual(hidden, missing, `${route.method} ${route.url}`)
       }
     }
@@ -155,7 +180,10 @@ test('answers keep to the schemas that the routes declare', async () => {
       if (route.access === 'public' && answer.statusCode === 401) continue
       assert.ok(schema, `${route.method} ${route.url} doesn't declare ${answer.statusCode}`)
       const validator = Compile(schema)
-      assert.ok(validator.Check(answer.json()), `${route.method} ${route.url} ${answer.statusCode}: ${JSON.stringify(validator.Errors(answer.json()))}`)
+      assert.ok(
+        validator.Check(answer.json()),
+        `${route.method} ${route.url} ${answer.statusCode}: ${JSON.stringify(validator.Errors(answer.json()))}`,
+      )
       count++
     }
   }
@@ -163,11 +191,21 @@ test('answers keep to the schemas that the routes declare', async () => {
 })
 
 test('without a database everything that needs one is 503, and nothing is let through', async () => {
-  const broken = await openApi()
-  await broken.db.close()
-  for (const headers of [{}, { authorization: `Bearer ${broken.owner.token}` }]) {
-    const answer = await broken.listener.inject({ url: '/api/v3/repos/olive/x', headers })
-    assert.deepEqual([answer.statusCode, answer.headers['retry-after']], [503, '5'])
+  const log = makeLog('silent')
+  const db = new Database({ url: 'postgresql://stemma@127.0.0.1:1/stemma', poolSize: 1, log })
+  const listener = makeListener({
+    gate: makeGate({ db, clock: systemClock, log, isCreatingOnPush: true }),
+    log,
+    randomness: systemRandomness,
+  })
+  registerApi(listener, { db, publicUrl: null, version: '0.0.0' })
+  registerGitLike(listener)
+  for (const url of ['/api/v3/repos/olive/x', '/olive/x.git/info/refs']) {
+    for (const headers of [{}, { authorization: `Bearer ${api.owner.token}` }]) {
+      const answer = await listener.inject({ url, headers })
+      assert.deepEqual([answer.statusCode, answer.headers['retry-after']], [503, '5'])
+    }
   }
-  await broken.listener.close()
+  await listener.close()
+  await db.close()
 })

@@ -46,7 +46,11 @@ describe('a private repository', stemmaOnly, () => {
 
   it('refuses a wrong token with git’s own message', async () => {
     const url = server().repositoryUrl('secret', 'admin:wrong-token')
-    for (const args of [['clone', url, host.folder.join('wrong')], ['push', url, 'main:refs/heads/x'], ['ls-remote', url]]) {
+    for (const args of [
+      ['clone', url, host.folder.join('wrong')],
+      ['push', url, 'main:refs/heads/x'],
+      ['ls-remote', url],
+    ]) {
       const refused = await git.run(args, { cwd: work, mayFail: true })
       assert.notEqual(refused.code, 0)
       assert.match(refused.stderr, /Authentication failed for/)

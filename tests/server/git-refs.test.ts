@@ -71,7 +71,10 @@ describe('branches', () => {
     await git.run(['push', '-q', url, 'main', 'side'], { cwd: work })
     const before = await remoteRefs(url)
     // HEAD's branch can't be deleted: the server refuses that one, so the other must not move either.
-    const refused = await git.run(['push', '--atomic', '--force', url, 'main:side', ':main', 'main:refs/heads/new'], { cwd: work, mayFail: true })
+    const refused = await git.run(['push', '--atomic', '--force', url, 'main:side', ':main', 'main:refs/heads/new'], {
+      cwd: work,
+      mayFail: true,
+    })
     assert.notEqual(refused.code, 0)
     assert.match(refused.stderr, /atomic/)
     assert.deepEqual(await remoteRefs(url), before)
@@ -166,7 +169,10 @@ describe('tags', () => {
       const fetched = await git.run(args, { cwd: copy, env: { GIT_TRACE_PACKET: '1' } })
       assert.equal(await git.read(['rev-parse', 'refs/tags/annotated'], { cwd: copy }), await id('annotated'))
       const requests = fetched.stderr.split('\n').filter((line) => /fetch> (command=fetch|want )/.test(line))
-      assert.ok(requests.filter((line) => line.includes('want ')).length <= 1, `the tag came with the branch, not by a second request:\n${requests.join('\n')}`)
+      assert.ok(
+        requests.filter((line) => line.includes('want ')).length <= 1,
+        `the tag came with the branch, not by a second request:\n${requests.join('\n')}`,
+      )
     }
   })
 })
@@ -197,7 +203,9 @@ describe('writers at the same time', () => {
     await git.run(['push', '-q', url, 'main~3:refs/heads/main'], { cwd: work })
     const tips = [await id('main'), await id('main~1'), await id('main~2')]
     const packs = await Promise.all(tips.map((tip) => packOf(tip, base)))
-    const reports = await Promise.all(tips.map((tip, n) => push(url, [{ old: base, new: tip, ref: 'refs/heads/main' }], packs[n] as Buffer)))
+    const reports = await Promise.all(
+      tips.map((tip, n) => push(url, [{ old: base, new: tip, ref: 'refs/heads/main' }], packs[n] as Buffer)),
+    )
     assert.equal(reports.filter((report) => report.refs.get('refs/heads/main') === 'ok').length, 1)
     const winner = tips[reports.findIndex((report) => report.refs.get('refs/heads/main') === 'ok')]
     assert.equal((await remoteRefs(url)).get('refs/heads/main'), winner)

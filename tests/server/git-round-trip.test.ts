@@ -208,4 +208,3 @@ describe('bodies', () => {
     assert.match(cloned.stderr, /^remote: /m)
   })
 })
-

@@ -33,7 +33,13 @@ export async function openApi(register: (listener: Listener, db: Database) => vo
   const url = await listener.listen({ host: '127.0.0.1', port: 0 })
   const [owner, stranger, admin] = await Promise.all([makeAccount(db, 'Olive'), makeAccount(db, 'sam'), makeAccount(db, 'root', true)])
   return {
-    ...{ db, listener, url, log: lines, owner, stranger, admin },
+    db,
+    listener,
+    url,
+    log: lines,
+    owner,
+    stranger,
+    admin,
     close: async () => {
       await listener.close()
       await gate.close()

@@ -33,7 +33,13 @@ export async function stored(server: Server, database: pg.Client): Promise<Store
   )
   const row = counts.rows[0]
   if (row === undefined) throw new Error('no counts')
-  return { ...row, files: server.bucketFiles().map((file) => file.path).sort() }
+  return {
+    ...row,
+    files: server
+      .bucketFiles()
+      .map((file) => file.path)
+      .sort(),
+  }
 }
 
 /** Waits up to `waitMs` for the server to clean up; then what is stored must equal what was. */

@@ -82,7 +82,9 @@ export class Git {
     const stream: string[] = []
     for (let n = 1; n <= commits; n++) {
       const text = `line ${n}\n`.repeat(20 + n)
-      stream.push(`commit refs/heads/main\nmark :${n}\ncommitter Tester <tester@example.com> ${1700000000 + n} +0000\n${data(`commit ${n}`)}`)
+      stream.push(
+        `commit refs/heads/main\nmark :${n}\ncommitter Tester <tester@example.com> ${1700000000 + n} +0000\n${data(`commit ${n}`)}`,
+      )
       stream.push(n > 1 ? `from :${n - 1}\n` : '')
       stream.push(`M 100644 inline file-${n % 7}.txt\n${data(text)}M 100644 inline folder/deep/${n % 3}.txt\n${data(`deep ${text}`)}`)
     }

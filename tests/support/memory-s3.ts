@@ -1,4 +1,4 @@
-// A small S3 in memory, over HTTP: path style, no signatures checked, single and multipart uploads, ranges, listing. It counts requests
+// A small S3 in memory, over HTTP: path style, one bucket by whatever name, no signatures checked, single and multipart uploads, ranges, listing. It counts requests
 // and fails as it is told to. What a real S3 does is proven on Ceph RGW (tests/ceph); this one is for counts and for faults on demand.
 import { createHash, randomUUID } from 'node:crypto'
 import http from 'node:http'
@@ -79,7 +79,7 @@ export class MemoryS3 {
 
   async #handle(request: http.IncomingMessage, response: http.ServerResponse): Promise<void> {
     const url = new URL(request.url ?? '/', this.endpoint)
-    const [, bucket = '', ...rest] = url.pathname.split('/')
+    const [, , ...rest] = url.pathname.split('/')
     const key = decodeURIComponent(rest.join('/'))
     const verb = verbOf(request.method ?? 'GET', key, url.searchParams)
     const entry = { method: request.method ?? 'GET', key, verb }
@@ -97,7 +97,6 @@ export class MemoryS3 {
     const body = await readBody(request, fault === 'truncate' ? 0.5 : 1)
     if (fault === 'truncate' && body === null) return void request.socket.destroy()
     const answer = this.#perform(entry, url, body ?? Buffer.alloc(0), request.headers)
-    if (bucket !== this.#bucket) return answerError(response, 404, 'NoSuchBucket')
     if (fault === 'lose') return void request.socket.destroy()
     if (answer.status >= 400) return answerError(response, answer.status, answer.code ?? 'Error', request.method === 'HEAD')
     const headers = { ...answer.headers, 'content-length': String(answer.length ?? answer.body.length) }
@@ -161,7 +160,11 @@ export class MemoryS3 {
     const start = from === '' ? Math.max(0, value.length - Number(to)) : Number(from)
     const end = from === '' || to === '' ? value.length : Math.min(value.length, Number(to) + 1)
     if (start >= value.length) return error(416, 'InvalidRange')
-    return { status: 206, headers: { ...headers, 'content-range': `bytes ${start}-${end - 1}/${value.length}` }, body: value.subarray(start, end) }
+    return {
+      status: 206,
+      headers: { ...headers, 'content-range': `bytes ${start}-${end - 1}/${value.length}` },
+      body: value.subarray(start, end),
+    }
   }
 
   #list(query: URLSearchParams): Answer {
@@ -171,7 +174,9 @@ export class MemoryS3 {
     }
     const found = [...this.keys].filter(([key]) => key.startsWith(query.get('prefix') ?? '')).sort(([a], [b]) => (a < b ? -1 : 1))
     const contents = found.map(([key, bytes]) => `<Contents><Key>${key}</Key><Size>${bytes.length}</Size></Contents>`)
-    return xml(`<ListBucketResult><IsTruncated>false</IsTruncated><KeyCount>${found.length}</KeyCount>${contents.join('')}</ListBucketResult>`)
+    return xml(
+      `<ListBucketResult><IsTruncated>false</IsTruncated><KeyCount>${found.length}</KeyCount>${contents.join('')}</ListBucketResult>`,
+    )
   }
 }
 

@@ -45,7 +45,8 @@ export class Peer {
     const apache = spawn('/bin/sh', ['-c', command], { stdio: 'ignore' })
     const peer = new Peer(`http://127.0.0.1:${port}`, repositories, apache, cgroup)
     for (let tries = 0; !(await answers(peer.url)); tries++) {
-      if (tries > 100 || apache.exitCode !== null) throw new Error(`apache2 did not start: ${readFileSync(join(root, 'error.log'), 'utf8')}`)
+      if (tries > 100 || apache.exitCode !== null)
+        throw new Error(`apache2 did not start: ${readFileSync(join(root, 'error.log'), 'utf8')}`)
       await new Promise((resolve) => setTimeout(resolve, 50))
     }
     return peer

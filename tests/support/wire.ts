@@ -56,7 +56,15 @@ export function send(url: string, path: string, request: WireRequest = {}): Prom
   if (request.body !== undefined && request.chunkBytes === undefined) headers['content-length'] = String(request.body.length)
   return new Promise((resolve, reject) => {
     const out = http.request(
-      { host: base.hostname, port: base.port, path, method: request.method ?? 'GET', headers, agent: false, timeout: request.timeoutMs ?? 60_000 },
+      {
+        host: base.hostname,
+        port: base.port,
+        path,
+        method: request.method ?? 'GET',
+        headers,
+        agent: false,
+        timeout: request.timeoutMs ?? 60_000,
+      },
       (answer) => {
         const chunks: Buffer[] = []
         answer.on('data', (chunk: Buffer) => chunks.push(chunk))

@@ -10,7 +10,10 @@ export interface Capability {
 
 /** A v0/v1 list: words between white space. Never throws: what isn't known is left for the caller to pass over. */
 export function parseCapabilities(text: string): Capability[] {
-  return text.split(/[ \t\n\r]+/).filter((word) => word !== '').map(splitCapability)
+  return text
+    .split(/[ \t\n\r]+/)
+    .filter((word) => word !== '')
+    .map(splitCapability)
 }
 
 function splitCapability(word: string): Capability {
@@ -20,11 +23,13 @@ function splitCapability(word: string): Capability {
 
 /** The list as it goes behind a NUL. RangeError for a name or value with white space in it: a fault of ours. */
 export function formatCapabilities(capabilities: readonly Capability[]): string {
-  return capabilities.map(({ name, value }) => {
-    const word = value === null ? name : `${name}=${value}`
-    if (name === '' || /[\s\0]/.test(word)) throw new RangeError(`a capability can't be written ${JSON.stringify(word)}`)
-    return word
-  }).join(' ')
+  return capabilities
+    .map(({ name, value }) => {
+      const word = value === null ? name : `${name}=${value}`
+      if (name === '' || /[\s\0]/.test(word)) throw new RangeError(`a capability can't be written ${JSON.stringify(word)}`)
+      return word
+    })
+    .join(' ')
 }
 
 /** True when the list holds that name, with a value or without. */
@@ -51,7 +56,8 @@ export function parseV2Capability(line: string): Capability {
 
 /** A v2 capability line, without newline. */
 export function formatV2Capability({ name, value }: Capability): string {
-  if (!v2Key.test(name) || (value !== null && !v2Value.test(value))) throw new RangeError(`a v2 capability can't be written ${name}=${value}`)
+  if (!v2Key.test(name) || (value !== null && !v2Value.test(value)))
+    throw new RangeError(`a v2 capability can't be written ${name}=${value}`)
   return value === null ? name : `${name}=${value}`
 }
 

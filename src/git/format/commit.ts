@@ -1,8 +1,6 @@
 // Commits: which tree, which parents, who, when, why. `parseCommitLinks` is for walks, `decodeCommit` for showing one.
 import { InputError, latin1 } from '../../base/index.ts'
-import {
-  decodeHeaderBlock, decodeText, findHeader, type Header, type HeaderBlock, type Identity, parseIdentity,
-} from './header-block.ts'
+import { decodeHeaderBlock, decodeText, findHeader, type Header, type HeaderBlock, type Identity, parseIdentity } from './header-block.ts'
 import { hashBytes, type ObjectFormat, type ObjectId, parseObjectId } from './object-id.ts'
 
 const NEWLINE = 0x0a

@@ -6,12 +6,14 @@ import { seededBytes } from '../../../tests/support/random.ts'
 import { applyDelta, decodeDeltaHeader, encodeDelta, indexBase } from './delta.ts'
 
 /** Two byte strings that share pieces. */
-const related = fc.array(fc.uint8Array({ minLength: 1, maxLength: 200 }), { minLength: 1, maxLength: 8 }).chain((pieces) =>
-  fc.tuple(
-    fc.constant(concatBytes(pieces)),
-    fc.array(fc.oneof(fc.constantFrom(...pieces), fc.uint8Array({ maxLength: 40 })), { maxLength: 12 }).map(concatBytes),
-  ),
-)
+const related = fc
+  .array(fc.uint8Array({ minLength: 1, maxLength: 200 }), { minLength: 1, maxLength: 8 })
+  .chain((pieces) =>
+    fc.tuple(
+      fc.constant(concatBytes(pieces)),
+      fc.array(fc.oneof(fc.constantFrom(...pieces), fc.uint8Array({ maxLength: 40 })), { maxLength: 12 }).map(concatBytes),
+    ),
+  )
 
 describe('encodeDelta and applyDelta', () => {
   test('make the target again', () => {
@@ -75,7 +77,10 @@ describe('encodeDelta and applyDelta', () => {
 describe('applyDelta', () => {
   const base = Buffer.from('0123456789')
   const refuses = (code: string, ...bytes: number[]) =>
-    assert.throws(() => applyDelta(base, Uint8Array.from(bytes), { targetBytes: 1000 }), (error) => error instanceof InputError && error.code === code)
+    assert.throws(
+      () => applyDelta(base, Uint8Array.from(bytes), { targetBytes: 1000 }),
+      (error) => error instanceof InputError && error.code === code,
+    )
 
   test('follows the instructions', () => {
     const delta = Uint8Array.from([10, 7, 0x91, 3, 4, 2, 0x61, 0x62, 0x90, 1])
@@ -109,7 +114,10 @@ describe('applyDelta', () => {
 
   test('a declared size that lies is refused before it is allocated', () => {
     const lie = Uint8Array.from([10, 0xff, 0xff, 0xff, 0xff, 0x0e, 0x91, 0, 4])
-    assert.throws(() => applyDelta(base, lie), (error) => error instanceof InputError && error.code === 'delta-target-size')
+    assert.throws(
+      () => applyDelta(base, lie),
+      (error) => error instanceof InputError && error.code === 'delta-target-size',
+    )
   })
 
   test('noise throws only InputError', () => {

@@ -92,7 +92,8 @@ function checkOrder(view: Buffer, oids: Uint8Array, hashSize: number, count: num
     const end = view.readUInt32BE(8 + first * 4)
     if (end < at || end > count) throw malformed('has a fan-out that is not in order')
     for (; at < end; at++) {
-      const isInOrder = at === 0 || compareBytes(oids.subarray((at - 1) * hashSize, at * hashSize), oids.subarray(at * hashSize, (at + 1) * hashSize)) < 0
+      const isInOrder =
+        at === 0 || compareBytes(oids.subarray((at - 1) * hashSize, at * hashSize), oids.subarray(at * hashSize, (at + 1) * hashSize)) < 0
       if (oids[at * hashSize] !== first || !isInOrder) throw malformed('has ids that are not in order')
     }
   }

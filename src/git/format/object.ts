@@ -1,4 +1,4 @@
-// Objects as git names and stores them one by one: `type SP size NUL bytes`, hashed, and deflated in a loose object (gitformat-loose… of git-init).
+// Objects as git names and stores them one by one: `type SP size NUL bytes`, hashed, and deflated as a loose object.
 import { createHash } from 'node:crypto'
 import { asBuffer, InputError, utf8 } from '../../base/index.ts'
 import { Kind, kindName, type ObjectFormat, type ObjectId } from './object-id.ts'

@@ -3,8 +3,21 @@ import { describe, test } from 'node:test'
 import fc from 'fast-check'
 import { concatBytes, InputError, utf8 } from '../../base/index.ts'
 import {
-  Band, decodeBand, decodePkt, delimPkt, encodeBand, encodeBandHeader, encodePkt, flushPkt, MAX_PKT_BYTES, MAX_PKT_DATA_BYTES, type Pkt, PktLineReader,
-  PktLineWriter, pktText, responseEndPkt,
+  Band,
+  decodeBand,
+  decodePkt,
+  delimPkt,
+  encodeBand,
+  encodeBandHeader,
+  encodePkt,
+  flushPkt,
+  MAX_PKT_BYTES,
+  MAX_PKT_DATA_BYTES,
+  type Pkt,
+  PktLineReader,
+  PktLineWriter,
+  pktText,
+  responseEndPkt,
 } from './pkt-line.ts'
 
 const text = (bytes: Uint8Array) => Buffer.from(bytes).toString('latin1')
@@ -53,28 +66,42 @@ describe('lines', () => {
 
   test('come back whole however the stream is cut', async () => {
     await fc.assert(
-      fc.asyncProperty(fc.array(anyPkt, { maxLength: 20 }), fc.array(fc.integer({ min: 1, max: 400 }), { minLength: 1 }), async (pkts, sizes) => {
-        const reader = new PktLineReader(chunksOf(concatBytes(pkts.map(encode)), sizes))
-        assert.deepEqual(comparable(await readAll(reader)), comparable(pkts))
-      }),
+      fc.asyncProperty(
+        fc.array(anyPkt, { maxLength: 20 }),
+        fc.array(fc.integer({ min: 1, max: 400 }), { minLength: 1 }),
+        async (pkts, sizes) => {
+          const reader = new PktLineReader(chunksOf(concatBytes(pkts.map(encode)), sizes))
+          assert.deepEqual(comparable(await readAll(reader)), comparable(pkts))
+        },
+      ),
     )
   })
 
   test('from the writer are the same bytes', () => {
     fc.assert(
-      fc.property(fc.array(fc.oneof(fc.string({ unit: 'grapheme' }), fc.uint8Array(), fc.constantFrom('flush', 'delim', 'responseEnd').map((name) => ({ name }))), { maxLength: 50 }), (items) => {
-        const writer = new PktLineWriter(16)
-        const parts = items.map((item) => {
-          if (typeof item === 'string') return writer.text(item) && encodePkt(item)
-          if (item instanceof Uint8Array) return writer.data(item) && encodePkt(item)
-          if (item.name === 'flush') return writer.flush() && flushPkt
-          return item.name === 'delim' ? writer.delim() && delimPkt : writer.responseEnd() && responseEndPkt
-        })
-        const expected = concatBytes(parts)
-        assert.equal(writer.sizeBytes, expected.length)
-        assert.equal(text(writer.take()), text(expected))
-        assert.equal(writer.sizeBytes, 0)
-      }),
+      fc.property(
+        fc.array(
+          fc.oneof(
+            fc.string({ unit: 'grapheme' }),
+            fc.uint8Array(),
+            fc.constantFrom('flush', 'delim', 'responseEnd').map((name) => ({ name })),
+          ),
+          { maxLength: 50 },
+        ),
+        (items) => {
+          const writer = new PktLineWriter(16)
+          const parts = items.map((item) => {
+            if (typeof item === 'string') return writer.text(item) && encodePkt(item)
+            if (item instanceof Uint8Array) return writer.data(item) && encodePkt(item)
+            if (item.name === 'flush') return writer.flush() && flushPkt
+            return item.name === 'delim' ? writer.delim() && delimPkt : writer.responseEnd() && responseEndPkt
+          })
+          const expected = concatBytes(parts)
+          assert.equal(writer.sizeBytes, expected.length)
+          assert.equal(text(writer.take()), text(expected))
+          assert.equal(writer.sizeBytes, 0)
+        },
+      ),
     )
   })
 
@@ -100,7 +127,10 @@ describe('lines', () => {
 describe('the reader', () => {
   const readerOf = (bytes: string, limits = {}) => new PktLineReader(chunksOf(Buffer.from(bytes, 'latin1'), [3]), limits)
   const refuses = (bytes: string, code: string, message: RegExp, limits = {}) =>
-    assert.rejects(readAll(readerOf(bytes, limits)), (error) => error instanceof InputError && error.code === code && message.test(error.message))
+    assert.rejects(
+      readAll(readerOf(bytes, limits)),
+      (error) => error instanceof InputError && error.code === code && message.test(error.message),
+    )
 
   test('refuses bad lengths in git’s words', async () => {
     await refuses('zzzz', 'pkt-length', /^protocol error: bad line length character: zzzz$/)
@@ -170,16 +200,24 @@ describe('the reader', () => {
 
   test('any cut leaves the rest whole', async () => {
     await fc.assert(
-      fc.asyncProperty(fc.array(anyPkt, { maxLength: 5 }), fc.uint8Array({ maxLength: 99 }), fc.integer({ min: 1, max: 64 }), async (pkts, pack, size) => {
-        const reader = new PktLineReader(chunksOf(concatBytes([...pkts.map(encode), pack]), [size]))
-        for (const _ of pkts) await reader.read()
-        assert.equal(text(await collect(reader.rest())), text(pack))
-      }),
+      fc.asyncProperty(
+        fc.array(anyPkt, { maxLength: 5 }),
+        fc.uint8Array({ maxLength: 99 }),
+        fc.integer({ min: 1, max: 64 }),
+        async (pkts, pack, size) => {
+          const reader = new PktLineReader(chunksOf(concatBytes([...pkts.map(encode), pack]), [size]))
+          for (const _ of pkts) await reader.read()
+          assert.equal(text(await collect(reader.rest())), text(pack))
+        },
+      ),
     )
   })
 
   test('noise throws only InputError', async () => {
-    const noise = fc.array(fc.oneof(fc.uint8Array({ maxLength: 6 }), fc.constantFrom(utf8('0000'), utf8('0005'), utf8('000'), utf8('fff0'))), { maxLength: 12 })
+    const noise = fc.array(
+      fc.oneof(fc.uint8Array({ maxLength: 6 }), fc.constantFrom(utf8('0000'), utf8('0005'), utf8('000'), utf8('fff0'))),
+      { maxLength: 12 },
+    )
     await fc.assert(
       fc.asyncProperty(noise, fc.integer({ min: 1, max: 9 }), async (parts, size) => {
         try {
@@ -196,19 +234,24 @@ describe('the reader', () => {
 describe('bands', () => {
   test('split and come together again within their limit', () => {
     fc.assert(
-      fc.property(fc.constantFrom(1 as const, 2 as const, 3 as const), fc.uint8Array({ maxLength: 5000 }), fc.constantFrom(1000, MAX_PKT_BYTES), (band, data, limit) => {
-        const bytes = encodeBand(band, data, limit)
-        const parts: Uint8Array[] = []
-        for (let at = 0; at < bytes.length; ) {
-          const decoded = decodePkt(bytes, at)
-          assert.ok(decoded?.pkt.type === 'data' && decoded.end - at <= limit)
-          const frame = decodeBand(decoded.pkt.data)
-          assert.equal(frame.band, band)
-          parts.push(frame.data)
-          at = decoded.end
-        }
-        assert.equal(text(concatBytes(parts)), text(data))
-      }),
+      fc.property(
+        fc.constantFrom(1 as const, 2 as const, 3 as const),
+        fc.uint8Array({ maxLength: 5000 }),
+        fc.constantFrom(1000, MAX_PKT_BYTES),
+        (band, data, limit) => {
+          const bytes = encodeBand(band, data, limit)
+          const parts: Uint8Array[] = []
+          for (let at = 0; at < bytes.length; ) {
+            const decoded = decodePkt(bytes, at)
+            assert.ok(decoded?.pkt.type === 'data' && decoded.end - at <= limit)
+            const frame = decodeBand(decoded.pkt.data)
+            assert.equal(frame.band, band)
+            parts.push(frame.data)
+            at = decoded.end
+          }
+          assert.equal(text(concatBytes(parts)), text(data))
+        },
+      ),
     )
   })
 

@@ -148,7 +148,11 @@ function badLengthDigits(digits: Uint8Array): InputError {
 }
 
 /** The line at `at` and where it ends; null when more bytes are needed. InputError `pkt-length`. */
-export function decodePkt(bytes: Uint8Array, at = 0, limitBytes: number = MAX_PKT_BYTES): { readonly pkt: Pkt; readonly end: number } | null {
+export function decodePkt(
+  bytes: Uint8Array,
+  at = 0,
+  limitBytes: number = MAX_PKT_BYTES,
+): { readonly pkt: Pkt; readonly end: number } | null {
   if (bytes.length - at < 4) return null
   const length = decodeLength(bytes, at, limitBytes)
   if (length < 4) return { pkt: specials[length] as Pkt, end: at + 4 }
@@ -231,7 +235,8 @@ export class PktLineReader {
         const isKnown = size >= 4
         parts.push(next.value)
         size += next.value.length
-        if (!isKnown && size >= 4) needed = Math.max(4, decodeLength(concatBytes(parts.map((part) => part.subarray(0, 4))), 0, this.#lineBytes))
+        if (!isKnown && size >= 4)
+          needed = Math.max(4, decodeLength(concatBytes(parts.map((part) => part.subarray(0, 4))), 0, this.#lineBytes))
       }
     }
     // A line that spans chunks costs one copy of them; the lines after it in the last chunk are views of that copy.

@@ -54,7 +54,8 @@ export function newPushParser(format: ObjectFormat, limits: PushLimits = {}): Pu
     const command = parseCommand(bytes, format, zero)
     const key = latin1(command.refBytes)
     if (commands.has(key)) throw new InputError('push-duplicate-ref', `multiple updates for ref '${printable(command.ref)}' not allowed`)
-    if (commands.size >= (limits.commands ?? 500_000)) throw new InputError('push-too-many', `at most ${commands.size} refs can be pushed at once`)
+    if (commands.size >= (limits.commands ?? 500_000))
+      throw new InputError('push-too-many', `at most ${commands.size} refs can be pushed at once`)
     commands.set(key, command)
   }
   return {
@@ -137,7 +138,8 @@ export async function readPushRequest(reader: PktLineReader, format: ObjectForma
 export async function readPushOptions(reader: PktLineReader, limits: PushLimits = {}): Promise<string[]> {
   const options: string[] = []
   for await (const line of linesToFlush(reader)) {
-    if (options.length >= (limits.options ?? 1000) || line.length > 1024) throw new InputError('push-too-many', 'too many or too long push options')
+    if (options.length >= (limits.options ?? 1000) || line.length > 1024)
+      throw new InputError('push-too-many', 'too many or too long push options')
     options.push(looseUtf8.decode(withoutNewline(line)))
   }
   return options

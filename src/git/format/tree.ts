@@ -93,8 +93,14 @@ export function compareTreeEntries(a: Pick<TreeEntry, 'mode' | 'name'>, b: Pick<
 
 /** The same order over ranges of bytes, for walks over two trees side by side. */
 export function compareTreeNames(
-  a: Uint8Array, aStart: number, aEnd: number, aIsTree: boolean,
-  b: Uint8Array, bStart: number, bEnd: number, bIsTree: boolean,
+  a: Uint8Array,
+  aStart: number,
+  aEnd: number,
+  aIsTree: boolean,
+  b: Uint8Array,
+  bStart: number,
+  bEnd: number,
+  bIsTree: boolean,
 ): number {
   const common = Math.min(aEnd - aStart, bEnd - bStart)
   for (let i = 0; i < common; i++) {

@@ -70,10 +70,8 @@ export class Workspace {
 
   /** Makes room for `more` references; call before anything that may add that many. */
   reserveRefs(more: number): void {
+    if (this.kernel.refsCount() > this.#maxRefs) throw refuse('too-many-references', 'pack refers to too many different objects')
     const count = this.kernel.refsCount() + more
-    if (count > this.#maxRefs && this.kernel.refsCount() > this.#maxRefs - Math.min(more, this.#maxRefs >>> 1)) {
-      throw refuse('too-many-references', 'pack refers to too many different objects')
-    }
     if (count * 2 > this.#slots) {
       while (count * 2 > this.#slots && this.#slots < INDEX_SLOTS_MAX) this.#slots *= 2
       this.kernel.refsGrow(this.#slots)

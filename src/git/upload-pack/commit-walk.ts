@@ -18,11 +18,17 @@ export const Mark = {
   temporary: 32,
 } as const
 
+export interface CommitList {
+  readonly commits: readonly number[]
+  /** For each: a child that stands before it in the list, or −1. Their trees are nearly the same. */
+  readonly children: readonly number[]
+}
+
 /** How many commits that the client has are looked at beyond the last one that it lacks, for clocks that were wrong (as git). */
 const slop = 5
 
 /**
- * Commits reachable from `starts` and not from `ends`, newest first where `ends` are given. Sets `client` on the ends' closure as far as
+ * Commits reachable from `starts` and not from `ends`, children before parents; newest first where `ends` are given. Sets `client` on the ends' closure as far as
  * the walk went, `seen` on everything that it met. Grafted commits have no parents.
  * @throws CorruptError when a commit can't be read
  */
@@ -31,7 +37,7 @@ export async function walkCommits(
   marks: Uint8Array,
   starts: Iterable<number>,
   ends: Iterable<number>,
-): Promise<number[]> {
+): Promise<CommitList> {
   const walk = new CommitWalk(repository, marks)
   for (const end of ends) await walk.push(end, true)
   const limited = !walk.empty
@@ -43,6 +49,7 @@ class CommitWalk {
   readonly #commits: FetchRepository['commits']
   readonly #marks: Uint8Array
   readonly #queue: number[] = [] // a heap: the newest first
+  readonly #children = new Map<number, number>()
   #wanted = 0 // in the queue without `client`
 
   constructor(repository: FetchRepository, marks: Uint8Array) {
@@ -60,26 +67,31 @@ class CommitWalk {
     this.#meet(number, has)
   }
 
-  /** Every commit that can be reached; the order doesn't matter. */
-  async all(): Promise<number[]> {
-    const list = this.#queue
+  /** Every commit that can be reached, depth first: a parent soon after its child, while the child's trees are still at hand. */
+  async all(): Promise<CommitList> {
     const marks = this.#marks
-    for (let i = 0; i < list.length; i++) {
-      const commit = list[i] as number
+    const commits: number[] = []
+    const children: number[] = []
+    const stack = [...this.#queue]
+    const stackChildren = stack.map(() => -1)
+    for (let commit = stack.pop(); commit !== undefined; commit = stack.pop()) {
+      commits.push(commit)
+      children.push(stackChildren.pop() as number)
       const parents = (marks[commit] as number) & Mark.graft ? 0 : this.#commits.parentCount(commit)
-      for (let p = 0; p < parents; p++) {
-        const parent = this.#commits.parent(commit, p)
+      for (let place = parents - 1; place >= 0; place--) {
+        const parent = this.#commits.parent(commit, place)
         if ((marks[parent] as number) & (Mark.seen | Mark.send)) continue
         marks[parent] = (marks[parent] as number) | Mark.seen
         const loading = this.#commits.load(parent)
         if (loading) await loading
-        list.push(parent)
+        stack.push(parent)
+        stackChildren.push(commit)
       }
     }
-    return list
+    return { commits, children }
   }
 
-  async limit(): Promise<number[]> {
+  async limit(): Promise<CommitList> {
     const marks = this.#marks
     const list: number[] = []
     let left = slop
@@ -98,13 +110,15 @@ class CommitWalk {
         const parent = this.#commits.parent(commit, p)
         const loading = this.#commits.load(parent)
         if (loading) await loading
+        if (!has && !((marks[parent] as number) & Mark.seen)) this.#children.set(parent, commit)
         this.#meet(parent, has)
       }
       if (!has) continue
       if (this.#wanted > 0 || this.#newestQueued() >= oldest) left = slop
       else if (--left <= 0) break
     }
-    return list.filter((commit) => ((marks[commit] as number) & Mark.client) === 0)
+    const commits = list.filter((commit) => ((marks[commit] as number) & Mark.client) === 0)
+    return { commits, children: commits.map((commit) => this.#children.get(commit) ?? -1) }
   }
 
   #newestQueued(): number {

@@ -19,20 +19,23 @@ export type FetchEvent =
   /** Bytes of a stored pack that are the next of this one. `trailer`: they end with a trailer that is right for what was sent. */
   | { readonly type: 'region'; readonly region: PackRegion; readonly trailer: boolean }
 
-/** @throws InputError before the first event only (what the client asks makes no sense); CorruptError at any time. */
-export async function* fetchEvents(repository: FetchRepository, task: FetchTask): AsyncGenerator<FetchEvent, void, undefined> {
+/**
+ * @throws InputError before the first event only (what the client asks makes no sense); CorruptError at any time; the signal's reason
+ * once it is aborted.
+ */
+export async function* fetchEvents(repository: FetchRepository, task: FetchTask, signal?: AbortSignal): AsyncGenerator<FetchEvent, void, undefined> {
   const { preamble, pack } = await negotiate(repository, task)
   yield { type: 'preamble', bytes: preamble, pack: pack !== null }
   if (!pack) return
-  const plan = await planPack(repository, pack)
+  const plan = await planPack(repository, pack, signal)
   yield { type: 'progress', text: countingText(plan.objectCount) }
   const counts = yield* packEvents(repository, plan)
   yield { type: 'progress', text: totalText(plan, counts) }
 }
 
 /** Chooses the objects and how they are written. CorruptError when what has to be walked can't be read. */
-export async function planPack(repository: FetchRepository, request: PackRequest): Promise<PackPlan> {
-  const selection = await selectObjects(repository, request)
+export async function planPack(repository: FetchRepository, request: PackRequest, signal?: AbortSignal): Promise<PackPlan> {
+  const selection = await selectObjects(repository, request, signal)
   const counts: number[] = []
   for (const [place, pack] of repository.set.packs.entries()) counts.push(await headerCount(repository, place, pack))
   return planRuns(repository.set, selection, request, counts)

@@ -1,11 +1,12 @@
 // Which objects a fetch sends. Cheapest way first: whole packs where nothing is cut off; else commits, then trees from the tips down.
+import { setImmediate } from 'node:timers/promises'
 import { fromHex, latin1 } from '../../base/index.ts'
 import { hashBytes, Kind } from '../format/object-id.ts'
 import type { StoredPack } from '../odb/pack-set.ts'
-import { Mark, walkCommits } from './commit-walk.ts'
+import { type CommitList, Mark, walkCommits } from './commit-walk.ts'
 import { closePacks, isPreferred } from './pack-closure.ts'
 import type { FetchRepository } from './repository.ts'
-import { markTree } from './tree-walk.ts'
+import { markClientTree, sendTree } from './tree-walk.ts'
 
 /** What has to be in the pack, in numbers; made by the negotiation. */
 export interface PackRequest {
@@ -28,21 +29,26 @@ export interface Selection {
 }
 
 /** @throws CorruptError when something that has to be walked can't be read */
-export async function selectObjects(repository: FetchRepository, request: PackRequest): Promise<Selection> {
-  const selector = new Selector(repository, request)
+export async function selectObjects(repository: FetchRepository, request: PackRequest, signal?: AbortSignal): Promise<Selection> {
+  const selector = new Selector(repository, request, signal)
   if (request.haves.length === 0 && request.grafts.length === 0) await selector.everything()
   else await selector.difference()
   await selector.includeTags()
   return { marks: selector.marks, whole: selector.whole }
 }
 
+/** Commits whose trees are walked before other work gets its turn. */
+const commitsPerTurn = 256
+
 class Selector {
   readonly #repository: FetchRepository
   readonly #request: PackRequest
+  readonly #signal: AbortSignal | undefined
   readonly marks: Uint8Array
   readonly whole = new Set<StoredPack>()
 
-  constructor(repository: FetchRepository, request: PackRequest) {
+  constructor(repository: FetchRepository, request: PackRequest, signal: AbortSignal | undefined) {
+    this.#signal = signal
     this.#repository = repository
     this.#request = request
     this.marks = new Uint8Array(repository.set.size)
@@ -56,7 +62,7 @@ class Selector {
     if (rest.length === 0) return
     const commits = await this.#startWants(rest)
     // a commit of a taken pack needs no walk: all that it reaches is taken, or is a want of its own in `rest`
-    for (const commit of await walkCommits(this.#repository, this.marks, commits, [])) await this.#sendCommit(commit)
+    await this.#sendCommits(await walkCommits(this.#repository, this.marks, commits, []))
   }
 
   /** The wants' closure without that of the haves. */
@@ -66,9 +72,9 @@ class Selector {
     for (const graft of grafts) marks[graft] = (marks[graft] as number) | Mark.graft
     const starts = await this.#peelWants(wants)
     const list = await walkCommits(this.#repository, marks, starts.commits, haves)
-    await this.#markEdges(list)
+    await this.#markEdges(list.commits)
     for (const number of starts.others) await this.#sendOther(number)
-    for (const commit of list) await this.#sendCommit(commit)
+    await this.#sendCommits(list)
   }
 
   /** Annotated tags whose target is sent, and tags on such tags. */
@@ -127,16 +133,26 @@ class Selector {
 
   async #sendOther(number: number): Promise<void> {
     if (this.#repository.set.kind(number) === Kind.tree) {
-      await markTree(this.#repository, this.marks, number, Mark.send, Mark.send | Mark.client)
+      await sendTree(this.#repository, this.marks, number, -1)
     } else {
       this.marks[number] = (this.marks[number] as number) | Mark.send
     }
   }
 
-  async #sendCommit(commit: number): Promise<void> {
-    if (this.#isSent(commit)) return
-    this.marks[commit] = (this.marks[commit] as number) | Mark.send
-    await markTree(this.#repository, this.marks, this.#repository.commits.tree(commit), Mark.send, Mark.send | Mark.client)
+  async #sendCommits({ commits, children }: CommitList): Promise<void> {
+    const { commits: table } = this.#repository
+    for (const [place, commit] of commits.entries()) {
+      if (place % commitsPerTurn === 0) await this.#turn()
+      this.marks[commit] = (this.marks[commit] as number) | Mark.send
+      const child = children[place] as number
+      await sendTree(this.#repository, this.marks, table.tree(commit), child < 0 ? -1 : table.tree(child))
+    }
+  }
+
+  /** Lets other work of this thread go on, and stops when nobody waits for the result any more. */
+  async #turn(): Promise<void> {
+    await setImmediate()
+    this.#signal?.throwIfAborted()
   }
 
   /** What stands in the trees at the boundary is the client's for certain; a shallow client's haves are boundaries, too. */
@@ -151,7 +167,7 @@ class Selector {
       }
     }
     if (this.#request.grafts.length > 0) for (const have of this.#request.haves) edges.add(have)
-    for (const edge of edges) await markTree(this.#repository, this.marks, commits.tree(edge), Mark.client, Mark.client)
+    for (const edge of edges) await markClientTree(this.#repository, this.marks, commits.tree(edge))
   }
 }
 

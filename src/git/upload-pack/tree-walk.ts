@@ -1,58 +1,144 @@
 // Trees and what stands in them, marked in bulk. The hot loop of every fetch that isn't served by whole packs.
+// A tree is compared with a version of it that was marked before (its commit's child's): entries that are the same need no look-up, and a
+// history costs what its commits changed, not what they contain.
 import { CorruptError, hex } from '../../base/index.ts'
 import { hashBytes } from '../format/object-id.ts'
+import { Mark } from './commit-walk.ts'
 import type { FetchRepository } from './repository.ts'
 
 const space = 32
+const slash = 47
 const one = 49
 const four = 52
 const six = 54
+const nothing = new Uint8Array(0)
 
 /**
- * Sets `mark` on the tree and everything below it, but stays out of what already carries any of `stopAt`'s bits.
+ * Sets `send` on the tree and all below it that the client isn't known to have.
+ * @param like a tree that was given to this function before, or −1
  * @throws CorruptError when a tree is not well formed or names something that isn't stored
  */
-export async function markTree(repository: FetchRepository, marks: Uint8Array, tree: number, mark: number, stopAt: number): Promise<void> {
-  if ((marks[tree] as number) & stopAt) return
-  marks[tree] = (marks[tree] as number) | mark
-  const stack = [tree]
-  for (let next = stack.pop(); next !== undefined; next = stack.pop()) {
-    const read = repository.objects.read(next)
-    markEntries(repository, marks, next, read instanceof Promise ? await read : read, mark, stopAt, stack)
+export async function sendTree(repository: FetchRepository, marks: Uint8Array, tree: number, like: number): Promise<void> {
+  await new TreeMarker(repository, marks, Mark.send, Mark.send | Mark.client).mark(tree, like)
+}
+
+/** Sets `client` on the tree and all below it. Errors as `sendTree`. */
+export async function markClientTree(repository: FetchRepository, marks: Uint8Array, tree: number): Promise<void> {
+  await new TreeMarker(repository, marks, Mark.client, Mark.client).mark(tree, -1)
+}
+
+class TreeMarker {
+  readonly #repository: FetchRepository
+  readonly #marks: Uint8Array
+  readonly #mark: number
+  readonly #stopAt: number
+  readonly #idBytes: number
+  readonly #stack: number[] = [] // tree, version of it (−1: none), …
+
+  constructor(repository: FetchRepository, marks: Uint8Array, mark: number, stopAt: number) {
+    this.#repository = repository
+    this.#marks = marks
+    this.#mark = mark
+    this.#stopAt = stopAt
+    this.#idBytes = hashBytes(repository.set.format)
+  }
+
+  async mark(tree: number, like: number): Promise<void> {
+    const { objects } = this.#repository
+    if (!this.#set(tree)) return
+    this.#stack.push(tree, like)
+    while (this.#stack.length > 0) {
+      const known = this.#stack.pop() as number
+      const next = this.#stack.pop() as number
+      const read = objects.read(next)
+      const bytes = read instanceof Promise ? await read : read
+      const readKnown = known < 0 ? nothing : objects.read(known)
+      this.#entries(next, bytes, readKnown instanceof Promise ? await readKnown : readKnown)
+    }
+  }
+
+  #set(number: number): boolean {
+    const present = this.#marks[number] as number
+    if (present & this.#stopAt) return false
+    this.#marks[number] = present | this.#mark
+    return true
+  }
+
+  /** Both are sorted by name, so entries of one name meet. */
+  #entries(tree: number, bytes: Uint8Array, known: Uint8Array): void {
+    const idBytes = this.#idBytes
+    const end = bytes.length
+    let at = 0
+    let knownAt = 0
+    while (at < end) {
+      const start = at
+      let same = knownAt
+      // as long as the two are the same, mode and name included, both run on
+      while (at < end && bytes[at] !== 0 && bytes[at] === known[same]) {
+        at++
+        same++
+      }
+      let order = 0
+      let knownId = same + 1
+      if (bytes[at] !== 0 || known[same] !== 0) {
+        order = knownAt < known.length ? compareNames(bytes, start, known, knownAt) : -1
+        knownId = order === 0 ? known.indexOf(0, knownAt) + 1 : -1 // another mode
+        while (at < end && bytes[at] !== 0) at++
+      }
+      const id = at + 1
+      at = id + idBytes
+      if (at > end) throw new CorruptError('object', `tree ${hex(this.#repository.set.oid(tree))} is cut off`)
+      if (order > 0) {
+        // the other has a name that this lacks: skip that one, look at this again
+        knownAt = entryEnd(known, knownAt, idBytes)
+        at = start
+        continue
+      }
+      if (order === 0) {
+        knownAt = knownId + idBytes
+        let k = 0
+        while (k < idBytes && bytes[id + k] === known[knownId + k]) k++
+        if (k === idBytes) continue
+      }
+      this.#entry(tree, bytes, start, id, known, knownId)
+    }
+  }
+
+  /** An entry that no marked version of the tree has: `knownId` is where the id of the same name stands in `known`, or −1. */
+  #entry(tree: number, bytes: Uint8Array, start: number, id: number, known: Uint8Array, knownId: number): void {
+    // "40000 " is a tree, "160000 " a submodule's commit that is none of ours, anything else a blob
+    if (bytes[start] === one && bytes[start + 1] === six) return
+    const { set } = this.#repository
+    const number = set.find(bytes, id)
+    if (number < 0) {
+      const oid = hex(bytes.subarray(id, id + this.#idBytes))
+      throw new CorruptError('object', `tree ${hex(set.oid(tree))} refers to ${oid}, which is not stored`)
+    }
+    if (!this.#set(number) || bytes[start] !== four) return
+    const like = knownId > 0 ? set.find(known, knownId) : -1
+    this.#stack.push(number, like >= 0 && set.kind(like) === set.kind(number) ? like : -1)
   }
 }
 
-/** Marks what stands in one tree, and puts its subtrees that were not marked yet on the stack. */
-function markEntries(
-  repository: FetchRepository,
-  marks: Uint8Array,
-  tree: number,
-  bytes: Uint8Array,
-  mark: number,
-  stopAt: number,
-  stack: number[],
-): void {
-  const set = repository.set
-  const idBytes = hashBytes(set.format)
-  const end = bytes.length
-  let at = 0
-  while (at < end) {
-    // "40000 " is a tree, "160000 " a submodule's commit that is none of ours, anything else a blob
-    const isTree = bytes[at] === four
-    const isSubmodule = bytes[at] === one && bytes[at + 1] === six
-    while (at < end && bytes[at] !== space) at++
-    while (at < end && bytes[at] !== 0) at++
-    const id = at + 1
-    at = id + idBytes
-    if (at > end) throw new CorruptError('object', `tree ${hex(set.oid(tree))} is cut off`)
-    if (isSubmodule) continue
-    const number = set.find(bytes, id)
-    if (number < 0) {
-      throw new CorruptError('object', `tree ${hex(set.oid(tree))} refers to ${hex(bytes.subarray(id, at))}, which is not stored`)
-    }
-    const present = marks[number] as number
-    if (present & stopAt) continue
-    marks[number] = present | mark
-    if (isTree) stack.push(number)
+function entryEnd(bytes: Uint8Array, at: number, idBytes: number): number {
+  const zero = bytes.indexOf(0, at)
+  return zero < 0 ? bytes.length : zero + 1 + idBytes
+}
+
+/** Orders two entries as trees are sorted: by name, a tree's as if it ended in a slash. 0 for the same name and sort of entry. */
+function compareNames(a: Uint8Array, aStart: number, b: Uint8Array, bStart: number): number {
+  const aTree = a[aStart] === four
+  const bTree = b[bStart] === four
+  let i = aStart
+  let j = bStart
+  while (i < a.length && a[i] !== space) i++
+  while (j < b.length && b[j] !== space) j++
+  for (i++, j++; ; i++, j++) {
+    const x = a[i] ?? 0
+    const y = b[j] ?? 0
+    if (x === y && x !== 0) continue
+    const left = x === 0 && aTree ? slash : x
+    const right = y === 0 && bTree ? slash : y
+    return x === 0 && y === 0 ? left - right : left - right || -1
   }
 }

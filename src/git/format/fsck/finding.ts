@@ -98,6 +98,16 @@ export interface FsckOptions {
 /** The files whose content fsck looks into. */
 export type SpecialRole = 'gitmodules' | 'gitattributes'
 
+/**
+ * Severities for a host of other people's histories: three faults of old tools that do no harm, and that published repositories hold
+ * (redis a zero-padded mode, for one), warn instead of refusing.
+ */
+export const hostedSeverities = {
+  zeroPaddedFilemode: 'warning',
+  badTimezone: 'warning',
+  missingSpaceBeforeDate: 'warning',
+} as const satisfies FsckOptions['severities']
+
 /** All ids, in the order of severity. */
 export const fsckIds: readonly FsckId[] = Object.keys(defaults) as FsckId[]
 

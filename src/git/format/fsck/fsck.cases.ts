@@ -45,13 +45,27 @@ export const treeCases: readonly FsckCase[] = [
   nameCase('.', 'hasDot'),
   nameCase('..', 'hasDotdot'),
   nameCase('...'),
-  ...['.git', '.GIT', '.Git', 'git~1', 'GIT~1', '.git.', '.git ', '.git. . ', '.git::$INDEX_ALLOCATION', '.git:x', 'git~1 .', '.git\\x', 'a\\.git'].map(
+  ...[
+    '.git',
+    '.GIT',
+    '.Git',
+    'git~1',
+    'GIT~1',
+    '.git.',
+    '.git ',
+    '.git. . ',
+    '.git::$INDEX_ALLOCATION',
+    '.git:x',
+    'git~1 .',
+    '.git\\x',
+    'a\\.git',
+  ].map((name) => nameCase(name, 'hasDotgit')),
+  ...['x\\git~1', '.g\xe2\x80\x8cit', '\xef\xbb\xbf.git', '.git\xe2\x80\x8f', '.gi\xe2\x81\xaat', '.git\xff', '.git\xe2\x80\x8c'].map(
     (name) => nameCase(name, 'hasDotgit'),
   ),
-  ...['x\\git~1', '.g\xe2\x80\x8cit', '\xef\xbb\xbf.git', '.git\xe2\x80\x8f', '.gi\xe2\x81\xaat', '.git\xff', '.git\xe2\x80\x8c'].map((name) =>
-    nameCase(name, 'hasDotgit'),
+  ...['.gitx', 'git', 'git~2', '.gi', '.g\xe2\x80\x8bit', '.git.x', '.git x', 'git~11', '.git\xc3\xa4', '.github', 'x.git', '~1'].map(
+    (name) => nameCase(name),
   ),
-  ...['.gitx', 'git', 'git~2', '.gi', '.g\xe2\x80\x8bit', '.git.x', '.git x', 'git~11', '.git\xc3\xa4', '.github', 'x.git', '~1'].map((name) => nameCase(name)),
   nameCase('.git/x', 'fullPathname', 'hasDotgit'),
   treeCase('padded mode', tree('0100644 a'), 'zeroPaddedFilemode'),
   treeCase('padded folder', tree('040000 a'), 'zeroPaddedFilemode'),
@@ -61,16 +75,30 @@ export const treeCases: readonly FsckCase[] = [
   treeCase('twice', tree('100644 a', '100644 a'), 'duplicateEntries'),
   treeCase('file and folder', tree('100644 a', '40000 a'), 'duplicateEntries'),
   treeCase('file and folder apart', tree('100644 a', '100644 a-b', '40000 a'), 'duplicateEntries'),
-  treeCase('file and folder far apart', tree('100644 x', '100644 x-1', '40000 x-1.d', '100644 x.b', '100644 x.b.c', '40000 x.b', '40000 x'), 'duplicateEntries'),
+  treeCase(
+    'file and folder far apart',
+    tree('100644 x', '100644 x-1', '40000 x-1.d', '100644 x.b', '100644 x.b.c', '40000 x.b', '40000 x'),
+    'duplicateEntries',
+  ),
   treeCase('near duplicates', tree('100644 x', '100644 x-1', '40000 x.b', '100644 x0')),
   treeCase('unsorted', tree('100644 b', '100644 a'), 'treeNotSorted'),
   treeCase('folder before its like', tree('40000 a', '100644 a.c'), 'treeNotSorted'),
   treeCase('folder after its like', tree('100644 a.c', '40000 a', '100644 a0')),
   { ...treeCase('long name', named('n'.repeat(4097)), 'largePathname'), since: 2.44 },
   treeCase('name of 4096', named('n'.repeat(4096))),
-  ...['.gitmodules', '.GITMODULES', 'gitmod~1', 'GITMOD~4', 'gi7eba~1', 'GI7EB~12', '~1000000', '.gitmodules .', 'gi7eba~9:$DATA', '.gitmodule\xe2\x80\x8ds', 'x\\.gitmodules'].map(
-    (name) => treeCase(`link ${JSON.stringify(name)}`, tree(`120000 ${name}`), ...linkIds(name)),
-  ),
+  ...[
+    '.gitmodules',
+    '.GITMODULES',
+    'gitmod~1',
+    'GITMOD~4',
+    'gi7eba~1',
+    'GI7EB~12',
+    '~1000000',
+    '.gitmodules .',
+    'gi7eba~9:$DATA',
+    '.gitmodule\xe2\x80\x8ds',
+    'x\\.gitmodules',
+  ].map((name) => treeCase(`link ${JSON.stringify(name)}`, tree(`120000 ${name}`), ...linkIds(name))),
   ...['gitmod~5', 'gi7eba~0', 'gi7eba', '.gitmodules.x', 'gitmodules', 'gi7ebaX~1', '~0000000', 'gi7eba~1x', 'x\\.gitignore'].map((name) =>
     treeCase(`link ${JSON.stringify(name)}`, tree(`120000 ${name}`)),
   ),
@@ -80,8 +108,17 @@ export const treeCases: readonly FsckCase[] = [
   treeCase('link GI250A~3', tree('120000 GI250A~3'), 'gitignoreSymlink'),
   treeCase('link .mailmap', tree('120000 .mailmap'), 'mailmapSymlink'),
   treeCase('link maba30~2', tree('120000 maba30~2'), 'mailmapSymlink'),
-  treeCase('many', tree('040000 .git', ['120000 .gitmodules', '00'.repeat(20)], '100600 ..'),
-    'gitmodulesSymlink', 'nullSha1', 'hasDotdot', 'hasDotgit', 'zeroPaddedFilemode', 'badFilemode', 'treeNotSorted'),
+  treeCase(
+    'many',
+    tree('040000 .git', ['120000 .gitmodules', '00'.repeat(20)], '100600 ..'),
+    'gitmodulesSymlink',
+    'nullSha1',
+    'hasDotdot',
+    'hasDotgit',
+    'zeroPaddedFilemode',
+    'badFilemode',
+    'treeNotSorted',
+  ),
 ]
 
 /** A number alone is a short name of each of the four files. */
@@ -166,7 +203,12 @@ export const tagCases: readonly FsckCase[] = [
   { ...tagCase('signature in header', tagText(undefined, undefined, undefined, undefined, 'gpgsig-sha256 a\n b\n\nm')), since: 2.48 },
 ]
 
-const modules = (text: string, ...ids: FsckId[]): FsckCase => ({ name: JSON.stringify(text.slice(0, 90)), kind: Kind.blob, bytes: utf8(text), ids })
+const modules = (text: string, ...ids: FsckId[]): FsckCase => ({
+  name: JSON.stringify(text.slice(0, 90)),
+  kind: Kind.blob,
+  bytes: utf8(text),
+  ids,
+})
 const section = (line: string, name = 'x') => `[submodule "${name}"]\n\t${line}\n`
 
 export const gitmodulesCases: readonly FsckCase[] = [
@@ -191,26 +233,71 @@ export const gitmodulesCases: readonly FsckCase[] = [
   modules(section('update = !rm -rf'), 'gitmodulesUpdate'),
   modules(section('update = \\"!x')),
   modules(section('url = -oProxyCommand=x'), 'gitmodulesUrl'),
-  ...['./x%0ay', '../x%0Ay', 'git://h/%0a', 'https://h/%0a', 'http::https://h/x%0ay', '../:x', '..//x', './../:', '..\\\\:x', 'https:///x',
-    'http::foo', 'https://u%0a@h/', 'ftp://h/?%0a', '"https://h/\\nx"'].map((url) =>
-    modules(section(`url = ${url}`), 'gitmodulesUrl'),
-  ),
+  ...[
+    './x%0ay',
+    '../x%0Ay',
+    'git://h/%0a',
+    'https://h/%0a',
+    'http::https://h/x%0ay',
+    '../:x',
+    '..//x',
+    './../:',
+    '..\\\\:x',
+    'https:///x',
+    'http::foo',
+    'https://u%0a@h/',
+    'ftp://h/?%0a',
+    '"https://h/\\nx"',
+  ].map((url) => modules(section(`url = ${url}`), 'gitmodulesUrl')),
   // git normalises URLs only since 2.44.
   ...['https:// h', 'https://h:0/', 'https://h:99999/', 'https://h/..', 'https://h/%2', 'https://h:x/'].map((url) => ({
     ...modules(section(`url = ${url}`), 'gitmodulesUrl'),
     since: 2.44,
   })),
   ...['https://h/%0a/../x', 'http::file:///x'].map((url) => ({ ...modules(section(`url = ${url}`)), since: 2.44 })),
-  ...['./x', './:x', '../x:y', 'https://u:p@[::1]:8080/a/./b/../c?q#f', 'https://h:080', 'file:///x%0a', 'ssh://h/%0a', '/x%0a', 'https://h/%250a',
-    'HTTPS://h/%0a', 'https://h/a/%2e%2e/b', 'https://h//../x', 'http://h/.', 'ftps://h?x', '..x%0a', 'git://h/x'].map((url) => modules(section(`url = ${url}`))),
+  ...[
+    './x',
+    './:x',
+    '../x:y',
+    'https://u:p@[::1]:8080/a/./b/../c?q#f',
+    'https://h:080',
+    'file:///x%0a',
+    'ssh://h/%0a',
+    '/x%0a',
+    'https://h/%250a',
+    'HTTPS://h/%0a',
+    'https://h/a/%2e%2e/b',
+    'https://h//../x',
+    'http://h/.',
+    'ftps://h?x',
+    '..x%0a',
+    'git://h/x',
+  ].map((url) => modules(section(`url = ${url}`))),
   // git's fsck stumbles over these two, but not its reader of work tree files: we look behind them.
   { ...modules('\ufeff[submodule "x"]\n\tpath = -x\n', 'gitmodulesPath'), since: Number.POSITIVE_INFINITY },
-  { ...modules('#\xff\n[submodule "x"]\n\tpath = -x\n', 'gitmodulesPath'), bytes: bytesOf('#\xff\n[submodule "x"]\n\tpath = -x\n'), since: Number.POSITIVE_INFINITY },
+  {
+    ...modules('#\xff\n[submodule "x"]\n\tpath = -x\n', 'gitmodulesPath'),
+    bytes: bytesOf('#\xff\n[submodule "x"]\n\tpath = -x\n'),
+    since: Number.POSITIVE_INFINITY,
+  },
   modules(section('path = -x\r'), 'gitmodulesPath'),
   modules('[submodule "x"] path = -x', 'gitmodulesPath'),
-  modules(section('path = -x ; comment')+'rubbish ~\n', 'gitmodulesPath', 'gitmodulesParse'),
-  ...['[submodule "x"\n', '[submodule x"]\n', '[sub_module]\n', '[submodule "x"]\n\tpath = "x\n', '[submodule "x"]\n\tpath = \\q\n', '[submodule "x"]\n\tpa_th = x\n',
-    '[submodule "x"]\n\t1path = x\n', '[]\n', '[', '[submodule "x" ]\n', '\xef', '[submodule "x"]\n\tpath x\n', '\0'].map((text) => modules(text, 'gitmodulesParse')),
+  modules(section('path = -x ; comment') + 'rubbish ~\n', 'gitmodulesPath', 'gitmodulesParse'),
+  ...[
+    '[submodule "x"\n',
+    '[submodule x"]\n',
+    '[sub_module]\n',
+    '[submodule "x"]\n\tpath = "x\n',
+    '[submodule "x"]\n\tpath = \\q\n',
+    '[submodule "x"]\n\tpa_th = x\n',
+    '[submodule "x"]\n\t1path = x\n',
+    '[]\n',
+    '[',
+    '[submodule "x" ]\n',
+    '\xef',
+    '[submodule "x"]\n\tpath x\n',
+    '\0',
+  ].map((text) => modules(text, 'gitmodulesParse')),
 ]
 
 export const gitattributesCases: readonly FsckCase[] = [

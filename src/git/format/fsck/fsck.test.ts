@@ -9,7 +9,17 @@ import { concatBytes, fromHex } from '../../../base/index.ts'
 import { encodeObjectHeader, hashObject, objectIdOf } from '../object.ts'
 import { Kind, kindName, type ObjectFormat, type ObjectId } from '../object-id.ts'
 import { commitCases, type FsckCase, gitattributesCases, gitmodulesCases, tagCases, tree, treeCases } from './fsck.cases.ts'
-import { type Finding, type FsckOptions, formatFinding, fsckIds, fsckObject, fsckSpecial, parseFsckId, refusesPush, type SpecialRole } from './index.ts'
+import {
+  type Finding,
+  type FsckOptions,
+  formatFinding,
+  fsckIds,
+  fsckObject,
+  fsckSpecial,
+  parseFsckId,
+  refusesPush,
+  type SpecialRole,
+} from './index.ts'
 
 const idsOf = (findings: readonly Finding[]) => findings.map(({ id }) => id)
 const blobs: readonly (FsckCase & { readonly role: SpecialRole })[] = [
@@ -66,7 +76,9 @@ describe('options', () => {
     assert.deepEqual(told, ['gitattributes 1717', 'gitmodules cdcd', 'gitmodules 1717'])
   })
   test('what stands where a special file should', () => {
-    assert.deepEqual(fsckSpecial('gitmodules', 'large'), [{ id: 'gitmodulesLarge', severity: 'error', message: '.gitmodules too large to parse' }])
+    assert.deepEqual(fsckSpecial('gitmodules', 'large'), [
+      { id: 'gitmodulesLarge', severity: 'error', message: '.gitmodules too large to parse' },
+    ])
     assert.equal(fsckSpecial('gitmodules', 'not-a-blob')[0]?.message, 'non-blob found at .gitmodules')
     assert.equal(fsckSpecial('gitattributes', 'missing')[0]?.message, 'unable to read .gitattributes blob')
     assert.equal(fsckSpecial('gitattributes', 'large')[0]?.id, 'gitattributesLarge')
@@ -91,7 +103,13 @@ describe('the real git', () => {
   const git = new Git(temp)
   let version = 0
   before(async () => {
-    version = Number(/(\d+)\.(\d+)/.exec(await git.read(['version']))?.slice(1).map((part, i) => (i ? part.padStart(2, '0') : part)).join('.'))
+    version = Number(
+      /(\d+)\.(\d+)/
+        .exec(await git.read(['version']))
+        ?.slice(1)
+        .map((part, i) => (i ? part.padStart(2, '0') : part))
+        .join('.'),
+    )
   })
   after(() => temp.remove())
 
@@ -103,7 +121,11 @@ describe('the real git', () => {
 
   /** What `git fsck --strict` says of those objects: `severity id: message` by object id. */
   async function gitFsck(path: string): Promise<Map<string, string[]>> {
-    const { stdout, stderr } = await git.run(['fsck', '--strict', '--no-dangling', '--no-progress'], { cwd: path, mayFail: true, timeoutMs: 120_000 })
+    const { stdout, stderr } = await git.run(['fsck', '--strict', '--no-dangling', '--no-progress'], {
+      cwd: path,
+      mayFail: true,
+      timeoutMs: 120_000,
+    })
     const said = new Map<string, string[]>()
     for (const line of `${stdout}\n${stderr}`.split('\n')) {
       const [, severity = '', oid = '', text = ''] = /^(error|warning) in \w+ ([0-9a-f]+): (.*)$/.exec(line) ?? []
@@ -141,7 +163,11 @@ describe('the real git', () => {
       if (since > version) continue
       const result = await git.run(['hash-object', '-t', kindName(kind), '--stdin'], { cwd: path, input: bytes, mayFail: true })
       const said = [...result.stderr.matchAll(/^error: object fails fsck: (.*)$/gm)].map((match) => match[1])
-      assert.deepEqual(said, fsckObject(kind, bytes, 'sha1', { severities }).map(({ id, message }) => `${id}: ${message}`), `${kindName(kind)}: ${name}`)
+      assert.deepEqual(
+        said,
+        fsckObject(kind, bytes, 'sha1', { severities }).map(({ id, message }) => `${id}: ${message}`),
+        `${kindName(kind)}: ${name}`,
+      )
     }
     return undefined
   })
@@ -156,7 +182,11 @@ describe('the real git', () => {
     for (const { name, bytes, role, since = 0 } of blobs) {
       if (since > version) continue
       const roles = blobs.filter((other) => Buffer.compare(other.bytes, bytes) === 0).map((other) => other.role)
-      assert.deepEqual(said.get(objectIdOf(Kind.blob, bytes, 'sha1')) ?? [], ours(fsckObject(Kind.blob, bytes, 'sha1', { roles })), `${role}: ${name}`)
+      assert.deepEqual(
+        said.get(objectIdOf(Kind.blob, bytes, 'sha1')) ?? [],
+        ours(fsckObject(Kind.blob, bytes, 'sha1', { roles })),
+        `${role}: ${name}`,
+      )
     }
   })
 
@@ -179,11 +209,62 @@ describe('the real git', () => {
 
 /** Trees of names that are, nearly are, or hide git's own, out of parts. */
 const piece = fc.constantFrom(
-  '.git', '.GIT', 'git~1', 'git', '.', '..', ' ', ':', '\\', '/', '~1', '~12', 'gitmod', '.gitmodules', 'gi7eba', '.gitattributes', 'gi7d29', '.gitignore', '.mailmap',
-  'maba30', '\xe2\x80\x8c', '\xef\xbb\xbf', '\xe2\x80', '\xef\xbf\xbe', '\xed\xa0\x80', '\xf0\x9f\x98\x80', 'a', '-', '0', 'x', '\xff', 'g', 'i', 't', '.g',
+  '.git',
+  '.GIT',
+  'git~1',
+  'git',
+  '.',
+  '..',
+  ' ',
+  ':',
+  '\\',
+  '/',
+  '~1',
+  '~12',
+  'gitmod',
+  '.gitmodules',
+  'gi7eba',
+  '.gitattributes',
+  'gi7d29',
+  '.gitignore',
+  '.mailmap',
+  'maba30',
+  '\xe2\x80\x8c',
+  '\xef\xbb\xbf',
+  '\xe2\x80',
+  '\xef\xbf\xbe',
+  '\xed\xa0\x80',
+  '\xf0\x9f\x98\x80',
+  'a',
+  '-',
+  '0',
+  'x',
+  '\xff',
+  'g',
+  'i',
+  't',
+  '.g',
 )
-const anyName = fc.oneof(fc.array(piece, { minLength: 1, maxLength: 4 }).map((parts) => parts.join('')), fc.constantFrom('a', 'a.b', 'a-b', 'a0', 'ab'))
-const anyMode = fc.constantFrom('100644', '100644', '100644', '100755', '120000', '120000', '40000', '40000', '160000', '100664', '040000', '100600', '300644', '20100644')
+const anyName = fc.oneof(
+  fc.array(piece, { minLength: 1, maxLength: 4 }).map((parts) => parts.join('')),
+  fc.constantFrom('a', 'a.b', 'a-b', 'a0', 'ab'),
+)
+const anyMode = fc.constantFrom(
+  '100644',
+  '100644',
+  '100644',
+  '100755',
+  '120000',
+  '120000',
+  '40000',
+  '40000',
+  '160000',
+  '100664',
+  '040000',
+  '100600',
+  '300644',
+  '20100644',
+)
 const anyTree = fc
   .array(fc.tuple(anyMode, anyName), { minLength: 1, maxLength: 6 })
   .chain((entries) => fc.boolean().map((isSorted) => (isSorted ? [...entries].sort((a, b) => (a[1] < b[1] ? -1 : 1)) : entries)))
@@ -192,5 +273,8 @@ const anyTree = fc
 function writeLoose(repository: string, kind: Kind, bytes: Uint8Array, format: ObjectFormat): void {
   const oid = Buffer.from(hashObject(kind, bytes, format)).toString('hex')
   mkdirSync(`${repository}/objects/${oid.slice(0, 2)}`, { recursive: true })
-  writeFileSync(`${repository}/objects/${oid.slice(0, 2)}/${oid.slice(2)}`, deflateSync(concatBytes([encodeObjectHeader(kind, bytes.length), bytes])))
+  writeFileSync(
+    `${repository}/objects/${oid.slice(0, 2)}/${oid.slice(2)}`,
+    deflateSync(concatBytes([encodeObjectHeader(kind, bytes.length), bytes])),
+  )
 }

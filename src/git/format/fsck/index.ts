@@ -8,7 +8,17 @@ import { fsckTree } from './tree.ts'
 
 export { fsckSpecial, MAX_GITATTRIBUTES_BYTES, MAX_GITMODULES_BYTES } from './blob.ts'
 export {
-  type Finding, type FsckId, type FsckOptions, formatFinding, fsckIds, parseFsckId, refusesPush, type Severity, severityOf, type SpecialRole,
+  type Finding,
+  type FsckId,
+  type FsckOptions,
+  formatFinding,
+  fsckIds,
+  hostedSeverities,
+  parseFsckId,
+  refusesPush,
+  type Severity,
+  severityOf,
+  type SpecialRole,
 } from './finding.ts'
 
 /**

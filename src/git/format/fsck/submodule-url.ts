@@ -23,9 +23,12 @@ export function isSafeSubmoduleUrl(url: string): boolean {
 /** Undoes %-escapes (but %00) after the scheme. */
 function decode(url: string): string {
   const colon = Math.max(url.indexOf(':'), 0)
-  return url.slice(0, colon) + url.slice(colon).replace(/%([0-9a-fA-F]{2})/g, (whole, code: string) => {
-    return code === '00' ? whole : String.fromCharCode(Number.parseInt(code, 16))
-  })
+  return (
+    url.slice(0, colon) +
+    url.slice(colon).replace(/%([0-9a-fA-F]{2})/g, (whole, code: string) => {
+      return code === '00' ? whole : String.fromCharCode(Number.parseInt(code, 16))
+    })
+  )
 }
 
 /** The URL in its one normal form, or null when git can't take it for one. Host case, default ports, escapes and dot segments are settled. */

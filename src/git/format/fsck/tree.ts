@@ -3,7 +3,15 @@
 import type { ObjectFormat } from '../object-id.ts'
 import { hashBytes } from '../object-id.ts'
 import {
-  gitattributesFile, gitignoreFile, gitmodulesFile, isDotFile, isDotGit, isNtfsDotFile, isNtfsDotGit, mailmapFile, mayBeDisguise,
+  gitattributesFile,
+  gitignoreFile,
+  gitmodulesFile,
+  isDotFile,
+  isDotGit,
+  isNtfsDotFile,
+  isNtfsDotGit,
+  mailmapFile,
+  mayBeDisguise,
 } from './disguise.ts'
 import { add, type FsckId, type Report } from './finding.ts'
 

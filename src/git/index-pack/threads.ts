@@ -1,0 +1,64 @@
+// Helper threads: they resolve deltas beside the thread that runs the job, each with a workspace of its own over shared tables.
+// Made at first need and kept, without holding the process open. A thread that dies is replaced at the next need.
+import { availableParallelism } from 'node:os'
+import { Worker } from 'node:worker_threads'
+import { InputError, UnavailableError } from '../../base/index.ts'
+import type { SharedEntries } from './entry-table.ts'
+import type { FsckSettings } from './index-pack.ts'
+import type { SharedPending } from './pending.ts'
+import type { ResolverSettings } from './resolver.ts'
+import { kernelModule } from './workspace.ts'
+
+/** One thread's share of a job. */
+export interface HelperJob {
+  readonly entries: SharedEntries
+  readonly pending: SharedPending | null
+  readonly roots: Int32Array
+  readonly control: Int32Array
+  readonly path: string
+  readonly fsck: FsckSettings | null
+  readonly seed: Uint8Array
+  readonly refsBytes: number
+  readonly settings: ResolverSettings
+}
+
+export type HelperAnswer =
+  | { readonly refs: Uint8Array<ArrayBuffer> }
+  | { readonly input: { readonly code: string; readonly message: string } }
+  | { readonly failure: unknown }
+
+const idle: Worker[] = []
+
+/** Threads to use when the caller doesn't say. */
+export function defaultThreads(): number {
+  return availableParallelism()
+}
+
+/** Runs a share in a helper thread: the references that it found. Throws what the share threw. */
+export async function runHelper(job: HelperJob): Promise<Uint8Array<ArrayBuffer>> {
+  const worker = idle.pop() ?? startWorker()
+  const answer = await new Promise<HelperAnswer>((resolve, reject) => {
+    const onError = (cause: unknown) => reject(new UnavailableError('index-pack-thread', 'a thread that indexes packs has died', { cause }))
+    const onExit = (code: number) => onError(new Error(`exit code ${code}`))
+    worker.once('error', onError)
+    worker.once('exit', onExit)
+    worker.once('message', (message: HelperAnswer) => {
+      worker.off('error', onError)
+      worker.off('exit', onExit)
+      resolve(message)
+    })
+    // Referenced while it works, so that the process waits for it.
+    worker.ref()
+    worker.postMessage(job)
+  }).finally(() => worker.unref())
+  idle.push(worker)
+  if ('input' in answer) throw new InputError(answer.input.code, answer.input.message)
+  if ('failure' in answer) throw answer.failure
+  return answer.refs
+}
+
+function startWorker(): Worker {
+  const worker = new Worker(new URL('./helper-thread.ts', import.meta.url), { workerData: { module: kernelModule() } })
+  worker.setMaxListeners(0)
+  return worker
+}

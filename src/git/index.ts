@@ -1,0 +1,3 @@
+// git: hosts repositories. Other rooms put it together with GitRoom and mount its routes with registerGit.
+export { GitRoom, type GitRoomOptions } from './git-room.ts'
+export { registerGit } from './routes.ts'
