@@ -93,7 +93,7 @@ describe('block cache over a far bucket', () => {
   test('a block is fetched once, however many wait for it', async () => {
     const { bucket, key, bytes } = await stored(10_000)
     const reader = makeBlockReader(bucket, options())
-    const reads = Array.from({ length: 50 }, (_, at) => reader.read(key, bytes.length, at * 10, 3000))
+    const reads = Array.from({ length: 50 }, async (_, at) => reader.read(key, bytes.length, at * 10, 3000))
     await Promise.all(reads)
     assert.equal(bucket.requests.gets, 1)
   })
@@ -123,7 +123,7 @@ describe('block cache over a far bucket', () => {
     const { bucket, key, bytes } = await stored(10_000)
     const reader = makeBlockReader(bucket, options())
     bucket.failures = 1
-    const both = await Promise.allSettled([reader.read(key, bytes.length, 0, 10), reader.read(key, bytes.length, 5, 10)])
+    const both = await Promise.allSettled([0, 5].map(async (offset) => reader.read(key, bytes.length, offset, 10)))
     assert.ok(both.every(({ status }) => status === 'rejected'))
     assertSame(await reader.read(key, bytes.length, 0, 10), bytes.subarray(0, 10))
   })
@@ -199,11 +199,14 @@ describe('the disk layer', () => {
     ['cut', (path) => truncate(path, 1000)],
     ['empty', (path) => truncate(path, 0)],
     ['longer', async (path) => writeFile(path, Buffer.concat([await readFile(path), Buffer.from('x')]))],
-    ['flipped', async (path) => {
-      const bytes = await readFile(path)
-      bytes[100] = (bytes[100] ?? 0) ^ 1
-      await writeFile(path, bytes)
-    }],
+    [
+      'flipped',
+      async (path) => {
+        const bytes = await readFile(path)
+        bytes[100] = (bytes[100] ?? 0) ^ 1
+        await writeFile(path, bytes)
+      },
+    ],
     ['vanished', (path) => unlink(path)],
   ]
   for (const [what, damage] of damages) {

@@ -9,7 +9,7 @@
 // folder from time to time and removes the longest unused files, so the limit is exceeded by what is written between two looks
 // (a twentieth of the limit for each process).
 import { hash } from 'node:crypto'
-import { mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises'
+import { mkdir, open, readdir, rename, rm, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { crc32 } from 'node:zlib'
 import { asBuffer, type Clock, type Randomness, utf8 } from '../base/index.ts'
@@ -96,8 +96,7 @@ export class DiskBlocks {
     head.writeUInt32LE(block.length, 12)
     try {
       await this.#makeFolder(path)
-      const file = await open(temporary, 'wx', 0o600)
-      await file.writev([head, block]).finally(() => file.close())
+      await writeFile(temporary, [head, block], { flag: 'wx', mode: 0o600 })
       await rename(temporary, path)
     } catch {
       this.#madeFolders.clear() // the folder may have been emptied under us

@@ -8,7 +8,7 @@ import { type Clock, CorruptError, isSystemError, type Randomness, UnavailableEr
 import type { Bucket, BucketRequests, ByteRange, FileUpload, Key } from './bucket.ts'
 import { assertRange, missingKey, shortValue, throwIfAborted, unavailable } from './errors.ts'
 import { FilesystemUpload } from './filesystem-upload.ts'
-import { syncFolder, walk } from './folders.ts'
+import { syncFile, syncFolder, walk } from './folders.ts'
 import { OpenFiles } from './open-files.ts'
 import { isKey, parseKey } from './paths.ts'
 import { noRequests } from './requests.ts'
@@ -210,8 +210,7 @@ export class FilesystemBucket implements Bucket {
     const temporary = join(this.spoolFolder, this.#randomness.uuid())
     try {
       await copyFile(source, temporary, constants.COPYFILE_EXCL)
-      const file = await open(temporary, 'r+')
-      await file.sync().finally(() => file.close())
+      await syncFile(temporary)
       await rename(temporary, path)
     } catch (error) {
       await rm(temporary, { force: true })
@@ -237,8 +236,8 @@ export class FilesystemBucket implements Bucket {
     throwIfAborted(signal)
     this.requests.gets++
     return this.#call(async () => {
-      const file = await open(this.#path(key), 'r')
-      return body(file).finally(() => file.close())
+      await using file = await open(this.#path(key), 'r')
+      return await body(file)
     }, key)
   }
 

@@ -1,4 +1,4 @@
-// Folders: what the filesystem bucket and the caches need of them.
+// Folders and files: what the filesystem bucket needs of them.
 import { constants, type Dirent } from 'node:fs'
 import { open, opendir } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -6,8 +6,14 @@ import { isSystemError } from '../base/index.ts'
 
 /** Brings a folder's entries to the disk: what was made, renamed or removed in it stays so after a power cut. */
 export async function syncFolder(folder: string): Promise<void> {
-  const handle = await open(folder, constants.O_RDONLY | constants.O_DIRECTORY)
-  await handle.sync().finally(() => handle.close())
+  await using handle = await open(folder, constants.O_RDONLY | constants.O_DIRECTORY)
+  await handle.sync()
+}
+
+/** Brings a file's bytes to the disk. */
+export async function syncFile(path: string): Promise<void> {
+  await using handle = await open(path, 'r+')
+  await handle.sync()
 }
 
 /** The paths of all regular files below a folder, in no order, passing over the folder `except`. */

@@ -109,7 +109,7 @@ export class MemoryBucket implements Bucket {
 
   async *list(prefix: string, signal?: AbortSignal): AsyncIterable<{ readonly key: Key; readonly sizeBytes: number }> {
     this.requests.lists++
-    for (const [key, value] of [...this.#values]) {
+    for (const [key, value] of this.#values) {
       throwIfAborted(signal)
       if (key.startsWith(prefix)) yield { key, sizeBytes: value.length }
     }

@@ -132,8 +132,7 @@ function ignore(): void {}
 export function answerOf(error: unknown): { readonly name: string; readonly status: number | null } {
   if (!(error instanceof Error)) return { name: 'unknown', status: null }
   const metadata: unknown = '$metadata' in error ? error.$metadata : null
-  const status =
-    typeof metadata === 'object' && metadata !== null && 'httpStatusCode' in metadata ? metadata.httpStatusCode : null
+  const status = typeof metadata === 'object' && metadata !== null && 'httpStatusCode' in metadata ? metadata.httpStatusCode : null
   const name = 'code' in error && typeof error.code === 'string' && typeof status !== 'number' ? error.code : error.name
   return { name, status: typeof status === 'number' ? status : null }
 }

@@ -55,16 +55,18 @@ export class S3PartTarget implements PartTarget {
   }
 
   async begin(signal: AbortSignal): Promise<void> {
-    this.#uploadId = await this.#requests.send('puts', 0, signal, async (limit, attempt) => {
-      // A lost answer leaves an upload whose id nobody knows.
-      if (attempt > 1) this.#mayHaveMore = true
-      const answer = await this.#requests.client.send(new CreateMultipartUploadCommand(this.#target), { abortSignal: limit })
-      if (answer.UploadId === undefined) throw unavailable('bucket-refused', 'an upload without an id')
-      return answer.UploadId
-    }).catch((error: unknown) => {
-      this.#mayHaveMore = true
-      throw error
-    })
+    this.#uploadId = await this.#requests
+      .send('puts', 0, signal, async (limit, attempt) => {
+        // A lost answer leaves an upload whose id nobody knows.
+        if (attempt > 1) this.#mayHaveMore = true
+        const answer = await this.#requests.client.send(new CreateMultipartUploadCommand(this.#target), { abortSignal: limit })
+        if (answer.UploadId === undefined) throw unavailable('bucket-refused', 'an upload without an id')
+        return answer.UploadId
+      })
+      .catch((error: unknown) => {
+        this.#mayHaveMore = true
+        throw error
+      })
   }
 
   async sendPart(number: number, range: ByteRange, signal: AbortSignal): Promise<void> {

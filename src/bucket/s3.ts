@@ -148,12 +148,14 @@ export class S3Bucket implements Bucket {
 
   async probe(signal?: AbortSignal): Promise<void> {
     throwIfAborted(signal)
-    await this.#s3.once('heads', 0, signal, async (limit) => {
-      await this.#s3.client.send(new HeadBucketCommand({ Bucket: this.#name }), { abortSignal: limit })
-    }).catch((error: unknown) => {
-      throwIfAborted(signal)
-      throw this.#s3.translate(error, true)
-    })
+    await this.#s3
+      .once('heads', 0, signal, async (limit) => {
+        await this.#s3.client.send(new HeadBucketCommand({ Bucket: this.#name }), { abortSignal: limit })
+      })
+      .catch((error: unknown) => {
+        throwIfAborted(signal)
+        throw this.#s3.translate(error, true)
+      })
   }
 
   /** Makes the bucket unless it is there. */
@@ -188,7 +190,8 @@ export class S3Bucket implements Bucket {
     limit.addEventListener('abort', stop, { once: true })
     try {
       const span = /^bytes (\d+)-(\d+)\//.exec(contentRange ?? '')
-      if (span === null || Number(span[1]) !== range.offset) throw unavailable('bucket-refused', 'an answer with another range than asked for')
+      if (span === null || Number(span[1]) !== range.offset)
+        throw unavailable('bucket-refused', 'an answer with another range than asked for')
       if (Number(span[2]) - range.offset + 1 < range.sizeBytes) throw shortValue(key, range, Number(span[2]) + 1)
       for await (const chunk of body as AsyncIterable<Uint8Array>) {
         if (done + chunk.length > bytes.length) throw unavailable('bucket-refused', 'an answer with more bytes than asked for')

@@ -2,7 +2,7 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { createRepository, onRepository, type Repository, repositoryOf } from '../access/index.ts'
 import { concatBytes, CorruptError, InputError, UnavailableError } from '../base/index.ts'
-import { type Listener, type ProblemForm, Refusal, requestBody } from '../http/index.ts'
+import { type Listener, Refusal, requestBody, textForm } from '../http/index.ts'
 import { Answer } from './answer.ts'
 import { runFetch } from './fetch-job.ts'
 import type { ObjectFormat } from './format/index.ts'
@@ -28,9 +28,6 @@ import {
 const services = ['git-upload-pack', 'git-receive-pack'] as const
 type Service = (typeof services)[number]
 
-/** git shows a text body behind its own `fatal:` line, when the type is text/plain. */
-const gitForm: ProblemForm = (problem) => ({ type: 'text/plain; charset=utf-8', body: `${problem.message}\n` })
-
 const access = {
   advertise: onRepository({
     of: (request) => ((request.query as { service?: unknown }).service === 'git-receive-pack' ? 'repository:push' : 'repository:read'),
@@ -41,7 +38,7 @@ const access = {
 }
 
 export function registerGit(listener: Listener, room: GitRoom): void {
-  listener.room({ form: gitForm, challenge: true, body: { raw: /^application\/x-git-/ } }, (routes) => {
+  listener.room({ form: textForm, challenge: true, body: { raw: /^application\/x-git-/ } }, (routes) => {
     // With `.git` and without: people paste both.
     for (const path of ['/:owner/:repo.git', '/:owner/:repo']) {
       routes.get(`${path}/info/refs`, { config: { access: access.advertise } }, async (request, reply) => advertise(room, request, reply))

@@ -116,7 +116,10 @@ test('a bucket that never answers ends in UnavailableError, in bounded time, and
     // What lost answers left is what the sweep of intent rows removes: by deleting the key.
     proxy.probability = 0
     await bucket.delete(key)
-    assert.deepEqual((await unfinished()).filter((found) => found === key), [])
+    assert.deepEqual(
+      (await unfinished()).filter((found) => found === key),
+      [],
+    )
   })
 })
 

@@ -24,7 +24,7 @@ const isAborted = (error: unknown): boolean => error instanceof UnavailableError
 const mebibyte = 1 << 20
 
 export function bucketSuite(name: string, make: () => Promise<BucketUnderTest>): void {
-  describe(`bucket: ${name}`, { concurrency: false }, () => {
+  describe(`bucket: ${name}`, () => {
     let made: BucketUnderTest
     before(async () => {
       made = await make()
@@ -74,7 +74,10 @@ function valueTests(subject: Subject): void {
     const { bucket } = subject()
     const key = freshKey()
     assert.equal(await bucket.head(key), null)
-    for (const range of [{ offset: 0, sizeBytes: 10 }, { offset: 0, sizeBytes: 0 }]) {
+    for (const range of [
+      { offset: 0, sizeBytes: 10 },
+      { offset: 0, sizeBytes: 0 },
+    ]) {
       await assert.rejects(bucket.get(key, range), isMissing)
       await assert.rejects(collect(bucket.stream(key, range)), isMissing)
       if (bucket.readNow !== undefined) assert.throws(() => bucket.readNow?.(key, range), isMissing)
@@ -132,7 +135,15 @@ function rangeTests(subject: Subject): void {
     const bytes = noise(7, 9 * mebibyte + 77)
     const key = freshKey()
     await bucket.put(key, bytes)
-    const ranges = [[0, 1], [0, 0], [bytes.length, 0], [bytes.length - 1, 1], [1, 4096], [4 * mebibyte - 1, 2], [12_345, 5_000_000]]
+    const ranges = [
+      [0, 1],
+      [0, 0],
+      [bytes.length, 0],
+      [bytes.length - 1, 1],
+      [1, 4096],
+      [4 * mebibyte - 1, 2],
+      [12_345, 5_000_000],
+    ]
     for (const [offset = 0, sizeBytes = 0] of ranges) {
       const range = { offset, sizeBytes }
       const expected = bytes.subarray(offset, offset + sizeBytes)
@@ -146,14 +157,23 @@ function rangeTests(subject: Subject): void {
     const { bucket } = subject()
     const key = freshKey()
     await bucket.put(key, noise(1, 1000))
-    const past: ByteRange[] = [{ offset: 0, sizeBytes: 1001 }, { offset: 1000, sizeBytes: 1 }, { offset: 5000, sizeBytes: 10 }]
+    const past: ByteRange[] = [
+      { offset: 0, sizeBytes: 1001 },
+      { offset: 1000, sizeBytes: 1 },
+      { offset: 5000, sizeBytes: 10 },
+    ]
     for (const range of past) {
       await assert.rejects(bucket.get(key, range), isShort)
       await assert.rejects(collect(bucket.stream(key, range)), isShort)
       if (bucket.readNow !== undefined) assert.throws(() => bucket.readNow?.(key, range), isShort)
     }
     await assert.rejects(bucket.get(key, { offset: 1001, sizeBytes: 0 }), isShort)
-    for (const range of [{ offset: -1, sizeBytes: 1 }, { offset: 0, sizeBytes: -1 }, { offset: 0.5, sizeBytes: 1 }, { offset: 0, sizeBytes: NaN }]) {
+    for (const range of [
+      { offset: -1, sizeBytes: 1 },
+      { offset: 0, sizeBytes: -1 },
+      { offset: 0.5, sizeBytes: 1 },
+      { offset: 0, sizeBytes: NaN },
+    ]) {
       await assert.rejects(bucket.get(key, range), { code: 'bad-range' })
       await assert.rejects(collect(bucket.stream(key, range)), { code: 'bad-range' })
     }

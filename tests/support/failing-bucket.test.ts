@@ -32,7 +32,13 @@ bucketSuite('one that is told to fail, and does not', async () => {
 
 async function work(seed: number, faults?: readonly BucketFault[]): Promise<string[]> {
   const inner = new MemoryBucket(folder, { partSizeBytes: 1 << 16 })
-  const bucket = new FailingBucket(inner, { seed, probability: 0.4, stallMs: 2, mostDelayMs: 2, ...(faults === undefined ? {} : { faults }) })
+  const bucket = new FailingBucket(inner, {
+    seed,
+    probability: 0.4,
+    stallMs: 2,
+    mostDelayMs: 2,
+    ...(faults === undefined ? {} : { faults }),
+  })
   for (let at = 0; at < 40; at++) {
     const key = parseKey(`test/${at}`)
     const bytes = noise(at, (at % 4) * 40_000 + 10)

@@ -12,7 +12,16 @@ import { Seeded } from './seeded.ts'
  */
 export type ProxyFault = 'refuse' | 'drop' | 'cut-request' | 'error-after' | 'lose' | 'cut-answer' | 'stall' | 'delay'
 
-export const everyProxyFault: readonly ProxyFault[] = ['refuse', 'drop', 'cut-request', 'error-after', 'lose', 'cut-answer', 'stall', 'delay']
+export const everyProxyFault: readonly ProxyFault[] = [
+  'refuse',
+  'drop',
+  'cut-request',
+  'error-after',
+  'lose',
+  'cut-answer',
+  'stall',
+  'delay',
+]
 
 export interface FailingProxyOptions {
   readonly target: URL
@@ -81,7 +90,8 @@ export class FailingProxy {
       from.resume()
       return void to.writeHead(503, { 'content-type': 'application/xml' }).end('<Error><Code>SlowDown</Code></Error>')
     }
-    if (fault === 'delay') return void setTimeout(() => this.#forward(from, to, fault), this.#random.below(this.#options.mostDelayMs ?? 200))
+    if (fault === 'delay')
+      return void setTimeout(() => this.#forward(from, to, fault), this.#random.below(this.#options.mostDelayMs ?? 200))
     this.#forward(from, to, fault)
   }
 

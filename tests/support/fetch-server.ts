@@ -42,16 +42,20 @@ export async function loadRepository(path: string, references: 'all' | 'commits'
   const set = gitPackSet(packs, format)
   const repository = openFetchRepository(set, new ObjectReader(set, new ObjectCache(64 << 20)))
   const head = git('symbolic-ref', 'HEAD').trim()
-  return { format, repository, refs: visibleRefs(head, git('for-each-ref', '--format=%(objectname) %(refname) %(*objectname)')) }
+  const lines = git('for-each-ref', '--format=%(objectname) %(refname)').split('\n')
+  // not for-each-ref's %(*objectname): older gits follow only the first of several tags
+  const derefs = lines.length > 1 ? git('show-ref', '-d').split('\n').filter((line) => line.endsWith('^{}')) : []
+  const peeled = new Map(derefs.map((line) => line.slice(0, -'^{}'.length).split(' ').toReversed() as [string, ObjectId]))
+  return { format, repository, refs: visibleRefs(head, lines, peeled) }
 }
 
-function visibleRefs(head: string, listing: string): VisibleRefs {
+function visibleRefs(head: string, listing: string[], peeled: ReadonlyMap<string, ObjectId>): VisibleRefs {
   const refs = listing
-    .split('\n')
     .filter((line) => line !== '' && !line.includes(' refs/hidden/'))
     .map((line) => {
-      const [oid, name, peeled] = line.split(' ') as [ObjectId, string, ObjectId | '']
-      return peeled ? { oid, name, peeled } : { oid, name }
+      const [oid, name] = line.split(' ') as [ObjectId, string]
+      const target = peeled.get(name)
+      return target ? { oid, name, peeled: target } : { oid, name }
     })
   return { head, refs, byName: new Map(refs.map((ref) => [ref.name, ref])) }
 }

@@ -1,4 +1,5 @@
-// What the two ends can do: v0/v1 lists after the NUL of the first ref or command (gitprotocol-capabilities(5)), and v2 lines (gitprotocol-v2(5)).
+// What the two ends can do: v0/v1 lists after the NUL of the first ref or command (gitprotocol-capabilities(5)), and v2 lines
+// (gitprotocol-v2(5)).
 // A capability may come several times (`symref=…`); order is kept.
 import { InputError } from '../../base/index.ts'
 

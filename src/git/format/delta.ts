@@ -43,7 +43,8 @@ export interface DeltaLimits {
 
 /**
  * The target that the delta makes of the base.
- * InputError: `delta-base-size` (made for another base), `delta-too-large` (above the limit), `delta-truncated`, `delta-opcode` (reserved 0),
+ * InputError: `delta-base-size` (made for another base), `delta-too-large` (above the limit), `delta-truncated`, `delta-opcode`
+ * (reserved 0),
  * `delta-range` (a copy leaves the base), `delta-target-size` (makes more or less than it declares).
  */
 export function applyDelta(base: Uint8Array, delta: Uint8Array, limits: DeltaLimits = {}): Uint8Array {
@@ -51,8 +52,9 @@ export function applyDelta(base: Uint8Array, delta: Uint8Array, limits: DeltaLim
   if (baseBytes !== base.length) throw badDelta('delta-base-size', `delta is for a base of ${baseBytes} bytes, not of ${base.length}`)
   const limit = Math.min(limits.targetBytes ?? 0xffff_ffff, 0xffff_ffff)
   if (targetBytes > limit) throw badDelta('delta-too-large', `delta makes an object of ${targetBytes} bytes; at most ${limit} are taken`)
-  // Seven bytes of delta make at most 16 MiB less one: a target beyond that reach is a lie, and not worth an allocation.
-  if (targetBytes > (delta.length - headerBytes) * 0xff_ffff) throw wrongSize()
+  // An instruction takes at least a byte and copies no more than 16 MiB or the base: a target beyond that reach is a lie, and not worth an
+  // allocation. (Real bombs are below it: the limit is what stops those.)
+  if (targetBytes > (delta.length - headerBytes) * Math.min(Math.max(base.length, 1), 0xff_ffff)) throw wrongSize()
   const target = new Uint8Array(targetBytes)
   const made = runInstructions(base, delta, headerBytes, target)
   if (made !== targetBytes) throw wrongSize()

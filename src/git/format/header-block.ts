@@ -1,4 +1,5 @@
-// What commits and tags are written in: lines `name SP value`, continued on lines that begin with a space, then an empty line and the message.
+// What commits and tags are written in: lines `name SP value`, continued on lines that begin with a space, then an empty line and
+// the message.
 // Invariant: encode(decode(bytes)) is the same bytes, for every block that decode takes.
 import { asBuffer, concatBytes, InputError, latin1, utf8 } from '../../base/index.ts'
 
@@ -97,7 +98,10 @@ export interface Identity {
   readonly offsetMinutes: number
 }
 
-/** Reads any identity line, odd ones too, as git's own readers do: the email between the first `<` and the first `>` after it. Never throws. */
+/**
+ * Reads any identity line, odd ones too, as git's own readers do: the email between the first `<` and the first `>` after it. Never
+ * throws.
+ */
 export function parseIdentity(line: Uint8Array, encoding?: string): Identity {
   const text = decodeText(line, encoding)
   const open = text.indexOf('<')

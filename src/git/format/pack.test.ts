@@ -30,6 +30,7 @@ describe('pack headers', () => {
 })
 
 describe('entry headers', () => {
+  const twelve = (byte: number) => Array.from({ length: 12 }, () => byte)
   test('come back, and every shorter piece asks for more', () => {
     const anyBase = fc.oneof(
       fc.constant(null),
@@ -61,10 +62,10 @@ describe('entry headers', () => {
   test('refuse what is no entry', () => {
     refuses('pack-entry-type', 0x00)
     refuses('pack-entry-type', 0x50)
-    refuses('pack-entry-size', 0x9f, ...new Array<number>(12).fill(0xff))
-    refuses('pack-entry-size', 0x90, ...new Array<number>(12).fill(0x80))
+    refuses('pack-entry-size', 0x9f, ...twelve(0xff))
+    refuses('pack-entry-size', 0x90, ...twelve(0x80))
     refuses('pack-base-offset', 0x60, 0)
-    refuses('pack-base-offset', 0x60, ...new Array<number>(12).fill(0xff))
+    refuses('pack-base-offset', 0x60, ...twelve(0xff))
   })
   test('noise throws only InputError', () => {
     fc.assert(

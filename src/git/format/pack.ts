@@ -19,7 +19,7 @@ export function decodePackHeader(bytes: Uint8Array, at = 0): { readonly version:
   const view = asBuffer(bytes)
   const there = Math.min(4, bytes.length - at)
   for (let i = 0; i < there; i++) {
-    if (bytes[at + i] !== 'PACK'.charCodeAt(i)) throw new InputError('pack-signature', 'bad pack header: it does not begin with PACK')
+    if (bytes[at + i] !== 'PACK'.charCodeAt(i)) throw new InputError('pack-signature', 'pack signature mismatch')
   }
   if (bytes.length - at < PACK_HEADER_BYTES) return null
   const version = view.readUInt32BE(at + 4)
@@ -59,7 +59,7 @@ export function decodeEntryHeader(bytes: Uint8Array, at: number, format: ObjectF
   let byte = bytes[i++]
   if (byte === undefined) return null
   const type = (byte >> 4) & 7
-  if (type === 0 || type === 5) throw new InputError('pack-entry-type', `unknown object type ${type} in pack`)
+  if (type === 0 || type === 5) throw new InputError('pack-entry-type', `unknown object type ${type}`)
   let sizeBytes = byte & 15
   for (let scale = 16; byte >= 0x80; scale *= 128) {
     byte = bytes[i++]

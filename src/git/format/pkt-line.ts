@@ -9,6 +9,7 @@ export const MAX_PKT_BYTES = 65520
 export const MAX_PKT_DATA_BYTES = MAX_PKT_BYTES - 4
 
 const ascii = (text: string) => Uint8Array.from(text, (char) => char.charCodeAt(0))
+const hexDigits = ascii('0123456789abcdef')
 export const flushPkt = ascii('0000')
 export const delimPkt = ascii('0001')
 export const responseEndPkt = ascii('0002')
@@ -21,8 +22,12 @@ export const sidebandLimits = { 'side-band-64k': MAX_PKT_BYTES, 'side-band': 100
 
 /** The length that begins a line of that much data, as text. RangeError when it doesn't fit: a fault of ours, not of a client. */
 function lengthDigits(dataBytes: number): string {
-  if (dataBytes > MAX_PKT_DATA_BYTES) throw new RangeError(`a pkt-line can't hold ${dataBytes} bytes`)
+  if (dataBytes > MAX_PKT_DATA_BYTES) throw tooLong(dataBytes)
   return (dataBytes + 4).toString(16).padStart(4, '0')
+}
+
+function tooLong(dataBytes: number): RangeError {
+  return new RangeError(`a pkt-line can't hold ${dataBytes} bytes`)
 }
 
 /** One line. Text is written as UTF-8, with no newline added. */
@@ -72,16 +77,31 @@ export class PktLineWriter {
   /** A line of text, as UTF-8; no newline is added. */
   text(text: string): this {
     this.#reserve(4 + text.length * 3)
+    const bytes = this.#bytes
     const start = this.#size
-    const end = start + 4 + this.#bytes.write(text, start + 4, 'utf8')
-    this.#bytes.write(lengthDigits(end - start - 4), start, 'latin1')
+    let end = start + 4
+    // A loop over ASCII, which almost all lines are, costs a fraction of a call to Buffer.write.
+    for (let i = 0; i < text.length; i++) {
+      const code = text.charCodeAt(i)
+      if (code >= 0x80) {
+        end = start + 4 + bytes.write(text, start + 4, 'utf8')
+        break
+      }
+      bytes[end++] = code
+    }
+    this.#length(start, end - start - 4)
     this.#size = end
     return this
   }
 
+  #length(at: number, dataBytes: number): void {
+    if (dataBytes > MAX_PKT_DATA_BYTES) throw tooLong(dataBytes)
+    for (let i = 0; i < 4; i++) this.#bytes[at + i] = hexDigits[((dataBytes + 4) >> (12 - 4 * i)) & 15] as number
+  }
+
   data(bytes: Uint8Array): this {
     this.#reserve(4 + bytes.length)
-    this.#bytes.write(lengthDigits(bytes.length), this.#size, 'latin1')
+    this.#length(this.#size, bytes.length)
     this.#bytes.set(bytes, this.#size + 4)
     this.#size += 4 + bytes.length
     return this
@@ -127,7 +147,10 @@ export type Pkt = { readonly type: 'data'; readonly data: Uint8Array } | { reado
 
 const specials = [{ type: 'flush' }, { type: 'delim' }, { type: 'response-end' }] as const satisfies readonly Pkt[]
 
-/** Length of the line at `at` with its four digits, or 0, 1, 2 for the special ones. InputError `pkt-length`. At least 4 bytes are there. */
+/**
+ * Length of the line at `at` with its four digits, or 0, 1, 2 for the special ones. InputError `pkt-length`. At least 4 bytes are
+ * there.
+ */
 function decodeLength(bytes: Uint8Array, at: number, limitBytes: number): number {
   let length = 0
   for (let i = at; i < at + 4; i++) {

@@ -53,7 +53,10 @@ export interface RefnameConflict {
   readonly below: string
 }
 
-/** The first directory/file conflict among names sorted by `compareRefnames`, or null. No name is compared with more others than it has characters. */
+/**
+ * The first directory/file conflict among names sorted by `compareRefnames`, or null. No name is compared with more others than it
+ * has characters.
+ */
 export function findRefnameConflict(sorted: readonly string[]): RefnameConflict | null {
   // `a`, `a-b`, `a/c`: what comes between a name and the names below it also begins with it, so a stack of prefixes is enough.
   const open: string[] = []

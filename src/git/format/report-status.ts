@@ -1,4 +1,5 @@
-// What receive-pack answers (gitprotocol-pack(5), Report Status): `unpack ok` or why not, then `ok ref` or `ng ref reason` for each command;
+// What receive-pack answers (gitprotocol-pack(5), Report Status): `unpack ok` or why not, then `ok ref` or `ng ref reason` for each
+// command;
 // in version 2, `option` lines say what was really done. A flush ends it.
 import { asBuffer, concatBytes, InputError } from '../../base/index.ts'
 import { type ObjectId } from './object-id.ts'

@@ -1,9 +1,8 @@
 // upload-pack: serves fetches and clones. Advertise (advertise, ls-refs) → parse (request) → join with refs (fetch-task) → plan and write
-// (fetch, by fetch-job in a worker) → answer (fetch-answer, where the socket is).
+// (fetch, in a worker) → answer (fetch-answer, where the socket is).
 export { advertiseReceivePack, type AdvertiseOptions, advertiseUploadPack } from './advertise.ts'
 export { type FetchEvent, fetchEvents, planPack } from './fetch.ts'
 export { answerFetch, type AnswerOptions } from './fetch-answer.ts'
-export { type FetchJob, fetchJob, FetchRepositories, runFetch } from './fetch-job.ts'
 export { type FetchTask, fetchTask } from './fetch-task.ts'
 export { formatLsRefs, type LsRefsRequest, type VisibleRefs } from './ls-refs.ts'
 export { errorPacket } from './negotiation.ts'

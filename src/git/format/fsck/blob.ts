@@ -1,6 +1,6 @@
 // fsck of the blobs that git itself reads out of a work tree: `.gitmodules` and `.gitattributes`.
 import { latin1 } from '../../../base/index.ts'
-import { parseConfig } from './config.ts'
+import { type ConfigSection, parseConfig } from './config.ts'
 import { add, type Finding, type FsckOptions, newReport, type Report, type SpecialRole } from './finding.ts'
 import { isSafeSubmoduleName, isSafeSubmoduleUrl } from './submodule-url.ts'
 
@@ -8,8 +8,10 @@ import { isSafeSubmoduleName, isSafeSubmoduleUrl } from './submodule-url.ts'
 export const MAX_GITATTRIBUTES_BYTES = 100 * 1024 * 1024
 /** Lines from this length on are an error (git's ATTR_MAX_LINE_LENGTH). */
 const MAX_GITATTRIBUTES_LINE = 2048
-/** git calls `.gitmodules` too large when it is above core.bigFileThreshold (512 MiB): then it doesn't load it. */
-export const MAX_GITMODULES_BYTES = 512 * 1024 * 1024
+/** Larger `.gitmodules` are an error. git's own limit is what it loads at all (512 MiB); the largest real ones have some hundred KiB. */
+export const MAX_GITMODULES_BYTES = 16 * 1024 * 1024
+/** Characters of a client's text in a message. */
+const MAX_SHOWN = 1000
 
 /** Adds a blob's findings to the report, for the roles in its options. */
 export function fsckBlob(bytes: Uint8Array, report: Report): void {
@@ -33,19 +35,42 @@ export function fsckSpecial(role: SpecialRole, problem: 'large' | 'not-a-blob' |
 
 function fsckGitmodules(text: string, report: Report): void {
   const { entries, isWhole } = parseConfig(text)
-  for (const { name, value } of entries) {
-    if (!name.startsWith('submodule.')) continue
-    const dot = name.lastIndexOf('.')
-    if (dot < 'submodule.'.length) continue
-    const submodule = name.slice('submodule.'.length, dot)
-    const key = name.slice(dot + 1)
-    if (!isSafeSubmoduleName(submodule)) add(report, 'gitmodulesName', `disallowed submodule name: ${submodule}`)
-    if (value === null) continue
-    if (key === 'url' && !isSafeSubmoduleUrl(value)) add(report, 'gitmodulesUrl', `disallowed submodule url: ${value}`)
-    if (key === 'path' && value.startsWith('-')) add(report, 'gitmodulesPath', `disallowed submodule path: ${value}`)
-    if (key === 'update' && value.startsWith('!')) add(report, 'gitmodulesUpdate', `disallowed submodule update setting: ${value}`)
+  let section: ConfigSection | null = null
+  let submodule: Submodule | null = null
+  for (const entry of entries) {
+    if (entry.section !== section) {
+      section = entry.section
+      submodule = submoduleOf(section)
+    }
+    if (submodule !== null) fsckSetting(submodule, submodule.key ?? entry.key, entry.value, report)
   }
   if (!isWhole) add(report, 'gitmodulesParse', 'could not parse gitmodules blob')
+}
+
+interface Submodule {
+  readonly name: string
+  readonly isSafe: boolean
+  /** The key of all entries, where a NUL in the section cuts theirs off. */
+  readonly key: string | null
+}
+
+/** The submodule that a section is about; null when it is about none. */
+function submoduleOf({ prefix }: ConfigSection): Submodule | null {
+  const nul = prefix.indexOf('\0')
+  const variable = nul === -1 ? prefix : prefix.slice(0, nul)
+  const dot = variable.lastIndexOf('.')
+  if (!variable.startsWith('submodule.') || dot < 'submodule.'.length) return null
+  const name = variable.slice('submodule.'.length, dot)
+  return { name: name.slice(0, MAX_SHOWN), isSafe: isSafeSubmoduleName(name), key: nul === -1 ? null : variable.slice(dot + 1) }
+}
+
+function fsckSetting({ name, isSafe }: Submodule, key: string, value: string | null, report: Report): void {
+  if (!isSafe) add(report, 'gitmodulesName', `disallowed submodule name: ${name}`)
+  if (value === null) return
+  const shown = value.slice(0, MAX_SHOWN)
+  if (key === 'url' && !isSafeSubmoduleUrl(value)) add(report, 'gitmodulesUrl', `disallowed submodule url: ${shown}`)
+  if (key === 'path' && value.startsWith('-')) add(report, 'gitmodulesPath', `disallowed submodule path: ${shown}`)
+  if (key === 'update' && value.startsWith('!')) add(report, 'gitmodulesUpdate', `disallowed submodule update setting: ${shown}`)
 }
 
 function fsckGitattributes(bytes: Uint8Array, report: Report): void {

@@ -1,10 +1,17 @@
-// Reads git's configuration syntax (git-config(1), Syntax), of which `.gitmodules` is written. Text is Latin-1: one character for each byte.
+// Reads git's configuration syntax (git-config(1), Syntax), of which `.gitmodules` is written. Text is Latin-1: one character for
+// each byte.
 // Invariant: reads what git's own reader reads, and stops where that stops: what stands before a bad line still counts.
 
-/** One `key = value` line: the section's name lowered, its subsection as written, the key lowered. `value` is null without `=`. */
+/** `[section "subsection"]`; one object for all its entries, so that a long name costs nothing for each. */
+export interface ConfigSection {
+  /** `section.subsection.` or `section.`, as git joins them with keys: the section lowered, the subsection as written. */
+  readonly prefix: string
+}
+
+/** One `key = value` line: the key lowered; `value` is null without `=`, and cut at a NUL, as git's strings are. */
 export interface ConfigEntry {
-  /** `section.subsection.key` or `section.key`, as git joins them; cut at a NUL, as git's strings are. */
-  readonly name: string
+  readonly section: ConfigSection
+  readonly key: string
   readonly value: string | null
 }
 
@@ -22,7 +29,7 @@ const isSpace = (char: string) => char === ' ' || char === '\t' || char === '\n'
 export function parseConfig(text: string): ParsedConfig {
   const source = new Source(text.startsWith(bom) ? text.slice(bom.length) : text)
   const entries: ConfigEntry[] = []
-  let section = ''
+  let section: ConfigSection = { prefix: '' }
   for (;;) {
     const char = source.next()
     if (source.isEnded) return { entries, isWhole: true }
@@ -32,7 +39,7 @@ export function parseConfig(text: string): ParsedConfig {
     } else if (char === '[') {
       const name = readSection(source)
       if (name === null) return { entries, isWhole: false }
-      section = name
+      section = { prefix: name }
     } else {
       const entry = /^[A-Za-z]$/.test(char) ? readEntry(source, section, char) : null
       if (entry === null) return { entries, isWhole: false }
@@ -102,14 +109,14 @@ function readSubsection(source: Source): string | null {
   }
 }
 
-function readEntry(source: Source, section: string, first: string): ConfigEntry | null {
+function readEntry(source: Source, section: ConfigSection, first: string): ConfigEntry | null {
   let key = first.toLowerCase()
   let char = source.next()
   for (; !source.isEnded && isKeyChar(char); char = source.next()) key += char.toLowerCase()
   while (char === ' ' || char === '\t') char = source.next()
-  if (char === '\n') return { name: cString(section + key), value: null }
+  if (char === '\n') return { section, key, value: null }
   const value = char === '=' ? readValue(source) : null
-  return value === null ? null : { name: cString(section + key), value: cString(value) }
+  return value === null ? null : { section, key, value: cString(value) }
 }
 
 const escapes: Readonly<Record<string, string>> = { t: '\t', b: '\b', n: '\n', '\\': '\\', '"': '"' }

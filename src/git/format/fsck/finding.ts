@@ -149,11 +149,16 @@ export function newReport(options: FsckOptions): Report {
   return { findings: [], options, isSkipped: oid !== undefined && skip?.has(oid) === true }
 }
 
+/** Findings kept of one object, and as many errors beyond them: a file of faults must not fill the memory. */
+const MAX_FINDINGS = 1000
+
 /** Adds a finding. True when it is an error: the reader of a commit or tag then stops, as git's does. */
 export function add(report: Report, id: FsckId, message: string): boolean {
   if (report.isSkipped) return false
   const severity = severityOf(id, report.options)
   if (severity === 'ignore') return false
-  report.findings.push({ id, severity, message })
-  return severity === 'error'
+  const { findings } = report
+  const isError = severity === 'error'
+  if (findings.length < (isError ? 2 * MAX_FINDINGS : MAX_FINDINGS)) findings.push({ id, severity, message })
+  return isError
 }

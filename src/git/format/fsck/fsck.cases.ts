@@ -223,6 +223,8 @@ export const gitmodulesCases: readonly FsckCase[] = [
   modules(section('path = x\n\tbranch = y', '..'), 'gitmodulesName', 'gitmodulesName'),
   modules('[submodule ".."]\n'),
   modules('[submodule]\n\tpath = -x\n'),
+  modules('[submodule "a.url\0b"]\n\tx = -y\n', 'gitmodulesUrl'),
+  modules('[submodule "a\0b"]\n\turl = -y\n'),
   modules('path = x'),
   modules('[other ".."]\n\tpath = -x\n'),
   modules('[SubModule "x"]\n\tURL = -x\n', 'gitmodulesUrl'),

@@ -89,6 +89,18 @@ describe('options', () => {
     const [finding] = fsckObject(Kind.tree, one.bytes, 'sha1')
     assert.equal(formatFinding('ab' as ObjectId, finding as Finding), "error: object ab: hasDot: contains '.'")
   })
+  test('faults without number cost bounded memory and time', () => {
+    const startedAt = performance.now()
+    const many = Buffer.from(`[submodule "..${'/x'.repeat(4_000_000)}"]\n${'p\n'.repeat(1_000_000)}\turl=-x\n`)
+    const roles = ['gitmodules'] as const
+    assert.equal(fsckObject(Kind.blob, many, 'sha1', { roles }).length, 2000)
+    const lowered = fsckObject(Kind.blob, many, 'sha1', { roles, severities: { gitmodulesName: 'warning' } })
+    assert.deepEqual([lowered.length, lowered.at(-1)?.id], [1001, 'gitmodulesUrl'])
+    assert.deepEqual(idsOf(fsckObject(Kind.blob, new Uint8Array(17 << 20), 'sha1', { roles })), ['gitmodulesLarge'])
+    const links = concatBytes([tree(...Array.from({ length: 100_000 }, () => '120000 .gitmodules')), tree('100644 a')])
+    assert.equal(fsckObject(Kind.tree, links, 'sha1').length, 2000)
+    assert.ok(performance.now() - startedAt < 5000)
+  })
   test('SHA-256 objects have longer ids', () => {
     const id = 'ab'.repeat(32)
     const commit = Buffer.from(`tree ${id}\nparent ${id}\nauthor A <a> 1 +0000\ncommitter A <a> 1 +0000\n\n`)

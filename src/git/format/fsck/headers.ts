@@ -34,11 +34,14 @@ export function skip(cursor: HeaderCursor, keyword: string): boolean {
   return true
 }
 
-/** Steps over the rest of the line; what stood there, as Latin-1. Null, and no step, when there is no newline. */
+/** More of a line is not looked at: no name or date is that long, and strings have a largest size. */
+const MAX_LINE = 1 << 20
+
+/** Steps over the rest of the line; what stood there (its first MiB), as Latin-1. Null, and no step, when there is no newline. */
 export function takeLine(cursor: HeaderCursor): string | null {
   const end = cursor.bytes.indexOf(NEWLINE, cursor.at)
   if (end === -1) return null
-  const line = latin1(cursor.bytes.subarray(cursor.at, end))
+  const line = latin1(cursor.bytes.subarray(cursor.at, Math.min(end, cursor.at + MAX_LINE)))
   cursor.at = end + 1
   return line
 }

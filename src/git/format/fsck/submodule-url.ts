@@ -31,7 +31,10 @@ function decode(url: string): string {
   )
 }
 
-/** The URL in its one normal form, or null when git can't take it for one. Host case, default ports, escapes and dot segments are settled. */
+/**
+ * The URL in its one normal form, or null when git can't take it for one. Host case, default ports, escapes and dot segments are
+ * settled.
+ */
 export function normalizeUrl(url: string): string | null {
   const scheme = /^[A-Za-z][A-Za-z0-9+.-]*:\/\//.exec(url)?.[0].toLowerCase()
   if (scheme === undefined) return null

@@ -1,4 +1,5 @@
-// fsck of one tree: its form, its order, its names and modes. What counts and how it is worded follows git's fsck (git-fsck(1), fsck msg ids).
+// fsck of one tree: its form, its order, its names and modes. What counts and how it is worded follows git's fsck (git-fsck(1), fsck
+// msg ids).
 // Invariants: one pass; a tree that can't be read further is reported as badTree, and what was seen before still counts.
 import type { ObjectFormat } from '../object-id.ts'
 import { hashBytes } from '../object-id.ts'

@@ -1,0 +1,173 @@
+// One pack from its first byte to its index: the phases in order, and the threads that share the second.
+import { hashBytes } from '../format/object-id.ts'
+import { connect, type Positions } from './connectivity.ts'
+import type { EntryTable } from './entry-table.ts'
+import { refuse } from './errors.ts'
+import type { IndexedPack, IndexOptions } from './index-pack.ts'
+import { PendingDeltas } from './pending.ts'
+import { Receiver } from './receiver.ts'
+import { ControlWord, Resolver, type ResolverSettings } from './resolver.ts'
+import { Scanner } from './scanner.ts'
+import { chooseEntries, IdIndex } from './sorted-ids.ts'
+import { appendBases, rewriteEnds, splitByExistence } from './thin.ts'
+import { defaultThreads, runHelper } from './threads.ts'
+import { CACHE_BYTES, returnWorkspace, takeWorkspace, type Workspace } from './workspace.ts'
+
+/** Below these, a second thread costs more than it brings. */
+const SHARED_OBJECTS = 2000
+const SHARED_BYTES = 1024 * 1024
+const PROGRESS_MS = 100
+
+/**
+ * Receives a pack into `options.spool`, checks everything about it, completes it if it is thin, and returns its index.
+ * Runs long without yielding: call it in a worker thread. On error the spool's content is void and to be thrown away; nothing else is left.
+ * Errors: InputError with an IndexPackCode (or a `pack-…` code of format/pack.ts) for anything wrong with the pack, with git's wording;
+ * UnavailableError `index-pack-thread`; whatever `input` or `existing` throw. May be tried again with the same bytes.
+ * Source: gitformat-pack(5); git-index-pack(1) with --strict --fix-thin.
+ */
+export async function indexPack(input: AsyncIterable<Uint8Array>, given: IndexOptions): Promise<IndexedPack> {
+  const options = { ...given, ...(given.progress ? { progress: throttled(given.progress) } : {}), fsck: given.fsck === undefined ? {} : given.fsck }
+  const workspace = takeWorkspace()
+  try {
+    return await run(input, options, workspace)
+  } finally {
+    returnWorkspace(workspace)
+  }
+}
+
+function throttled(progress: NonNullable<IndexOptions['progress']>): NonNullable<IndexOptions['progress']> {
+  let last = 0
+  return (phase, done, total) => {
+    const now = performance.now()
+    if (now - last < PROGRESS_MS) return
+    last = now
+    progress(phase, done, total)
+  }
+}
+
+async function run(input: AsyncIterable<Uint8Array>, options: IndexOptions, workspace: Workspace): Promise<IndexedPack> {
+  const seed = options.randomness.bytes(8)
+  const refsBytes = Math.floor(options.limits.memoryBytes / 4)
+  workspace.begin(hashBytes(options.format), seed, refsBytes)
+  const scanner = new Scanner(workspace, options.format, options.fsck ?? null)
+  const receiver = new Receiver(options, workspace, scanner)
+  for await (const chunk of input) receiver.push(chunk)
+  receiver.finish()
+  const { table } = receiver
+  const received = table.count
+  const pending = await linkBases(receiver, options)
+  const refs = await resolveDeltas(receiver, pending, { workspace, scanner, seed, refsBytes }, options)
+  assertResolved(table)
+  const entries = chooseEntries(table)
+  const positions = { entries, index: new IdIndex(gatherIds(table, entries), table.idWords) }
+  options.progress?.('checking', 0, entries.length)
+  const connections = await connect(table, positions, refs, options)
+  if (table.count > received) rewriteEnds(table, options)
+  return { ...assemble(table, positions), ...connections }
+}
+
+/** Links deltas to their bases as far as these are known; those whose base must still be found among results are returned. */
+async function linkBases(receiver: Receiver, options: IndexOptions): Promise<PendingDeltas | null> {
+  const { table, namedBases } = receiver
+  const { bases } = table.columns
+  // Backwards, so that each list runs in pack order.
+  for (let entry = table.count - 1; entry >= 0; entry--) if (bases[entry]! >= 0) table.link(entry, bases[entry]!)
+  if (namedBases.length === 0) return null
+  const known = PendingDeltas.of(namedBases, table.idBytes)
+  const whole = table.count
+  for (let entry = 0; entry < whole; entry++) if ((table.columns.kinds[entry]! & 7) !== 0) known.attach(table, entry)
+  const { outside, inside } = splitByExistence(known.left(), options)
+  await appendBases(table, outside, options)
+  return inside.length === 0 ? null : PendingDeltas.of(inside, table.idBytes)
+}
+
+interface Tools {
+  readonly workspace: Workspace
+  readonly scanner: Scanner
+  readonly seed: Uint8Array
+  readonly refsBytes: number
+}
+
+/** Phase 2, on as many threads as pay. Returns what each thread found the objects to refer to. */
+async function resolveDeltas(receiver: Receiver, pending: PendingDeltas | null, tools: Tools, options: IndexOptions): Promise<Uint8Array[]> {
+  const { table } = receiver
+  const { columns, count } = table
+  const roots: number[] = []
+  for (let entry = 0; entry < count; entry++) if ((columns.kinds[entry]! & 7) !== 0 && columns.firsts[entry]! >= 0) roots.push(entry)
+  const deltas = countDeltas(table)
+  if (deltas === 0) return [tools.workspace.refs()]
+  const isSmall = count < SHARED_OBJECTS || table.packEnd < SHARED_BYTES || options.spool.path === null
+  const threads = isSmall ? 1 : Math.max(1, Math.min(options.threads ?? defaultThreads(), roots.length))
+  const { limits, scratchFolder } = options
+  const settings: ResolverSettings = {
+    limits,
+    inflatedBytes: limits.inflatedBytes + limits.inflationRatio * table.packEnd - receiver.inflatedBytes,
+    cacheBytes: Math.min(CACHE_BYTES, Math.floor(limits.memoryBytes / threads / 4)),
+    scratchFolder,
+  }
+  const control = new Int32Array(new SharedArrayBuffer(Object.keys(ControlWord).length * 4))
+  const sharedRoots = new Int32Array(new SharedArrayBuffer(roots.length * 4))
+  sharedRoots.set(roots)
+  const helpers = Array.from({ length: threads - 1 }, () =>
+    runHelper({
+      entries: table.toShared(), pending: pending?.shared ?? null, roots: sharedRoots, control, path: options.spool.path!,
+      fsck: options.fsck ?? null, seed: tools.seed, refsBytes: tools.refsBytes, settings,
+    }),
+  )
+  const settled = Promise.allSettled(helpers)
+  const resolver = new Resolver(table, tools.workspace, options.spool, tools.scanner, pending, settings)
+  try {
+    resolver.run(sharedRoots, control, (done) => options.progress?.('resolving', done, deltas))
+  } finally {
+    await settled
+  }
+  return [tools.workspace.refs(), ...(await Promise.all(helpers))]
+}
+
+function assertResolved(table: EntryTable): void {
+  const left = countDeltas(table)
+  if (left > 0) throw refuse('pack-unresolved', `pack has ${left} unresolved delta${left === 1 ? '' : 's'}`)
+}
+
+function countDeltas({ columns, count }: EntryTable): number {
+  let left = 0
+  for (let entry = 0; entry < count; entry++) if ((columns.kinds[entry]! & 7) === 0) left++
+  return left
+}
+
+function gatherIds(table: EntryTable, entries: Uint32Array): Uint32Array {
+  const { idWords } = table
+  const words = new Uint32Array(entries.length * idWords)
+  const { oids } = table.columns
+  for (let i = 0, at = 0; i < entries.length; i++) {
+    for (let k = 0, from = entries[i]! * idWords; k < idWords; k++) words[at++] = oids[from++]!
+  }
+  return words
+}
+
+function assemble(table: EntryTable, { entries, index }: Positions): Omit<IndexedPack, 'sources' | 'externals'> {
+  const { columns, count, packEnd, idBytes, format } = table
+  const n = entries.length
+  const result = {
+    format,
+    objectCount: n,
+    entryCount: count,
+    packBytes: packEnd + idBytes,
+    oids: new Uint8Array(index.words.buffer),
+    offsets: new Float64Array(n),
+    crcs: new Uint32Array(n),
+    kinds: new Uint8Array(n),
+    sizes: new Float64Array(n),
+    bases: new Uint32Array(n),
+  }
+  for (let i = 0; i < n; i++) {
+    const entry = entries[i]!
+    result.offsets[i] = columns.offsets[entry]!
+    result.crcs[i] = columns.crcs[entry]!
+    result.kinds[i] = columns.kinds[entry]!
+    result.sizes[i] = columns.sizes[entry]!
+    const base = columns.bases[entry]!
+    result.bases[i] = base < 0 ? 0xffffffff : index.find(columns.oids, base * table.idWords)
+  }
+  return result
+}
