@@ -9,6 +9,7 @@ import { Database, EmbeddedPostgres, ensureAdministrator, lockFolder, migrate } 
 import { makeHealth } from './health.ts'
 import { type Listener, makeListener, plainForm } from './http/index.ts'
 import { JobRunner, orphanSweeper } from './jobs/index.ts'
+import { GitRoom, registerGit } from './git/index.ts'
 import { version } from './version.ts'
 
 /** A server that answers requests. */
@@ -95,6 +96,9 @@ async function startParts({ config, log, showToken }: StartOptions, endings: End
     trustProxy: config.http.trustProxy,
   })
   mountHealth(listener, { database, bucket, log })
+  const git = makeGit(config, { db: database, bucket, log })
+  endings.add('git', () => git.close())
+  registerGit(listener, git)
   registerApi(listener, { db: database, publicUrl: config.publicUrl, version })
   const jobs = new JobRunner({ database, randomness: systemRandomness, log, jobs: [orphanSweeper(database, bucket, log)] })
   endings.add('background work', () => jobs.stop())
@@ -112,6 +116,20 @@ async function startParts({ config, log, showToken }: StartOptions, endings: End
 
 function bucketConfig(config: Config): OpenBucketConfig {
   return config.bucket.kind === 'filesystem' ? config.bucket : { ...config.bucket, spoolFolder: join(config.data, 'spool') }
+}
+
+function makeGit(config: Config, parts: { db: Database; bucket: Bucket; log: Log }): GitRoom {
+  return new GitRoom({
+    ...parts,
+    bucketConfig: bucketConfig(config),
+    clock: systemClock,
+    randomness: systemRandomness,
+    cache: config.cache,
+    threads: config.workers.count,
+    limits: { ...config.limits, memoryBytes: config.workers.memoryBytes, inflatedBytes: 8 * 2 ** 30, inflationRatio: 400 },
+    tailBytes: config.git.tailBytes,
+    agent: `stemma/${version}`,
+  })
 }
 
 function mountHealth(listener: Listener, parts: { database: Database; bucket: Bucket; log: Log }): void {

@@ -1,11 +1,12 @@
 // Makes the bucket that the configuration names.
 import { mkdir, readdir, rm, stat } from 'node:fs/promises'
+import { createRequire } from 'node:module'
 import { join } from 'node:path'
 import { type Clock, type Randomness, UnavailableError } from '../base/index.ts'
 import type { Bucket } from './bucket.ts'
 import { unavailable } from './errors.ts'
 import { FilesystemBucket } from './filesystem.ts'
-import { S3Bucket, type S3Tuning } from './s3.ts'
+import type { S3Bucket, S3Tuning } from './s3.ts'
 import type { S3Settings } from './s3-client.ts'
 
 export type BucketConfig =
@@ -29,29 +30,42 @@ const spoolLifetimeMs = 24 * 3600_000
 /** Another instance of a bucket that `openBucket` has checked before: for worker threads. Makes no request and no folder. */
 export function attachBucket(config: BucketConfig, { clock, randomness }: BucketSurroundings, tuning: S3Tuning = {}): Bucket {
   if (config.kind === 'filesystem') return new FilesystemBucket(config.folder, clock, randomness)
-  return new S3Bucket(config, config.spoolFolder, randomness, tuning)
+  return attachS3(config, randomness, tuning)
 }
 
 /**
  * The bucket, checked: its folders are made, stale spool files removed, and one request has shown that it serves.
  * UnavailableError: 'bucket-missing', 'bucket-denied' (both say what to change), 'bucket-unavailable'.
  */
-export async function openBucket(config: BucketConfig, surroundings: BucketSurroundings, tuning: S3Tuning = {}): Promise<Bucket> {
-  const bucket = attachBucket(config, surroundings, tuning)
+export async function openBucket(config: BucketConfig, { clock, randomness }: BucketSurroundings, tuning: S3Tuning = {}): Promise<Bucket> {
+  if (config.kind === 'filesystem') {
+    const bucket = new FilesystemBucket(config.folder, clock, randomness)
+    await bucket.prepare()
+    await bucket.probe()
+    await sweepSpool(bucket.spoolFolder, clock, spoolLifetimeMs)
+    return bucket
+  }
+  await makeSpool(config.spoolFolder)
+  await sweepSpool(config.spoolFolder, clock, spoolLifetimeMs)
+  const bucket = attachS3(config, randomness, tuning)
   try {
-    if (bucket instanceof FilesystemBucket) await bucket.prepare()
-    else await makeSpool(bucket.spoolFolder)
-    await sweepSpool(bucket.spoolFolder, surroundings.clock, spoolLifetimeMs)
     await bucket.probe().catch(async (error: unknown) => {
       const isMissing = error instanceof UnavailableError && error.code === 'bucket-missing'
-      if (!isMissing || config.kind !== 's3' || config.createBucket !== true || !(bucket instanceof S3Bucket)) throw error
+      if (!isMissing || config.createBucket !== true) throw error
       await bucket.create()
     })
+    return bucket
   } catch (error) {
     await bucket.close()
     throw error
   }
-  return bucket
+}
+
+/** S3's client is loaded only where it is used: it takes 24 MiB and a tenth of a second, in each worker thread anew. */
+function attachS3(config: Extract<BucketConfig, { kind: 's3' }>, randomness: Randomness, tuning: S3Tuning): S3Bucket {
+  const load = createRequire(import.meta.url)
+  const { S3Bucket: Loaded } = load('./s3.ts') as typeof import('./s3.ts')
+  return new Loaded(config, config.spoolFolder, randomness, tuning)
 }
 
 /** Removes files in the spool that nobody has written to for that long. Returns how many. */

@@ -64,6 +64,7 @@ export class GitRoom {
       randomness,
       limits,
       tailBytes: options.tailBytes,
+      threads: options.threads,
       intentLeaseMs: limits.requestTimeoutMs + intentSlackMs,
     })
     this.receive = { db, packs: this.packs, intake, clock, log, limits }

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
@@ -11,6 +11,7 @@ import pg from 'pg'
 import { makeLog } from '../../base/index.ts'
 import { Database } from '../database.ts'
 import { lockFolder } from '../folder-lock.ts'
+import { findBinaries } from './binaries.ts'
 import { attachEmbedded, EmbeddedPostgres } from './embedded-postgres.ts'
 
 const log = makeLog('silent')
@@ -110,13 +111,22 @@ test('it ends when its server is killed; a later start does not mind', async () 
 
 test('an orphan that nobody told to stop is stopped', async () => {
   const folder = join(root, 'stray', 'postgres')
+  await (await EmbeddedPostgres.start({ folder, log })).stop()
+  const binaries = await findBinaries(join(folder, 'lib'))
+  const owner = statSync(join(folder, 'cluster'))
+  const stray = spawn(binaries.postgres, ['-D', join(folder, 'cluster'), '-c', 'listen_addresses=', '-c', `unix_socket_directories=${folder}`], {
+    uid: owner.uid,
+    gid: owner.gid,
+    env: { LD_LIBRARY_PATH: binaries.libraryPath },
+    cwd: '/',
+    stdio: 'ignore',
+  })
+  const ended = once(stray, 'exit')
+  await until('the stray runs', () => existsSync(join(folder, '.s.PGSQL.5432')))
   const embedded = await EmbeddedPostgres.start({ folder, log })
-  const pid = embedded.pid ?? 0
-  // A second start on the same folder without the folder's lock: to it, the first one's PostgreSQL is a stray.
-  const second = await EmbeddedPostgres.start({ folder: `${folder}/.`, log })
-  assert.equal(isRunning(pid), false)
+  await ended
+  assert.equal(await ask(embedded.url, 'select 1'), 1)
   await embedded.stop()
-  await second.stop()
 })
 
 test('killed while it serves: it comes back, the pool goes on, nothing acknowledged is lost', async () => {

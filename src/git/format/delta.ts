@@ -43,9 +43,8 @@ export interface DeltaLimits {
 
 /**
  * The target that the delta makes of the base.
- * InputError: `delta-base-size` (made for another base), `delta-too-large` (above the limit), `delta-truncated`, `delta-opcode`
- * (reserved 0),
- * `delta-range` (a copy leaves the base), `delta-target-size` (makes more or less than it declares).
+ * InputError: `delta-base-size` (made for another base), `delta-too-large` (above the limit), `delta-truncated`,
+ * `delta-opcode` (reserved 0), `delta-range` (a copy leaves the base), `delta-target-size` (makes more or less than it declares).
  */
 export function applyDelta(base: Uint8Array, delta: Uint8Array, limits: DeltaLimits = {}): Uint8Array {
   const { baseBytes, targetBytes, headerBytes } = decodeDeltaHeader(delta)

@@ -19,6 +19,8 @@ export interface PackIntakeParts {
   readonly randomness: Randomness
   readonly limits: IndexLimits
   readonly tailBytes: number
+  /** Threads that resolve the deltas of one large pack. */
+  readonly threads: number
   /** How long an upload may take before its key counts as an orphan. */
   readonly intentLeaseMs: number
 }
@@ -52,9 +54,10 @@ export class PackIntake {
     body: AsyncIterable<Uint8Array>,
     progress: IntakeProgress,
   ): Promise<StagedPack> {
-    const { workers, randomness, bucket, limits, tailBytes } = this.#parts
+    const { workers, randomness, bucket, limits, tailBytes, threads } = this.#parts
     const id = randomness.uuid()
-    const job: ReceiveJob = { packs, limits, tailBytes, spoolPath: join(bucket.spoolFolder, `${id}.pack`), tips }
+    const scratchFolder = bucket.spoolFolder
+    const job: ReceiveJob = { packs, limits, tailBytes, spoolPath: join(scratchFolder, `${id}.pack`), scratchFolder, threads, tips }
     const upload = new LazyUpload(this.#parts, packKey(id), job.spoolPath)
     try {
       const result = await workers.run('receive', job, [], (port) => converse(port, body, upload, progress))

@@ -1,7 +1,7 @@
 // The worker's half of a push: takes the pack's bytes, indexes and checks them, and leaves the stored value (pack, index, trailer) in
 // memory (small) or in the spool file (large). Says for each new tip of a ref what it is.
 import type { MessagePort } from 'node:worker_threads'
-import { fromHex, InputError, MessageStream } from '../../base/index.ts'
+import { fromHex, InputError, MessageStream, systemRandomness } from '../../base/index.ts'
 import { Kind, type ObjectId } from '../format/object-id.ts'
 import { encodePackIndex, indexStart, PackIndex } from '../format/stored-pack.ts'
 import { parseTagTarget } from '../format/index.ts'
@@ -16,6 +16,10 @@ export interface ReceiveJob {
   /** A stored value up to this size stays in memory and comes back with the result. */
   readonly tailBytes: number
   readonly spoolPath: string
+  /** For temporary files of objects too large for memory. */
+  readonly scratchFolder: string
+  /** Threads that resolve deltas. */
+  readonly threads: number
   /** New values of refs. */
   readonly tips: readonly ObjectId[]
 }
@@ -76,6 +80,9 @@ async function receive(job: ReceiveJob, main: MessageStream<never>, spool: Growi
   const parts = await indexPack(advancing(), {
     format,
     spool,
+    scratchFolder: job.scratchFolder,
+    randomness: systemRandomness,
+    threads: job.threads,
     existing: existingObjects(set, stored),
     limits: job.limits,
     progress: (phase, done, total) => main.send({ type: 'progress', phase, done, total } satisfies ReceiveMessage),

@@ -68,12 +68,22 @@ class TreeMarker {
   #entries(tree: number, bytes: Uint8Array, known: Uint8Array): void {
     const idBytes = this.#idBytes
     const end = bytes.length
+    const words = new DataView(bytes.buffer, bytes.byteOffset, end)
+    const knownWords = new DataView(known.buffer, known.byteOffset, known.length)
+    const lastWord = end - 4
+    const lastKnownWord = known.length - 4
     let at = 0
     let knownAt = 0
     while (at < end) {
       const start = at
       let same = knownAt
-      // as long as the two are the same, mode and name included, both run on
+      // as long as the two are the same, mode and name included, both run on: four bytes at a time up to one that is zero
+      while (at <= lastWord && same <= lastKnownWord) {
+        const word = words.getInt32(at)
+        if (word !== knownWords.getInt32(same) || ((word - 0x01010101) & ~word & 0x80808080) !== 0) break
+        at += 4
+        same += 4
+      }
       while (at < end && bytes[at] !== 0 && bytes[at] === known[same]) {
         at++
         same++
@@ -96,8 +106,9 @@ class TreeMarker {
       }
       if (order === 0) {
         knownAt = knownId + idBytes
+        if (knownAt > known.length) throw new CorruptError('object', 'a tree is cut off')
         let k = 0
-        while (k < idBytes && bytes[id + k] === known[knownId + k]) k++
+        while (k < idBytes && words.getInt32(id + k) === knownWords.getInt32(knownId + k)) k += 4
         if (k === idBytes) continue
       }
       this.#entry(tree, bytes, start, id, known, knownId)
