@@ -12,7 +12,6 @@ const digests: usize = memory.data(81920)
 let queued: u32 = 0
 
 const states: usize = memory.data(80, 16)
-const before: usize = memory.data(80, 16)
 const lanes: usize = memory.data(64)
 const single: usize = memory.data(32)
 
@@ -91,11 +90,6 @@ function stepLanes(): i32 {
   let p2: usize = load<u32>(lanes, 36) ? load<u32>(lanes, 32) : any
   let p3: usize = load<u32>(lanes, 52) ? load<u32>(lanes, 48) : any
   for (let i: u32 = 0; i < steps; i++) {
-    v128.store(before, v128.load(states))
-    v128.store(before, v128.load(states, 16), 16)
-    v128.store(before, v128.load(states, 32), 32)
-    v128.store(before, v128.load(states, 48), 48)
-    v128.store(before, v128.load(states, 64), 64)
     compressFour(states, p0, p1, p2, p3)
     const survivors = survivorsOfFour()
     if (v128.any_true(survivors)) {
@@ -127,10 +121,7 @@ function laneCollides(k: u32, survivors: u32, block: usize): bool {
     const vector = ctz<u32>(left)
     left &= left - 1
     if (!allows(k, vector)) continue
-    for (let i: u32 = 0; i < 5; i++) {
-      store<u32>(single + (i << 2), load<u32>(before + (i << 4) + (k << 2)))
-    }
-    if (collides(single, block, vector)) return true
+    if (collides(states + (k << 2), 16, block, k, vector)) return true
   }
   return false
 }
@@ -145,7 +136,6 @@ function finishLast(): i32 {
   for (let k: u32 = 0; k < 4; k++) {
     const lane = lanes + (k << 4)
     if (load<u32>(lane, 12) == 0) continue
-    const state = single + 0
     for (let i: u32 = 0; i < 5; i++) store<u32>(lastState + (i << 2), load<u32>(states + (i << 4) + (k << 2)))
     if (sha1Blocks(lastState, load<u32>(lane), load<u32>(lane, 4))) return load<i32>(lane, 8)
     const to = digests + load<u32>(lane, 8) * 20
@@ -166,6 +156,7 @@ export function sha1Begin(state: usize): void {
   store<u32>(state, 0xc3d2e1f0, 16)
 }
 
+/** States behind the last four blocks. */
 const chain: usize = memory.data(80)
 
 /** Goes on with one message over whole blocks. True when one of them carries an attack. */
@@ -177,8 +168,8 @@ export function sha1Blocks(state: usize, blocks: usize, count: u32): bool {
     const last = at + ((group - 1) << 6)
     expandFour(at, min<usize>(at + 64, last), min<usize>(at + 128, last), last)
     for (let k: u32 = 0; k < group; k++) {
+      compressOne(state, k << 2)
       memory.copy(chain + k * 20, state, 20)
-      compressOne(state, words + (k << 2))
     }
     const survivors = survivorsOfFour()
     if (v128.any_true(survivors)) {
@@ -200,7 +191,7 @@ function blockCollides(k: u32, survivors: u32, block: usize): bool {
   while (left) {
     const vector = ctz<u32>(left)
     left &= left - 1
-    if (allows(k, vector) && collides(chain + k * 20, block, vector)) return true
+    if (allows(k, vector) && collides(chain + k * 20, 4, block, k, vector)) return true
   }
   return false
 }

@@ -10,6 +10,15 @@ const rotate = (x: string, n: number) => `v128.or(i32x4.shl(${x}, ${n}), i32x4.s
 const FIRST_WORD = Math.min(...conditions.flatMap((c) => [c.word1, c.word2]))
 const LAST_WORD = Math.max(...conditions.flatMap((c) => [c.word1, c.word2]))
 
+/** The steps at which states are kept for the collision check, and where: five vectors each. */
+const MIDDLE_STEPS = [58, 65]
+
+/** The statement, with its place for \`@\`, if the state before this step is kept. */
+function middles(step: number, statement: string): string {
+  const index = MIDDLE_STEPS.indexOf(step)
+  return index < 0 ? '' : `  ${statement.replace('@', String(index * 80))}\n`
+}
+
 function transposedLoads(): string {
   let out = ''
   for (let g = 0; g < 4; g++) {
@@ -47,6 +56,7 @@ ${transposedLoads()}`
     const f = t < 20 ? choose : t >= 40 && t < 60 ? majority : parity
     out += `  ${e} = ${add(add(add(e, `w${t & 15}`), add(rotate(a, 5), `k${Math.floor(t / 20)}`)), f)}\n  ${b} = ${rotate(b, 30)}\n`
     names = [e, a, b, c, d]
+    names.forEach((v, i) => (out += middles(t + 1, `v128.store(middle, ${v}, @ + ${i * 16})`)))
   }
   ;['a', 'b', 'c', 'd', 'e'].forEach((v, i) => (out += `  v128.store(state, ${add(v, `v128.load(state, ${i * 16})`)}, ${i * 16})\n`))
   return `${out}}\n\n`
@@ -63,8 +73,10 @@ ${transposedLoads()}`
 }
 
 function oneLane(): string {
-  let out = `/** One block of one message, whose expanded words stand at \`w\`, sixteen bytes apart; \`state\` holds five words. */
-export function compressOne(state: usize, w: usize): void {
+  let out = `/** One block of one message, whose expanded words stand in a lane of \`words\` (its offset in bytes); \`state\` holds five words. */
+export function compressOne(state: usize, lane: usize): void {
+  const w = words + lane
+  const m = middle + lane
   let a = load<u32>(state), b = load<u32>(state, 4), c = load<u32>(state, 8), d = load<u32>(state, 12), e = load<u32>(state, 16)
 `
   let names = ['a', 'b', 'c', 'd', 'e']
@@ -77,6 +89,7 @@ export function compressOne(state: usize, w: usize): void {
     const f = t < 20 ? choose : t >= 40 && t < 60 ? majority : parity
     out += `  ${e} += rotl<u32>(${a}, 5) + ${f} + ${constants[Math.floor(t / 20)]} + load<u32>(w, ${t * 16}); ${b} = rotl<u32>(${b}, 30)\n`
     names = [e, a, b, c, d]
+    names.forEach((v, i) => (out += middles(t + 1, `store<u32>(m, ${v}, @ + ${i * 16})`)))
   }
   ;['a', 'b', 'c', 'd', 'e'].forEach((v, i) => (out += `  store<u32>(state, ${v} + load<u32>(state, ${i * 4}), ${i * 4})\n`))
   return `${out}}\n\n`
@@ -152,6 +165,8 @@ export function sha1Source(earlyCount = 110): string {
 
 /** Expanded words, step by step, four lanes each. */
 export const words: usize = memory.data(1280, 16)
+/** States before steps 58 and 65: five vectors of four lanes each. */
+export const middle: usize = memory.data(160, 16)
 
 ${fourLanes()}${expandFour()}${oneLane()}${checks(earlyCount)}`
 }

@@ -29,7 +29,7 @@ describe('bad objects', stemmaStorage, () => {
     ['.git ', /\.git|hasDotgit/i],
     ['.git.', /\.git|hasDotgit/i],
     ['.g\u200cit', /\.git|hasDotgit/i],
-    ['', /empty|name/i],
+    ['', /empty|name|badTree/i],
     ['a/b', /slash|full path|name|fullPathname/i],
   ]
   for (const [name, words] of names) {

@@ -31,7 +31,7 @@ describe('bad packs', stemmaStorage, () => {
 
   it('bytes after the pack', async () => {
     const { tip, pack } = good()
-    await target.assertRefused(tip.id, Buffer.concat([pack.build(), Buffer.from('more')]), /after|trailing|garbage|extra/i)
+    await target.assertRefused(tip.id, Buffer.concat([pack.build(), Buffer.from('more')]), /junk|after|trailing|garbage|extra/i)
   })
 
   it('wrong trailer', async () => {
@@ -174,6 +174,24 @@ describe('bad packs', stemmaStorage, () => {
     }
     await target.assertRefused(tip.id, pack.build(), /size|large|limit|expan|big|delta/i)
     target.assertPeak(700)
+  })
+})
+
+describe('after a refusal', stemmaStorage, () => {
+  it('the next packs are judged by themselves', async () => {
+    // Enough rounds for every worker thread to have refused a pack and then taken a good one.
+    for (let round = 0; round < 6; round++) {
+      const link = blob('../elsewhere')
+      const linked = rootCommit([{ mode: '120000', name: '.gitmodules', id: link.id }], [link])
+      await target.assertRefused(linked.tip.id, linked.pack.build(), /gitmodules/)
+      const { tip, pack } = good(`after-${round}`)
+      const ref = `refs/heads/after-${round}`
+      const report = await push(target.url, [{ old: zeroId, new: tip.id, ref }], pack.build())
+      assert.equal(report.refs.get(ref), 'ok', `${report.unpack} ${report.text}`)
+    }
+    const copy = target.host.folder.join('after-refusals.git')
+    await target.host.git.run(['clone', '-q', '--mirror', target.url, copy])
+    await target.host.git.run(['fsck', '--strict'], { cwd: copy })
   })
 })
 

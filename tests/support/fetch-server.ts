@@ -36,7 +36,9 @@ export async function loadRepository(path: string, references: 'all' | 'commits'
   const git = (...args: string[]) => execFileSync('git', ['-C', path, ...args], { maxBuffer: 1 << 28 }).toString()
   const format = git('rev-parse', '--show-object-format').trim() as ObjectFormat
   const folder = join(path, 'objects', 'pack')
-  const names = readdirSync(folder).filter((name) => name.endsWith('.pack')).sort()
+  const names = readdirSync(folder)
+    .filter((name) => name.endsWith('.pack'))
+    .sort()
   const packs = []
   for (const name of names) packs.push(await loadGitPack(join(folder, name.slice(0, -'.pack'.length)), format, references))
   const set = gitPackSet(packs, format)
@@ -44,7 +46,12 @@ export async function loadRepository(path: string, references: 'all' | 'commits'
   const head = git('symbolic-ref', 'HEAD').trim()
   const lines = git('for-each-ref', '--format=%(objectname) %(refname)').split('\n')
   // not for-each-ref's %(*objectname): older gits follow only the first of several tags
-  const derefs = lines.length > 1 ? git('show-ref', '-d').split('\n').filter((line) => line.endsWith('^{}')) : []
+  const derefs =
+    lines.length > 1
+      ? git('show-ref', '-d')
+          .split('\n')
+          .filter((line) => line.endsWith('^{}'))
+      : []
   const peeled = new Map(derefs.map((line) => line.slice(0, -'^{}'.length).split(' ').toReversed() as [string, ObjectId]))
   return { format, repository, refs: visibleRefs(head, lines, peeled) }
 }
@@ -98,7 +105,12 @@ function closed(server: Server): Promise<void> {
   return new Promise((resolve) => server.close(() => resolve()))
 }
 
-async function handle(request: IncomingMessage, response: ServerResponse, served: ServedRepository, requests: FetchRequest[]): Promise<void> {
+async function handle(
+  request: IncomingMessage,
+  response: ServerResponse,
+  served: ServedRepository,
+  requests: FetchRequest[],
+): Promise<void> {
   const version = Number(/version=([012])/.exec(String(request.headers['git-protocol'] ?? ''))?.[1] ?? 0) as 0 | 1 | 2
   if (request.method === 'GET') {
     response.setHeader('content-type', 'application/x-git-upload-pack-advertisement')
@@ -119,7 +131,13 @@ async function handle(request: IncomingMessage, response: ServerResponse, served
   response.end()
 }
 
-async function answer(body: Buffer, version: 0 | 1 | 2, response: ServerResponse, served: ServedRepository, requests: FetchRequest[]): Promise<void> {
+async function answer(
+  body: Buffer,
+  version: 0 | 1 | 2,
+  response: ServerResponse,
+  served: ServedRepository,
+  requests: FetchRequest[],
+): Promise<void> {
   let fetch: FetchRequest | null
   if (version === 2) {
     const command = parseRequestV2(body, served.format, defaultRequestLimits)
@@ -134,14 +152,19 @@ async function answer(body: Buffer, version: 0 | 1 | 2, response: ServerResponse
   if (!fetch) return
   requests.push(fetch)
   const { repository } = served
-  const write = (bytes: Uint8Array) => (response.write(bytes) ? undefined : new Promise<void>((resolve) => response.once('drain', () => resolve())))
-  await answerFetch(fetchEvents(repository, fetchTask(fetch, served.refs)), { write }, {
-    request: fetch,
-    format: served.format,
-    region: ({ pack, offset, sizeBytes }) => {
-      const stored = repository.set.packs[pack]
-      if (!stored) throw new Error('no such pack')
-      return stored.stream(offset, sizeBytes)
+  const write = (bytes: Uint8Array) =>
+    response.write(bytes) ? undefined : new Promise<void>((resolve) => response.once('drain', () => resolve()))
+  await answerFetch(
+    fetchEvents(repository, fetchTask(fetch, served.refs)),
+    { write },
+    {
+      request: fetch,
+      format: served.format,
+      region: ({ pack, offset, sizeBytes }) => {
+        const stored = repository.set.packs[pack]
+        if (!stored) throw new Error('no such pack')
+        return stored.stream(offset, sizeBytes)
+      },
     },
-  })
+  )
 }

@@ -90,7 +90,8 @@ function readParts(pack: Buffer, idx: Buffer, format: ObjectFormat): PackIndexPa
       sizes[i] = header.sizeBytes
       continue
     }
-    const base = header.type === EntryType.ofsDelta ? byOffset.get(offset - header.baseDistance) : byId.get(latin1(header.baseId as Uint8Array))
+    const base =
+      header.type === EntryType.ofsDelta ? byOffset.get(offset - header.baseDistance) : byId.get(latin1(header.baseId as Uint8Array))
     bases[i] = base as number
     const from = offset + header.headerBytes
     const head = inflateSync(pack.subarray(from, from + 400), { finishFlush: constants.Z_SYNC_FLUSH })
@@ -123,11 +124,18 @@ async function findEnds(set: PackSet, references: 'all' | 'commits'): Promise<{ 
     if (kind === Kind.blob || (kind === Kind.tree && references === 'commits')) continue
     const bytes = await reader.read(number)
     if (kind === Kind.tree) treeIds(bytes, width).forEach(refer)
-    else for (const [, id] of latin1(bytes).split('\n\n', 1)[0]?.matchAll(/^(?:tree|parent|object) ([0-9a-f]+)$/gm) ?? []) refer(fromHex(id as string))
+    else
+      for (const [, id] of latin1(bytes)
+        .split('\n\n', 1)[0]
+        ?.matchAll(/^(?:tree|parent|object) ([0-9a-f]+)$/gm) ?? [])
+        refer(fromHex(id as string))
   }
   const sources: Uint8Array[] = []
   for (let number = 0; number < set.size; number++) if (!referred[number]) sources.push(set.oid(number))
-  return { sources: new Uint8Array(Buffer.concat(sources)), externals: new Uint8Array(Buffer.concat([...externals.values()].sort(Buffer.compare))) }
+  return {
+    sources: new Uint8Array(Buffer.concat(sources)),
+    externals: new Uint8Array(Buffer.concat([...externals.values()].sort(Buffer.compare))),
+  }
 }
 
 function treeIds(bytes: Uint8Array, width: number): Uint8Array[] {

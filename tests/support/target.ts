@@ -69,6 +69,7 @@ export class Target {
     assert.notEqual(report.unpack, null, `a report was sent: ${report.text}`)
     assert.notEqual(report.refs.get(ref), 'ok')
     const said = `unpack ${report.unpack}\n${[...report.refs.values()].join('\n')}\n${report.text}`
+    assert.doesNotMatch(said, /internal server error/, this.host.server.output.slice(-2000))
     assert.match(said, words)
     assert.deepEqual(await advertisedRefs(this.url), refs)
     await this.assertStoredAgain(before)
@@ -85,6 +86,7 @@ export class Target {
     await this.host.git.run(['update-ref', 'refs/heads/bad', tip], { cwd: source })
     const refused = await this.host.git.run(['push', this.url, 'bad:refs/heads/by-git'], { cwd: source, mayFail: true })
     assert.notEqual(refused.code, 0)
+    assert.doesNotMatch(refused.stderr, /internal server error/, this.host.server.output.slice(-2000))
     assert.match(refused.stderr, words)
     assert.match(refused.stderr, /! \[remote rejected\] bad -> by-git|remote: |error: /)
     assert.equal((await advertisedRefs(this.url)).has('refs/heads/by-git'), false)

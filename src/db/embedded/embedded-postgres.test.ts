@@ -110,6 +110,7 @@ test('it ends when its server is killed; a later start does not mind', async () 
 })
 
 test('an orphan that nobody told to stop is stopped', async () => {
+  mkdirSync(join(root, 'stray'), { mode: 0o755 })
   const folder = join(root, 'stray', 'postgres')
   await (await EmbeddedPostgres.start({ folder, log })).stop()
   const binaries = await findBinaries(join(folder, 'lib'))

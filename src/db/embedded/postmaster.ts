@@ -29,6 +29,8 @@ const settings: Readonly<Record<string, string>> = {
   fsync: 'on',
   synchronous_commit: 'on',
   full_page_writes: 'on',
+  // After a crash: one flush of the file system instead of opening every file.
+  recovery_init_sync_method: 'syncfs',
   // Tails of packs (up to 256 KiB each) go through the log: room for some thousand of them between checkpoints.
   max_wal_size: '2GB',
   min_wal_size: '128MB',

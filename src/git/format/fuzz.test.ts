@@ -41,6 +41,9 @@ import {
   readPushRequest,
 } from './index.ts'
 
+/** Processor time of this process: limits hold on a busy machine too. */
+const cpuMs = () => process.cpuUsage().user / 1000
+
 const rounds = Number(process.env.FUZZ_ROUNDS ?? 2000)
 const seed = Number(process.env.FUZZ_SEED ?? 1)
 const temp = new TempFolder('stemma-fuzz')
@@ -160,7 +163,7 @@ function fuzz(name: string, inputs: () => readonly Uint8Array[], decode: (bytes:
     for (let round = 0; round < rounds; round++) {
       const input = all[random.below(all.length)] as Uint8Array
       const bytes = mutate(random, input.subarray(0, 20_000), (all[random.below(all.length)] as Uint8Array).subarray(0, 20_000))
-      const startedAt = performance.now()
+      const startedAt = cpuMs()
       try {
         await decode(bytes, random)
       } catch (error) {
@@ -170,9 +173,9 @@ function fuzz(name: string, inputs: () => readonly Uint8Array[], decode: (bytes:
           `seed ${seed}, round ${round}, input ${hex(bytes.subarray(0, 200))}: ${error instanceof Error ? error.stack : String(error)}`,
         )
       }
-      slowestMs = Math.max(slowestMs, performance.now() - startedAt)
+      slowestMs = Math.max(slowestMs, cpuMs() - startedAt)
     }
-    assert.ok(slowestMs < 1000, `one input took ${slowestMs} ms`)
+    assert.ok(slowestMs < 1000, `one input took ${slowestMs} ms of processor time`)
     assert.ok(rounds < 500 || refused > 0, 'no mutation was ever refused')
   })
 }

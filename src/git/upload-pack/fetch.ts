@@ -23,7 +23,11 @@ export type FetchEvent =
  * @throws InputError before the first event only (what the client asks makes no sense); CorruptError at any time; the signal's reason
  * once it is aborted.
  */
-export async function* fetchEvents(repository: FetchRepository, task: FetchTask, signal?: AbortSignal): AsyncGenerator<FetchEvent, void, undefined> {
+export async function* fetchEvents(
+  repository: FetchRepository,
+  task: FetchTask,
+  signal?: AbortSignal,
+): AsyncGenerator<FetchEvent, void, undefined> {
   const { preamble, pack } = await negotiate(repository, task)
   yield { type: 'preamble', bytes: preamble, pack: pack !== null }
   if (!pack) return
@@ -50,9 +54,7 @@ async function* packEvents(repository: FetchRepository, plan: PackPlan): AsyncGe
   const pieces = writePack(repository, plan)
   for (let next = await pieces.next(); ; next = await pieces.next()) {
     if (next.done) return next.value
-    yield next.value instanceof Uint8Array
-      ? { type: 'chunk', bytes: next.value }
-      : { type: 'region', region: next.value, trailer: false }
+    yield next.value instanceof Uint8Array ? { type: 'chunk', bytes: next.value } : { type: 'region', region: next.value, trailer: false }
   }
 }
 

@@ -32,9 +32,10 @@ export function planRuns(set: PackSet, selection: Selection, request: PackReques
   let deltaCount = 0
   set.packs.forEach((pack, place) => {
     const doubled = headerCounts[place] !== pack.index.count
-    const added = selection.whole.has(pack) && request.ofsDelta && !doubled
-      ? wholeRun(pack, place, runs)
-      : packRuns(pack, place, selection, { copyDeltas: request.ofsDelta, doubled }, runs)
+    const added =
+      selection.whole.has(pack) && request.ofsDelta && !doubled
+        ? wholeRun(pack, place, runs)
+        : packRuns(pack, place, selection, { copyDeltas: request.ofsDelta, doubled }, runs)
     objectCount += added.objects
     deltaCount += added.deltas
   })

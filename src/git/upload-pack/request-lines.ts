@@ -41,7 +41,10 @@ export class RequestLines {
       this.#at += 4
       if (sizeBytes === 0) return flush
       if (sizeBytes === 1) return delimiter
-      throw new InputError('bad-packet', sizeBytes === 2 ? 'unexpected response end packet' : `protocol error: bad line length ${sizeBytes}`)
+      throw new InputError(
+        'bad-packet',
+        sizeBytes === 2 ? 'unexpected response end packet' : `protocol error: bad line length ${sizeBytes}`,
+      )
     }
     const from = this.#at + 4
     this.#at += sizeBytes

@@ -24,7 +24,11 @@ export interface ShallowChange {
 const noChange: ShallowChange = { shallow: [], unshallow: [] }
 
 /** InputError when a limit by time or ref leaves no commit at all. */
-export async function changeShallow(repository: FetchRepository, wants: readonly number[], request: ShallowRequest): Promise<ShallowChange> {
+export async function changeShallow(
+  repository: FetchRepository,
+  wants: readonly number[],
+  request: ShallowRequest,
+): Promise<ShallowChange> {
   const tips = await wantedCommits(repository, wants)
   if (request.depth === infiniteDepth && !request.relative) return { shallow: [], unshallow: request.client }
   if (request.depth > 0) {

@@ -88,7 +88,10 @@ describe('clone and fetch, all versions', () => {
       await fsck(clone)
       await git.run([...version(n), 'fetch', '-q', '--depth', '1'], { cwd: clone })
       await git.run([...version(n), 'fetch', '-q', '--unshallow'], { cwd: clone })
-      assert.equal(await git.read(['rev-list', '--count', 'HEAD'], { cwd: clone }), await git.read(['rev-list', '--count', 'main'], { cwd: bare }))
+      assert.equal(
+        await git.read(['rev-list', '--count', 'HEAD'], { cwd: clone }),
+        await git.read(['rev-list', '--count', 'main'], { cwd: bare }),
+      )
       await fsck(clone)
     })
 
@@ -210,7 +213,10 @@ describe('clients that can do less', () => {
     const talk = (capabilities: string) =>
       post([pktText(`want ${tip}${capabilities}\n`), '0000', pktText(`have ${old}\n`), pktText(`have ${unknown}\n`), '0000'])
     assert.equal((await talk('')).toString(), pktText(`ACK ${old}\n`))
-    assert.equal((await talk(' multi_ack')).toString(), [`ACK ${old} continue\n`, `ACK ${unknown} continue\n`, 'NAK\n'].map(pktText).join(''))
+    assert.equal(
+      (await talk(' multi_ack')).toString(),
+      [`ACK ${old} continue\n`, `ACK ${unknown} continue\n`, 'NAK\n'].map(pktText).join(''),
+    )
     assert.equal(
       (await talk(' multi_ack_detailed')).toString(),
       [`ACK ${old} common\n`, `ACK ${unknown} ready\n`, 'NAK\n'].map(pktText).join(''),

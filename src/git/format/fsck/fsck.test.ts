@@ -21,6 +21,9 @@ import {
   type SpecialRole,
 } from './index.ts'
 
+/** Processor time of this process: limits hold on a busy machine too. */
+const cpuMs = () => process.cpuUsage().user / 1000
+
 const idsOf = (findings: readonly Finding[]) => findings.map(({ id }) => id)
 const blobs: readonly (FsckCase & { readonly role: SpecialRole })[] = [
   ...gitmodulesCases.map((one) => ({ ...one, role: 'gitmodules' as const })),
@@ -90,7 +93,7 @@ describe('options', () => {
     assert.equal(formatFinding('ab' as ObjectId, finding as Finding), "error: object ab: hasDot: contains '.'")
   })
   test('faults without number cost bounded memory and time', () => {
-    const startedAt = performance.now()
+    const startedAt = cpuMs()
     const many = Buffer.from(`[submodule "..${'/x'.repeat(4_000_000)}"]\n${'p\n'.repeat(1_000_000)}\turl=-x\n`)
     const roles = ['gitmodules'] as const
     assert.equal(fsckObject(Kind.blob, many, 'sha1', { roles }).length, 2000)
@@ -99,7 +102,7 @@ describe('options', () => {
     assert.deepEqual(idsOf(fsckObject(Kind.blob, new Uint8Array(17 << 20), 'sha1', { roles })), ['gitmodulesLarge'])
     const links = concatBytes([tree(...Array.from({ length: 100_000 }, () => '120000 .gitmodules')), tree('100644 a')])
     assert.equal(fsckObject(Kind.tree, links, 'sha1').length, 2000)
-    assert.ok(performance.now() - startedAt < 5000)
+    assert.ok(cpuMs() - startedAt < 5000)
   })
   test('SHA-256 objects have longer ids', () => {
     const id = 'ab'.repeat(32)

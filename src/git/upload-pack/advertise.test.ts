@@ -1,0 +1,101 @@
+// Advertisements and ls-refs, line by line.
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import type { ObjectId } from '../format/object-id.ts'
+import { advertiseReceivePack, advertiseUploadPack } from './advertise.ts'
+import { formatLsRefs, type VisibleRefs } from './ls-refs.ts'
+
+const agent = 'stemma/test'
+const id = (digit: string) => digit.repeat(40) as ObjectId
+
+function refsOf(head: string, ...refs: VisibleRefs['refs'][number][]): VisibleRefs {
+  return { head, refs, byName: new Map(refs.map((ref) => [ref.name, ref])) }
+}
+
+const some = refsOf(
+  'refs/heads/main',
+  { name: 'refs/heads/main', oid: id('1') },
+  { name: 'refs/heads/ü', oid: id('2') },
+  { name: 'refs/tags/v1', oid: id('3'), peeled: id('1') },
+)
+
+function lines(bytes: Uint8Array): string[] {
+  const out: string[] = []
+  const body = Buffer.from(bytes)
+  for (let at = 0; at < body.length; ) {
+    const size = Number.parseInt(body.toString('latin1', at, at + 4), 16)
+    out.push(size < 4 ? body.toString('latin1', at, at + 4) : body.toString('utf8', at + 4, at + size))
+    at += size || 4
+    if (size === 1) at += 3
+  }
+  return out
+}
+
+test('version 0 and 1: HEAD first with its symref, tags peeled', () => {
+  const [banner, flush, head, ...rest] = lines(advertiseUploadPack(some, { format: 'sha1', agent, version: 0 }))
+  assert.equal(banner, '# service=git-upload-pack\n')
+  assert.equal(flush, '0000')
+  assert.ok(head)
+  assert.ok(head.startsWith(`${id('1')} HEAD\0multi_ack thin-pack side-band side-band-64k ofs-delta shallow `))
+  assert.ok(head.endsWith(` symref=HEAD:refs/heads/main object-format=sha1 agent=${agent}\n`))
+  assert.deepEqual(rest, [
+    `${id('1')} refs/heads/main\n`,
+    `${id('2')} refs/heads/ü\n`,
+    `${id('3')} refs/tags/v1\n`,
+    `${id('1')} refs/tags/v1^{}\n`,
+    '0000',
+  ])
+  assert.equal(lines(advertiseUploadPack(some, { format: 'sha1', agent, version: 1 }))[2], 'version 1\n')
+})
+
+test('an empty repository still tells what it can', () => {
+  const empty = refsOf('refs/heads/main')
+  for (const advertise of [advertiseUploadPack, advertiseReceivePack]) {
+    const first = lines(advertise(empty, { format: 'sha256', agent, version: 0 }))[2]
+    assert.ok(first)
+    assert.ok(first?.startsWith(`${'0'.repeat(64)} capabilities^{}\0`))
+    assert.ok(first.includes(' object-format=sha256 '))
+  }
+})
+
+test('receive-pack: refs only, no version 2', () => {
+  const out = lines(advertiseReceivePack(some, { format: 'sha1', agent, version: 2 }))
+  assert.equal(out[0], '# service=git-receive-pack\n')
+  assert.ok(out[2]?.startsWith(`${id('1')} refs/heads/main\0report-status report-status-v2 delete-refs `))
+  assert.equal(out.length, 6)
+})
+
+test('version 2 tells commands, not refs', () => {
+  assert.deepEqual(lines(advertiseUploadPack(some, { format: 'sha1', agent, version: 2 })), [
+    'version 2\n',
+    `agent=${agent}\n`,
+    'ls-refs=unborn\n',
+    'fetch=shallow wait-for-done\n',
+    'server-option\n',
+    'object-format=sha1\n',
+    '0000',
+  ])
+})
+
+test('ls-refs: prefixes, peeled tags, unborn HEAD', () => {
+  const all = { peel: true, symrefs: true, unborn: true, prefixes: [] }
+  assert.deepEqual(lines(formatLsRefs(some, { ...all, prefixes: ['HEAD', 'refs/tags/'] })), [
+    `${id('1')} HEAD symref-target:refs/heads/main\n`,
+    `${id('3')} refs/tags/v1 peeled:${id('1')}\n`,
+    '0000',
+  ])
+  assert.deepEqual(lines(formatLsRefs(refsOf('refs/heads/x'), all)), ['unborn HEAD symref-target:refs/heads/x\n', '0000'])
+  assert.deepEqual(lines(formatLsRefs(refsOf('refs/heads/x'), { ...all, symrefs: false })), ['0000'])
+  const many = Array.from({ length: 100 }, (_, i) => `refs/heads/${i}`)
+  assert.deepEqual(lines(formatLsRefs(some, { ...all, prefixes: [...many, 'refs/heads/m'] })), [`${id('1')} refs/heads/main\n`, '0000'])
+})
+
+test('ten thousand refs take milliseconds', (t) => {
+  const refs = Array.from({ length: 10_000 }, (_, i) => ({ name: `refs/pull/${i}/head`, oid: id((i % 10).toString()) }))
+  const snapshot = refsOf('refs/heads/main', ...refs)
+  const startedAt = performance.now()
+  advertiseUploadPack(snapshot, { format: 'sha1', agent, version: 0 })
+  const tookMs = performance.now() - startedAt
+  t.diagnostic(`${tookMs.toFixed(1)} ms`)
+  assert.ok(tookMs < 500)
+})

@@ -1,0 +1,135 @@
+// Request parsing: what is understood, what is refused and how, and that noise does no harm.
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import fc from 'fast-check'
+import { InputError } from '../../base/index.ts'
+import { pktText } from './ls-refs.ts'
+import { defaultRequestLimits } from './request.ts'
+import { parseRequestV0 } from './request-v0.ts'
+import { parseRequestV2 } from './request-v2.ts'
+
+const a = 'a'.repeat(40)
+const b = 'b'.repeat(40)
+const v0 = (...lines: string[]) => parseRequestV0(packets(lines), 0, 'sha1', defaultRequestLimits)
+const v2 = (...lines: string[]) => parseRequestV2(packets(lines), 'sha1', defaultRequestLimits)
+
+/** `0000` and `0001` stand for themselves. */
+function packets(lines: readonly string[]): Buffer {
+  return Buffer.from(lines.map((line) => (line === '0000' || line === '0001' ? line : pktText(line))).join(''), 'latin1')
+}
+
+test('version 0: wants, capabilities, shallow lines, haves', () => {
+  const request = v0(
+    `want ${a} multi_ack_detailed no-done side-band-64k thin-pack no-progress include-tag ofs-delta deepen-relative agent=git/2.39`,
+    `want ${b}\n`,
+    `shallow ${b}`,
+    'deepen 3',
+    '0000',
+    `have ${a}\n`,
+    '0000',
+    `have ${b}\n`,
+    'done\n',
+  )
+  assert.ok(request)
+  assert.deepEqual(request.wants, [a, b])
+  assert.deepEqual(request.shallows, [b])
+  assert.deepEqual([request.depth, request.multiAck, request.sideband], [3, 'detailed', 65520])
+  assert.deepEqual(
+    [request.noDone, request.thinPack, request.noProgress, request.includeTag, request.ofsDelta],
+    [true, true, true, true, true],
+  )
+  assert.deepEqual(request.negotiation, [a, 'flush', b, 'done'])
+})
+
+test('version 0: a client that wants nothing, and one that only asks for shallow lines', () => {
+  assert.equal(v0('0000'), null)
+  assert.equal(parseRequestV0(Buffer.alloc(0), 0, 'sha1', defaultRequestLimits), null)
+  assert.deepEqual(v0(`want ${a}`, 'deepen 1', '0000')?.negotiation, [])
+})
+
+test('version 2: commands', () => {
+  assert.deepEqual(
+    v2('command=ls-refs\n', 'agent=x', 'object-format=sha1', '0001', 'peel\n', 'symrefs', 'unborn', 'ref-prefix refs/heads/', '0000'),
+    {
+      command: 'ls-refs',
+      request: { peel: true, symrefs: true, unborn: true, prefixes: ['refs/heads/'] },
+    },
+  )
+  const fetch = v2(
+    'command=fetch',
+    '0001',
+    'thin-pack',
+    `want ${a}`,
+    `have ${b}`,
+    'deepen-since 1700000000',
+    'deepen-not v1',
+    'done',
+    '0000',
+  )
+  assert.ok(fetch?.command === 'fetch')
+  assert.deepEqual(fetch.request.deepenNot, ['v1'])
+  assert.equal(fetch.request.deepenSince, 1700000000)
+  assert.equal(v2('0000'), null)
+})
+
+test('what git refuses is refused in its words', () => {
+  const cases: [() => unknown, RegExp][] = [
+    [() => v0(`want ${a.slice(1)}`, '0000'), /expected to get object ID, not 'want a+'/],
+    [() => v0(`want ${a}`, 'filter blob:none', '0000', 'done'), /filtering capability not negotiated/],
+    [() => v0(`want ${a}`, 'deepen 0', '0000', 'done'), /Invalid deepen: deepen 0/],
+    [() => v0(`want ${a}`, 'deepen 1', 'deepen-since 5', '0000', 'done'), /cannot be used together/],
+    [() => v0(`want ${a}`, '0000', 'has x'), /expected SHA1 list, got 'has x'/],
+    [() => v0(`want ${a} object-format=sha256`, '0000', 'done'), /mismatched object format: server sha1; client sha256/],
+    [() => v0(`want ${a}`, '0000', `have ${b}`), /hung up unexpectedly/],
+    [() => v2('command=push', '0000'), /invalid command 'push'/],
+    [() => v2('frobnicate', '0000'), /unknown capability 'frobnicate'/],
+    [() => v2('agent=x', '0000'), /no command requested/],
+    [() => v2('command=fetch', 'object-format=sha256', '0000'), /mismatched object format/],
+    [() => v2('command=fetch', '0001', 'filter blob:none', '0000'), /unexpected line: 'filter blob:none'/],
+    [() => v2('command=fetch', '0001', `want ${a}`, '0001'), /expected flush after fetch arguments/],
+    [() => v2('command=fetch', 'command=fetch', '0000'), /requested after already requesting/],
+    [() => parseRequestV0(Buffer.from('zzzz'), 0, 'sha1', defaultRequestLimits), /bad line length character: zzzz/],
+    [() => parseRequestV0(Buffer.from('0003'), 0, 'sha1', defaultRequestLimits), /bad line length 3/],
+    [() => parseRequestV0(Buffer.alloc(9), 0, 'sha1', { bytes: 8, lines: 9 }), /larger than 8 bytes/],
+    [() => parseRequestV0(packets(['x', 'x', 'x']), 0, 'sha1', { bytes: 99, lines: 2 }), tooManyLines],
+  ]
+  for (const [parse, message] of cases) {
+    assert.throws(parse, (error: unknown) => error instanceof InputError && message.test(error.message), String(message))
+  }
+})
+
+const tooManyLines = /expected to get object ID|more than 2 lines/
+
+test('noise and mutilated requests throw InputError and nothing else', () => {
+  const sound = packets([
+    'command=fetch',
+    'object-format=sha1',
+    '0001',
+    `want ${a}`,
+    `have ${b}`,
+    'deepen 2',
+    `shallow ${a}`,
+    'done',
+    '0000',
+  ])
+  const mutated = fc.tuple(fc.nat(sound.length - 1), fc.nat(255), fc.nat(sound.length)).map(([at, byte, length]) => {
+    const copy = Buffer.from(sound)
+    copy[at] = byte
+    return copy.subarray(0, length)
+  })
+  fc.assert(
+    fc.property(fc.oneof(mutated, fc.uint8Array({ maxLength: 200 })), (bytes) => {
+      for (const parse of [
+        () => parseRequestV2(bytes, 'sha1', defaultRequestLimits),
+        () => parseRequestV0(bytes, 0, 'sha1', defaultRequestLimits),
+      ]) {
+        try {
+          parse()
+        } catch (error) {
+          assert.ok(error instanceof InputError, String(error))
+        }
+      }
+    }),
+    { numRuns: 2000 },
+  )
+})

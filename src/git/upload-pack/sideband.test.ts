@@ -1,0 +1,99 @@
+// Side-band frames: content, limits, keep-alives, and buffers that are used again only when the sink is done with them.
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import fc from 'fast-check'
+import { SidebandWriter } from './sideband.ts'
+
+/** Reads what went to a sink that keeps references until it "drains", as a socket does. */
+class SlowSink {
+  readonly parts: Buffer[] = []
+  #inUse: Uint8Array[] = []
+  readonly #eager: boolean
+  constructor(eager: boolean) {
+    this.#eager = eager
+  }
+  write(bytes: Uint8Array): Promise<void> | undefined {
+    this.#inUse.push(bytes)
+    if (this.#eager) return undefined
+    return new Promise((resolve) => {
+      setImmediate(() => {
+        this.drain()
+        resolve()
+      })
+    })
+  }
+  drain(): void {
+    for (const bytes of this.#inUse) this.parts.push(Buffer.from(bytes))
+    this.#inUse = []
+  }
+}
+
+function bands(stream: Buffer): { pack: Buffer; messages: string; fatal: string; flushed: boolean } {
+  const out: Buffer[][] = [[], [], [], []]
+  let at = 0
+  while (at < stream.length) {
+    const size = Number.parseInt(stream.toString('latin1', at, at + 4), 16)
+    if (size === 0) break
+    assert.ok(size > 4 && size <= 65520)
+    out[stream[at + 4] as number]?.push(stream.subarray(at + 5, at + size))
+    at += size
+  }
+  const [, pack = [], messages = [], fatal = []] = out
+  return {
+    pack: Buffer.concat(pack),
+    messages: Buffer.concat(messages).toString(),
+    fatal: Buffer.concat(fatal).toString(),
+    flushed: at === stream.length - 4,
+  }
+}
+
+test('what is written comes out of the frames, whatever the pieces and however slow the sink', async () => {
+  const sizes = fc.array(fc.oneof(fc.integer({ min: 0, max: 3000 }), fc.constantFrom(65514, 65515, 65516, 995, 1 << 20, 2_500_000)), {
+    maxLength: 8,
+  })
+  await fc.assert(
+    fc.asyncProperty(sizes, fc.boolean(), fc.constantFrom<1000 | 65520>(1000, 65520), async (pieces, eager, frameBytes) => {
+      const sink = new SlowSink(eager)
+      const writer = new SidebandWriter(sink, frameBytes)
+      const pack = Buffer.concat(pieces.map((size, i) => Buffer.alloc(size, i + 1)))
+      let at = 0
+      for (const size of pieces) {
+        await writer.data(pack.subarray(at, at + size))
+        at += size
+      }
+      await writer.progress('done\n')
+      await writer.end()
+      sink.drain()
+      const read = bands(Buffer.concat(sink.parts))
+      assert.ok(read.pack.equals(pack))
+      assert.equal(read.messages, 'done\n')
+      assert.ok(read.flushed)
+    }),
+    { numRuns: 40 },
+  )
+})
+
+test('without side-band the pack goes out bare, messages nowhere', async () => {
+  const sink = new SlowSink(false)
+  const writer = new SidebandWriter(sink, 0)
+  await writer.progress('unheard')
+  await writer.data(Buffer.from('PACK'))
+  writer.keepAlive()
+  await writer.end()
+  assert.equal(Buffer.concat(sink.parts).toString(), 'PACK')
+})
+
+test('a keep-alive is an empty frame, and only sent when nothing else was', async () => {
+  const sink = new SlowSink(true)
+  const writer = new SidebandWriter(sink, 65520)
+  await writer.progress('x')
+  writer.keepAlive()
+  sink.drain()
+  assert.equal(sink.parts.length, 1)
+  writer.keepAlive()
+  await writer.fatal('no')
+  sink.drain()
+  const stream = Buffer.concat(sink.parts)
+  assert.ok(stream.includes(Buffer.from('0005\x01', 'latin1')))
+  assert.equal(bands(stream).fatal, 'no')
+})
