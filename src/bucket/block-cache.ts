@@ -4,7 +4,7 @@
 // a block is fetched once, however many wait for it; streams neither fill nor reorder the memory; what the cache's disk does wrong
 // costs time and is never seen in a result.
 import { type Clock, CorruptError, type Randomness } from '../base/index.ts'
-import { BlockStream } from './block-stream.ts'
+import { BlockStream, pieceBytes, pieceName } from './block-stream.ts'
 import type { Bucket, Key } from './bucket.ts'
 import { DiskBlocks } from './disk-blocks.ts'
 import { assertRange, shortValue } from './errors.ts'
@@ -136,9 +136,8 @@ class FarReader implements BlockReader {
   }
 
   stream(key: Key, offset: number, sizeBytes: number, signal?: AbortSignal): AsyncIterable<Uint8Array> {
-    const memory = this.#memory
-    const layers = { bucket: this.#bucket, disk: this.#disk, peek: (name: string) => memory.peek(name), counts: this.counts }
-    return new BlockStream(layers, this.#blockBytes, key, { offset, sizeBytes }, signal)
+    const layers = { bucket: this.#bucket, disk: this.#disk, counts: this.counts }
+    return new BlockStream(layers, key, { offset, sizeBytes }, signal)
   }
 
   async close(): Promise<void> {
@@ -180,7 +179,7 @@ class FarReader implements BlockReader {
     let end = first
     while (end < most) {
       const name = blockName(key, this.#blockBytes, end + 1)
-      if (this.#memory.peek(name) !== undefined || this.#coming.has(name)) break
+      if (this.#memory.has(name) || this.#coming.has(name)) break
       end++
     }
     return end
@@ -199,7 +198,7 @@ class FarReader implements BlockReader {
   }
 
   async #fetchAll(key: Key, valueSizeBytes: number, first: number, names: readonly string[]): Promise<Uint8Array[]> {
-    const blocks = this.#disk === null ? [] : await this.#fromDisk(this.#disk, valueSizeBytes, first, names)
+    const blocks = this.#disk === null ? [] : await this.#fromDisk(this.#disk, key, valueSizeBytes, first, names)
     if (blocks.length < names.length) {
       const offset = (first + blocks.length) * this.#blockBytes
       const end = Math.min(valueSizeBytes, (first + names.length) * this.#blockBytes)
@@ -218,16 +217,25 @@ class FarReader implements BlockReader {
   }
 
   /** As many of the first blocks as the disk has, each with the length that it must have. */
-  async #fromDisk(disk: DiskBlocks, valueSizeBytes: number, first: number, names: readonly string[]): Promise<Uint8Array[]> {
-    const found = await Promise.all(names.map((name) => disk.get(name)))
-    const blocks: Uint8Array[] = []
-    for (const [at, block] of found.entries()) {
-      const sizeBytes = Math.min(this.#blockBytes, valueSizeBytes - (first + at) * this.#blockBytes)
-      if (block === null || block.length !== sizeBytes) break
-      this.counts.disk++
-      blocks.push(block)
-    }
+  async #fromDisk(disk: DiskBlocks, key: Key, valueSizeBytes: number, first: number, names: readonly string[]): Promise<Uint8Array[]> {
+    const found = await Promise.all(names.map((name, at) => this.#blockFromDisk(disk, key, valueSizeBytes, first + at, name)))
+    const missing = found.indexOf(null)
+    const blocks = found.filter((block) => block !== null)
+    if (missing !== -1) blocks.length = missing
+    this.counts.disk += blocks.length
     return blocks
+  }
+
+  /** A block from its own file, else out of the piece that a stream left there. */
+  async #blockFromDisk(disk: DiskBlocks, key: Key, valueSizeBytes: number, at: number, name: string): Promise<Uint8Array | null> {
+    const start = at * this.#blockBytes
+    const sizeBytes = Math.min(this.#blockBytes, valueSizeBytes - start)
+    const block = await disk.get(name)
+    if (block?.length === sizeBytes) return block
+    const from = start - (start % pieceBytes)
+    if (start + sizeBytes > from + pieceBytes) return null
+    const piece = await disk.get(pieceName(key, from, from + pieceBytes))
+    return piece?.length === pieceBytes ? piece.slice(start - from, start - from + sizeBytes) : null
   }
 
   /** Reads that go on where the last one ended make the next blocks come before they are asked for: 1, 2, 4 … of them. */

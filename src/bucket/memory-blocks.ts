@@ -42,9 +42,9 @@ export class MemoryBlocks {
     return block
   }
 
-  /** The block without counting it as used. */
-  peek(name: string): Uint8Array | undefined {
-    return this.#blocks.get(name)
+  /** Without counting as a use. */
+  has(name: string): boolean {
+    return this.#blocks.has(name)
   }
 
   /** Keeps the block unless it alone exceeds the limit. Its bytes must be its own: a view would keep more alive than is counted. */

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { after, before, describe, it } from 'node:test'
 import { deflateSync } from 'node:zlib'
 import { onPeer } from '../support/host.ts'
-import { blob, commit, delta, deltaCopy, deltaInsert, object, PackBuilder, tree } from '../support/pack-builder.ts'
+import { blob, commit, delta, deltaCopy, deltaInsert, object, PackBuilder, rootCommit, tree } from '../support/pack-builder.ts'
 import { good, stemmaStorage, Target } from '../support/target.ts'
 import { push, zeroId } from '../support/wire.ts'
 
