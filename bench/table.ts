@@ -28,7 +28,7 @@ export function markdownTable(head: readonly string[], rows: readonly (readonly 
 export function conditions(): string {
   const say = (command: string, ...args: string[]): string => {
     try {
-      return execFileSync(command, args, { encoding: 'utf8' }).split('\n')[0] ?? ''
+      return execFileSync(command, args, { encoding: 'utf8', env: { ...process.env, GIT_OPTIONAL_LOCKS: '0' } }).split('\n')[0] ?? ''
     } catch {
       return `${command}: not there`
     }

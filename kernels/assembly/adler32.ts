@@ -4,7 +4,6 @@ const MODULUS: u32 = 65521
 /** Bytes after which the sums must be reduced: the most for which they stay below 2^32. */
 const RUN: usize = 5552
 
-// @ts-ignore: decorator
 @inline
 function sum(v: v128): u32 {
   return i32x4.extract_lane(v, 0) + i32x4.extract_lane(v, 1) + i32x4.extract_lane(v, 2) + i32x4.extract_lane(v, 3)

@@ -8,7 +8,6 @@ const NEWLINE: u32 = 0x0a
 const SPACE: u32 = 0x20
 const id: usize = memory.data(32)
 
-// @ts-ignore: decorator
 @inline
 function hexDigit(byte: u32): u32 {
   if (byte - 48 < 10) return byte - 48

@@ -38,7 +38,6 @@ export function deltaHeader(at: usize, end: usize): i32 {
   return deltaResultSize < 0 ? DELTA_HEADER : DELTA_OK
 }
 
-// @ts-ignore: decorator
 @inline
 function copyShort(to: usize, from: usize, size: u32): void {
   // Whole vectors, past the end: room is there, and what lies behind is written later.

@@ -21,7 +21,6 @@ const counts: usize = memory.data(64)
 const offsets: usize = memory.data(64)
 const sorted: usize = memory.data(640)
 
-// @ts-ignore: decorator
 @inline
 function nextCodeword(code: u32, length: u32): u32 {
   // Codewords are kept bit-reversed, as the stream has them: adding one means carrying from the top bit down.

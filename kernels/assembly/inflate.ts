@@ -142,7 +142,6 @@ function run(src: usize, srcEnd: usize, isFinal: bool, dst: usize, softEnd: usiz
   return status
 }
 
-// @ts-ignore: decorator
 @inline
 function refill(): void {
   bits |= load<u64>(inflateIn) << bitCount
@@ -150,7 +149,6 @@ function refill(): void {
   bitCount |= 56
 }
 
-// @ts-ignore: decorator
 @inline
 function drop(count: u32): void {
   bits >>= count
@@ -269,7 +267,6 @@ function stored(srcEnd: usize, softEnd: usize, hardEnd: usize): i32 {
   return storedLeft == 0 ? OK : count == room ? TOO_LONG : NEED_INPUT
 }
 
-// @ts-ignore: decorator
 @inline
 function copyMatch(at: usize, distance: usize, length: usize): void {
   const end = at + length

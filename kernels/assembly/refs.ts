@@ -30,7 +30,6 @@ export function refsCount(): u32 {
   return count
 }
 
-// @ts-ignore: decorator
 @inline
 function hash(id: usize): u32 {
   let x = (load<u64>(id) ^ seed) * 0x9e3779b97f4a7c15
@@ -39,7 +38,6 @@ function hash(id: usize): u32 {
   return <u32>(x ^ (x >> 32))
 }
 
-// @ts-ignore: decorator
 @inline
 function isSame(a: usize, b: usize): bool {
   if (load<u64>(a) != load<u64>(b) || load<u64>(a, 8) != load<u64>(b, 8) || load<u32>(a, 16) != load<u32>(b, 16)) return false

@@ -9,31 +9,26 @@ const message: usize = memory.data(320)
 const from: usize = memory.data(20)
 const to: usize = memory.data(20)
 
-// @ts-ignore: decorator
 @inline
 function word(t: u32): u32 {
   return load<u32>(message + (t << 2))
 }
 
-// @ts-ignore: decorator
 @inline
 function choose(b: u32, c: u32, d: u32): u32 {
   return (d ^ (b & (c ^ d))) + 0x5a827999
 }
 
-// @ts-ignore: decorator
 @inline
 function parity(b: u32, c: u32, d: u32, constant: u32): u32 {
   return (b ^ c ^ d) + constant
 }
 
-// @ts-ignore: decorator
 @inline
 function majority(b: u32, c: u32, d: u32): u32 {
   return ((b & c) | (d & (b ^ c))) + 0x8f1bbcdc
 }
 
-// @ts-ignore: decorator
 @inline
 function save(state: usize, a: u32, b: u32, c: u32, d: u32, e: u32): void {
   store<u32>(state, a)

@@ -19,7 +19,6 @@ const GITLINK: u32 = 1
 const SYMLINK: u32 = 9
 
 /** Reads the mode at `at`; returns its length with the space, 0 when it isn't one of the five usual ones. */
-// @ts-ignore: decorator
 @inline
 function readMode(at: usize): usize {
   const word = load<u64>(at)
@@ -45,7 +44,6 @@ function readMode(at: usize): usize {
 }
 
 /** Bytes of the name at `at`, up to its NUL before `limit`; 0 when it is empty, too long, or holds a slash or backslash. */
-// @ts-ignore: decorator
 @inline
 function nameLength(at: usize, limit: usize): usize {
   const slash = i8x16.splat(0x2f)
@@ -68,7 +66,6 @@ function nameLength(at: usize, limit: usize): usize {
   return 0
 }
 
-// @ts-ignore: decorator
 @inline
 function lower(byte: u32): u32 {
   return byte - 65 < 26 ? byte | 32 : byte
@@ -142,7 +139,6 @@ function isRemembered(at: usize, length: usize): bool {
 }
 
 /** Whether the name may follow the one before it. */
-// @ts-ignore: decorator
 @inline
 function isAfter(before: usize, beforeLength: usize, wasTree: bool, at: usize, length: usize, isTree: bool): bool {
   const common = min<usize>(beforeLength, length)
@@ -164,7 +160,6 @@ function isAfter(before: usize, beforeLength: usize, wasTree: bool, at: usize, l
   return a < b
 }
 
-// @ts-ignore: decorator
 @inline
 function isNull(id: usize, idSize: usize): bool {
   if (load<u64>(id) != 0) return false

@@ -181,8 +181,8 @@ describe('the disk layer', () => {
     await reader.close()
   })
 
-  test('what a stream fetched is kept for the next one', async () => {
-    const { bucket, key, bytes } = await stored(9 << 20)
+  test('what a stream fetched is kept for the next one, and for reads', async () => {
+    const { bucket, key, bytes } = await stored((9 << 20) + 777)
     const disk = { folder: await diskFolder(), bytes: 64 << 20 }
     const reader = makeBlockReader(bucket, options({ disk, blockBytes: 256 * kibibyte }))
     assertSame(await collect(reader.stream(key, 0, bytes.length)), bytes)
@@ -190,7 +190,17 @@ describe('the disk layer', () => {
     const gets = bucket.requests.gets
     const other = makeBlockReader(bucket, options({ disk, blockBytes: 256 * kibibyte }))
     assertSame(await collect(other.stream(key, 0, bytes.length)), bytes)
+    for (const [offset = 0, sizeBytes = 0] of [
+      [0, 100],
+      [3_000_000, 2_000_000],
+      [(1 << 20) - 5, 10],
+    ]) {
+      assertSame(await other.read(key, bytes.length, offset, sizeBytes), bytes.subarray(offset, offset + sizeBytes))
+    }
     assert.equal(bucket.requests.gets, gets)
+    for (const file of (await filesOf(disk.folder)).slice(0, 4)) await unlink(file)
+    assertSame(await collect(other.stream(key, 0, bytes.length)), bytes)
+    assertSame(await collect(other.stream(key, 1000, bytes.length - 2000)), bytes.subarray(1000, -1000))
     await other.close()
   })
 

@@ -1,6 +1,6 @@
 // Blocks of immutable values as files of a folder that several threads and processes share.
 //
-//   <folder>/{2 hex}/{40 hex}      name: SHA-256 of block size, key and block number, cut to 40 digits
+//   <folder>/{2 hex}/{40 hex}      SHA-256 of the block's name, cut to 42 digits
 //   file := "STEMBLK1" | u32 CRC-32 of name and bytes | u32 bytes | bytes            little-endian
 //   <folder>/new-{uuid}            being written
 //

@@ -48,26 +48,38 @@ export function openPool(options: PoolOptions): pg.Pool {
 
 /** Distinct statement texts that are prepared by name; texts beyond that (built with values in them?) are sent unnamed. */
 const mostNames = 2000
-const names = new Map<string, string>()
 
-function statementName(text: string): string | undefined {
-  let name = names.get(text)
-  if (name === undefined && names.size < mostNames) {
-    name = `s${names.size}`
-    names.set(text, name)
+/** Which name a statement has on every connection of one pool. */
+class StatementNames {
+  #names = new Map<string, string>()
+  #generation = 0
+
+  of(text: string): string | undefined {
+    let name = this.#names.get(text)
+    if (name === undefined && this.#names.size < mostNames) {
+      name = `s${this.#generation}_${this.#names.size}`
+      this.#names.set(text, name)
+    }
+    return name
   }
-  return name
+
+  /** A migration made the plan behind that name useless: all statements get new names, so every connection prepares them again. */
+  renew(name: string): void {
+    if (!name.startsWith(`s${this.#generation}_`)) return
+    this.#generation++
+    this.#names = new Map()
+  }
 }
 
 /** What kysely's dialect asks of a pool: `connect`, `end`, and of its clients `query(text, values)` and `release`. */
 export class PreparingPool {
   readonly #pool: pg.Pool
-  readonly #isPreparing: boolean
+  readonly #names: StatementNames | null
   readonly #clients = new WeakMap<pg.PoolClient, PreparingClient>()
 
   constructor(pool: pg.Pool, isPreparing: boolean) {
     this.#pool = pool
-    this.#isPreparing = isPreparing
+    this.#names = isPreparing ? new StatementNames() : null
   }
 
   async connect(): Promise<PreparingClient> {
@@ -79,7 +91,7 @@ export class PreparingPool {
     }
     let known = this.#clients.get(client)
     if (known === undefined) {
-      known = new PreparingClient(client, this.#isPreparing)
+      known = new PreparingClient(client, this.#names)
       this.#clients.set(client, known)
     }
     return known
@@ -92,28 +104,43 @@ export class PreparingPool {
 
 class PreparingClient {
   readonly #client: pg.PoolClient
-  readonly #isPreparing: boolean
-  #isStale = false
+  readonly #names: StatementNames | null
+  #isBroken = false
 
-  constructor(client: pg.PoolClient, isPreparing: boolean) {
+  constructor(client: pg.PoolClient, names: StatementNames | null) {
     this.#client = client
-    this.#isPreparing = isPreparing
+    this.#names = names
     // A connection that breaks while it is lent reports to its query too; without a listener the event would end the process.
     client.on('error', () => {})
   }
 
   async query(text: string, values: readonly unknown[]): Promise<pg.QueryResult> {
-    const name = this.#isPreparing && values.length > 0 ? statementName(text) : undefined
+    const name = values.length > 0 ? this.#names?.of(text) : undefined
+    if (name === undefined) return this.#send({ text, values: [...values] })
     try {
-      return await this.#client.query(name === undefined ? { text, values: [...values] } : { name, text, values: [...values] })
+      return await this.#send({ name, text, values: [...values] })
     } catch (error) {
-      if (sqlState(error) === stalePlan) this.#isStale = true
-      throw asUnavailable(error)
+      if (sqlState(error) !== stalePlan) throw error
+      this.#names?.renew(name)
+      // Refused before it ran, so it may run again, but for a transaction that is now aborted.
+      if (this.#client.getTransactionStatus() !== 'I') throw error
+      return this.#send({ text, values: [...values] })
     }
   }
 
   release(): void {
-    this.#client.release(this.#isStale)
+    this.#client.release(this.#isBroken)
+  }
+
+  async #send(query: pg.QueryConfig): Promise<pg.QueryResult> {
+    try {
+      return await this.#client.query(query)
+    } catch (error) {
+      const told = asUnavailable(error)
+      // PostgreSQL says that it ends the connection some time before it does.
+      if (told instanceof UnavailableError && told.code === 'database-unavailable') this.#isBroken = true
+      throw told
+    }
   }
 }
 

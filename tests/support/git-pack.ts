@@ -6,7 +6,7 @@ import { fromHex, latin1 } from '../../src/base/index.ts'
 import { decodeDeltaHeader } from '../../src/git/format/delta.ts'
 import { hashBytes, Kind, type ObjectFormat } from '../../src/git/format/object-id.ts'
 import { decodeEntryHeader, EntryType } from '../../src/git/format/pack.ts'
-import { deltaBit, encodePackIndex, indexStart, PackIndex, type PackIndexParts } from '../../src/git/format/stored-pack.ts'
+import { appendedBit, deltaBit, encodePackIndex, indexStart, PackIndex, type PackIndexParts } from '../../src/git/format/stored-pack.ts'
 import { ObjectCache, ObjectReader } from '../../src/git/odb/object-reader.ts'
 import { type PackBytes, PackSet } from '../../src/git/odb/pack-set.ts'
 
@@ -19,8 +19,14 @@ export interface GitPack {
  * @param path of the pack without its ending
  * @param references `commits` trusts that trees and blobs are referred to by the pack's own trees (true of what rev-list chose) and reads
  * only commits and tags for sources; `all` reads every tree too
+ * @param older what was stored before: objects that it holds too count as appended to complete a thin pack
  */
-export async function loadGitPack(path: string, format: ObjectFormat, references: 'all' | 'commits' = 'all'): Promise<GitPack> {
+export async function loadGitPack(
+  path: string,
+  format: ObjectFormat,
+  references: 'all' | 'commits' = 'all',
+  older?: PackSet,
+): Promise<GitPack> {
   const bytes = readFileSync(`${path}.pack`)
   const start = indexStart(bytes.length)
   const cached = `${path}.stored-index`
@@ -28,7 +34,7 @@ export async function loadGitPack(path: string, format: ObjectFormat, references
   if (existsSync(cached)) {
     index = readFileSync(cached)
   } else {
-    const parts = readParts(bytes, readFileSync(`${path}.idx`), format)
+    const parts = readParts(bytes, readFileSync(`${path}.idx`), format, older)
     index = encoded(parts, start)
     const ends = await findEnds(gitPackSet([{ index: new PackIndex(aligned(index), start), bytes }], format), references)
     index = encoded({ ...parts, ...ends }, start)
@@ -62,7 +68,7 @@ function aligned(bytes: Uint8Array): Uint8Array {
   return copy.subarray(0, bytes.length)
 }
 
-function readParts(pack: Buffer, idx: Buffer, format: ObjectFormat): PackIndexParts {
+function readParts(pack: Buffer, idx: Buffer, format: ObjectFormat, older: PackSet | undefined): PackIndexParts {
   const width = hashBytes(format)
   const count = idx.readUInt32BE(8 + 255 * 4)
   const crcAt = 8 + 1024 + count * width
@@ -98,6 +104,7 @@ function readParts(pack: Buffer, idx: Buffer, format: ObjectFormat): PackIndexPa
     sizes[i] = decodeDeltaHeader(head).targetBytes
   }
   for (const i of order) kinds[i] = kindOf(kinds, bases, i) | (bases[i] === 0xffffffff ? 0 : deltaBit)
+  for (let i = 0; older && i < count; i++) if (older.find(oids, i * width) >= 0) kinds[i] = (kinds[i] as number) | appendedBit
   const none = new Uint8Array(0)
   return { format, packBytes: pack.length, oids, offsets, crcs, kinds, sizes, bases, sources: none, externals: none }
 }
@@ -120,6 +127,7 @@ async function findEnds(set: PackSet, references: 'all' | 'commits'): Promise<{ 
   }
   for (let number = 0; number < set.size; number++) {
     const kind = set.kind(number)
+    if (isAppended(set, number)) continue
     if (references === 'commits' && (kind === Kind.tree || kind === Kind.blob)) referred[number] = 1
     if (kind === Kind.blob || (kind === Kind.tree && references === 'commits')) continue
     const bytes = await reader.read(number)
@@ -131,11 +139,16 @@ async function findEnds(set: PackSet, references: 'all' | 'commits'): Promise<{ 
         refer(fromHex(id as string))
   }
   const sources: Uint8Array[] = []
-  for (let number = 0; number < set.size; number++) if (!referred[number]) sources.push(set.oid(number))
+  for (let number = 0; number < set.size; number++) if (!referred[number] && !isAppended(set, number)) sources.push(set.oid(number))
   return {
     sources: new Uint8Array(Buffer.concat(sources)),
     externals: new Uint8Array(Buffer.concat([...externals.values()].sort(Buffer.compare))),
   }
+}
+
+function isAppended(set: PackSet, number: number): boolean {
+  const pack = set.packOf(number)
+  return pack.index.isAppended(number - pack.first)
 }
 
 function treeIds(bytes: Uint8Array, width: number): Uint8Array[] {

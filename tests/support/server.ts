@@ -53,7 +53,8 @@ export class Server {
     const args = ['serve', '--data', this.data, '--listen', `127.0.0.1:${this.#port}`, ...(this.#options.args ?? [])]
     const env: Record<string, string | undefined> = { ...process.env, STEMMA_ADMIN_TOKEN: this.token, ...this.#options.env }
     delete env.NODE_TEST_CONTEXT
-    const child = spawn(command, args, { env, stdio: ['ignore', 'pipe', 'pipe'] })
+    // Ends with the test's process, whatever becomes of that.
+    const child = spawn('setpriv', ['--pdeathsig', 'KILL', command, ...args], { env, stdio: ['ignore', 'pipe', 'pipe'] })
     this.#child = child
     this.#output = ''
     const collect = (chunk: Buffer): void => {

@@ -3,7 +3,7 @@ import { hashBytes } from '../format/object-id.ts'
 import { connect, type Positions } from './connectivity.ts'
 import type { EntryTable } from './entry-table.ts'
 import { refuse } from './errors.ts'
-import type { IndexedPack, IndexOptions } from './index-pack.ts'
+import type { FsckSettings, IndexedPack, IndexOptions } from './index-pack.ts'
 import { PendingDeltas } from './pending.ts'
 import { Receiver } from './receiver.ts'
 import { ControlWord, Resolver, type ResolverSettings } from './resolver.ts'
@@ -19,6 +19,14 @@ const SHARED_BYTES = 1024 * 1024
 const PROGRESS_MS = 100
 
 /**
+ * What a push is judged by unless the caller says otherwise: git's strict checks, but for three faults that harm nobody and stand in the
+ * histories of well-known projects (redis has trees with zero-padded modes), where no push could ever mend them.
+ */
+export const pushFsck: FsckSettings = {
+  severities: { zeroPaddedFilemode: 'warning', badTimezone: 'warning', missingSpaceBeforeDate: 'warning' },
+}
+
+/**
  * Receives a pack into `options.spool`, checks everything about it, completes it if it is thin, and returns its index.
  * Runs long without yielding: call it in a worker thread. On error the spool's content is void and to be thrown away; nothing else is left.
  * Errors: InputError with an IndexPackCode (or a `pack-…` code of format/pack.ts) for anything wrong with the pack, with git's wording;
@@ -26,7 +34,7 @@ const PROGRESS_MS = 100
  * Source: gitformat-pack(5); git-index-pack(1) with --strict --fix-thin.
  */
 export async function indexPack(input: AsyncIterable<Uint8Array>, given: IndexOptions): Promise<IndexedPack> {
-  const options = { ...given, ...(given.progress ? { progress: throttled(given.progress) } : {}), fsck: given.fsck === undefined ? {} : given.fsck }
+  const options = { ...given, ...(given.progress ? { progress: throttled(given.progress) } : {}), fsck: given.fsck === undefined ? pushFsck : given.fsck }
   const workspace = takeWorkspace()
   try {
     return await run(input, options, workspace)

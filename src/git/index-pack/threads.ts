@@ -58,7 +58,7 @@ export async function runHelper(job: HelperJob): Promise<Uint8Array<ArrayBuffer>
 }
 
 function startWorker(): Worker {
-  const worker = new Worker(new URL('./helper-thread.ts', import.meta.url), { workerData: { module: kernelModule() } })
+  const worker = new Worker(new URL('./resolver-thread.ts', import.meta.url), { workerData: { module: kernelModule() } })
   worker.setMaxListeners(0)
   return worker
 }

@@ -66,6 +66,7 @@ function packRuns(
   runs: Run[],
 ): Added {
   const { index, first } = pack
+  if (!sendsAny(marks, first, first + index.count)) return { objects: 0, deltas: 0 }
   const order = index.order()
   let objects = 0
   let deltas = 0
@@ -97,4 +98,10 @@ function packRuns(
   }
   close(order.length)
   return { objects, deltas }
+}
+
+/** Sorting a pack's entries by place costs more than this look, which spares it for packs that have no part in the answer. */
+function sendsAny(marks: Uint8Array, from: number, to: number): boolean {
+  for (let number = from; number < to; number++) if ((marks[number] as number) & Mark.send) return true
+  return false
 }

@@ -1,0 +1,60 @@
+// The operator's command from the outside: what it prints, where, and with which exit code.
+import assert from 'node:assert/strict'
+import { spawnSync } from 'node:child_process'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join, resolve } from 'node:path'
+import { after, test } from 'node:test'
+import { version } from './version.ts'
+
+const command = resolve(import.meta.dirname, '../bin/stemma')
+const root = mkdtempSync(join(tmpdir(), 'stemma-cli-'))
+after(() => rmSync(root, { recursive: true, force: true }))
+
+function stemma(...args: string[]): { code: number | null; out: string; err: string } {
+  const env = { PATH: process.env.PATH, HOME: root, STEMMA_LOG_LEVEL: 'error' }
+  const done = spawnSync(command, args, { env, cwd: root, encoding: 'utf8', timeout: 60_000 })
+  return { code: done.status, out: done.stdout, err: done.stderr }
+}
+
+test('help and version', () => {
+  assert.deepEqual(stemma('--version'), { code: 0, out: `stemma ${version}\n`, err: '' })
+  for (const args of [['--help'], ['-h'], ['help']]) assert.match(stemma(...args).out, /^Stemma hosts Git[^]*serve[^]*token create/)
+  assert.match(stemma('serve', '--help').out, /^Usage: stemma serve/)
+  assert.match(stemma('token', 'create', '--help').out, /^Usage: stemma token create/)
+})
+
+test('a wrong command line gets one line and exit code 2', () => {
+  const wrong: [string[], RegExp][] = [
+    [[], /which command\? One of: serve/],
+    [['sreve'], /unknown command 'sreve'; there are: serve/],
+    [['serve', '--lissten', 'x'], /Unknown option '--lissten'/],
+    [['serve', '--listen'], /'--listen <value>' argument missing/],
+    [['serve', '--account', 'x'], /'stemma serve' takes no --account; it takes --data, --listen, --config/],
+    [['serve', '--listen', 'nowhere'], /listen: "nowhere" of --listen must be HOST:PORT/],
+    [['serve', '--config', 'none.yaml'], /none\.yaml cannot be read/],
+    [['token', 'create', '--name', 'x'], /'stemma token create' needs --account/],
+    [['token', 'create', '--account', 'admin', '--name', 'x', '--expires', 'soon'], /--expires soon is no duration/],
+  ]
+  for (const [args, words] of wrong) {
+    const { code, out, err } = stemma(...args)
+    assert.equal(code, 2, args.join(' '))
+    assert.equal(out, '')
+    assert.match(err, words)
+    assert.match(err, /^stemma: [^\n]+\n$/)
+  }
+})
+
+test('config check prints what would be in force, without secrets', () => {
+  const { code, out } = stemma('config', 'check', '--listen', '[::1]:9')
+  assert.equal(code, 0)
+  assert.deepEqual(JSON.parse(out).listen, { host: '::1', port: 9 })
+})
+
+test('without a server: migrate, then make, list and revoke a token', () => {
+  const data = ['--data', join(root, 'data')]
+  assert.match(stemma('migrate', ...data).out, /^Applied: \d+/)
+  assert.equal(stemma('migrate', ...data).out, 'The database is up to date.\n')
+  assert.match(stemma('token', 'create', '--account', 'nobody', '--name', 'x', ...data).err, /^stemma: there is no account 'nobody'\n$/)
+  assert.match(stemma('token', 'list', ...data).out, /^ACCOUNT\tNAME/)
+})
