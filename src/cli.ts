@@ -1,12 +1,10 @@
 // The operator's command. Standard output is for answers (the URL, a token, a list), standard error for the log and for errors.
+// What a command needs is imported when it runs: --help must not wait for the whole server.
 // Exit codes: 0 done, 1 it failed, 2 the command line or the configuration is wrong.
 import { parseArgs } from 'node:util'
 import { type Log, InputError, UnavailableError, makeLog, systemClock, systemRandomness } from './base/index.ts'
 import { helpText } from './cli-help.ts'
-import { withDatabase, withDatabaseUrl } from './cli-database.ts'
 import { type Config, loadConfig, parseDuration } from './config.ts'
-import { createToken, listTokens, migrate, revokeToken } from './db/index.ts'
-import { type RunningServer, startServer } from './main.ts'
 import { version } from './version.ts'
 
 const flags = {
@@ -67,7 +65,7 @@ function configOf(given: Flags): Config {
 async function serve(given: Flags): Promise<void> {
   const config = configOf(given)
   const log = makeLog(config.log.level)
-  let server: RunningServer | null = null
+  const { startServer } = await import('./main.ts')
   let signals = 0
   const starting = startServer({
     config,
@@ -78,12 +76,13 @@ async function serve(given: Flags): Promise<void> {
     signals++
     if (signals > 1) process.exit(signal === 'SIGINT' ? 130 : 143)
     log.info({ signal }, 'stopping; a second signal stops at once')
-    void starting.then((started) => started.close()).then(() => process.exit(0))
+    // A start that fails meanwhile is told below.
+    void starting.then((started) => started.close()).then(() => process.exit(0), () => {})
   }
   process.on('SIGTERM', stop)
   process.on('SIGINT', stop)
   endOnUncaught(log)
-  server = await starting
+  const server = await starting
   if (signals === 0) print(`Stemma is ready at ${server.url}`)
 }
 
@@ -100,6 +99,8 @@ function endOnUncaught(log: Log): void {
 async function runMigrate(given: Flags): Promise<void> {
   const config = configOf(given)
   const log = makeLog(config.log.level)
+  const { withDatabaseUrl } = await import('./cli-database.ts')
+  const { migrate } = await import('./db/index.ts')
   const applied = await withDatabaseUrl(config, log, (url) => migrate({ url, log, mayApply: true }))
   print(applied.length === 0 ? 'The database is up to date.' : `Applied: ${applied.join(', ')}`)
 }
@@ -124,14 +125,18 @@ async function runCreateToken(given: Flags): Promise<void> {
   const expiresAt = lifetimeMs === null ? null : new Date(systemClock.now() + lifetimeMs)
   const config = configOf(given)
   print(
-    await withDatabase(config, makeLog(config.log.level), (db) => createToken(db.queries, { account, name, expiresAt }, systemRandomness)),
+    await (await import('./cli-database.ts')).withDatabase(config, makeLog(config.log.level), (db, tokens) =>
+      tokens.createToken(db.queries, { account, name, expiresAt }, systemRandomness),
+    ),
   )
 }
 
 async function runListTokens(given: Flags): Promise<void> {
   const config = configOf(given)
-  const tokens = await withDatabase(config, makeLog(config.log.level), (db) => listTokens(db.queries, given.account ?? null))
-  const rows = tokens.map((token) => [token.account, token.name, day(token.createdAt), day(token.expiresAt), day(token.lastUsedAt)])
+  const found = await (await import('./cli-database.ts')).withDatabase(config, makeLog(config.log.level), (db, tokens) =>
+    tokens.listTokens(db.queries, given.account ?? null),
+  )
+  const rows = found.map((token) => [token.account, token.name, day(token.createdAt), day(token.expiresAt), day(token.lastUsedAt)])
   print([['ACCOUNT', 'NAME', 'CREATED', 'EXPIRES', 'LAST USED'], ...rows].map((row) => row.join('\t')).join('\n'))
 }
 
@@ -139,7 +144,9 @@ async function runRevokeToken(given: Flags): Promise<void> {
   const account = needed(given.account, 'token revoke', 'account')
   const name = needed(given.name, 'token revoke', 'name')
   const config = configOf(given)
-  await withDatabase(config, makeLog(config.log.level), (db) => revokeToken(db.queries, account, name))
+  await (await import('./cli-database.ts')).withDatabase(config, makeLog(config.log.level), (db, tokens) =>
+    tokens.revokeToken(db.queries, account, name),
+  )
 }
 
 function needed(value: string | undefined, command: string, flag: string): string {

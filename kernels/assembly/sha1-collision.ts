@@ -1,7 +1,7 @@
 // Whether a block is one half of a collision that follows a given disturbance vector (Stevens, "Counter-cryptanalysis", CRYPTO 2013):
 // the other half's message is known (this block's words, changed by the vector's differences), and in the middle, where the vector has no
 // difference, so is its state. Computed from there back to its start and on to its end, both halves end in the same value or they don't.
-// Runs for about one block in a hundred.
+// Runs for about one block in twenty.
 
 import { differences, EARLY_STEP, middle } from '../../build/generated/sha1'
 

@@ -13,7 +13,7 @@ export interface PoolOptions {
 }
 
 const int8 = 20
-/** int8 as a number: ids and sizes of ours stay below 2^53 (docs/decisions/0002-query-library.md). */
+/** int8 as a number: ids and sizes of ours stay below 2^53 (docs/decisions/0004-query-library.md). */
 const types = {
   getTypeParser(oid: number, format?: 'text' | 'binary') {
     if (oid === int8 && format !== 'binary') return parseSafeInteger

@@ -11,7 +11,8 @@ before(async () => {
 })
 after(() => db.close())
 
-const one = async <T>(text: ReturnType<typeof sql<{ v: T }>>): Promise<T | undefined> => (await text.execute(db.database.queries)).rows[0]?.v
+const one = async <T>(text: ReturnType<typeof sql<{ v: T }>>): Promise<T | undefined> =>
+  (await text.execute(db.database.queries)).rows[0]?.v
 
 describe('values', () => {
   test('bigint is a number as long as it is exact, and an error beyond', async () => {
@@ -76,7 +77,10 @@ describe('transactions', () => {
       )
     }
     const results = await Promise.allSettled([cross(1, 2, true), cross(2, 1, true)])
-    assert.deepEqual(results.map((result) => result.status), ['fulfilled', 'fulfilled'])
+    assert.deepEqual(
+      results.map((result) => result.status),
+      ['fulfilled', 'fulfilled'],
+    )
   })
 
   test('a migration under way does not break prepared statements of a caller who may run again', async () => {
@@ -101,22 +105,32 @@ describe('what an error means', () => {
   test('nobody there', async () => {
     const nowhere = new Database({ url: 'postgresql://a:b@127.0.0.1:1/c', poolSize: 2, log: makeLog('silent') })
     await assert.rejects(nowhere.probe(), { code: 'database-unavailable' })
-    await assert.rejects(nowhere.transaction(async () => 1), { code: 'database-unavailable' })
+    await assert.rejects(
+      nowhere.transaction(async () => 1),
+      { code: 'database-unavailable' },
+    )
     await nowhere.close()
   })
 
   test('a connection that breaks in COMMIT leaves it open whether it happened', async () => {
     const broken = db.database.transaction(async (tx) => {
       await sql`create table if not exists deferred (id int primary key)`.execute(tx)
-      await sql`create function die() returns trigger language plpgsql as $$ begin perform pg_terminate_backend(pg_backend_pid()); perform pg_sleep(1); return null; end $$`.execute(tx)
-      await sql`create constraint trigger dies after insert on deferred deferrable initially deferred for each row execute function die()`.execute(tx)
+      await sql`create function die() returns trigger language plpgsql as $$ begin perform pg_terminate_backend(pg_backend_pid()); perform pg_sleep(1); return null; end $$`.execute(
+        tx,
+      )
+      await sql`create constraint trigger dies after insert on deferred deferrable initially deferred for each row execute function die()`.execute(
+        tx,
+      )
       await sql`insert into deferred values (1)`.execute(tx)
     })
     await assert.rejects(broken, { code: 'commit-unknown' })
   })
 
   test('an error of the statement stays what it is', async () => {
-    await assert.rejects(sql`select 1/0`.execute(db.database.queries), (error) => sqlState(error) === '22012' && !(error instanceof UnavailableError) && !(error instanceof CorruptError))
+    await assert.rejects(
+      sql`select 1/0`.execute(db.database.queries),
+      (error) => sqlState(error) === '22012' && !(error instanceof UnavailableError) && !(error instanceof CorruptError),
+    )
   })
 
   test('the probe refuses a schema that has become too new', async () => {
@@ -128,7 +142,8 @@ describe('what an error means', () => {
 })
 
 describe('the administrator and tokens', () => {
-  const hashes = async (): Promise<string[]> => (await db.database.queries.selectFrom('token').select('name').orderBy('name').execute()).map((row) => row.name)
+  const hashes = async (): Promise<string[]> =>
+    (await db.database.queries.selectFrom('token').select('name').orderBy('name').execute()).map((row) => row.name)
 
   test('the first start makes a token once, also when nodes start together; only its hash is stored', async () => {
     const secrets = await Promise.all([1, 2, 3].map(() => ensureAdministrator(db.database, null, systemRandomness)))
@@ -151,7 +166,9 @@ describe('the administrator and tokens', () => {
     const wanted = { account: 'admin', name: 'ci', expiresAt: new Date(4e12) }
     await createToken(db.database.queries, wanted, systemRandomness)
     await assert.rejects(createToken(db.database.queries, wanted, systemRandomness), { code: 'token-exists' })
-    assert.deepEqual((await listTokens(db.database.queries, 'admin')).map((token) => [token.name, token.expiresAt]).slice(1, 2), [['ci', new Date(4e12)]])
+    assert.deepEqual((await listTokens(db.database.queries, 'admin')).map((token) => [token.name, token.expiresAt]).slice(1, 2), [
+      ['ci', new Date(4e12)],
+    ])
     await revokeToken(db.database.queries, 'admin', 'ci')
     await assert.rejects(revokeToken(db.database.queries, 'admin', 'ci'), { code: 'no-such-token' })
     await assert.rejects(listTokens(db.database.queries, 'who'), { code: 'no-such-account' })

@@ -39,8 +39,10 @@ export class FetchRepositories {
 /** In a worker: runs the fetch and sends its events. */
 export async function fetchJob(job: FetchJob, port: MessagePort, repositories: FetchRepositories): Promise<void> {
   const main = new MessageStream<never>(port)
+  const gone = new AbortController()
+  port.once('close', () => gone.abort(new Error('nobody waits for this fetch any more')))
   try {
-    for await (const event of fetchEvents(repositories.open(job.packs), job.task)) {
+    for await (const event of fetchEvents(repositories.open(job.packs), job.task, gone.signal)) {
       if (main.closed) return
       if (event.type === 'chunk') await main.sendBytes(event.bytes, event.bytes.byteLength === event.bytes.buffer.byteLength)
       else main.send(event)

@@ -1,5 +1,5 @@
 // A bucket that fails, stalls, truncates and loses answers: what was acknowledged is whole, what was not leaves nothing visible, and the
-// server comes back by itself. Seeded: STEMMA_SEED repeats a run; STEMMA_FAULTY_PUSHES says how many pushes (usual: 60).
+// server comes back by itself. Seeded: STEMMA_TEST_SEED repeats a run; STEMMA_TEST_FAULTY_PUSHES says how many pushes (usual: 60).
 import assert from 'node:assert/strict'
 import { rmSync } from 'node:fs'
 import { after, before, describe, it } from 'node:test'
@@ -9,7 +9,7 @@ import { SeededRandom } from '../support/random.ts'
 import { Server } from '../support/server.ts'
 import { assertWhole, remoteRefs, setting, Writer } from './writers.ts'
 
-const seed = setting('STEMMA_SEED', Math.floor(performance.timeOrigin) % 1_000_000)
+const seed = setting('STEMMA_TEST_SEED', Math.floor(performance.timeOrigin) % 1_000_000)
 let temp: TempFolder
 let git: Git
 let bucket: MemoryS3
@@ -48,12 +48,12 @@ function unlucky(random: SeededRandom, chances: Readonly<Partial<Record<S3Fault,
   }
 }
 
-describe(`a bucket that breaks (STEMMA_SEED=${seed})`, () => {
+describe(`a bucket that breaks (STEMMA_TEST_SEED=${seed})`, () => {
   it('keeps every acknowledged push whole', { timeout: 900_000 }, async (context) => {
     await server.create('faulty')
     const url = server.repositoryUrl('faulty', '')
     const config = ['-c', server.eagerAuthorization]
-    const pushes = setting('STEMMA_FAULTY_PUSHES', 60)
+    const pushes = setting('STEMMA_TEST_FAULTY_PUSHES', 60)
     const history = { count: pushes * 2, largeEvery: 2, largeBytes: 400_000 }
     const writers = await Promise.all(['dora', 'emil'].map((name, n) => Writer.make(git, temp, name, { ...history, seed: seed + n })))
     const random = new SeededRandom(seed)

@@ -1,5 +1,5 @@
 // Durability: SIGKILL to the server, and to its PostgreSQL, at random moments of pushes. What was acknowledged stays; nothing is there partly.
-// STEMMA_SEED repeats a run; STEMMA_KILLS and STEMMA_DATABASE_KILLS say how many (usual: 200 and 40).
+// STEMMA_TEST_SEED repeats a run; STEMMA_TEST_KILLS and STEMMA_TEST_DATABASE_KILLS say how many (usual: 200 and 40).
 import assert from 'node:assert/strict'
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
@@ -11,15 +11,15 @@ import { SeededRandom } from '../support/random.ts'
 import { Server } from '../support/server.ts'
 import { assertWhole, remoteRefs, setting, Writer } from './writers.ts'
 
-const seed = setting('STEMMA_SEED', Math.floor(performance.timeOrigin) % 1_000_000)
+const seed = setting('STEMMA_TEST_SEED', Math.floor(performance.timeOrigin) % 1_000_000)
 
-describe(`killed at random moments (STEMMA_SEED=${seed})`, () => {
+describe(`killed at random moments (STEMMA_TEST_SEED=${seed})`, () => {
   it('the server', { timeout: 1_200_000 }, async (context) => {
-    await killing('server', setting('STEMMA_KILLS', 200), seed, (line) => context.diagnostic(line))
+    await killing('server', setting('STEMMA_TEST_KILLS', 200), seed, (line) => context.diagnostic(line))
   })
 
   it('its PostgreSQL', { timeout: 1_200_000 }, async (context) => {
-    await killing('database', setting('STEMMA_DATABASE_KILLS', 40), seed + 1, (line) => context.diagnostic(line))
+    await killing('database', setting('STEMMA_TEST_DATABASE_KILLS', 40), seed + 1, (line) => context.diagnostic(line))
   })
 })
 
@@ -60,7 +60,7 @@ async function killing(what: 'server' | 'database', kills: number, from: number,
     assert.ok(acknowledged > kills / 4, 'enough was written for the kills to mean something')
     assert.ok(broken > kills / 10, 'enough was under way when it was killed')
   } catch (error) {
-    throw new Error(`STEMMA_SEED=${seed}: ${error instanceof Error ? error.message : String(error)}\n${server.output.slice(-3000)}`, {
+    throw new Error(`STEMMA_TEST_SEED=${seed}: ${error instanceof Error ? error.message : String(error)}\n${server.output.slice(-3000)}`, {
       cause: error,
     })
   } finally {

@@ -1,6 +1,5 @@
 // The Git clients of the interop suite, each behind the same three verbs. Where they can't do a thing, they say so in `notes`.
-import { existsSync, readdirSync } from 'node:fs'
-import fs from 'node:fs'
+import fs, { existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import isomorphic from 'isomorphic-git'
 import http from 'isomorphic-git/http/node'
@@ -25,9 +24,9 @@ export interface Client {
   push(url: string, folder: string, login: Login): Promise<void>
 }
 
-async function must(command: string, args: readonly string[], env: Readonly<Record<string, string>>, cwd?: string): Promise<string> {
+async function must(command: string, args: readonly string[], env: Readonly<Record<string, string>>): Promise<string> {
   const options = { env: { PATH: process.env.PATH ?? '', ...env }, timeoutMs: 180_000 }
-  const result = await runProcess(command, args, cwd === undefined ? options : { ...options, cwd })
+  const result = await runProcess(command, args, options)
   if (result.code !== 0) throw new Error(`${command} ${args.join(' ')}\n${result.stdout}${result.stderr}`)
   return result.stdout.trim()
 }
@@ -58,31 +57,32 @@ export function jgitClient(git: Git): Client {
   const jars = '/usr/share/java'
   const wanted =
     /^(org\.eclipse\.jgit(\.(archive|http\.apache|lfs|lfs\.server|pgm|ui|http\.server))?|args4j|commons-(codec|compress|logging)|gson|httpc(lient|ore)|javaewah|jsch|slf4j-(api|nop)|xz)\.jar$/
-  const jgit = (args: readonly string[], folder?: string): Promise<string> => {
+  const home = join(git.home, 'jgit')
+  const jgit = async (args: readonly string[], login?: Login): Promise<string> => {
+    mkdirSync(home, { recursive: true })
+    // Its command line takes credentials from here alone (or asks in a window).
+    const line = login === undefined ? '' : `machine 127.0.0.1 login ${login.username} password ${login.password}\n`
+    writeFileSync(join(home, '.netrc'), line, { mode: 0o600 })
     const path = readdirSync(jars)
       .filter((name) => wanted.test(name))
       .map((name) => join(jars, name))
       .join(':')
-    return must(
-      'java',
-      ['-cp', path, `-Duser.home=${git.home}`, 'org.eclipse.jgit.pgm.Main', ...args],
-      { HOME: git.home, LC_ALL: 'C.UTF-8' },
-      folder,
-    )
+    const flags = ['-cp', path, `-Duser.home=${home}`, '-Djava.awt.headless=true']
+    return await must('java', [...flags, 'org.eclipse.jgit.pgm.Main', ...args], { HOME: home, LC_ALL: 'C.UTF-8' })
   }
   return {
     name: 'jgit',
     protocol: 'v0',
     version: async () =>
       existsSync(join(jars, 'org.eclipse.jgit.pgm.jar')) ? (await jgit(['version'])).replace('jgit version ', '') : null,
-    clone: async (url, folder, login) => void (await jgit(['clone', withLogin(url, login), folder])),
+    clone: async (url, folder, login) => void (await jgit(['clone', url, folder], login)),
     fetch: async (url, folder, login) => {
-      await git.run(['config', 'remote.there.url', withLogin(url, login)], { cwd: folder })
-      await jgit(['--git-dir', join(folder, '.git'), 'fetch', 'there', 'refs/heads/main:refs/heads/fetched'])
+      await git.run(['config', 'remote.there.url', url], { cwd: folder })
+      await jgit(['--git-dir', join(folder, '.git'), 'fetch', 'there', 'refs/heads/main:refs/heads/fetched'], login)
     },
     push: async (url, folder, login) => {
-      await git.run(['config', 'remote.there.url', withLogin(url, login)], { cwd: folder })
-      await jgit(['--git-dir', join(folder, '.git'), 'push', 'there', 'HEAD:refs/heads/from-jgit'])
+      await git.run(['config', 'remote.there.url', url], { cwd: folder })
+      await jgit(['--git-dir', join(folder, '.git'), 'push', 'there', 'HEAD:refs/heads/from-jgit'], login)
     },
   }
 }

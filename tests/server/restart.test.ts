@@ -15,10 +15,13 @@ const root = mkdtempSync(join(tmpdir(), 'stemma-restart-'))
 after(() => rmSync(root, { recursive: true, force: true }))
 
 async function until(what: string, check: () => Promise<boolean>, limitMs = 20_000): Promise<void> {
-  for (const end = performance.now() + limitMs; !(await check()); await sleep(25)) if (performance.now() > end) assert.fail(`not in time: ${what}`)
+  for (const end = performance.now() + limitMs; !(await check()); await sleep(25))
+    if (performance.now() > end) assert.fail(`not in time: ${what}`)
 }
 
-async function health(server: Server): Promise<{ status: number; body: { status: string; database: { status: string }; bucket: { status: string } } }> {
+async function health(
+  server: Server,
+): Promise<{ status: number; body: { status: string; database: { status: string }; bucket: { status: string } } }> {
   return server.api('GET', '/health', undefined, '')
 }
 
@@ -49,7 +52,10 @@ describe('killed under a loop of commits', () => {
       for (const repository of answer.body) found.add(repository.name)
       if (answer.body.length < 100) break
     }
-    assert.deepEqual(acknowledged.filter((name) => !found.has(name)), [])
+    assert.deepEqual(
+      acknowledged.filter((name) => !found.has(name)),
+      [],
+    )
   }
 
   for (let round = 0; round < rounds; round++) {

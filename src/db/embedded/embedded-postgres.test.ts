@@ -39,14 +39,18 @@ function isRunning(pid: number): boolean {
 }
 
 async function until(what: string, check: () => boolean | Promise<boolean>, limitMs = 20_000): Promise<void> {
-  for (const end = performance.now() + limitMs; !(await check()); await sleep(20)) if (performance.now() > end) assert.fail(`not in time: ${what}`)
+  for (const end = performance.now() + limitMs; !(await check()); await sleep(20))
+    if (performance.now() > end) assert.fail(`not in time: ${what}`)
 }
 
 test('the first start makes it, later ones find it; commits wait for the disk; ours is no superuser; the password stays private', async () => {
   const folder = join(root, 'plain', 'postgres')
   const first = await EmbeddedPostgres.start({ folder, log })
   assert.match(String(await ask(first.url, 'select version()')), /PostgreSQL 18/)
-  assert.equal(await ask(first.url, `select current_setting('fsync') || current_setting('synchronous_commit') || current_setting('full_page_writes')`), 'ononon')
+  assert.equal(
+    await ask(first.url, `select current_setting('fsync') || current_setting('synchronous_commit') || current_setting('full_page_writes')`),
+    'ononon',
+  )
   assert.equal(await ask(first.url, 'select rolsuper from pg_roles where rolname = current_user'), false)
   await ask(first.url, 'create table kept as select 42 as answer')
   const pid = first.pid ?? 0
@@ -65,7 +69,11 @@ test('the first start makes it, later ones find it; commits wait for the disk; o
 test('a data folder below a private folder, and one whose name is too long for a socket', async () => {
   const hidden = join(root, 'private')
   mkdirSync(hidden, { mode: 0o700 })
-  for (const folder of [join(hidden, 'data', 'postgres'), join(root, 'l'.repeat(120), 'postgres'), join(root, 'with space, "quotes" and ünïcode', 'postgres')]) {
+  for (const folder of [
+    join(hidden, 'data', 'postgres'),
+    join(root, 'l'.repeat(120), 'postgres'),
+    join(root, 'with space, "quotes" and ünïcode', 'postgres'),
+  ]) {
     const embedded = await EmbeddedPostgres.start({ folder, log })
     assert.equal(await ask(embedded.url, 'select 1'), 1, folder)
     assert.equal(await ask(await attachEmbedded(folder), 'select 1'), 1, folder)
@@ -115,13 +123,17 @@ test('an orphan that nobody told to stop is stopped', async () => {
   await (await EmbeddedPostgres.start({ folder, log })).stop()
   const binaries = await findBinaries(join(folder, 'lib'))
   const owner = statSync(join(folder, 'cluster'))
-  const stray = spawn(binaries.postgres, ['-D', join(folder, 'cluster'), '-c', 'listen_addresses=', '-c', `unix_socket_directories=${folder}`], {
-    uid: owner.uid,
-    gid: owner.gid,
-    env: { LD_LIBRARY_PATH: binaries.libraryPath },
-    cwd: '/',
-    stdio: 'ignore',
-  })
+  const stray = spawn(
+    binaries.postgres,
+    ['-D', join(folder, 'cluster'), '-c', 'listen_addresses=', '-c', `unix_socket_directories=${folder}`],
+    {
+      uid: owner.uid,
+      gid: owner.gid,
+      env: { LD_LIBRARY_PATH: binaries.libraryPath },
+      cwd: '/',
+      stdio: 'ignore',
+    },
+  )
   const ended = once(stray, 'exit')
   await until('the stray runs', () => existsSync(join(folder, '.s.PGSQL.5432')))
   const embedded = await EmbeddedPostgres.start({ folder, log })
@@ -150,7 +162,12 @@ test('killed while it serves: it comes back, the pool goes on, nothing acknowled
       }
     }
     await killed
-    await until('it answers again', () => sql`select 1`.execute(database.queries).then(() => true, () => false))
+    await until('it answers again', () =>
+      sql`select 1`.execute(database.queries).then(
+        () => true,
+        () => false,
+      ),
+    )
     const { rows } = await sql<{ n: number }>`select count(*) as n from counted where n < ${acknowledged}`.execute(database.queries)
     assert.equal(rows[0]?.n, acknowledged)
   }
@@ -168,11 +185,14 @@ test('one server on one data folder, until it ends', async () => {
 })
 
 const debian = '/usr/lib/postgresql/15/bin'
-test('the migrations work on PostgreSQL 15', { skip: existsSync(debian) ? false : `${debian} is not there (apt-get install postgresql-15)` }, async () => {
+test('the migrations work on PostgreSQL 15', {
+  skip: existsSync(debian) ? false : `${debian} is not there (apt-get install postgresql-15)`,
+}, async () => {
   const { migrate } = await import('../migrate.ts')
   const folder = mkdtempSync('/tmp/stemma-pg15-')
   const asNobody = process.getuid?.() === 0 ? ['/usr/bin/setpriv', '--reuid', '65534', '--regid', '65534', '--clear-groups'] : []
-  const run = (...words: string[]): void => void execFileSync([...asNobody, ...words][0] ?? '', [...asNobody, ...words].slice(1), { stdio: 'ignore', cwd: '/' })
+  const run = (...words: string[]): void =>
+    void execFileSync([...asNobody, ...words][0] ?? '', [...asNobody, ...words].slice(1), { stdio: 'ignore', cwd: '/' })
   chmodSync(folder, 0o777)
   try {
     run(`${debian}/initdb`, '-N', '-A', 'trust', '-U', 'stemma', '-E', 'UTF8', '--locale=C', '-D', `${folder}/cluster`)

@@ -53,7 +53,7 @@ export class EntryStream {
     for (;;) {
       const first = payload + HISTORY
       const isWhole = this.at >= 0
-      if (!isWhole && this.#out > first + ROOM) this.#slide()
+      if (!isWhole && this.#out >= first + ROOM) this.#slide()
       const out = this.#out
       const hardEnd = isWhole ? this.at + this.header.sizeBytes : Math.min(out + this.#left, payload + LARGE_BYTES - SLACK_BYTES)
       const softEnd = isWhole ? hardEnd + 1 : first + ROOM

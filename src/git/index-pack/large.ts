@@ -82,7 +82,7 @@ export class LargeObjects {
       let from = entryBuffer
       let status: number
       do {
-        if (out > payload + HISTORY + ROOM) {
+        if (out >= payload + HISTORY + ROOM) {
           workspace.bytes.copyWithin(payload, out - HISTORY, out)
           out = payload + HISTORY
         }

@@ -88,6 +88,7 @@ async function receive(job: ReceiveJob, main: MessageStream<never>, spool: Growi
     fsck: { severities: hostedSeverities },
     progress: (phase, done, total) => main.send({ type: 'progress', phase, done, total } satisfies ReceiveMessage),
   })
+  if (parts.entryCount !== parts.objectCount) throw new InputError('duplicate-object', 'the same object appears twice in the pack')
   const index = encodePackIndex(parts)
   const from = indexStart(parts.packBytes) - parts.packBytes
   const aligned = new Uint8Array(index.length - from)
