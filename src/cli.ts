@@ -77,7 +77,12 @@ async function serve(given: Flags): Promise<void> {
     if (signals > 1) process.exit(signal === 'SIGINT' ? 130 : 143)
     log.info({ signal }, 'stopping; a second signal stops at once')
     // A start that fails meanwhile is told below.
-    void starting.then((started) => started.close()).then(() => process.exit(0), () => {})
+    void starting
+      .then((started) => started.close())
+      .then(
+        () => process.exit(0),
+        () => {},
+      )
   }
   process.on('SIGTERM', stop)
   process.on('SIGINT', stop)
@@ -125,16 +130,16 @@ async function runCreateToken(given: Flags): Promise<void> {
   const expiresAt = lifetimeMs === null ? null : new Date(systemClock.now() + lifetimeMs)
   const config = configOf(given)
   print(
-    await (await import('./cli-database.ts')).withDatabase(config, makeLog(config.log.level), (db, tokens) =>
-      tokens.createToken(db.queries, { account, name, expiresAt }, systemRandomness),
+    await (await import('./cli-database.ts')).withDatabase(config, makeLog(config.log.level), (db, room) =>
+      room.createToken(db.queries, { account, name, expiresAt }, systemRandomness),
     ),
   )
 }
 
 async function runListTokens(given: Flags): Promise<void> {
   const config = configOf(given)
-  const found = await (await import('./cli-database.ts')).withDatabase(config, makeLog(config.log.level), (db, tokens) =>
-    tokens.listTokens(db.queries, given.account ?? null),
+  const found = await (await import('./cli-database.ts')).withDatabase(config, makeLog(config.log.level), (db, room) =>
+    room.listTokens(db.queries, given.account ?? null),
   )
   const rows = found.map((token) => [token.account, token.name, day(token.createdAt), day(token.expiresAt), day(token.lastUsedAt)])
   print([['ACCOUNT', 'NAME', 'CREATED', 'EXPIRES', 'LAST USED'], ...rows].map((row) => row.join('\t')).join('\n'))
@@ -144,8 +149,8 @@ async function runRevokeToken(given: Flags): Promise<void> {
   const account = needed(given.account, 'token revoke', 'account')
   const name = needed(given.name, 'token revoke', 'name')
   const config = configOf(given)
-  await (await import('./cli-database.ts')).withDatabase(config, makeLog(config.log.level), (db, tokens) =>
-    tokens.revokeToken(db.queries, account, name),
+  await (await import('./cli-database.ts')).withDatabase(config, makeLog(config.log.level), (db, room) =>
+    room.revokeToken(db.queries, account, name),
   )
 }
 

@@ -39,7 +39,9 @@ async function killing(what: 'server' | 'database', kills: number, from: number,
     for (let kill = 0; kill < kills; kill++) {
       const stop = new AbortController()
       const writing = Promise.all(writers.map((writer) => writer.run(url, config, stop.signal)))
-      await sleep(20 + random.below(480))
+      // Half of the kills meet the first pushes after the start, half meet writers that are under way.
+      if (random.next() < 0.5) await Promise.race([progress(writers), writing])
+      await sleep(random.below(400))
       if (what === 'server') await server.kill()
       else assert.ok(server.killDatabase(), 'there is a PostgreSQL to kill')
       stop.abort()
@@ -67,6 +69,13 @@ async function killing(what: 'server' | 'database', kills: number, from: number,
     await server.stop()
     temp.remove()
   }
+}
+
+/** Resolves when any writer has one more acknowledgement, or after 5 s. */
+async function progress(writers: readonly Writer[]): Promise<void> {
+  const count = (): number => writers.reduce((sum, writer) => sum + writer.acknowledgements, 0)
+  const before = count()
+  for (const deadline = performance.now() + 5000; count() === before && performance.now() < deadline; ) await sleep(5)
 }
 
 async function healthy(server: Server): Promise<void> {

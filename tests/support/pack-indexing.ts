@@ -1,0 +1,72 @@
+// Runs the pack indexer in a test: limits that are wide enough, no existing objects, input in pieces.
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { systemRandomness } from '../../src/base/index.ts'
+import {
+  type ExistingObjects, FileSpool, indexPack, type IndexedPack, type IndexLimits, type IndexOptions, MemorySpool, type Spool,
+} from '../../src/git/index-pack/index.ts'
+import type { Kind } from '../../src/git/format/object-id.ts'
+import { idOf, type PackKind } from './pack-builder.ts'
+
+export const wideLimits: IndexLimits = {
+  packBytes: 2 ** 40,
+  objectBytes: 2 ** 32,
+  objectCount: 10_000_000,
+  deltaDepth: 4095,
+  inflatedBytes: 2 ** 32,
+  inflationRatio: 1000,
+  memoryBytes: 512 * 2 ** 20,
+}
+
+export const nothingExists: ExistingObjects = { read: async () => null, kinds: (oids) => new Uint8Array(oids.length / 20) }
+
+/** Existing objects, held in memory. */
+export function existing(...objects: readonly (readonly [PackKind, Uint8Array])[]): ExistingObjects {
+  const numbers = { commit: 1, tree: 2, blob: 3, tag: 4 } as const
+  const held = new Map(objects.map(([kind, bytes]) => [idOf(kind, bytes).toString('hex'), { kind: numbers[kind] as Kind, bytes }]))
+  return {
+    read: async (oid) => held.get(Buffer.from(oid).toString('hex')) ?? null,
+    kinds: (oids) => Uint8Array.from({ length: oids.length / 20 }, (_, i) => held.get(Buffer.from(oids.subarray(i * 20, i * 20 + 20)).toString('hex'))?.kind ?? 0),
+  }
+}
+
+/** Below the system's folder for temporary files; removed at the process's end. */
+export function temporaryFolder(): string {
+  const folder = mkdtempSync(join(tmpdir(), 'stemma-pack-'))
+  process.once('exit', () => rmSync(folder, { recursive: true, force: true }))
+  return folder
+}
+
+let folder: string | null = null
+
+export interface Indexed extends IndexedPack {
+  /** What is in the spool then. */
+  readonly pack: Uint8Array
+}
+
+export async function* pieces(bytes: Uint8Array, sizeBytes: number): AsyncGenerator<Uint8Array> {
+  for (let at = 0; at < bytes.length; at += sizeBytes) yield bytes.subarray(at, at + sizeBytes)
+}
+
+/** Indexes the pack, as it would arrive in pieces. */
+export async function indexBytes(pack: Uint8Array, options: Partial<IndexOptions> & { readonly pieceBytes?: number; readonly inFile?: boolean } = {}): Promise<Indexed> {
+  folder ??= temporaryFolder()
+  mkdirSync(folder, { recursive: true })
+  const { pieceBytes = 65536, inFile = false, ...rest } = options
+  const file = inFile ? new FileSpool(join(folder, `spool-${process.pid}-${Math.floor(performance.now() * 1000)}`)) : null
+  const spool: Spool = file ?? new MemorySpool()
+  try {
+    const indexed = await indexPack(pieces(pack, pieceBytes), {
+      format: 'sha1', spool, scratchFolder: folder, existing: nothingExists, limits: wideLimits, randomness: systemRandomness, ...rest,
+    })
+    const bytes = new Uint8Array(spool.sizeBytes)
+    spool.read(0, bytes)
+    return { ...indexed, pack: bytes }
+  } finally {
+    if (file !== null) {
+      file.close()
+      rmSync(file.path)
+    }
+  }
+}
