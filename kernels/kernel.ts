@@ -24,6 +24,7 @@ export interface Kernel {
   readonly inflateOut: WebAssembly.Global<'i32'>
   sha1Add(at: number, blocks: number): number
   sha1Flush(): number
+  sha1Clear(): void
   sha1Digests(): number
   sha1QueueSize(): number
   sha1Begin(state: number): void

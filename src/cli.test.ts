@@ -1,7 +1,9 @@
 // The operator's command from the outside: what it prints, where, and with which exit code.
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
+import { once } from 'node:events'
 import { mkdtempSync, rmSync } from 'node:fs'
+import { type AddressInfo, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { after, test } from 'node:test'
@@ -49,6 +51,17 @@ test('config check prints what would be in force, without secrets', () => {
   const { code, out } = stemma('config', 'check', '--listen', '[::1]:9')
   assert.equal(code, 0)
   assert.deepEqual(JSON.parse(out).listen, { host: '::1', port: 9 })
+})
+
+test('a port that is taken: one line, and nothing keeps running', async () => {
+  const server = createServer().listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const { port } = server.address() as AddressInfo
+  const { code, out, err } = stemma('serve', '--listen', `127.0.0.1:${port}`)
+  server.close()
+  assert.equal(code, 1)
+  assert.equal(/ready/.test(out), false)
+  assert.match(err, /^stemma: cannot listen on 127\.0\.0\.1:\d+: [^\n]*EADDRINUSE[^\n]*\n$/)
 })
 
 test('without a server: migrate, then make, list and revoke a token', () => {

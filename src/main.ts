@@ -2,7 +2,7 @@
 import { join } from 'node:path'
 import { makeGate } from './access/index.ts'
 import { registerApi } from './api/index.ts'
-import { type Log, systemClock, systemRandomness } from './base/index.ts'
+import { type Log, systemClock, systemRandomness, UnavailableError } from './base/index.ts'
 import { type BucketConfig as OpenBucketConfig, type Bucket, openBucket } from './bucket/index.ts'
 import type { Config } from './config.ts'
 import { Database, EmbeddedPostgres, ensureAdministrator, lockFolder, migrate } from './db/index.ts'
@@ -103,7 +103,7 @@ async function startParts({ config, log, showToken }: StartOptions, endings: End
   const jobs = new JobRunner({ database, randomness: systemRandomness, log, jobs: [orphanSweeper(database, bucket, log)] })
   endings.add('background work', () => jobs.stop())
   endings.add('listener', () => listener.close())
-  const listening = await listener.listen(config.listen)
+  const listening = await listen(listener, config.listen)
   jobs.start()
   return {
     url: config.publicUrl ?? listening,
@@ -111,6 +111,16 @@ async function startParts({ config, log, showToken }: StartOptions, endings: End
       return embedded?.pid
     },
     close: () => endings.run(),
+  }
+}
+
+/** A port that is taken, a host that isn't ours: one line for the operator. */
+async function listen(listener: Listener, address: Config['listen']): Promise<string> {
+  try {
+    return await listener.listen(address)
+  } catch (cause) {
+    if (!(cause instanceof Error && 'syscall' in cause)) throw cause
+    throw new UnavailableError('listen', `cannot listen on ${address.host}:${address.port}: ${cause.message}`, { cause })
   }
 }
 

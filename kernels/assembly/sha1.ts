@@ -27,6 +27,11 @@ export function sha1Add(at: usize, blocks: u32): u32 {
   return queued
 }
 
+/** Forgets all that wait: what a failed job has left. */
+export function sha1Clear(): void {
+  queued = 0
+}
+
 export function sha1QueueSize(): u32 {
   return MAX_QUEUE
 }

@@ -31,11 +31,14 @@ export function existing(...objects: readonly (readonly [PackKind, Uint8Array])[
   }
 }
 
+const folders: string[] = []
+process.once('exit', () => folders.forEach((path) => rmSync(path, { recursive: true, force: true })))
+
 /** Below the system's folder for temporary files; removed at the process's end. */
 export function temporaryFolder(): string {
-  const folder = mkdtempSync(join(tmpdir(), 'stemma-pack-'))
-  process.once('exit', () => rmSync(folder, { recursive: true, force: true }))
-  return folder
+  const path = mkdtempSync(join(tmpdir(), 'stemma-pack-'))
+  folders.push(path)
+  return path
 }
 
 let folder: string | null = null

@@ -59,8 +59,9 @@ export class Workspace {
     this.#reach(this.#entries + MIB)
   }
 
-  /** Empties the reference set. `memoryBytes` bounds what it may take. */
+  /** Makes it ready for a job, whatever an earlier one that failed has left. `memoryBytes` bounds the reference set. */
   begin(idBytes: 20 | 32, seed: Uint8Array, memoryBytes: number): void {
+    this.kernel.sha1Clear()
     this.#idBytes = idBytes
     this.#slots = FIRST_INDEX_SLOTS
     this.#maxRefs = Math.min(Math.floor(memoryBytes / (idBytes + 4 + 16)), INDEX_SLOTS_MAX / 2)
