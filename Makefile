@@ -10,8 +10,10 @@ ARGS ?= --data ./data --listen 127.0.0.1:8080
 help: ## What can be made here
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
 
+# Not `npm ci`: it refuses a lockfile that lacks a platform package that the registry in use doesn't have, even for another platform.
+# `install --no-save` takes the lockfile's versions all the same, and changes neither file.
 node_modules/.installed: package.json package-lock.json
-	npm ci --ignore-scripts --no-progress --loglevel=error
+	npm install --no-save --ignore-scripts --no-progress --loglevel=error
 	@touch $@
 
 build/pack.wasm: node_modules/.installed $(shell find kernels/assembly kernels/build.ts -type f 2>/dev/null)

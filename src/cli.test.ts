@@ -57,7 +57,7 @@ test('a port that is taken: one line, and nothing keeps running', async () => {
   const server = createServer().listen(0, '127.0.0.1')
   await once(server, 'listening')
   const { port } = server.address() as AddressInfo
-  const { code, out, err } = stemma('serve', '--listen', `127.0.0.1:${port}`)
+  const { code, out, err } = stemma('serve', '--data', join(root, 'port'), '--listen', `127.0.0.1:${port}`)
   server.close()
   assert.equal(code, 1)
   assert.equal(/ready/.test(out), false)

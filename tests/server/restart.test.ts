@@ -93,10 +93,13 @@ describe('start and stop', () => {
       assert.ok(pid !== null)
       const processes = descendants(server.pid).filter((entry) => entry.name === 'postgres')
       for (const entry of processes) process.kill(entry.pid, 'SIGSTOP')
-      await until('503', async () => (await health(server)).status === 503)
-      const { body } = await health(server)
-      assert.deepEqual([body.status, body.database.status, body.bucket.status], ['unavailable', 'timeout', 'ok'])
-      for (const entry of processes) process.kill(entry.pid, 'SIGCONT')
+      try {
+        await until('503', async () => (await health(server)).status === 503)
+        const { body } = await health(server)
+        assert.deepEqual([body.status, body.database.status, body.bucket.status], ['unavailable', 'timeout', 'ok'])
+      } finally {
+        for (const entry of processes) process.kill(entry.pid, 'SIGCONT')
+      }
       await until('200', () => server.isHealthy())
       process.kill(pid, 'SIGKILL')
       await until('another PostgreSQL', async () => ![pid, null].includes(server.databasePid()))
