@@ -136,7 +136,7 @@ function makeGit(config: Config, parts: { db: Database; bucket: Bucket; log: Log
     randomness: systemRandomness,
     cache: config.cache,
     threads: config.workers.count,
-    limits: { ...config.limits, memoryBytes: config.workers.memoryBytes, inflatedBytes: 8 * 2 ** 30, inflationRatio: 400 },
+    limits: { ...config.limits, memoryBytes: config.workers.memoryBytes },
     tailBytes: config.git.tailBytes,
     agent: `stemma/${version}`,
   })

@@ -4,7 +4,7 @@ import { type Condition, conditions, vectors } from '../sha1-conditions.ts'
 
 const xor = (a: string, b: string) => `v128.xor(${a}, ${b})`
 const add = (a: string, b: string) => `i32x4.add(${a}, ${b})`
-const rotate = (x: string, n: number) => `v128.or(i32x4.shl(${x}, ${n}), i32x4.shr_u(${x}, ${32 - n}))`
+const rotate = (x: string, n: number) => `v128.or(${n === 1 ? add(x, x) : `i32x4.shl(${x}, ${n})`}, i32x4.shr_u(${x}, ${32 - n}))`
 
 /** The first and last expanded words that conditions look at. */
 const FIRST_WORD = Math.min(...conditions.flatMap((c) => [c.word1, c.word2]))
@@ -121,15 +121,24 @@ function checks(earlyCount: number): string {
 
 /** For each lane the vectors that the first ${early.length} conditions don't rule out. */
 export function survivorsOfFour(): v128 {
-  let ruledOut = i32x4.splat(0)
+  const zero = i32x4.splat(0)
+  let ruledOut = zero
   let t: v128
 `
+  // Processors shift in fewer places than they compare: a bit is looked at where it stands, and a shifted word is kept.
+  const bits = new Set(early.map((c) => c.bit1))
+  for (const bit of bits) out += `  const bit${bit} = i32x4.splat(<i32>${2 ** bit})\n`
+  const kept = new Set<string>()
   early.forEach((c, i) => {
-    // The two bits' difference is shifted to the top, then over the whole word.
-    const difference = xor(`v128.load(words, ${c.word1 * 16})`, shifted(`v128.load(words, ${c.word2 * 16})`, c.bit1 - c.bit2))
-    out += `  t = i32x4.shr_s(${shifted(difference, 31 - c.bit1)}, 31)\n`
+    const by = c.bit1 - c.bit2
+    const other = by === 0 ? `v128.load(words, ${c.word2 * 16})` : `w${c.word2}by${by < 0 ? `m${-by}` : by}`
+    if (by !== 0 && !kept.has(other)) {
+      kept.add(other)
+      out += `  const ${other} = ${shifted(`v128.load(words, ${c.word2 * 16})`, by)}\n`
+    }
+    out += `  t = i32x4.eq(v128.and(${xor(`v128.load(words, ${c.word1 * 16})`, other)}, bit${c.bit1}), zero)\n`
     const mask = `v128.load(masks, ${i * 16})`
-    out += `  ruledOut = v128.or(ruledOut, ${c.equal ? `v128.and(${mask}, t)` : `v128.andnot(${mask}, t)`})\n`
+    out += `  ruledOut = v128.or(ruledOut, ${c.equal ? `v128.andnot(${mask}, t)` : `v128.and(${mask}, t)`})\n`
   })
   out += '  return v128.not(ruledOut)\n}\n\n'
   // The others are data: word offsets and bits, by vector.

@@ -37,17 +37,19 @@ export class WorkerPool {
   #closed = false
 
   constructor(options: WorkerPoolOptions) {
-    this.#options = { threads: Math.max(2, availableParallelism()), jobsPerWorker: 8, ...options }
+    this.#options = { threads: Math.max(2, availableParallelism()), jobsPerWorker: 32, ...options }
   }
 
   /**
-   * Starts a job in the least busy worker. `use` talks to it over the port; the job's place is free again when `use` has ended.
+   * Starts a job in the least busy worker. `use` talks to it over the port; the job's place is free again when the worker is done, or `use`.
    * When the worker dies, the port closes: `use` sees that as the end of its messages, and `run` throws UnavailableError('worker').
    */
   async run<T>(kind: string, payload: unknown, transfer: readonly Transferable[], use: (port: MessagePort) => Promise<T>): Promise<T> {
     const seat = await this.#seat()
     const { port1, port2 } = new MessageChannel()
     seat.ports.add(port1)
+    // the worker closes its end when it is done, which may be long before what it made has been used up
+    port1.once('close', () => this.#leave(seat, port1))
     try {
       seat.worker.postMessage({ kind, payload, port: port2 } satisfies JobMessage, [port2, ...transfer])
       return await use(port1)
@@ -55,10 +57,13 @@ export class WorkerPool {
       if (seat.failed !== undefined) throw new UnavailableError('worker', 'the worker thread ended', { cause: seat.failed })
       throw cause
     } finally {
-      seat.ports.delete(port1)
       port1.close()
-      this.#waiting.shift()?.()
+      this.#leave(seat, port1)
     }
+  }
+
+  #leave(seat: Seat, port: MessagePort): void {
+    if (seat.ports.delete(port)) this.#waiting.shift()?.()
   }
 
   /** Ends all workers; jobs that still run fail. */

@@ -19,6 +19,7 @@ export interface GitRoomOptions {
   readonly threads: number
   readonly limits: IndexLimits & {
     readonly refsPerPush: number
+    readonly concurrentPushes: number
     readonly pktLines: number
     /** Of a request that is read whole: a fetch's wants and haves. */
     readonly requestBytes: number
@@ -65,6 +66,7 @@ export class GitRoom {
       limits,
       tailBytes: options.tailBytes,
       threads: options.threads,
+      concurrentPushes: limits.concurrentPushes,
       intentLeaseMs: limits.requestTimeoutMs + intentSlackMs,
     })
     this.receive = { db, packs: this.packs, intake, clock, log, limits }

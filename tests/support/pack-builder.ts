@@ -1,117 +1,156 @@
-// Makes packs by hand, right ones and wrong ones, for tests of whatever reads packs.
+// Makes packs byte by byte, right ones and wrong ones: gitformat-pack(5). Independent of src/git/format: a second opinion.
 import { createHash } from 'node:crypto'
 import { deflateSync } from 'node:zlib'
 
-export type PackKind = 'commit' | 'tree' | 'blob' | 'tag'
-const types: Record<PackKind, number> = { commit: 1, tree: 2, blob: 3, tag: 4 }
+export type ObjectKind = 'commit' | 'tree' | 'blob' | 'tag'
+const kindNumber: Readonly<Record<ObjectKind, number>> = { commit: 1, tree: 2, blob: 3, tag: 4 }
+const ofsDelta = 6
+const refDelta = 7
 
-/** The id of an object. */
-export function idOf(kind: PackKind, bytes: Uint8Array, format = 'sha1'): Buffer {
-  return createHash(format).update(`${kind} ${bytes.length}\0`).update(bytes).digest()
+export interface BuiltObject {
+  readonly kind: ObjectKind
+  readonly bytes: Buffer
+  readonly id: string
 }
 
-/** A size as deltas have it. */
-export function varint(size: number): number[] {
+export function object(kind: ObjectKind, bytes: Uint8Array | string): BuiltObject {
+  const body = Buffer.from(bytes as Uint8Array)
+  const id = createHash('sha1').update(`${kind} ${body.length}\0`).update(body).digest('hex')
+  return { kind, bytes: body, id }
+}
+
+export const blob = (bytes: Uint8Array | string): BuiltObject => object('blob', bytes)
+
+export interface TreeEntry {
+  readonly mode: string
+  readonly name: string | Uint8Array
+  readonly id: string
+}
+
+/** A tree with the entries exactly in the given order. */
+export function tree(entries: readonly TreeEntry[]): BuiltObject {
+  const parts = entries.flatMap((entry) => [
+    Buffer.from(`${entry.mode} `),
+    Buffer.from(entry.name as Uint8Array),
+    Buffer.from([0]),
+    Buffer.from(entry.id, 'hex'),
+  ])
+  return object('tree', Buffer.concat(parts))
+}
+
+export function commit(treeId: string, parents: readonly string[] = [], message = 'built\n'): BuiltObject {
+  const who = 'Tester <tester@example.com> 1700000000 +0000'
+  const lines = [`tree ${treeId}`, ...parents.map((id) => `parent ${id}`), `author ${who}`, `committer ${who}`, '', message]
+  return object('commit', lines.join('\n'))
+}
+
+/** The number before an entry: kind and inflated size. */
+export function entryHeader(kind: number, sizeBytes: number): Buffer {
   const out: number[] = []
-  let left = size
-  for (; left >= 128; left = Math.floor(left / 128)) out.push((left % 128) | 128)
-  return [...out, left]
+  let rest = Math.floor(sizeBytes / 16)
+  let byte = (kind << 4) | (sizeBytes % 16)
+  while (rest > 0) {
+    out.push(byte | 0x80)
+    byte = rest % 128
+    rest = Math.floor(rest / 128)
+  }
+  out.push(byte)
+  return Buffer.from(out)
 }
 
-export function entryHeader(type: number, size: number): number[] {
-  const out = [(type << 4) | (size % 16)]
-  for (let left = Math.floor(size / 16); left > 0; left = Math.floor(left / 128)) {
-    out[out.length - 1]! |= 128
-    out.push(left % 128)
+/** The distance of an OFS_DELTA to its base. */
+export function offsetNumber(distance: number): Buffer {
+  const out = [distance & 0x7f]
+  for (let rest = Math.floor(distance / 128); rest > 0; rest = Math.floor(rest / 128)) {
+    rest -= 1
+    out.unshift(0x80 | (rest & 0x7f))
   }
-  return out
+  return Buffer.from(out)
 }
 
-/** A delta that copies `from`…`from + size` of a base and then appends `text`. */
-export function makeDelta(baseSize: number, from: number, size: number, text = ''): Buffer {
-  const instructions: number[] = []
-  for (let at = from, left = size; left > 0; ) {
-    const count = Math.min(left, 0xffff)
-    instructions.push(0x80 | 0x0f | 0x30, at & 255, (at >> 8) & 255, (at >> 16) & 255, (at >> 24) & 255, count & 255, count >> 8)
-    at += count
-    left -= count
+/** A size as deltas write it: 7 bits a byte, lowest first. */
+export function deltaSize(sizeBytes: number): Buffer {
+  const out: number[] = []
+  let rest = sizeBytes
+  while (rest >= 128) {
+    out.push((rest % 128) | 0x80)
+    rest = Math.floor(rest / 128)
   }
-  const inserted = Buffer.from(text, 'latin1')
-  for (let at = 0; at < inserted.length; at += 127) {
-    const part = inserted.subarray(at, at + 127)
-    instructions.push(part.length, ...part)
-  }
-  return Buffer.from([...varint(baseSize), ...varint(size + inserted.length), ...instructions])
+  out.push(rest)
+  return Buffer.from(out)
 }
 
-/** Entries one after the other; each `add…` returns the entry's offset. */
+/** A copy instruction: `sizeBytes` bytes (≤ 0xffffff) of the base from `offset` on. */
+export function deltaCopy(offset: number, sizeBytes: number): Buffer {
+  const out = [0xff]
+  for (let n = 0; n < 4; n++) out.push((offset >>> (8 * n)) & 0xff)
+  for (let n = 0; n < 3; n++) out.push((sizeBytes >>> (8 * n)) & 0xff)
+  return Buffer.from(out)
+}
+
+/** An insert instruction of 1–127 bytes. */
+export function deltaInsert(bytes: Uint8Array | string): Buffer {
+  const body = Buffer.from(bytes as Uint8Array)
+  return Buffer.concat([Buffer.from([body.length]), body])
+}
+
+/** A whole delta from its instructions; the sizes may lie. */
+export function delta(baseBytes: number, resultBytes: number, ...instructions: readonly Buffer[]): Buffer {
+  return Buffer.concat([deltaSize(baseBytes), deltaSize(resultBytes), ...instructions])
+}
+
+/** Collects entries; each `add` returns the entry's offset. Nothing is checked: that is the point. */
 export class PackBuilder {
-  readonly format: 'sha1' | 'sha256'
-  readonly #parts: Uint8Array[] = []
-  #size = 12
+  readonly #parts: Buffer[] = [Buffer.alloc(12)]
+  #sizeBytes = 12
   #count = 0
 
-  constructor(format: 'sha1' | 'sha256' = 'sha1') {
-    this.format = format
+  get sizeBytes(): number {
+    return this.#sizeBytes
   }
 
-  get nextOffset(): number {
-    return this.#size
+  raw(bytes: Uint8Array, counts = true): number {
+    const at = this.#sizeBytes
+    this.#parts.push(Buffer.from(bytes))
+    this.#sizeBytes += bytes.length
+    if (counts) this.#count += 1
+    return at
   }
 
-  /** Bytes as they are; they count as one entry. */
-  addRaw(...parts: readonly (Uint8Array | readonly number[])[]): number {
-    const offset = this.#size
-    for (const part of parts) {
-      const bytes = Uint8Array.from(part)
-      this.#parts.push(bytes)
-      this.#size += bytes.length
-    }
-    this.#count++
-    return offset
+  /** A whole object. `declaredBytes` lies about its size; `deflated` replaces its zlib stream. */
+  add(built: BuiltObject, lie: { readonly declaredBytes?: number; readonly deflated?: Uint8Array; readonly kind?: number } = {}): number {
+    const header = entryHeader(lie.kind ?? kindNumber[built.kind], lie.declaredBytes ?? built.bytes.length)
+    return this.raw(Buffer.concat([header, lie.deflated ?? deflateSync(built.bytes)]))
   }
 
-  /** A whole object. `declared`: the size that its header claims. */
-  add(kind: PackKind, bytes: Uint8Array | string, declared?: number): number {
-    const content = Buffer.from(bytes as string)
-    return this.addRaw(entryHeader(types[kind], declared ?? content.length), deflateSync(content))
+  addAll(...objects: readonly BuiltObject[]): this {
+    for (const built of objects) this.add(built)
+    return this
   }
 
-  addOfsDelta(base: number, delta: Uint8Array, declared = delta.length): number {
-    let distance = this.#size - base
-    const bytes = [distance & 127]
-    while ((distance = Math.floor(distance / 128)) > 0) bytes.unshift((--distance & 127) | 128)
-    return this.addRaw(entryHeader(6, declared), bytes, deflateSync(delta))
+  addOfsDelta(baseOffset: number, bytes: Buffer, declaredBytes = bytes.length): number {
+    const distance = offsetNumber(this.#sizeBytes - baseOffset)
+    return this.raw(Buffer.concat([entryHeader(ofsDelta, declaredBytes), distance, deflateSync(bytes)]))
   }
 
-  addRefDelta(base: Uint8Array, delta: Uint8Array): number {
-    return this.addRaw(entryHeader(7, delta.length), base, deflateSync(delta))
+  addRefDelta(baseId: string, bytes: Buffer, declaredBytes = bytes.length): number {
+    return this.raw(Buffer.concat([entryHeader(refDelta, declaredBytes), Buffer.from(baseId, 'hex'), deflateSync(bytes)]))
   }
 
-  finish(wrong: { readonly version?: number; readonly count?: number; readonly behind?: Uint8Array } = {}): Buffer {
-    const header = Buffer.from('PACK\0\0\0\0\0\0\0\0', 'latin1')
-    header.writeUInt32BE(wrong.version ?? 2, 4)
-    header.writeUInt32BE(wrong.count ?? this.#count, 8)
-    const body = Buffer.concat([header, ...this.#parts, wrong.behind ?? new Uint8Array(0)])
-    return Buffer.concat([body, createHash(this.format).update(body).digest()])
+  /** The pack with header and SHA-1 trailer. */
+  build(lie: { readonly count?: number; readonly version?: number; readonly signature?: string } = {}): Buffer {
+    const header = this.#parts[0] as Buffer
+    header.write(lie.signature ?? 'PACK', 0, 'latin1')
+    header.writeUInt32BE(lie.version ?? 2, 4)
+    header.writeUInt32BE(lie.count ?? this.#count, 8)
+    const body = Buffer.concat(this.#parts)
+    return Buffer.concat([body, createHash('sha1').update(body).digest()])
   }
 }
 
-/** A pack with its trailer made right again. */
-export function resealed(pack: Uint8Array, format: 'sha1' | 'sha256' = 'sha1'): Buffer {
-  const size = format === 'sha1' ? 20 : 32
-  const body = Buffer.from(pack.subarray(0, pack.length - size))
-  return Buffer.concat([body, createHash(format).update(body).digest()])
+/** A commit whose tree holds the given entries, with every object: what a push of one root commit carries. */
+export function rootCommit(entries: readonly TreeEntry[], blobs: readonly BuiltObject[]): { tip: BuiltObject; pack: PackBuilder } {
+  const top = tree(entries)
+  const tip = commit(top.id)
+  return { tip, pack: new PackBuilder().addAll(tip, top, ...blobs) }
 }
-
-export function treeOf(...entries: readonly (readonly [mode: string, name: string, id: Uint8Array])[]): Buffer {
-  return Buffer.concat(entries.flatMap(([mode, name, id]) => [Buffer.from(`${mode} ${name}\0`), id]))
-}
-
-export function commitOf(tree: Uint8Array, parents: readonly Uint8Array[] = [], message = 'message\n'): Buffer {
-  const person = 'A U Thor <author@example.com> 1700000000 +0100'
-  const lines = [`tree ${hex(tree)}`, ...parents.map((p) => `parent ${hex(p)}`), `author ${person}`, `committer ${person}`, '', message]
-  return Buffer.from(lines.join('\n'))
-}
-
-const hex = (bytes: Uint8Array) => Buffer.from(bytes).toString('hex')

@@ -7,7 +7,7 @@ import {
   type ExistingObjects, FileSpool, indexPack, type IndexedPack, type IndexLimits, type IndexOptions, MemorySpool, type Spool,
 } from '../../src/git/index-pack/index.ts'
 import type { Kind } from '../../src/git/format/object-id.ts'
-import { idOf, type PackKind } from './pack-builder.ts'
+import { idOf, type PackKind } from './pack-maker.ts'
 
 export const wideLimits: IndexLimits = {
   packBytes: 2 ** 40,

@@ -4,7 +4,7 @@ import { readdirSync } from 'node:fs'
 import { test } from 'node:test'
 import { deflateSync } from 'node:zlib'
 import { InputError } from '../../base/index.ts'
-import { commitOf, entryHeader, idOf, makeDelta, PackBuilder, resealed, treeOf, varint } from '../../../tests/support/pack-builder.ts'
+import { commitOf, entryHeader, idOf, makeDelta, PackBuilder, resealed, treeOf, varint } from '../../../tests/support/pack-maker.ts'
 import { existing, indexBytes, temporaryFolder, wideLimits } from '../../../tests/support/pack-indexing.ts'
 import type { IndexOptions } from './index.ts'
 

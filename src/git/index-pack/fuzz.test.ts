@@ -4,7 +4,7 @@ import { test } from 'node:test'
 import { deflateSync } from 'node:zlib'
 import { InputError } from '../../base/index.ts'
 import { git, gitAccepts, makeHistory } from '../../../tests/support/history.ts'
-import { commitOf, entryHeader, idOf, makeDelta, PackBuilder, resealed, treeOf } from '../../../tests/support/pack-builder.ts'
+import { commitOf, entryHeader, idOf, makeDelta, PackBuilder, resealed, treeOf } from '../../../tests/support/pack-maker.ts'
 import { indexBytes, temporaryFolder, wideLimits } from '../../../tests/support/pack-indexing.ts'
 
 const RUNS = 400

@@ -4,7 +4,7 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { test } from 'node:test'
 import { git, makeHistory } from '../../../tests/support/history.ts'
-import { commitOf, idOf, makeDelta, PackBuilder, treeOf, type PackKind } from '../../../tests/support/pack-builder.ts'
+import { commitOf, idOf, makeDelta, PackBuilder, treeOf, type PackKind } from '../../../tests/support/pack-maker.ts'
 import { existing, indexBytes, type Indexed, nothingExists, temporaryFolder, wideLimits } from '../../../tests/support/pack-indexing.ts'
 import type { ObjectFormat, ObjectId } from '../format/object-id.ts'
 

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { commitOf, treeOf } from '../../../tests/support/pack-builder.ts'
+import { commitOf, treeOf } from '../../../tests/support/pack-maker.ts'
 import { RefFlag } from '../../../kernels/index.ts'
 import { fsckObject } from '../format/fsck/index.ts'
 import { Kind } from '../format/object-id.ts'

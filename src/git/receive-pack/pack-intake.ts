@@ -1,8 +1,9 @@
 // The main thread's half of taking a pack in: feeds a worker, uploads what it spools, and stages the stored value until a transaction
 // makes it visible. The order is always: intent row → bytes in the bucket → transaction; what dies on the way is found by its intent row.
+import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { MessagePort } from 'node:worker_threads'
-import { type Clock, MessageStream, type Randomness, type WorkerPool } from '../../base/index.ts'
+import { type Clock, MessageStream, Places, type Randomness, type WorkerPool } from '../../base/index.ts'
 import { type Bucket, type FileUpload, type Key, packKey } from '../../bucket/index.ts'
 import type { Database } from '../../db/index.ts'
 import type { ObjectId } from '../format/object-id.ts'
@@ -21,6 +22,8 @@ export interface PackIntakeParts {
   readonly tailBytes: number
   /** Threads that resolve the deltas of one large pack. */
   readonly threads: number
+  /** Packs larger than a tail that are received at once; others wait. */
+  readonly concurrentPushes: number
   /** How long an upload may take before its key counts as an orphan. */
   readonly intentLeaseMs: number
 }
@@ -39,9 +42,11 @@ export interface IntakeProgress {
 
 export class PackIntake {
   readonly #parts: PackIntakeParts
+  readonly #places: Places
 
   constructor(parts: PackIntakeParts) {
     this.#parts = parts
+    this.#places = new Places(parts.concurrentPushes)
   }
 
   /**
@@ -59,8 +64,9 @@ export class PackIntake {
     const scratchFolder = bucket.spoolFolder
     const job: ReceiveJob = { packs, limits, tailBytes, spoolPath: join(scratchFolder, `${id}.pack`), scratchFolder, threads, tips }
     const upload = new LazyUpload(this.#parts, packKey(id), job.spoolPath)
+    const place: Place = {}
     try {
-      const result = await workers.run('receive', job, [], (port) => converse(port, body, upload, progress))
+      const result = await workers.run('receive', job, [], (port) => converse(port, this.#admitted(body, place), upload, progress))
       if (result.value !== null) return { pack: tail(result), tips: result.tips, discard: async () => {} }
       await upload.complete(result.valueBytes)
       return {
@@ -71,8 +77,25 @@ export class PackIntake {
     } catch (error) {
       await upload.abort()
       throw error
+    } finally {
+      place.free?.()
     }
   }
+
+  /** The body, which waits for a place as soon as it is larger than a tail: each large pack has memory of its own in a worker. */
+  async *#admitted(body: AsyncIterable<Uint8Array>, place: Place): AsyncGenerator<Uint8Array, void, undefined> {
+    let sizeBytes = 0
+    for await (const bytes of body) {
+      sizeBytes += bytes.length
+      if (sizeBytes > this.#parts.tailBytes) place.free ??= await this.#places.take()
+      yield bytes
+    }
+  }
+}
+
+/** Given back when the push ends, not when its bytes do. */
+interface Place {
+  free?: () => void
 }
 
 function tail(result: ReceiveResult): NewPack {
@@ -145,7 +168,7 @@ class LazyUpload {
   }
 
   async abort(): Promise<void> {
-    if (!this.#upload) return
+    if (!this.#upload) return rm(this.#path, { force: true })
     await this.#upload.abort()
     await this.discard()
   }

@@ -1,0 +1,23 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { Places } from './places.ts'
+
+test('no more than so many at once, in the order in which they came', async () => {
+  const places = new Places(2)
+  const order: number[] = []
+  let now = 0
+  let most = 0
+  await Promise.all(
+    Array.from({ length: 10 }, async (_, i) => {
+      const free = await places.take()
+      order.push(i)
+      most = Math.max(most, ++now)
+      await new Promise((resolve) => setTimeout(resolve, 2))
+      now--
+      free()
+      free()
+    }),
+  )
+  assert.equal(most, 2)
+  assert.deepEqual(order, [0, 1, 2, 3, 4, 5, 6, 7, 8, 9])
+})
