@@ -10,9 +10,14 @@ writeFileSync(`${root}build/generated/sha1.ts`, sha1Source())
 
 const target = 'build/pack.wasm'
 const options = '-O3 --noAssert --runtime stub --enable simd --enable bulk-memory --initialMemory 16 --exportRuntime=false'
-const { error, stderr } = await asc.main(
-  ['kernels/assembly/index.ts', ...options.split(' ').filter((o) => !o.includes('=')), '--baseDir', root, '-o', `${target}.new`],
-)
+const { error, stderr } = await asc.main([
+  'kernels/assembly/index.ts',
+  ...options.split(' ').filter((o) => !o.includes('=')),
+  '--baseDir',
+  root,
+  '-o',
+  `${target}.new`,
+])
 if (error) {
   console.error(stderr.toString())
   throw error

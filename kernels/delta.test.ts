@@ -20,11 +20,15 @@ function copy(offset: number, size: number): number[] {
   const out = [0x80]
   for (let i = 0; i < 4; i++) {
     const byte = Math.floor(offset / 256 ** i) % 256
-    if (byte) (out[0]! |= 1 << i), out.push(byte)
+    if (byte === 0) continue
+    out[0]! |= 1 << i
+    out.push(byte)
   }
   for (let i = 0; i < 3; i++) {
     const byte = Math.floor(size / 256 ** i) % 256
-    if (byte && size !== 65536) (out[0]! |= 16 << i), out.push(byte)
+    if (byte === 0 || size === 65536) continue
+    out[0]! |= 16 << i
+    out.push(byte)
   }
   return out
 }
@@ -38,17 +42,23 @@ const instruction = fc.oneof(
 test('equals its twin, whatever the instructions', () => {
   const base = Uint8Array.from({ length: 90000 }, (_, i) => (i * 7 + (i >> 8)) & 255)
   fc.assert(
-    fc.property(fc.integer({ min: 0, max: 90000 }), fc.array(instruction, { maxLength: 12 }), fc.array(fc.tuple(fc.nat(), fc.nat(255)), { maxLength: 2 }), fc.integer({ min: -2, max: 2 }), (baseSize, made, edits, lie) => {
-      const some = base.subarray(0, baseSize)
-      const instructions = Uint8Array.from(made.flat())
-      let size = made.reduce((sum, [op, ...rest]) => sum + sizeOf(op!, rest), 0)
-      if (edits.length > 0 && instructions.length > 0) for (const [at, value] of edits) instructions[at % instructions.length] = value
-      else size = Math.max(0, size + (edits.length > 0 ? lie : 0))
-      const expected = applyDelta(some, instructions, size)
-      const actual = apply(some, instructions, size)
-      if (typeof expected === 'number') assert.equal(actual, expected)
-      else assert.deepEqual(Buffer.from(actual as Uint8Array), Buffer.from(expected))
-    }),
+    fc.property(
+      fc.integer({ min: 0, max: 90000 }),
+      fc.array(instruction, { maxLength: 12 }),
+      fc.array(fc.tuple(fc.nat(), fc.nat(255)), { maxLength: 2 }),
+      fc.integer({ min: -2, max: 2 }),
+      (baseSize, made, edits, lie) => {
+        const some = base.subarray(0, baseSize)
+        const instructions = Uint8Array.from(made.flat())
+        let size = made.reduce((sum, [op, ...rest]) => sum + sizeOf(op!, rest), 0)
+        if (edits.length > 0 && instructions.length > 0) for (const [at, value] of edits) instructions[at % instructions.length] = value
+        else size = Math.max(0, size + (edits.length > 0 ? lie : 0))
+        const expected = applyDelta(some, instructions, size)
+        const actual = apply(some, instructions, size)
+        if (typeof expected === 'number') assert.equal(actual, expected)
+        else assert.deepEqual(Buffer.from(actual as Uint8Array), Buffer.from(expected))
+      },
+    ),
     { numRuns: 400 },
   )
 })
@@ -65,7 +75,12 @@ function sizeOf(op: number, rest: readonly number[]): number {
 test('sizes in front', () => {
   const read = (...some: number[]) => {
     const at = place(Uint8Array.from(some))[0]!
-    return [kernel.deltaHeader(at, at + some.length), kernel.deltaBaseSize.value, kernel.deltaResultSize.value, kernel.deltaStart.value - at]
+    return [
+      kernel.deltaHeader(at, at + some.length),
+      kernel.deltaBaseSize.value,
+      kernel.deltaResultSize.value,
+      kernel.deltaStart.value - at,
+    ]
   }
   assert.deepEqual(read(5, 0x83, 0x01), [DeltaStatus.ok, 5, 131, 3])
   assert.deepEqual(read(0xff, 0xff, 0xff, 0xff, 0x7f, 0), [DeltaStatus.ok, 2 ** 35 - 1, 0, 6])

@@ -15,8 +15,10 @@ const OUT = 8 * 1024 * 1024
 const content = fc
   .array(
     fc.oneof(
-      fc.tuple(fc.nat(255), fc.integer({ min: 1, max: 700 })).map(([byte, count]) => new Array<number>(count).fill(byte)),
-      fc.tuple(fc.array(fc.nat(255), { minLength: 1, maxLength: 20 }), fc.integer({ min: 1, max: 80 })).map(([some, times]) => new Array(times).fill(some).flat() as number[]),
+      fc.tuple(fc.nat(255), fc.integer({ min: 1, max: 700 })).map(([byte, count]) => Array.from({ length: count }, () => byte)),
+      fc
+        .tuple(fc.array(fc.nat(255), { minLength: 1, maxLength: 20 }), fc.integer({ min: 1, max: 80 }))
+        .map(([some, times]) => Array.from({ length: times }, () => some).flat()),
       fc.array(fc.integer({ min: 97, max: 122 }), { maxLength: 400 }),
       fc.array(fc.nat(255), { maxLength: 300 }),
     ),
@@ -25,7 +27,13 @@ const content = fc
   .map((parts) => Uint8Array.from(parts.flat()))
 const encoder = fc.record({
   level: fc.integer({ min: 0, max: 9 }),
-  strategy: fc.constantFrom(constants.Z_DEFAULT_STRATEGY, constants.Z_FIXED, constants.Z_HUFFMAN_ONLY, constants.Z_RLE, constants.Z_FILTERED),
+  strategy: fc.constantFrom(
+    constants.Z_DEFAULT_STRATEGY,
+    constants.Z_FIXED,
+    constants.Z_HUFFMAN_ONLY,
+    constants.Z_RLE,
+    constants.Z_FILTERED,
+  ),
   windowBits: fc.integer({ min: 9, max: 15 }),
 })
 
@@ -78,19 +86,30 @@ test('says the same of mutated and cut streams as the twin, and accepts what zli
 
 test('in pieces of any size: the same bytes, the same end', () => {
   fc.assert(
-    fc.property(content, encoder, fc.array(fc.integer({ min: 1, max: 3000 }), { minLength: 1, maxLength: 8 }), fc.integer({ min: 300, max: 5000 }), (data, options, pieces, room) => {
-      const stream = deflateSync(data, options)
-      const { status, out, used } = inflatePieces(Buffer.concat([stream, Buffer.from('behind')]), pieces, room, data.length)
-      assert.equal(status, InflateStatus.ok)
-      assert.deepEqual(out, Buffer.from(data))
-      assert.equal(used, stream.length)
-    }),
+    fc.property(
+      content,
+      encoder,
+      fc.array(fc.integer({ min: 1, max: 3000 }), { minLength: 1, maxLength: 8 }),
+      fc.integer({ min: 300, max: 5000 }),
+      (data, options, pieces, room) => {
+        const stream = deflateSync(data, options)
+        const { status, out, used } = inflatePieces(Buffer.concat([stream, Buffer.from('behind')]), pieces, room, data.length)
+        assert.equal(status, InflateStatus.ok)
+        assert.deepEqual(out, Buffer.from(data))
+        assert.equal(used, stream.length)
+      },
+    ),
     { numRuns: 300 },
   )
 })
 
 /** As entry-stream.ts does it: input arrives in pieces, output goes to a ring behind 32 KiB of history. */
-function inflatePieces(stream: Uint8Array, pieces: readonly number[], room: number, size: number): { status: number; used: number; out: Buffer } {
+function inflatePieces(
+  stream: Uint8Array,
+  pieces: readonly number[],
+  room: number,
+  size: number,
+): { status: number; used: number; out: Buffer } {
   const at = place(stream)[0]!
   const ring = kernel.heapBase() + OUT
   const first = ring + 32768
@@ -120,7 +139,7 @@ function inflatePieces(stream: Uint8Array, pieces: readonly number[], room: numb
   }
 }
 
-test('the checksum in pieces is the caller\'s to compare', () => {
+test("the checksum in pieces is the caller's to compare", () => {
   const data = Buffer.from('some bytes')
   const stream = deflateSync(data)
   const at = place(stream)[0]!

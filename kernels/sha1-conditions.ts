@@ -25,7 +25,16 @@ export interface Condition {
   readonly vectors: number
 }
 
-type Relation = readonly [step1: number, bit1: number, sign: '=' | '≠', step2: number, bit2: number, firstK: number, lastK: number, except?: number]
+type Relation = readonly [
+  step1: number,
+  bit1: number,
+  sign: '=' | '≠',
+  step2: number,
+  bit2: number,
+  firstK: number,
+  lastK: number,
+  except?: number,
+]
 
 // For each class: [K's of the class], then relations W[K+step1].bit1 (= or ≠) W[K+step2].bit2 for K in firstK…lastK.
 // Relations end where their words would leave the steps 35 to 64, in which no condition depends on the attacker's freedom.

@@ -23,7 +23,9 @@ function hashAll(messages: readonly Uint8Array[]): string[] | number {
   }
   const attack = kernel.sha1Flush()
   if (attack >= 0) return attack
-  return messages.map((_, i) => Buffer.from(bytes.subarray(kernel.sha1Digests() + i * 20, kernel.sha1Digests() + i * 20 + 20)).toString('hex'))
+  return messages.map((_, i) =>
+    Buffer.from(bytes.subarray(kernel.sha1Digests() + i * 20, kernel.sha1Digests() + i * 20 + 20)).toString('hex'),
+  )
 }
 
 const digest = (message: Uint8Array) => createHash('sha1').update(message).digest('hex')
@@ -62,23 +64,33 @@ test('digests are those of Node, for any number of messages of any length', () =
 
 test('one long message, block by block in any split', () => {
   fc.assert(
-    fc.property(fc.integer({ min: 1, max: 60 }), fc.array(fc.integer({ min: 1, max: 9 }), { minLength: 1 }), fc.nat(255), (blocks, splits, seed) => {
-      const state = kernel.heapBase()
-      const at = state + 64
-      for (let i = 0; i < blocks * 64; i++) bytes[at + i] = (seed + i * 31 + (i >> 5)) & 255
-      // The last block is padding, so that Node can say what the state is.
-      bytes.fill(0, at + blocks * 64, at + blocks * 64 + 64)
-      bytes[at + blocks * 64] = 0x80
-      new DataView(bytes.buffer).setBigUint64(at + blocks * 64 + 56, BigInt(blocks * 512))
-      kernel.sha1Begin(state)
-      for (let done = 0, i = 0; done <= blocks; i++) {
-        const count = Math.min(splits[i % splits.length]!, blocks + 1 - done)
-        assert.equal(kernel.sha1Blocks(state, at + done * 64, count), 0)
-        done += count
-      }
-      const words = Array.from({ length: 5 }, (_, i) => new DataView(bytes.buffer).getUint32(state + i * 4, true).toString(16).padStart(8, '0'))
-      assert.equal(words.join(''), digest(bytes.subarray(at, at + blocks * 64)))
-    }),
+    fc.property(
+      fc.integer({ min: 1, max: 60 }),
+      fc.array(fc.integer({ min: 1, max: 9 }), { minLength: 1 }),
+      fc.nat(255),
+      (blocks, splits, seed) => {
+        const state = kernel.heapBase()
+        const at = state + 64
+        for (let i = 0; i < blocks * 64; i++) bytes[at + i] = (seed + i * 31 + (i >> 5)) & 255
+        // The last block is padding, so that Node can say what the state is.
+        bytes.fill(0, at + blocks * 64, at + blocks * 64 + 64)
+        bytes[at + blocks * 64] = 0x80
+        new DataView(bytes.buffer).setBigUint64(at + blocks * 64 + 56, BigInt(blocks * 512))
+        kernel.sha1Begin(state)
+        for (let done = 0, i = 0; done <= blocks; i++) {
+          const count = Math.min(splits[i % splits.length]!, blocks + 1 - done)
+          assert.equal(kernel.sha1Blocks(state, at + done * 64, count), 0)
+          done += count
+        }
+        const words = Array.from({ length: 5 }, (_, i) =>
+          new DataView(bytes.buffer)
+            .getUint32(state + i * 4, true)
+            .toString(16)
+            .padStart(8, '0'),
+        )
+        assert.equal(words.join(''), digest(bytes.subarray(at, at + blocks * 64)))
+      },
+    ),
     { numRuns: 100 },
   )
 })
@@ -126,7 +138,8 @@ test('what only looks like it is let through: one bit off, another prefix, anoth
 })
 
 test('the twin, which tries every vector and asks no condition, finds the same', () => {
-  for (const half of [shattered(0), shattered(1)]) assert.deepEqual(sha1(half), { digest: new Uint8Array(createHash('sha1').update(half).digest()), attack: 4 })
+  for (const half of [shattered(0), shattered(1)])
+    assert.deepEqual(sha1(half), { digest: new Uint8Array(createHash('sha1').update(half).digest()), attack: 4 })
   fc.assert(
     fc.property(fc.uint8Array({ maxLength: 400 }), (message) => {
       assert.deepEqual(sha1(message), { digest: new Uint8Array(createHash('sha1').update(message).digest()), attack: -1 })

@@ -1,97 +1,136 @@
 // Whether a block is one half of a collision that follows a given disturbance vector (Stevens, "Counter-cryptanalysis", CRYPTO 2013):
 // the other half's message is known (this block's words, changed by the vector's differences), and in the middle, where the vector has no
 // difference, so is its state. Computed from there back to its start and on to its end, both halves end in the same value or they don't.
-// Runs for about one block in twenty.
+// About one block in twenty is suspect. Suspects wait until there are four with the same middle, one for each SIMD lane.
 
 import { differences, EARLY_STEP, middle } from '../../build/generated/sha1'
 
-const message: usize = memory.data(320)
-const from: usize = memory.data(20)
-const to: usize = memory.data(20)
+// A batch: 16 words of the other half's message, 5 of its state in the middle, 5 of this half's end, a tag; four lanes each.
+const STATE: usize = 256
+const END: usize = 336
+const TAG: usize = 416
+const BATCH: usize = 432
+const batches: usize = memory.data(864, 16)
+let earlyCount: u32 = 0
+let lateCount: u32 = 0
 
-@inline
-function word(t: u32): u32 {
-  return load<u32>(message + (t << 2))
+const words: usize = memory.data(1280, 16)
+
+/** Forgets suspects that a failed job has left. */
+export function suspectsClear(): void {
+  earlyCount = 0
+  lateCount = 0
+}
+
+/**
+ * Adds a suspect: the block, the vector, the lane in which its states in the middle were kept, and `after`, the five words of state behind
+ * it, `stride` bytes apart. Returns the tag of a suspect that is an attack, or −1 as far as is known.
+ */
+export function suspect(after: usize, stride: usize, block: usize, lane: u32, vector: u32, tag: i32): i32 {
+  const isEarly = ((EARLY_STEP >> vector) & 1) != 0
+  const at = (isEarly ? batches : batches + BATCH) + <usize>((isEarly ? earlyCount : lateCount) << 2)
+  const change = differences + vector * 320
+  // The message expansion is linear: the other half's first 16 words give all its words.
+  for (let t: usize = 0; t < 16; t++) {
+    store<u32>(at + (t << 4), bswap<u32>(load<u32>(block + (t << 2))) ^ load<u32>(change + (t << 2)))
+  }
+  const kept = middle + (lane << 2) + (isEarly ? 0 : 80)
+  for (let i: usize = 0; i < 5; i++) {
+    store<u32>(at + (i << 4), load<u32>(kept + (i << 4)), STATE)
+    store<u32>(at + (i << 4), load<u32>(after + i * stride), END)
+  }
+  store<i32>(at, tag, TAG)
+  if (isEarly) {
+    if (++earlyCount == 4) return checkBatch(true)
+  } else if (++lateCount == 4) return checkBatch(false)
+  return -1
+}
+
+/** Looks at the suspects that still wait; the tag of one that is an attack, or −1. */
+export function suspectsLeft(): i32 {
+  const early = earlyCount ? checkBatch(true) : -1
+  const late = lateCount ? checkBatch(false) : -1
+  return early >= 0 ? early : late
+}
+
+function checkBatch(isEarly: bool): i32 {
+  const batch = isEarly ? batches : batches + BATCH
+  const count = isEarly ? earlyCount : lateCount
+  if (isEarly) earlyCount = 0
+  else lateCount = 0
+  expand(batch)
+  const bad = <u32>i32x4.bitmask(endsEqual(batch, isEarly ? 58 : 65)) & ((1 << count) - 1)
+  return bad ? load<i32>(batch + (ctz<u32>(bad) << 2), TAG) : -1
+}
+
+function expand(batch: usize): void {
+  memory.copy(words, batch, 256)
+  for (let at = words + 256; at < words + 1280; at += 16) {
+    const mixed = v128.xor(v128.xor(v128.load(at - 48), v128.load(at - 128)), v128.xor(v128.load(at - 224), v128.load(at - 256)))
+    v128.store(at, rotate1(mixed))
+  }
 }
 
 @inline
-function choose(b: u32, c: u32, d: u32): u32 {
-  return (d ^ (b & (c ^ d))) + 0x5a827999
+function rotate1(x: v128): v128 {
+  return v128.or(i32x4.add(x, x), i32x4.shr_u(x, 31))
 }
 
 @inline
-function parity(b: u32, c: u32, d: u32, constant: u32): u32 {
-  return (b ^ c ^ d) + constant
+function rotate5(x: v128): v128 {
+  return v128.or(i32x4.shl(x, 5), i32x4.shr_u(x, 27))
 }
 
 @inline
-function majority(b: u32, c: u32, d: u32): u32 {
-  return ((b & c) | (d & (b ^ c))) + 0x8f1bbcdc
+function rotate30(x: v128): v128 {
+  return v128.or(i32x4.shl(x, 30), i32x4.shr_u(x, 2))
 }
 
 @inline
-function save(state: usize, a: u32, b: u32, c: u32, d: u32, e: u32): void {
-  store<u32>(state, a)
-  store<u32>(state, b, 4)
-  store<u32>(state, c, 8)
-  store<u32>(state, d, 12)
-  store<u32>(state, e, 16)
+function rotate2(x: v128): v128 {
+  return v128.or(i32x4.shl(x, 2), i32x4.shr_u(x, 30))
 }
 
-/** Steps `step` (at least 40) to 79 over the five words at `state`. */
-function forward(state: usize, step: u32): void {
-  let a = load<u32>(state), b = load<u32>(state, 4), c = load<u32>(state, 8), d = load<u32>(state, 12), e = load<u32>(state, 16)
-  for (let t = step; t < 80; t++) {
-    const mixed = t < 60 ? majority(b, c, d) : parity(b, c, d, 0xca62c1d6)
-    const next = rotl<u32>(a, 5) + mixed + e + word(t)
+/** What step t adds beside the rotated a, e: its function of b, c and d, its constant and its word. */
+@inline
+function mixed(t: u32, b: v128, c: v128, d: v128): v128 {
+  const word = v128.load(words + (<usize>t << 4))
+  if (t >= 60) return i32x4.add(word, i32x4.add(v128.xor(v128.xor(b, c), d), i32x4.splat(<i32>0xca62c1d6)))
+  if (t >= 40) return i32x4.add(word, i32x4.add(v128.or(v128.and(b, c), v128.and(d, v128.xor(b, c))), i32x4.splat(<i32>0x8f1bbcdc)))
+  if (t >= 20) return i32x4.add(word, i32x4.add(v128.xor(v128.xor(b, c), d), i32x4.splat(0x6ed9eba1)))
+  return i32x4.add(word, i32x4.add(v128.xor(d, v128.and(b, v128.xor(c, d))), i32x4.splat(0x5a827999)))
+}
+
+/** In each lane, all ones when both halves end in the same state. */
+function endsEqual(batch: usize, step: u32): v128 {
+  let a = v128.load(batch, STATE), b = v128.load(batch, STATE + 16), c = v128.load(batch, STATE + 32), d = v128.load(batch, STATE + 48)
+  let e = v128.load(batch, STATE + 64)
+  for (let t: u32 = step; t < 80; t++) {
+    const next = i32x4.add(i32x4.add(rotate5(a), e), mixed(t, b, c, d))
     e = d
     d = c
-    c = rotl<u32>(b, 30)
+    c = rotate30(b)
     b = a
     a = next
   }
-  save(state, a, b, c, d, e)
-}
-
-/** Takes steps `step`−1 to 0 back. */
-function backward(state: usize, step: u32): void {
-  let a = load<u32>(state), b = load<u32>(state, 4), c = load<u32>(state, 8), d = load<u32>(state, 12), e = load<u32>(state, 16)
+  const a80 = a, b80 = b, c80 = c, d80 = d, e80 = e
+  a = v128.load(batch, STATE)
+  b = v128.load(batch, STATE + 16)
+  c = v128.load(batch, STATE + 32)
+  d = v128.load(batch, STATE + 48)
+  e = v128.load(batch, STATE + 64)
   let t = step
   while (t-- > 0) {
     const next = a
     a = b
-    b = rotl<u32>(c, 2)
+    b = rotate2(c)
     c = d
     d = e
-    const mixed = t >= 40 ? (t >= 60 ? parity(b, c, d, 0xca62c1d6) : majority(b, c, d)) : t >= 20 ? parity(b, c, d, 0x6ed9eba1) : choose(b, c, d)
-    e = next - rotl<u32>(a, 5) - mixed - word(t)
+    e = i32x4.sub(i32x4.sub(next, rotate5(a)), mixed(t, b, c, d))
   }
-  save(state, a, b, c, d, e)
-}
-
-/** The block's 80 words, changed by the vector's differences. */
-function otherMessage(block: usize, vector: u32): void {
-  for (let t: u32 = 0; t < 16; t++) store<u32>(message + (t << 2), bswap<u32>(load<u32>(block + (t << 2))))
-  for (let t: u32 = 16; t < 80; t++) store<u32>(message + (t << 2), rotl<u32>(word(t - 3) ^ word(t - 8) ^ word(t - 14) ^ word(t - 16), 1))
-  const change = differences + vector * 320
-  for (let i: usize = 0; i < 320; i += 16) v128.store(message + i, v128.xor(v128.load(message + i), v128.load(change + i)))
-}
-
-/** `after`: the five words of state behind the block, `stride` bytes apart. `lane`: where its states in the middle were kept. */
-export function collides(after: usize, stride: usize, block: usize, lane: u32, vector: u32): bool {
-  const isEarly = ((EARLY_STEP >> vector) & 1) != 0
-  const step: u32 = isEarly ? 58 : 65
-  const kept = middle + (lane << 2) + (isEarly ? 0 : 80)
-  for (let i: u32 = 0; i < 5; i++) {
-    const word = load<u32>(kept + (i << 4))
-    store<u32>(from + (i << 2), word)
-    store<u32>(to + (i << 2), word)
-  }
-  otherMessage(block, vector)
-  forward(to, step)
-  backward(from, step)
-  for (let i: usize = 0; i < 5; i++) {
-    if (load<u32>(after + i * stride) != load<u32>(to + (i << 2)) + load<u32>(from + (i << 2))) return false
-  }
-  return true
+  let equal = i32x4.eq(v128.load(batch, END), i32x4.add(a, a80))
+  equal = v128.and(equal, i32x4.eq(v128.load(batch, END + 16), i32x4.add(b, b80)))
+  equal = v128.and(equal, i32x4.eq(v128.load(batch, END + 32), i32x4.add(c, c80)))
+  equal = v128.and(equal, i32x4.eq(v128.load(batch, END + 48), i32x4.add(d, d80)))
+  return v128.and(equal, i32x4.eq(v128.load(batch, END + 64), i32x4.add(e, e80)))
 }

@@ -2,7 +2,7 @@
 // Both look at every block: does it meet the conditions of a disturbance vector (rarely), and then, is it one half of a collision (sha1-collision.ts)?
 // Messages in the queue stand in memory with their padding behind them (frame.ts).
 
-import { collides } from './sha1-collision'
+import { suspect, suspectsClear, suspectsLeft } from './sha1-collision'
 import { allows, compressFour, compressOne, expandFour, survivorsOfFour, words } from '../../build/generated/sha1'
 
 const MAX_QUEUE: u32 = 4096
@@ -30,6 +30,7 @@ export function sha1Add(at: usize, blocks: u32): u32 {
 /** Forgets all that wait: what a failed job has left. */
 export function sha1Clear(): void {
   queued = 0
+  suspectsClear()
 }
 
 export function sha1QueueSize(): u32 {
@@ -61,7 +62,8 @@ export function sha1Flush(): i32 {
       else active--
     }
   }
-  return active ? finishLast() : -1
+  const bad = suspectsLeft()
+  return bad >= 0 || active == 0 ? bad : finishLast()
 }
 
 /** A lane: position, blocks left, message number, busy. */
@@ -98,10 +100,14 @@ function stepLanes(): i32 {
     compressFour(states, p0, p1, p2, p3)
     const survivors = survivorsOfFour()
     if (v128.any_true(survivors)) {
-      if (laneCollides(0, i32x4.extract_lane(survivors, 0), p0)) return load<i32>(lanes, 8)
-      if (laneCollides(1, i32x4.extract_lane(survivors, 1), p1)) return load<i32>(lanes, 24)
-      if (laneCollides(2, i32x4.extract_lane(survivors, 2), p2)) return load<i32>(lanes, 40)
-      if (laneCollides(3, i32x4.extract_lane(survivors, 3), p3)) return load<i32>(lanes, 56)
+      const bad0 = suspectLane(0, i32x4.extract_lane(survivors, 0), p0)
+      if (bad0 >= 0) return bad0
+      const bad1 = suspectLane(1, i32x4.extract_lane(survivors, 1), p1)
+      if (bad1 >= 0) return bad1
+      const bad2 = suspectLane(2, i32x4.extract_lane(survivors, 2), p2)
+      if (bad2 >= 0) return bad2
+      const bad3 = suspectLane(3, i32x4.extract_lane(survivors, 3), p3)
+      if (bad3 >= 0) return bad3
     }
     p0 += 64
     p1 += 64
@@ -118,17 +124,23 @@ function stepLanes(): i32 {
   return -1
 }
 
-function laneCollides(k: u32, survivors: u32, block: usize): bool {
-  // An idle lane has no state of its own; what it repeats is checked in the lane it repeats.
-  if (survivors == 0 || load<u32>(lanes + (k << 4), 12) == 0) return false
+/** Hands on what the lane's block may be; −1, or the message that is found to carry an attack. */
+function suspectLane(k: u32, survivors: u32, block: usize): i32 {
+  // An idle lane has no state of its own; what it repeats is looked at in the lane it repeats.
+  if (survivors == 0 || load<u32>(lanes + (k << 4), 12) == 0) return -1
+  return suspectAll(states + (k << 2), 16, k, survivors, block, load<i32>(lanes + (k << 4), 8))
+}
+
+function suspectAll(after: usize, stride: usize, k: u32, survivors: u32, block: usize, message: i32): i32 {
   let left = survivors
   while (left) {
     const vector = ctz<u32>(left)
     left &= left - 1
     if (!allows(k, vector)) continue
-    if (collides(states + (k << 2), 16, block, k, vector)) return true
+    const bad = suspect(after, stride, block, k, vector, message)
+    if (bad >= 0) return bad
   }
-  return false
+  return -1
 }
 
 function finish(k: u32, message: u32): void {
@@ -142,7 +154,8 @@ function finishLast(): i32 {
     const lane = lanes + (k << 4)
     if (load<u32>(lane, 12) == 0) continue
     for (let i: u32 = 0; i < 5; i++) store<u32>(lastState + (i << 2), load<u32>(states + (i << 4) + (k << 2)))
-    if (sha1Blocks(lastState, load<u32>(lane), load<u32>(lane, 4))) return load<i32>(lane, 8)
+    const message = load<i32>(lane, 8)
+    if (sha1Blocks(lastState, load<u32>(lane), load<u32>(lane, 4))) return message
     const to = digests + load<u32>(lane, 8) * 20
     for (let i: u32 = 0; i < 5; i++) store<u32>(to + (i << 2), bswap<u32>(load<u32>(lastState + (i << 2))))
     store<u32>(lane, 0, 12)
@@ -178,25 +191,17 @@ export function sha1Blocks(state: usize, blocks: usize, count: u32): bool {
     }
     const survivors = survivorsOfFour()
     if (v128.any_true(survivors)) {
-      for (let k: u32 = 0; k < group; k++) if (blockCollides(k, laneOf(survivors, k), at + (k << 6))) return true
+      for (let k: u32 = 0; k < group; k++) {
+        if (suspectAll(chain + k * 20, 4, k, laneOf(survivors, k), at + (k << 6), 0) >= 0) return true
+      }
     }
     at += group << 6
     left -= group
   }
-  return false
+  return suspectsLeft() >= 0
 }
 
 function laneOf(v: v128, k: u32): u32 {
   v128.store(single, v)
   return load<u32>(single + (k << 2))
-}
-
-function blockCollides(k: u32, survivors: u32, block: usize): bool {
-  let left = survivors
-  while (left) {
-    const vector = ctz<u32>(left)
-    left &= left - 1
-    if (allows(k, vector) && collides(chain + k * 20, 4, block, k, vector)) return true
-  }
-  return false
 }

@@ -27,7 +27,8 @@ function transposedLoads(): string {
     out += `  u2 = i32x4.shuffle(t2, t3, 0, 4, 1, 5)\n  u3 = i32x4.shuffle(t2, t3, 2, 6, 3, 7)\n`
     out += `  t0 = i64x2.shuffle(u0, u2, 0, 2)\n  t1 = i64x2.shuffle(u0, u2, 1, 3)\n`
     out += `  t2 = i64x2.shuffle(u1, u3, 0, 2)\n  t3 = i64x2.shuffle(u1, u3, 1, 3)\n`
-    for (let j = 0; j < 4; j++) out += `  let w${g * 4 + j} = i8x16.shuffle(t${j}, t${j}, 3, 2, 1, 0, 7, 6, 5, 4, 11, 10, 9, 8, 15, 14, 13, 12)\n`
+    for (let j = 0; j < 4; j++)
+      out += `  let w${g * 4 + j} = i8x16.shuffle(t${j}, t${j}, 3, 2, 1, 0, 7, 6, 5, 4, 11, 10, 9, 8, 15, 14, 13, 12)\n`
   }
   return out
 }
@@ -125,20 +126,11 @@ export function survivorsOfFour(): v128 {
   let ruledOut = zero
   let t: v128
 `
-  // Processors shift in fewer places than they compare: a bit is looked at where it stands, and a shifted word is kept.
-  const bits = new Set(early.map((c) => c.bit1))
-  for (const bit of bits) out += `  const bit${bit} = i32x4.splat(<i32>${2 ** bit})\n`
-  const kept = new Set<string>()
   early.forEach((c, i) => {
-    const by = c.bit1 - c.bit2
-    const other = by === 0 ? `v128.load(words, ${c.word2 * 16})` : `w${c.word2}by${by < 0 ? `m${-by}` : by}`
-    if (by !== 0 && !kept.has(other)) {
-      kept.add(other)
-      out += `  const ${other} = ${shifted(`v128.load(words, ${c.word2 * 16})`, by)}\n`
-    }
-    out += `  t = i32x4.eq(v128.and(${xor(`v128.load(words, ${c.word1 * 16})`, other)}, bit${c.bit1}), zero)\n`
+    const difference = xor(`v128.load(words, ${c.word1 * 16})`, shifted(`v128.load(words, ${c.word2 * 16})`, c.bit1 - c.bit2))
+    out += `  t = i32x4.shr_s(${shifted(difference, 31 - c.bit1)}, 31)\n`
     const mask = `v128.load(masks, ${i * 16})`
-    out += `  ruledOut = v128.or(ruledOut, ${c.equal ? `v128.andnot(${mask}, t)` : `v128.and(${mask}, t)`})\n`
+    out += `  ruledOut = v128.or(ruledOut, ${c.equal ? `v128.and(${mask}, t)` : `v128.andnot(${mask}, t)`})\n`
   })
   out += '  return v128.not(ruledOut)\n}\n\n'
   // The others are data: word offsets and bits, by vector.
@@ -146,7 +138,10 @@ export function survivorsOfFour(): v128 {
   const starts = [0]
   for (const row of rows) starts.push(starts.at(-1)! + row.length)
   out += `const starts: usize = memory.data<u16>([${starts.join(', ')}])\n`
-  out += `const rules: usize = memory.data<u16>([${rows.flat().flatMap((c) => [c.word1 * 16, c.word2 * 16, c.bit1 | (c.bit2 << 8), c.equal ? 0 : 1]).join(', ')}])\n`
+  out += `const rules: usize = memory.data<u16>([${rows
+    .flat()
+    .flatMap((c) => [c.word1 * 16, c.word2 * 16, c.bit1 | (c.bit2 << 8), c.equal ? 0 : 1])
+    .join(', ')}])\n`
   return `${out}
 /** Whether the remaining conditions allow that vector in that lane. */
 export function allows(lane: u32, vector: u32): bool {

@@ -5,7 +5,8 @@ import { adler32 } from './checksums.ts'
 const lengthBase = [3, 4, 5, 6, 7, 8, 9, 10, 11, 13, 15, 17, 19, 23, 27, 31, 35, 43, 51, 59, 67, 83, 99, 115, 131, 163, 195, 227, 258]
 const lengthExtra = [0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 2, 2, 2, 2, 3, 3, 3, 3, 4, 4, 4, 4, 5, 5, 5, 5, 0]
 const distanceBase = [
-  1, 2, 3, 4, 5, 7, 9, 13, 17, 25, 33, 49, 65, 97, 129, 193, 257, 385, 513, 769, 1025, 1537, 2049, 3073, 4097, 6145, 8193, 12289, 16385, 24577,
+  1, 2, 3, 4, 5, 7, 9, 13, 17, 25, 33, 49, 65, 97, 129, 193, 257, 385, 513, 769, 1025, 1537, 2049, 3073, 4097, 6145, 8193, 12289, 16385,
+  24577,
 ]
 const distanceExtra = [0, 0, 0, 0, 1, 1, 2, 2, 3, 3, 4, 4, 5, 5, 6, 6, 7, 7, 8, 8, 9, 9, 10, 10, 11, 11, 12, 12, 13, 13]
 const order = [16, 17, 18, 0, 8, 7, 9, 6, 10, 5, 11, 4, 12, 3, 13, 2, 14, 1, 15]
@@ -84,7 +85,13 @@ function block(reader: Bits, type: number, out: number[], size: number): void {
 
 function fixedCodes(): [Code, Code] {
   const lengths = Array.from({ length: 288 }, (_, i) => (i < 144 ? 8 : i < 256 ? 9 : i < 280 ? 7 : 8))
-  return [new Code(lengths, 'complete'), new Code(new Array<number>(32).fill(5), 'complete')]
+  return [
+    new Code(lengths, 'complete'),
+    new Code(
+      Array.from({ length: 32 }, () => 5),
+      'complete',
+    ),
+  ]
 }
 
 function dynamicCodes(reader: Bits): [Code, Code] {
@@ -92,7 +99,7 @@ function dynamicCodes(reader: Bits): [Code, Code] {
   const distanceCount = 1 + reader.take(5)
   const lengthCount = 4 + reader.take(4)
   if (literalCount > 286 || distanceCount > 30) throw bad()
-  const codeLengths = new Array<number>(19).fill(0)
+  const codeLengths = Array.from({ length: 19 }, () => 0)
   for (let i = 0; i < lengthCount; i++) codeLengths[order[i]!] = reader.take(3)
   const code = new Code(codeLengths, 'complete')
   const lengths: number[] = []
@@ -112,7 +119,7 @@ function dynamicCodes(reader: Bits): [Code, Code] {
 
 /** A canonical code: symbols by length, then by number. */
 class Code {
-  readonly #counts = new Array<number>(16).fill(0)
+  readonly #counts = Array.from({ length: 16 }, () => 0)
   readonly #symbols: number[]
 
   constructor(lengths: readonly number[], form: 'complete' | 'single' | 'none') {
@@ -124,7 +131,10 @@ class Code {
     const over = this.#counts.reduce((left, count, i) => (left < 0 || i === 0 ? left : left * 2 - count), 1) < 0
     const isAllowed = (form !== 'complete' && used === 1 && this.#counts[1] === 1) || (form === 'none' && used === 0)
     if (over || (free > 0 && !isAllowed)) throw bad()
-    this.#symbols = lengths.map((_, i) => i).filter((i) => lengths[i]! > 0).sort((a, b) => lengths[a]! - lengths[b]! || a - b)
+    this.#symbols = lengths
+      .map((_, i) => i)
+      .filter((i) => lengths[i]! > 0)
+      .sort((a, b) => lengths[a]! - lengths[b]! || a - b)
   }
 
   read(reader: Bits): number {

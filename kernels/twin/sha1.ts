@@ -42,21 +42,27 @@ export function expand(block: Uint8Array): Uint32Array {
 
 /** The vectors whose every condition the block meets. */
 export function allowedVectors(w: Uint32Array): number[] {
-  return vectors.map((_, i) => i).filter((i) =>
-    conditions.every((c) => ((c.vectors >>> i) & 1) === 0 || ((((w[c.word1]! >>> c.bit1) ^ (w[c.word2]! >>> c.bit2)) & 1) === 0) === c.equal),
-  )
+  return vectors
+    .map((_, i) => i)
+    .filter((i) =>
+      conditions.every(
+        (c) => ((c.vectors >>> i) & 1) === 0 || ((((w[c.word1]! >>> c.bit1) ^ (w[c.word2]! >>> c.bit2)) & 1) === 0) === c.equal,
+      ),
+    )
 }
 
 /** The vectors by which the block is half of a collision; conditions are not asked. */
 export function collidingVectors(start: State, w: Uint32Array): number[] {
-  return vectors.map((_, i) => i).filter((i) => {
-    const { step, differences } = vectors[i]!
-    const middle = forward(start, w, 0, step)
-    const other = w.map((word, t) => word ^ differences[t]!)
-    const ours = sum(start, forward(middle, w, step, 80))
-    const theirs = sum(backward(middle, other, step), forward(middle, other, step, 80))
-    return ours.every((word, k) => word === theirs[k])
-  })
+  return vectors
+    .map((_, i) => i)
+    .filter((i) => {
+      const { step, differences } = vectors[i]!
+      const middle = forward(start, w, 0, step)
+      const other = w.map((word, t) => word ^ differences[t]!)
+      const ours = sum(start, forward(middle, w, step, 80))
+      const theirs = sum(backward(middle, other, step), forward(middle, other, step, 80))
+      return ours.every((word, k) => word === theirs[k])
+    })
 }
 
 /** The digest, and the number of the first block that carries an attack (−1: none). */

@@ -66,6 +66,11 @@ export class WorkerPool {
     if (seat.ports.delete(port)) this.#waiting.shift()?.()
   }
 
+  /** Starts all threads now, so that no request waits for one to load its code. */
+  warm(): void {
+    while (this.#seats.length < this.#options.threads) this.#start()
+  }
+
   /** Ends all workers; jobs that still run fail. */
   async close(): Promise<void> {
     this.#closed = true

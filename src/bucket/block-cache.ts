@@ -19,7 +19,7 @@ export interface BlockReader {
    */
   read(key: Key, valueSizeBytes: number, offset: number, sizeBytes: number): Uint8Array | Promise<Uint8Array>
 
-  /** The range in order, in large pieces (1 to 4 MiB but for the last), one piece read ahead. The pieces are the consumer's. */
+  /** The range in order, in large pieces (1 to 4 MiB but for the last), one piece read ahead. A piece is good until the next one is asked for. */
   stream(key: Key, offset: number, sizeBytes: number, signal?: AbortSignal): AsyncIterable<Uint8Array>
 
   readonly counts: Readonly<BlockCounts>

@@ -41,7 +41,7 @@ export interface Bucket {
   /** As `get` but at once, by blocking the thread: only where bytes are near (a local file), and only for worker threads to call. */
   readNow?(key: Key, range: ByteRange): Uint8Array
 
-  /** As `get`, in order, in chunks of the bucket's choosing (at most 4 MiB; the consumer's to keep), with back-pressure. */
+  /** As `get`, in order, in chunks of the bucket's choosing (at most 4 MiB; good until the next one is asked for), with back-pressure. */
   stream(key: Key, range: ByteRange, signal?: AbortSignal): AsyncIterable<Uint8Array>
 
   /** Size, or null when there is no such key. */

@@ -94,9 +94,11 @@ export class FilesystemBucket implements Bucket {
     this.requests.gets++
     const file = await this.#call(() => open(this.#path(key), 'r'), key)
     const end = range.offset + range.sizeBytes
+    // Two buffers take turns: a new one for each chunk kept the collector busier than the reading and sending of the bytes.
+    const buffers = [0, 1].map(() => Buffer.allocUnsafeSlow(Math.min(streamChunkBytes, range.sizeBytes)))
     const read = async (offset: number): Promise<Uint8Array> => {
-      // Not zeroed first, and not from Buffer's pool: the consumer may keep each chunk.
-      const chunk = new Uint8Array(Buffer.allocUnsafeSlow(Math.min(streamChunkBytes, end - offset)).buffer)
+      const buffer = buffers.reverse()[0] as Buffer
+      const chunk = new Uint8Array(buffer.buffer, 0, Math.min(streamChunkBytes, end - offset))
       await this.#readFully(file, key, { offset, sizeBytes: chunk.length }, chunk)
       return chunk
     }

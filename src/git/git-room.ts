@@ -57,6 +57,7 @@ export class GitRoom {
       threads: Math.max(2, options.threads),
       onCrash: (error) => log.error({ err: error }, 'a worker thread ended by itself; its requests failed'),
     })
+    this.workers.warm()
     const intake = new PackIntake({
       db,
       bucket,

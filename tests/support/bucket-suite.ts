@@ -375,7 +375,7 @@ export async function spool(bucket: Bucket, bytes: Uint8Array): Promise<string> 
 
 export async function collect(stream: AsyncIterable<Uint8Array>): Promise<Uint8Array> {
   const chunks: Uint8Array[] = []
-  for await (const chunk of stream) chunks.push(chunk)
+  for await (const chunk of stream) chunks.push(chunk.slice())
   return concatBytes(chunks)
 }
 

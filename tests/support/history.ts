@@ -35,7 +35,8 @@ export function makeHistory(commits: number, format: 'sha1' | 'sha256' = 'sha1')
       const text = `${lines.join('\n')}\n`
       stream += `M 100644 inline ${path}\ndata ${text.length}\n${text}\n`
     }
-    if (i % 50 === 49) stream += `\ntag v${i}\nfrom refs/heads/main\ntagger A U Thor <author@example.com> ${1700000000 + i} +0100\ndata <<.\nversion ${i}\n.\n`
+    if (i % 50 === 49)
+      stream += `\ntag v${i}\nfrom refs/heads/main\ntagger A U Thor <author@example.com> ${1700000000 + i} +0100\ndata <<.\nversion ${i}\n.\n`
     stream += '\n'
   }
   git(folder, ['fast-import', '--quiet'], stream)

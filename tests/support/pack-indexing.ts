@@ -4,7 +4,14 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { systemRandomness } from '../../src/base/index.ts'
 import {
-  type ExistingObjects, FileSpool, indexPack, type IndexedPack, type IndexLimits, type IndexOptions, MemorySpool, type Spool,
+  type ExistingObjects,
+  FileSpool,
+  indexPack,
+  type IndexedPack,
+  type IndexLimits,
+  type IndexOptions,
+  MemorySpool,
+  type Spool,
 } from '../../src/git/index-pack/index.ts'
 import type { Kind } from '../../src/git/format/object-id.ts'
 import { idOf, type PackKind } from './pack-maker.ts'
@@ -27,7 +34,11 @@ export function existing(...objects: readonly (readonly [PackKind, Uint8Array])[
   const held = new Map(objects.map(([kind, bytes]) => [idOf(kind, bytes).toString('hex'), { kind: numbers[kind] as Kind, bytes }]))
   return {
     read: async (oid) => held.get(Buffer.from(oid).toString('hex')) ?? null,
-    kinds: (oids) => Uint8Array.from({ length: oids.length / 20 }, (_, i) => held.get(Buffer.from(oids.subarray(i * 20, i * 20 + 20)).toString('hex'))?.kind ?? 0),
+    kinds: (oids) =>
+      Uint8Array.from(
+        { length: oids.length / 20 },
+        (_, i) => held.get(Buffer.from(oids.subarray(i * 20, i * 20 + 20)).toString('hex'))?.kind ?? 0,
+      ),
   }
 }
 
@@ -53,7 +64,10 @@ export async function* pieces(bytes: Uint8Array, sizeBytes: number): AsyncGenera
 }
 
 /** Indexes the pack, as it would arrive in pieces. */
-export async function indexBytes(pack: Uint8Array, options: Partial<IndexOptions> & { readonly pieceBytes?: number; readonly inFile?: boolean } = {}): Promise<Indexed> {
+export async function indexBytes(
+  pack: Uint8Array,
+  options: Partial<IndexOptions> & { readonly pieceBytes?: number; readonly inFile?: boolean } = {},
+): Promise<Indexed> {
   folder ??= temporaryFolder()
   mkdirSync(folder, { recursive: true })
   const { pieceBytes = 65536, inFile = false, ...rest } = options
@@ -61,7 +75,13 @@ export async function indexBytes(pack: Uint8Array, options: Partial<IndexOptions
   const spool: Spool = file ?? new MemorySpool()
   try {
     const indexed = await indexPack(pieces(pack, pieceBytes), {
-      format: 'sha1', spool, scratchFolder: folder, existing: nothingExists, limits: wideLimits, randomness: systemRandomness, ...rest,
+      format: 'sha1',
+      spool,
+      scratchFolder: folder,
+      existing: nothingExists,
+      limits: wideLimits,
+      randomness: systemRandomness,
+      ...rest,
     })
     const bytes = new Uint8Array(spool.sizeBytes)
     spool.read(0, bytes)

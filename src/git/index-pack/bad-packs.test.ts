@@ -61,13 +61,15 @@ test('wrong trailer', async () => {
   await refused(pack, 'pack-trailer', /pack is corrupted/)
 })
 
-test('trailing garbage after the pack', () => refused(oneBlob().finish({ behind: Buffer.from('garbage') }), 'pack-garbage', /junk at the end/))
+test('trailing garbage after the pack', () =>
+  refused(oneBlob().finish({ behind: Buffer.from('garbage') }), 'pack-garbage', /junk at the end/))
 
 test('more objects than its header says', () => refused(oneBlob().finish({ count: 0 }), 'pack-garbage', /junk at the end/))
 
 test('version 1', () => refused(oneBlob().finish({ version: 1 }), 'pack-version', /version 1 unsupported/))
 test('version 4', () => refused(oneBlob().finish({ version: 4 }), 'pack-version', /version 4 unsupported/))
-test('no pack at all', () => refused(Buffer.from('this is not a pack, whatever else it may be'), 'pack-signature', /pack signature mismatch/))
+test('no pack at all', () =>
+  refused(Buffer.from('this is not a pack, whatever else it may be'), 'pack-signature', /pack signature mismatch/))
 
 test('unknown entry type', async () => {
   for (const type of [0, 5]) {
@@ -79,7 +81,11 @@ test('unknown entry type', async () => {
 
 test('bad zlib: no stream, broken in the middle, wrong checksum', async () => {
   const stream = deflateSync(blob)
-  for (const [at, change] of [[0, 0xff], [6, 0x55], [stream.length - 1, 1]] as const) {
+  for (const [at, change] of [
+    [0, 0xff],
+    [6, 0x55],
+    [stream.length - 1, 1],
+  ] as const) {
     const broken = Buffer.from(stream)
     broken[at]! ^= change
     const pack = new PackBuilder()
@@ -220,7 +226,9 @@ test('delta bomb: small deltas, large results', async () => {
   const size = 1 << 20
   const base = pack.add('blob', Buffer.alloc(size))
   for (let i = 0; i < 200; i++) pack.addOfsDelta(base, makeDelta(size, 0, size, `${i}`))
-  await refused(pack.finish(), 'pack-bomb', /inflates to more than/, { limits: { ...wideLimits, inflatedBytes: 50 << 20, inflationRatio: 100 } })
+  await refused(pack.finish(), 'pack-bomb', /inflates to more than/, {
+    limits: { ...wideLimits, inflatedBytes: 50 << 20, inflationRatio: 100 },
+  })
   await refused(pack.finish(), 'object-too-large', /exceeds the limit/, { limits: { ...wideLimits, objectBytes: size } })
 })
 
@@ -233,7 +241,8 @@ test('zlib bomb: a small stream of a large object', async () => {
   await refused(bomb, 'pack-bomb', /inflates to more than/, { limits: { ...wideLimits, inflatedBytes: 1 << 20, inflationRatio: 100 } })
 })
 
-test('a pack above the limit', () => refused(oneBlob().finish(), 'pack-too-large', /maximum allowed size/, { limits: { ...wideLimits, packBytes: 30 } }))
+test('a pack above the limit', () =>
+  refused(oneBlob().finish(), 'pack-too-large', /maximum allowed size/, { limits: { ...wideLimits, packBytes: 30 } }))
 
 test('tree entry ..', () => refused(oneTree('100644', '..'), 'fsck', /object [0-9a-f]{40}: hasDotdot: contains '\.\.'/))
 test('tree entry .', () => refused(oneTree('100644', '.'), 'fsck', /hasDot: contains '\.'/))
@@ -241,13 +250,42 @@ test('tree entry .git', () => refused(oneTree('100644', '.git'), 'fsck', /hasDot
 test('tree entry .GIT', () => refused(oneTree('100644', '.GIT'), 'fsck', /hasDotgit: contains '\.git'/))
 
 test('tree entries that a file system takes for .git', async () => {
-  for (const name of ['.gIt', '.git ', '.git.', '.git::$INDEX_ALLOCATION', 'git~1', 'GIT~1', '.g\u200cit', '\u200c.git', '.git\u200d', 'a\\.git', '.git\\x']) {
+  for (const name of [
+    '.gIt',
+    '.git ',
+    '.git.',
+    '.git::$INDEX_ALLOCATION',
+    'git~1',
+    'GIT~1',
+    '.g\u200cit',
+    '\u200c.git',
+    '.git\u200d',
+    'a\\.git',
+    '.git\\x',
+  ]) {
     await refused(oneTree('100644', name), 'fsck', /hasDotgit/)
   }
 })
 
 test('tree entries that only begin like them are let through', async () => {
-  const names = ['.github', '.gitignore', '.gitkeep', '.gitlab-ci.yml', '.gitattributes', '.gitx', '...', '..x', '.x', 'git', 'git~', 'gitmodules', 'g~', 'mailmap', 'é', 'a b']
+  const names = [
+    '.github',
+    '.gitignore',
+    '.gitkeep',
+    '.gitlab-ci.yml',
+    '.gitattributes',
+    '.gitx',
+    '...',
+    '..x',
+    '.x',
+    'git',
+    'git~',
+    'gitmodules',
+    'g~',
+    'mailmap',
+    'é',
+    'a b',
+  ]
   for (const name of names) assert.equal((await indexBytes(oneTree('100644', name))).objectCount, 2, name)
 })
 
@@ -278,7 +316,7 @@ test('.gitmodules tricks: names, urls and paths that run something, in the pack 
 })
 
 test('tree: modes, order, duplicates, empty names, slashes, broken form', async () => {
-  const at = (...entries: Parameters<typeof treeOf>) => {
+  const at = (...entries: readonly (readonly [string, string, Uint8Array])[]) => {
     const pack = oneBlob()
     pack.add('tree', '')
     pack.add('tree', treeOf(...entries))
@@ -298,7 +336,13 @@ test('tree: modes, order, duplicates, empty names, slashes, broken form', async 
   const cut = oneBlob()
   cut.add('tree', treeOf(['100644', 'a', blobId]).subarray(0, 20))
   await refused(cut.finish(), 'fsck', /badTree/)
-  const sorted = at(['100644', 'a', blobId], ['100644', 'a.b', blobId], ['40000', 'aa', empty], ['40000', 'lib', empty], ['100644', 'lib0', blobId])
+  const sorted = at(
+    ['100644', 'a', blobId],
+    ['100644', 'a.b', blobId],
+    ['40000', 'aa', empty],
+    ['40000', 'lib', empty],
+    ['100644', 'lib0', blobId],
+  )
   assert.equal((await indexBytes(sorted)).objectCount, 3)
 })
 

@@ -12,7 +12,10 @@ import type { IdIndex } from './sorted-ids.ts'
 import { readStored } from './stored-object.ts'
 
 const KIND_FLAGS = RefFlag.commit | RefFlag.tree | RefFlag.blob | RefFlag.tag
-const roles: readonly [SpecialRole, number][] = [['gitmodules', RefFlag.gitmodules], ['gitattributes', RefFlag.gitattributes]]
+const roles: readonly [SpecialRole, number][] = [
+  ['gitmodules', RefFlag.gitmodules],
+  ['gitattributes', RefFlag.gitattributes],
+]
 const MAX_LISTED = 10
 
 export interface Connections {
@@ -33,7 +36,12 @@ interface Outside {
 }
 
 /** `found`: what the threads found, ids with flags. InputErrors `object-missing`, `object-kind`, `fsck`. */
-export async function connect(table: EntryTable, positions: Positions, found: readonly Uint8Array[], options: IndexOptions): Promise<Connections> {
+export async function connect(
+  table: EntryTable,
+  positions: Positions,
+  found: readonly Uint8Array[],
+  options: IndexOptions,
+): Promise<Connections> {
   const flags = new Uint8Array(positions.entries.length)
   const outside = mergeReferences(table, positions, found, flags)
   checkKindsInPack(table, positions, flags)
@@ -130,7 +138,13 @@ function absentParents(table: EntryTable, { entries }: Positions, missing: reado
 }
 
 /** The contents of `.gitmodules` and `.gitattributes`, wherever those blobs are. */
-async function checkSpecialFiles(table: EntryTable, { entries }: Positions, flags: Uint8Array, outside: readonly Outside[], options: IndexOptions): Promise<void> {
+async function checkSpecialFiles(
+  table: EntryTable,
+  { entries }: Positions,
+  flags: Uint8Array,
+  outside: readonly Outside[],
+  options: IndexOptions,
+): Promise<void> {
   const check = (id: Uint8Array, bytes: Uint8Array | null, set: number) => {
     const held = roles.filter(([, flag]) => (set & flag) !== 0).map(([role]) => role)
     if (bytes !== null) return checkObject(Kind.blob, bytes, options.format, options.fsck ?? {}, held)

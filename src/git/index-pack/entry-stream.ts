@@ -34,7 +34,10 @@ export class EntryStream {
     this.#left = header.sizeBytes
     const isMeta = header.type <= 4 && header.type !== Kind.blob
     if (isMeta && header.sizeBytes > LARGE_BYTES) {
-      throw refuse('object-too-large', `${kindName(header.type as Kind)} of ${header.sizeBytes} bytes at offset ${offset} exceeds the limit of ${LARGE_BYTES}`)
+      throw refuse(
+        'object-too-large',
+        `${kindName(header.type as Kind)} of ${header.sizeBytes} bytes at offset ${offset} exceeds the limit of ${LARGE_BYTES}`,
+      )
     }
     this.at = isMeta ? arena.allocate(header.sizeBytes, []) : -1
     this.#out = this.at >= 0 ? this.at : workspace.payload + HISTORY
@@ -63,7 +66,8 @@ export class EntryStream {
       from = next
       this.#emit(out, kernel.inflateOut.value)
       if (status === InflateStatus.ok) return this.#end(from) - at
-      if (status === InflateStatus.needInput && isFinal) throw refuse('pack-truncated', 'early EOF: the pack ends before its last object does')
+      if (status === InflateStatus.needInput && isFinal)
+        throw refuse('pack-truncated', 'early EOF: the pack ends before its last object does')
       if (status === InflateStatus.needInput) return from - at
       if (status !== InflateStatus.needRoom) throw inflateError(status, this.#offset)
     }

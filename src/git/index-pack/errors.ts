@@ -2,8 +2,22 @@
 import { InputError } from '../../base/index.ts'
 
 export type IndexPackCode =
-  | 'pack-truncated' | 'pack-trailer' | 'pack-garbage' | 'pack-too-large' | 'pack-entry' | 'pack-zlib' | 'pack-delta' | 'pack-unresolved'
-  | 'pack-too-many-objects' | 'object-too-large' | 'pack-bomb' | 'delta-too-deep' | 'sha1-collision' | 'fsck' | 'object-missing' | 'object-kind'
+  | 'pack-truncated'
+  | 'pack-trailer'
+  | 'pack-garbage'
+  | 'pack-too-large'
+  | 'pack-entry'
+  | 'pack-zlib'
+  | 'pack-delta'
+  | 'pack-unresolved'
+  | 'pack-too-many-objects'
+  | 'object-too-large'
+  | 'pack-bomb'
+  | 'delta-too-deep'
+  | 'sha1-collision'
+  | 'fsck'
+  | 'object-missing'
+  | 'object-kind'
   | 'too-many-references'
 
 /** An InputError of this room. */

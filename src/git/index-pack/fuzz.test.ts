@@ -63,8 +63,14 @@ function mutatedContent(seed: number): Buffer {
   const pack = new PackBuilder()
   const blob = Buffer.from('content')
   const kinds = ['tree', 'commit', 'tag', 'tree', 'tree'] as const
-  const tree = treeOf(['100644', 'a', idOf('blob', blob)], ['100644', 'a.b', idOf('blob', blob)], ['40000', 'b', idOf('tree', Buffer.alloc(0))])
-  const tag = Buffer.from(`object ${idOf('blob', blob).toString('hex')}\ntype blob\ntag v1\ntagger A U Thor <a@example.com> 1700000000 +0000\n\nx\n`)
+  const tree = treeOf(
+    ['100644', 'a', idOf('blob', blob)],
+    ['100644', 'a.b', idOf('blob', blob)],
+    ['40000', 'b', idOf('tree', Buffer.alloc(0))],
+  )
+  const tag = Buffer.from(
+    `object ${idOf('blob', blob).toString('hex')}\ntype blob\ntag v1\ntagger A U Thor <a@example.com> 1700000000 +0000\n\nx\n`,
+  )
   const originals = { tree, commit: commitOf(idOf('tree', tree)), tag }
   pack.add('blob', blob)
   pack.add('tree', '')
@@ -80,7 +86,10 @@ function mutatedContent(seed: number): Buffer {
   return pack.finish()
 }
 
-for (const [name, make, runs] of [['bytes', mutated, RUNS], ['contents', mutatedContent, RUNS]] as const) {
+for (const [name, make, runs] of [
+  ['bytes', mutated, RUNS],
+  ['contents', mutatedContent, RUNS],
+] as const) {
   test(`mutated packs: ${name}`, { timeout: 2 * TIME_MS }, async () => {
     const start = performance.now()
     let accepted = 0
@@ -89,7 +98,11 @@ for (const [name, make, runs] of [['bytes', mutated, RUNS], ['contents', mutated
       const pack = make(seed)
       let hasDuplicates: boolean
       try {
-        const { entryCount, objectCount } = await indexBytes(pack, { fsck: {}, pieceBytes: 1 + (seed % 5000), limits: { ...wideLimits, inflatedBytes: 2 ** 28 } })
+        const { entryCount, objectCount } = await indexBytes(pack, {
+          fsck: {},
+          pieceBytes: 1 + (seed % 5000),
+          limits: { ...wideLimits, inflatedBytes: 2 ** 28 },
+        })
         hasDuplicates = entryCount > objectCount
       } catch (error) {
         assert.ok(error instanceof InputError, `seed ${seed}: ${error instanceof Error ? error.stack : String(error)}`)

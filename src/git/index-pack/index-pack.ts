@@ -81,9 +81,11 @@ export interface IndexOptions {
   readonly limits: IndexLimits
   readonly randomness: Randomness
   readonly progress?: IndexProgress
-  /** Threads that resolve deltas, this one included. Default: the machine's cores. Small packs take one. */
+  /** Threads that resolve deltas, this one included. Default: the machine's cores. */
   readonly threads?: number
-  /** null: objects are only read for what they refer to. */
+  /** Packs below this many bytes are resolved by one thread. Default 8 MiB. */
+  readonly sharedBytes?: number
+  /** Default: pushFsck. null: objects are only read for what they refer to. */
   readonly fsck?: FsckSettings | null
   /** Commits whose parents may be absent (a push from a shallow clone). */
   readonly shallow?: readonly ObjectId[]

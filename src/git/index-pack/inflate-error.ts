@@ -15,6 +15,11 @@ export function inflateError(status: number, offset: number): InputError {
 
 /** The refusal for a status of a delta other than ok. */
 export function deltaError(status: number, offset: number): InputError {
-  const why = status === DeltaStatus.range ? 'it copies from outside its base' : status === DeltaStatus.header ? 'its sizes are malformed' : 'malformed instructions'
+  const why =
+    status === DeltaStatus.range
+      ? 'it copies from outside its base'
+      : status === DeltaStatus.header
+        ? 'its sizes are malformed'
+        : 'malformed instructions'
   return refuse('pack-delta', `failed to apply delta at offset ${offset}: ${why}`)
 }

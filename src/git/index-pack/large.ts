@@ -41,7 +41,10 @@ export class LargeObjects {
     if (baseSize < 0 || resultSize < 0) throw deltaError(DeltaStatus.header, offset)
     this.#resolver.checkSizes(entry, base, baseSize, resultSize)
     if (base.kind !== Kind.blob && resultSize > LARGE_BYTES) {
-      throw refuse('object-too-large', `${kindName(base.kind)} of ${resultSize} bytes at offset ${offset} exceeds the limit of ${LARGE_BYTES}`)
+      throw refuse(
+        'object-too-large',
+        `${kindName(base.kind)} of ${resultSize} bytes at offset ${offset} exceeds the limit of ${LARGE_BYTES}`,
+      )
     }
     const made: Base = { at: -1, size: resultSize, entry, kind: base.kind, depth: base.depth + 1, next: -1, scratch: scratch.sizeBytes }
     this.#resolver.arena.flush()

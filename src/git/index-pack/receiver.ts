@@ -6,7 +6,14 @@ import { createHash, type Hash } from 'node:crypto'
 import { equalBytes } from '../../base/index.ts'
 import { InflateStatus, SLACK_BYTES } from '../../../kernels/index.ts'
 import type { Kind } from '../format/object-id.ts'
-import { decodeEntryHeader, decodePackHeader, type EntryHeader, EntryType, MAX_ENTRY_HEADER_BYTES, PACK_HEADER_BYTES } from '../format/pack.ts'
+import {
+  decodeEntryHeader,
+  decodePackHeader,
+  type EntryHeader,
+  EntryType,
+  MAX_ENTRY_HEADER_BYTES,
+  PACK_HEADER_BYTES,
+} from '../format/pack.ts'
 import { Arena } from './arena.ts'
 import { EntryStream } from './entry-stream.ts'
 import { EntryTable, IS_DELTA } from './entry-table.ts'
@@ -81,7 +88,8 @@ export class Receiver {
   #take(bytes: Uint8Array): void {
     if (bytes.length === 0) return
     const { spool, limits } = this.#options
-    if (spool.sizeBytes + bytes.length > limits.packBytes) throw refuse('pack-too-large', `pack exceeds maximum allowed size (${limits.packBytes} bytes)`)
+    if (spool.sizeBytes + bytes.length > limits.packBytes)
+      throw refuse('pack-too-large', `pack exceeds maximum allowed size (${limits.packBytes} bytes)`)
     spool.append(bytes)
     this.#hash.update(bytes)
     for (let done = 0; done < bytes.length; ) {
@@ -168,7 +176,10 @@ export class Receiver {
   #decodeHeader(bytes: Uint8Array): EntryHeader | null {
     const header = decodeEntryHeader(bytes, 0, this.#options.format)
     if (header !== null && header.sizeBytes > this.#options.limits.objectBytes) {
-      throw refuse('object-too-large', `object of ${header.sizeBytes} bytes at offset ${this.#offset} exceeds the limit of ${this.#options.limits.objectBytes}`)
+      throw refuse(
+        'object-too-large',
+        `object of ${header.sizeBytes} bytes at offset ${this.#offset} exceeds the limit of ${this.#options.limits.objectBytes}`,
+      )
     }
     return header
   }

@@ -57,7 +57,14 @@ export class Resolver {
   /** The bases whose deltas are not all resolved, root first. */
   path: Base[] = []
 
-  constructor(table: EntryTable, workspace: Workspace, source: PackSource, scanner: Scanner, pending: PendingDeltas | null, settings: ResolverSettings) {
+  constructor(
+    table: EntryTable,
+    workspace: Workspace,
+    source: PackSource,
+    scanner: Scanner,
+    pending: PendingDeltas | null,
+    settings: ResolverSettings,
+  ) {
     this.table = table
     this.workspace = workspace
     this.scanner = scanner
@@ -91,7 +98,15 @@ export class Resolver {
   #resolveRoot(root: number): number {
     const { columns } = this.table
     const kind = (columns.kinds[root]! & 7) as Kind
-    const base: Base = { at: -1, size: columns.sizes[root]!, entry: root, kind, depth: columns.depths[root]!, next: columns.firsts[root]!, scratch: -1 }
+    const base: Base = {
+      at: -1,
+      size: columns.sizes[root]!,
+      entry: root,
+      kind,
+      depth: columns.depths[root]!,
+      next: columns.firsts[root]!,
+      scratch: -1,
+    }
     this.path = []
     this.scratch.truncate(0)
     this.#loadRoot(base)
@@ -131,7 +146,8 @@ export class Resolver {
     const { columns } = this.table
     const { kernel, payload } = this.workspace
     const depth = base.depth + 1
-    if (depth > this.settings.limits.deltaDepth) throw refuse('delta-too-deep', `delta chain is longer than ${this.settings.limits.deltaDepth}`)
+    if (depth > this.settings.limits.deltaDepth)
+      throw refuse('delta-too-deep', `delta chain is longer than ${this.settings.limits.deltaDepth}`)
     const size = columns.payloads[entry]!
     const data = base.size <= LARGE_BYTES && size <= LARGE_BYTES ? this.reader.load(entry) : -1
     if (data < 0) return this.#large.resolve(entry, base)
@@ -162,7 +178,8 @@ export class Resolver {
     if (resultSize > limits.objectBytes) {
       throw refuse('object-too-large', `object of ${resultSize} bytes at offset ${offset} exceeds the limit of ${limits.objectBytes}`)
     }
-    if (this.#inflated + resultSize > inflatedBytes) throw refuse('pack-bomb', `pack inflates to more than ${limits.inflationRatio} times its size`)
+    if (this.#inflated + resultSize > inflatedBytes)
+      throw refuse('pack-bomb', `pack inflates to more than ${limits.inflationRatio} times its size`)
   }
 
   /** Writes the object's row, and finds the deltas that name it as their base. */

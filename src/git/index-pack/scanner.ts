@@ -13,12 +13,21 @@ const roleFlags: Record<SpecialRole, number> = { gitmodules: RefFlag.gitmodules,
 
 /** The id of an object that is at hand. */
 export function objectIdOf(kind: Kind, bytes: Uint8Array, format: ObjectFormat): ObjectId {
-  return createHash(format).update(`${kindName(kind)} ${bytes.length}\0`).update(bytes).digest('hex') as ObjectId
+  return createHash(format)
+    .update(`${kindName(kind)} ${bytes.length}\0`)
+    .update(bytes)
+    .digest('hex') as ObjectId
 }
 
 /** Throws what fsck calls an error, in git's words. */
-export function checkObject(kind: Kind, bytes: Uint8Array, format: ObjectFormat, settings: FsckSettings, roles: readonly SpecialRole[] = [],
-  onSpecial: (role: SpecialRole, oid: Uint8Array) => void = () => {}): void {
+export function checkObject(
+  kind: Kind,
+  bytes: Uint8Array,
+  format: ObjectFormat,
+  settings: FsckSettings,
+  roles: readonly SpecialRole[] = [],
+  onSpecial: (role: SpecialRole, oid: Uint8Array) => void = () => {},
+): void {
   const oid = objectIdOf(kind, bytes, format)
   const { skip, ...rest } = settings
   const skipped = skip?.includes(oid) === true
@@ -38,12 +47,16 @@ export function references(kind: Kind, bytes: Uint8Array, format: ObjectFormat, 
     const lines = latin1(bytes.subarray(0, Math.min(bytes.length, digits + 64))).split('\n')
     const target = lines[1]?.replace(/^type /, '') ?? ''
     const flags = Object.hasOwn(RefFlag, target) ? RefFlag[target as 'commit'] : 0
-    if (lines[0]?.length === digits + 7 && lines[0].startsWith('object ')) found(id(lines[0], 'object '), flags || RefFlag.tag | RefFlag.commit)
+    if (lines[0]?.length === digits + 7 && lines[0].startsWith('object '))
+      found(id(lines[0], 'object '), flags || RefFlag.tag | RefFlag.commit)
     return
   }
   if (end < 0) return
   let at = 0
-  for (const [word, flag] of [['tree ', RefFlag.tree], ['parent ', RefFlag.commit]] as const) {
+  for (const [word, flag] of [
+    ['tree ', RefFlag.tree],
+    ['parent ', RefFlag.commit],
+  ] as const) {
     const begin = utf8(word)
     while (startsWith(bytes, begin, at) && bytes[at + begin.length + digits] === 0x0a) {
       found(id(latin1(bytes.subarray(at, at + begin.length + digits)), word), flag)

@@ -10,7 +10,10 @@ import type { IndexOptions } from './index-pack.ts'
 import type { NamedBase } from './receiver.ts'
 
 /** Of the waiting deltas, those whose base the network holds. */
-export function splitByExistence(waiting: readonly NamedBase[], options: IndexOptions): { readonly outside: NamedBase[]; readonly inside: NamedBase[] } {
+export function splitByExistence(
+  waiting: readonly NamedBase[],
+  options: IndexOptions,
+): { readonly outside: NamedBase[]; readonly inside: NamedBase[] } {
   const kinds = options.existing.kinds(concatBytes(waiting.map(({ base }) => base)))
   return { outside: waiting.filter((_, i) => kinds[i] !== 0), inside: waiting.filter((_, i) => kinds[i] === 0) }
 }

@@ -1,5 +1,5 @@
 // Helper threads: they resolve deltas beside the thread that runs the job, each with a workspace of its own over shared tables.
-// Made at first need and kept, without holding the process open. A thread that dies is replaced at the next need.
+// Made at first need and kept for a while, without holding the process open. A thread that dies is replaced at the next need.
 import { availableParallelism } from 'node:os'
 import { Worker } from 'node:worker_threads'
 import { InputError, UnavailableError } from '../../base/index.ts'
@@ -27,7 +27,9 @@ export type HelperAnswer =
   | { readonly input: { readonly code: string; readonly message: string } }
   | { readonly failure: unknown }
 
-const idle: Worker[] = []
+/** A thread with nothing to do gives its memory back after this. */
+const IDLE_MS = 10_000
+const idle: { readonly worker: Worker; readonly timer: NodeJS.Timeout }[] = []
 
 /** Threads to use when the caller doesn't say. */
 export function defaultThreads(): number {
@@ -36,7 +38,9 @@ export function defaultThreads(): number {
 
 /** Runs a share in a helper thread: the references that it found. Throws what the share threw. */
 export async function runHelper(job: HelperJob): Promise<Uint8Array<ArrayBuffer>> {
-  const worker = idle.pop() ?? startWorker()
+  const waiting = idle.pop()
+  if (waiting !== undefined) clearTimeout(waiting.timer)
+  const worker = waiting?.worker ?? startWorker()
   const answer = await new Promise<HelperAnswer>((resolve, reject) => {
     const onError = (cause: unknown) => reject(new UnavailableError('index-pack-thread', 'a thread that indexes packs has died', { cause }))
     const onExit = (code: number) => onError(new Error(`exit code ${code}`))
@@ -51,7 +55,7 @@ export async function runHelper(job: HelperJob): Promise<Uint8Array<ArrayBuffer>
     worker.ref()
     worker.postMessage(job)
   }).finally(() => worker.unref())
-  idle.push(worker)
+  idle.push({ worker, timer: setTimeout(() => void retire(worker), IDLE_MS).unref() })
   if ('input' in answer) throw new InputError(answer.input.code, answer.input.message)
   if ('failure' in answer) throw answer.failure
   return answer.refs
@@ -59,6 +63,18 @@ export async function runHelper(job: HelperJob): Promise<Uint8Array<ArrayBuffer>
 
 function startWorker(): Worker {
   const worker = new Worker(new URL('./resolver-thread.ts', import.meta.url), { workerData: { module: kernelModule() } })
-  worker.setMaxListeners(0)
+  // A thread that dies while it is idle is nobody's loss.
+  worker.on('error', () => {})
+  worker.on('exit', () => forget(worker))
   return worker
+}
+
+function forget(worker: Worker): void {
+  const at = idle.findIndex((waiting) => waiting.worker === worker)
+  if (at >= 0) clearTimeout(idle.splice(at, 1)[0]?.timer)
+}
+
+async function retire(worker: Worker): Promise<void> {
+  forget(worker)
+  await worker.terminate()
 }

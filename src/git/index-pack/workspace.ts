@@ -102,14 +102,21 @@ export class Workspace {
   }
 }
 
-const idle: Workspace[] = []
+// One workspace waits for the next job, for a while: a server that has nothing to index gives the memory back.
+const IDLE_MS = 10_000
+let idle: Workspace | null = null
+let timer: NodeJS.Timeout | null = null
 
 /** A workspace for one job. */
 export function takeWorkspace(): Workspace {
-  return idle.pop() ?? new Workspace()
+  const workspace = idle ?? new Workspace()
+  idle = null
+  return workspace
 }
 
 /** Gives it back, for the next job. */
 export function returnWorkspace(workspace: Workspace): void {
-  if (idle.length < 2) idle.push(workspace)
+  idle = workspace
+  if (timer !== null) clearTimeout(timer)
+  timer = setTimeout(() => (idle = null), IDLE_MS).unref()
 }

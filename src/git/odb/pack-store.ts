@@ -108,7 +108,7 @@ export class PackStore {
     if (pack.key === null) parts.push(tail as Uint8Array)
     else {
       const key = parseKey(pack.key)
-      for await (const part of this.#reader.stream(key, from, pack.valueBytes - from)) parts.push(part)
+      for await (const part of this.#reader.stream(key, from, pack.valueBytes - from)) parts.push(part.slice())
     }
     const shared = toShared(parts)
     assertIndexHash(new Uint8Array(shared), pack.packBytes, from)
