@@ -10,8 +10,8 @@ let idSize: usize = 20
 let stride: usize = 24
 let seed: u64 = 0
 
-const CACHE_SLOTS: usize = 32768
-const cache: usize = memory.data(1179648)
+const CACHE_SLOTS: usize = 8192
+const cache: usize = memory.data(294912)
 
 /** Begins an empty set; `slots` (a power of two) words at `at` are its index, entries follow one another from `entriesAt`. */
 export function refsBegin(at: usize, slots: u32, entriesAt: usize, bytesOfId: u32, seedLow: u32, seedHigh: u32): void {

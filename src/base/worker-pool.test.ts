@@ -37,7 +37,10 @@ test('bytes go both ways in order, whatever their size', async () => {
     }
     await sending
     assert.equal(got, total)
-    assert.equal(sum, sent.reduce((s, bytes) => s + (bytes[0] as number), 0))
+    assert.equal(
+      sum,
+      sent.reduce((s, bytes) => s + (bytes[0] as number), 0),
+    )
   })
 })
 
@@ -76,5 +79,8 @@ test('more jobs than places wait for their turn', async () => {
   const answers = await Promise.all(
     Array.from({ length: 20 }, (_, i) => pool.run('greet', { name: String(i) }, [], (port) => new MessageStream<string>(port).message())),
   )
-  assert.deepEqual(answers, Array.from({ length: 20 }, (_, i) => `hello ${i}`))
+  assert.deepEqual(
+    answers,
+    Array.from({ length: 20 }, (_, i) => `hello ${i}`),
+  )
 })

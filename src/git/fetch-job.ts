@@ -1,7 +1,7 @@
 // A fetch across threads: a worker negotiates and plans, the thread with the socket asks for it and streams stored regions itself.
 import type { MessagePort } from 'node:worker_threads'
 import { MessageStream, type WorkerPool } from '../base/index.ts'
-import { ObjectCache, ObjectReader, type PackSet, type PackSetHandle, type PackSets } from './odb/index.ts'
+import { type Inflater, ObjectCache, ObjectReader, type PackSet, type PackSetHandle, type PackSets } from './odb/index.ts'
 import { type FetchEvent, fetchEvents, type FetchRepository, type FetchTask, openFetchRepository } from './upload-pack/index.ts'
 
 export interface FetchJob {
@@ -16,19 +16,21 @@ type FetchMessage = Exclude<FetchEvent, { type: 'chunk' }>
 export class FetchRepositories {
   readonly #sets: PackSets
   readonly #cacheBytes: number
+  readonly #inflater: Inflater
   readonly #repositories = new Map<string, FetchRepository>()
 
   /** @param cacheBytes for inflated objects of the network that is read at the moment */
-  constructor(sets: PackSets, cacheBytes: number) {
+  constructor(sets: PackSets, cacheBytes: number, inflater: Inflater) {
     this.#sets = sets
     this.#cacheBytes = cacheBytes
+    this.#inflater = inflater
   }
 
   open(handle: PackSetHandle): FetchRepository {
     const set: PackSet = this.#sets.open(handle)
     const known = this.#repositories.get(handle.networkId)
     if (known?.set === set) return known
-    const repository = openFetchRepository(set, new ObjectReader(set, new ObjectCache(this.#cacheBytes)))
+    const repository = openFetchRepository(set, new ObjectReader(set, new ObjectCache(this.#cacheBytes), this.#inflater))
     this.#repositories.delete(handle.networkId)
     this.#repositories.set(handle.networkId, repository)
     if (this.#repositories.size > 4) this.#repositories.delete(this.#repositories.keys().next().value as string)
@@ -54,7 +56,11 @@ export async function fetchJob(job: FetchJob, port: MessagePort, repositories: F
 }
 
 /** The events of a fetch that a worker runs, while `use` takes them. Throws what the worker failed with, or UnavailableError. */
-export async function runFetch(workers: WorkerPool, job: FetchJob, use: (events: AsyncIterable<FetchEvent>) => Promise<void>): Promise<void> {
+export async function runFetch(
+  workers: WorkerPool,
+  job: FetchJob,
+  use: (events: AsyncIterable<FetchEvent>) => Promise<void>,
+): Promise<void> {
   await workers.run('fetch', job, [], (port) => use(eventsOf(new MessageStream<FetchMessage>(port))))
 }
 

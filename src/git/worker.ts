@@ -4,7 +4,7 @@ import { workerData } from 'node:worker_threads'
 import { serveJobs, systemClock, systemRandomness } from '../base/index.ts'
 import { attachBucket, type BucketConfig, makeBlockReader } from '../bucket/index.ts'
 import { fetchJob, type FetchJob, FetchRepositories } from './fetch-job.ts'
-import { PackSets } from './odb/index.ts'
+import { Inflater, PackSets } from './odb/index.ts'
 import { receiveJob, type ReceiveJob } from './receive-pack/index.ts'
 
 /** What every worker is started with. */
@@ -19,9 +19,10 @@ const surroundings = { clock: systemClock, randomness: systemRandomness }
 const bucket = attachBucket(data.bucket, surroundings)
 const reader = makeBlockReader(bucket, { ...surroundings, memoryBytes: data.cacheMemoryBytes, disk: data.cacheDisk })
 const sets = new PackSets(reader)
-const repositories = new FetchRepositories(sets, 24 << 20)
+const inflater = new Inflater()
+const repositories = new FetchRepositories(sets, 24 << 20, inflater)
 
 serveJobs({
-  receive: (job: ReceiveJob, port) => receiveJob(job, port, sets),
+  receive: (job: ReceiveJob, port) => receiveJob(job, port, sets, inflater),
   fetch: (job: FetchJob, port) => fetchJob(job, port, repositories),
 })

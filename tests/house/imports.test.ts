@@ -25,7 +25,11 @@ const files = sourceFiles('src/*/**/*.ts').filter((file) => !file.path.endsWith(
 
 test('every room stands in the table', () => {
   const rooms = new Set(files.map((file) => roomOf(file.path)))
-  assert.deepEqual([...rooms].sort(), Object.keys(table).sort(), 'add the room to the table in tests/house/imports.test.ts and to ARCHITECTURE.md')
+  assert.deepEqual(
+    [...rooms].sort(),
+    Object.keys(table).sort(),
+    'add the room to the table in tests/house/imports.test.ts and to ARCHITECTURE.md',
+  )
 })
 
 test('rooms import downward only, through index.ts', () => {
@@ -39,7 +43,8 @@ test('rooms import downward only, through index.ts', () => {
         continue
       }
       if (other === room) continue
-      if (!table[room]?.includes(other)) wrong.push(`${file.path} imports ${target}: ${room} may import ${table[room]?.join(', ') || 'nothing'}`)
+      if (!table[room]?.includes(other))
+        wrong.push(`${file.path} imports ${target}: ${room} may import ${table[room]?.join(', ') || 'nothing'}`)
       else if (target !== `src/${other}/index.ts`) wrong.push(`${file.path} imports ${target}: go through src/${other}/index.ts`)
     }
   }
@@ -52,7 +57,8 @@ test('a format/ folder is pure: no file, network, clock, database, environment o
   for (const file of files.filter((f) => f.path.includes('/format/'))) {
     for (const target of importsOf(file)) {
       const room = roomOf(target)
-      if (impure.test(target) || (room !== null && room !== 'base' && !target.includes('/format/'))) wrong.push(`${file.path} imports ${target}`)
+      if (impure.test(target) || (room !== null && room !== 'base' && !target.includes('/format/')))
+        wrong.push(`${file.path} imports ${target}`)
     }
     if (/\bprocess\.|Date\.now\(|Math\.random\(/.test(file.text)) wrong.push(`${file.path} uses process, the clock or randomness`)
   }

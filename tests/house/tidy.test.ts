@@ -50,8 +50,11 @@ test('clock and randomness are handed in', () => {
 })
 
 test('no shift past 31 bits by mistake: sizes use arithmetic', () => {
-  assert.deepEqual(offenders(
-    product.filter((file) => !file.path.startsWith('kernels/assembly/')), // 64-bit integers there
-    /<< ?(3[2-9]|[4-9]\d)\b/,
-  ), [])
+  assert.deepEqual(
+    offenders(
+      product.filter((file) => !file.path.startsWith('kernels/assembly/')), // 64-bit integers there
+      /<< ?(3[2-9]|[4-9]\d)\b/,
+    ),
+    [],
+  )
 })

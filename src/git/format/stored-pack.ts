@@ -102,7 +102,10 @@ export function encodePackIndex(parts: PackIndexParts): Uint8Array {
   out.writeBigUInt64LE(BigInt(parts.kinds.length), entryAt + 16)
   out.writeBigUInt64LE(BigInt(parts.packBytes), entryAt + 24)
   out.writeUInt32LE(sections.length, entryAt + 32)
-  createHash('sha256').update(out.subarray(padBytes, entryAt + 40)).digest().copy(out, entryAt + 40)
+  createHash('sha256')
+    .update(out.subarray(padBytes, entryAt + 40))
+    .digest()
+    .copy(out, entryAt + 40)
   return out
 }
 
@@ -264,7 +267,10 @@ export class PackIndex {
   /** Positions in the order of their entries in the pack. */
   order(): Uint32Array {
     if (!this.#order) {
-      this.#order = orderByOffset(Float64Array.from({ length: this.count }, (_, i) => this.offset(i)), this.packBytes)
+      this.#order = orderByOffset(
+        Float64Array.from({ length: this.count }, (_, i) => this.offset(i)),
+        this.packBytes,
+      )
     }
     return this.#order
   }

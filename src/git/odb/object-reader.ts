@@ -1,18 +1,20 @@
 // Reads whole objects out of a PackSet: inflates and applies delta chains, keeping recently used objects for the next chain.
 // The index names every delta's base, so a chain's entries are all known, and asked for at once, before the first byte is read.
-import { inflateSync } from 'node:zlib'
 import { CorruptError, hex } from '../../base/index.ts'
 import { applyDelta } from '../format/delta.ts'
 import { decodeEntryHeader } from '../format/pack.ts'
+import { Inflater } from './inflater.ts'
 import type { PackSet, StoredPack } from './pack-set.ts'
 
 export class ObjectReader {
   readonly set: PackSet
   readonly #cache: ObjectCache
+  readonly #inflater: Inflater
 
   /** @param cacheBytes for inflated objects; they are kept by number, so a newer set of the same network may share the cache */
-  constructor(set: PackSet, cache: ObjectCache) {
+  constructor(set: PackSet, cache: ObjectCache, inflater: Inflater = new Inflater()) {
     this.set = set
+    this.#inflater = inflater
     this.#cache = cache
   }
 
@@ -36,7 +38,7 @@ export class ObjectReader {
     }
     const entries = chain.map((at) => readEntry(pack, at))
     if (entries.some((entry) => entry instanceof Promise)) {
-      return Promise.all(entries).then((all) => this.#resolve(pack, chain, all, base))
+      return Promise.all(entries.map((entry) => Promise.resolve(entry))).then((all) => this.#resolve(pack, chain, all, base))
     }
     return this.#resolve(pack, chain, entries as Uint8Array[], base)
   }
@@ -59,12 +61,19 @@ export class ObjectReader {
     let object = known
     for (let i = chain.length - 1; i >= 0; i--) {
       const position = chain[i] as number
-      const payload = inflateEntry(entries[i] as Uint8Array, pack, position)
+      const payload = this.#inflate(entries[i] as Uint8Array, pack, position)
       object = object === undefined ? payload : undelta(object, payload, pack, position)
       if (object.length !== pack.index.sizeBytes(position)) throw corrupt(pack, position, 'has another size than its index says')
       this.#cache.set(pack.first + position, object)
     }
     return object as Uint8Array
+  }
+
+  #inflate(bytes: Uint8Array, pack: StoredPack, position: number): Uint8Array {
+    const header = entryHeader(bytes, pack)
+    const payload = this.#inflater.inflate(bytes.subarray(header.headerBytes), header.sizeBytes)
+    if (payload === null) throw corrupt(pack, position, 'does not inflate to the size that its header says')
+    return payload
   }
 }
 
@@ -74,21 +83,13 @@ function readEntry(pack: StoredPack, position: number): Uint8Array | Promise<Uin
 }
 
 function entryHeader(bytes: Uint8Array, pack: StoredPack): { headerBytes: number; sizeBytes: number } {
-  const header = decodeEntryHeader(bytes, 0, pack.index.format)
-  if (!header) throw new CorruptError('stored-pack', `an entry of pack ${pack.id} is cut off in its header`)
-  return { headerBytes: header.headerBytes, sizeBytes: header.sizeBytes }
-}
-
-function inflateEntry(bytes: Uint8Array, pack: StoredPack, position: number): Uint8Array {
-  const header = entryHeader(bytes, pack)
-  let payload: Uint8Array
   try {
-    payload = inflateSync(bytes.subarray(header.headerBytes), { maxOutputLength: Math.max(header.sizeBytes, 1) })
+    const header = decodeEntryHeader(bytes, 0, pack.index.format)
+    if (header) return header
   } catch (cause) {
-    throw corrupt(pack, position, 'does not inflate', cause)
+    throw new CorruptError('stored-pack', `an entry of pack ${pack.id} has a wrong header`, { cause })
   }
-  if (payload.length !== header.sizeBytes) throw corrupt(pack, position, 'inflates to another size than its header says')
-  return payload
+  throw new CorruptError('stored-pack', `an entry of pack ${pack.id} is cut off in its header`)
 }
 
 function undelta(base: Uint8Array, delta: Uint8Array, pack: StoredPack, position: number): Uint8Array {

@@ -6,7 +6,7 @@ import { Kind, type ObjectId } from '../format/object-id.ts'
 import { encodePackIndex, indexStart, PackIndex } from '../format/stored-pack.ts'
 import { hostedSeverities, parseTagTarget } from '../format/index.ts'
 import { type ExistingObjects, indexPack, type IndexLimits } from '../index-pack/index.ts'
-import { ObjectCache, ObjectReader, PackSet, type PackSetHandle, type PackSets, tailBytes } from '../odb/index.ts'
+import { type Inflater, ObjectCache, ObjectReader, PackSet, type PackSetHandle, type PackSets, tailBytes } from '../odb/index.ts'
 import { GrowingSpool } from './spool.ts'
 
 /** What the main thread asks for; the pack's bytes follow on the same port. */
@@ -48,12 +48,13 @@ export interface Tip {
   readonly peeled: ObjectId | null
 }
 
-export async function receiveJob(job: ReceiveJob, port: MessagePort, sets: PackSets): Promise<void> {
+/** @param inflater the thread's own */
+export async function receiveJob(job: ReceiveJob, port: MessagePort, sets: PackSets, inflater: Inflater): Promise<void> {
   const main = new MessageStream<never>(port)
   const spool = new GrowingSpool(job.spoolPath, job.tailBytes)
   let keep = false
   try {
-    const result = await receive(job, main, spool, sets.open(job.packs))
+    const result = await receive(job, main, spool, sets.open(job.packs), inflater)
     keep = result.value === null
     spool.close(keep)
     main.send({ type: 'result', result } satisfies ReceiveMessage)
@@ -63,9 +64,15 @@ export async function receiveJob(job: ReceiveJob, port: MessagePort, sets: PackS
   }
 }
 
-async function receive(job: ReceiveJob, main: MessageStream<never>, spool: GrowingSpool, set: PackSet): Promise<ReceiveResult> {
+async function receive(
+  job: ReceiveJob,
+  main: MessageStream<never>,
+  spool: GrowingSpool,
+  set: PackSet,
+  inflater: Inflater,
+): Promise<ReceiveResult> {
   const { format } = job.packs
-  const stored = new ObjectReader(set, new ObjectCache(16 << 20))
+  const stored = new ObjectReader(set, new ObjectCache(16 << 20), inflater)
   let announced = 0
   const advancing = async function* () {
     for await (const bytes of main.bytes()) {
@@ -94,9 +101,13 @@ async function receive(job: ReceiveJob, main: MessageStream<never>, spool: Growi
   const aligned = new Uint8Array(index.length - from)
   aligned.set(index.subarray(from))
   const added = PackSet.empty(format).with([
-    { id: 0, index: new PackIndex(aligned, indexStart(parts.packBytes)), bytes: { ...tailBytes(new Uint8Array(0)), read: spoolReader(spool) } },
+    {
+      id: 0,
+      index: new PackIndex(aligned, indexStart(parts.packBytes)),
+      bytes: { ...tailBytes(new Uint8Array(0)), read: spoolReader(spool) },
+    },
   ])
-  const tips = await findTips(job.tips, [new ObjectReader(added, new ObjectCache(1 << 20)), stored])
+  const tips = await findTips(job.tips, [new ObjectReader(added, new ObjectCache(1 << 20), inflater), stored])
   spool.append(index)
   const memory = spool.inMemory()
   return {

@@ -65,7 +65,11 @@ export async function receivePack(parts: ReceivePackParts, push: Push): Promise<
 
 /** The report in the version that the client asked for; null when it wants none. */
 function report(request: PushRequest, unpackError: string | null, outcomes: RefOutcomes): Uint8Array | null {
-  const version = hasCapability(request.capabilities, 'report-status-v2') ? 2 : hasCapability(request.capabilities, 'report-status') ? 1 : null
+  const version = hasCapability(request.capabilities, 'report-status-v2')
+    ? 2
+    : hasCapability(request.capabilities, 'report-status')
+      ? 1
+      : null
   if (version === null) return null
   const results = request.commands.map(({ ref, refBytes }) => ({ ref: refBytes, error: outcomes.get(ref) ?? null }))
   return encodeReportStatus({ unpackError, results }, version)

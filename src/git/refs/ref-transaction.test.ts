@@ -62,7 +62,12 @@ test('refs are created, moved and deleted; each snapshot follows', async () => {
 test('a ref that is not where the client thinks stays, and the others of the push move', async () => {
   const r = await repository()
   await r.push([create('refs/heads/a', 1), create('refs/heads/b', 1)])
-  const outcomes = await r.push([move('refs/heads/a', 9, 2), move('refs/heads/b', 1, 2), create('refs/heads/a2', 1), move('refs/heads/none', 1, 2)])
+  const outcomes = await r.push([
+    move('refs/heads/a', 9, 2),
+    move('refs/heads/b', 1, 2),
+    create('refs/heads/a2', 1),
+    move('refs/heads/none', 1, 2),
+  ])
   assert.deepEqual(Object.fromEntries(outcomes), {
     'refs/heads/a': 'failed to update ref',
     'refs/heads/b': null,
@@ -98,10 +103,21 @@ test('a name and a folder of that name do not both become refs', async () => {
 
 test('names are compared by bytes, whatever the database thinks of their language', async () => {
   const r = await repository()
-  const unicode = ['refs/heads/ä', 'refs/heads/z', 'refs/heads/Z', 'refs/heads/é', 'refs/heads/日本', 'refs/heads/\u{1f600}', 'refs/heads/\ufb01']
+  const unicode = [
+    'refs/heads/ä',
+    'refs/heads/z',
+    'refs/heads/Z',
+    'refs/heads/é',
+    'refs/heads/日本',
+    'refs/heads/\u{1f600}',
+    'refs/heads/\ufb01',
+  ]
   await r.push(unicode.map((name) => create(name, 1)))
   const order = unicode.toSorted((a, b) => Buffer.compare(Buffer.from(a), Buffer.from(b)))
-  assert.deepEqual((await r.store.read(r.id)).refs.map((ref) => ref.name), order)
+  assert.deepEqual(
+    (await r.store.read(r.id)).refs.map((ref) => ref.name),
+    order,
+  )
 })
 
 test('of two pushes from the same value exactly one wins', async () => {
@@ -136,7 +152,10 @@ test('a pack becomes visible with the refs, and only with them', async () => {
 test('a pack whose intent the sweeper took is not made visible', async () => {
   const r = await repository()
   const pack: NewPack = { key: 'pack/00/swept', tail: null, valueBytes: 100, packBytes: 32, objectCount: 1 }
-  await assert.rejects(r.push([create('refs/heads/main', 1)], { pack }), (error) => error instanceof UnavailableError && error.code === 'intent-gone')
+  await assert.rejects(
+    r.push([create('refs/heads/main', 1)], { pack }),
+    (error) => error instanceof UnavailableError && error.code === 'intent-gone',
+  )
   assert.deepEqual(await r.refs(), {})
   const expires_at = new Date(Date.UTC(2100, 0))
   await test_.database.queries.insertInto('upload_intent').values({ key: 'pack/00/kept', expires_at }).execute()

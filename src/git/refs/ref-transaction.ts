@@ -89,7 +89,9 @@ async function judge(tx: Tx, input: RefTransactionInput, head: string): Promise<
 async function judgeFolders(tx: Tx, input: RefTransactionInput, outcomes: RefOutcomes): Promise<void> {
   const created = input.changes.filter((change) => change.oldOid === null && change.newOid !== null && outcomes.get(change.name) === null)
   if (created.length === 0) return
-  const deleted = input.changes.filter((change) => change.newOid === null && outcomes.get(change.name) === null).map((change) => change.name)
+  const deleted = input.changes
+    .filter((change) => change.newOid === null && outcomes.get(change.name) === null)
+    .map((change) => change.name)
   const names = created.map((change) => change.name)
   const folders = [...new Set(names.flatMap(parentFolders))]
   // Two index look-ups for each name: refs that are one of its folders, and refs inside it ('0' is the byte after '/').
@@ -183,7 +185,12 @@ async function claim(tx: Tx, key: string): Promise<void> {
 async function firstBranch(tx: Tx, repositoryId: number, accepted: readonly RefChange[], head: string): Promise<string> {
   const branches = accepted.filter((change) => change.newOid !== null && change.name.startsWith('refs/heads/')).map((change) => change.name)
   if (branches.length === 0 || branches.includes(head)) return head
-  const born = await tx.selectFrom('ref').select('name').where('repository_id', '=', repositoryId).where('name', '=', head).executeTakeFirst()
+  const born = await tx
+    .selectFrom('ref')
+    .select('name')
+    .where('repository_id', '=', repositoryId)
+    .where('name', '=', head)
+    .executeTakeFirst()
   if (born) return head
   return ['refs/heads/main', 'refs/heads/master'].find((name) => branches.includes(name)) ?? (branches[0] as string)
 }
