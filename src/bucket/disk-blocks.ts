@@ -71,7 +71,7 @@ export class DiskBlocks {
       this.#writing.delete(name)
       this.#pendingBytes -= block.length
       this.#writtenSinceSweep += block.length + headBytes
-      if (this.#writtenSinceSweep > this.#limitBytes / 20) this.#sweep ??= this.#removeOldest()
+      this.#sweepIfDue()
     })
     this.#writing.set(name, writing)
   }
@@ -79,7 +79,7 @@ export class DiskBlocks {
   /** Waits for what is being written and swept; for tests and the end. */
   async settled(): Promise<void> {
     await Promise.all(this.#writing.values())
-    await this.#sweep
+    while (this.#sweep) await this.#sweep
   }
 
   async close(): Promise<void> {
@@ -102,6 +102,10 @@ export class DiskBlocks {
       this.#madeFolders.clear() // the folder may have been emptied under us
       await rm(temporary, { force: true }).catch(() => {})
     }
+  }
+
+  #sweepIfDue(): void {
+    if (this.#writtenSinceSweep > this.#limitBytes / 20) this.#sweep ??= this.#removeOldest()
   }
 
   async #makeFolder(path: string): Promise<void> {
@@ -130,6 +134,7 @@ export class DiskBlocks {
       }
     }
     this.#sweep = null
+    this.#sweepIfDue() // what was written while this went on
   }
 
   async #removeStale(path: string): Promise<void> {

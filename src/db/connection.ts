@@ -1,4 +1,6 @@
 // How we talk to PostgreSQL: a pool whose statements are prepared once per connection and whose errors are sorted into our families.
+// Invariants: every wait ends in a bounded time, whether PostgreSQL answers or not; a connection that broke is never asked again; no
+// connection's end is an uncaught error.
 import pg from 'pg'
 import { type Log, UnavailableError } from '../base/index.ts'
 
@@ -7,7 +9,10 @@ export interface PoolOptions {
   readonly url: string
   readonly poolSize: number
   readonly log: Log
+  /** Default 30 s. PostgreSQL ends a statement that takes longer; when it doesn't do that either, we give the connection up a sixth (at least 1 s) later. */
   readonly statementTimeoutMs?: number
+  /** Longest wait for a connection: a new one, or one that somebody else has. Default 5 s. */
+  readonly acquireTimeoutMs?: number
   /** Prepared statements; off for a PgBouncer that hands connections over between transactions. */
   readonly isPreparing?: boolean
 }
@@ -27,22 +32,29 @@ function parseSafeInteger(text: string): number {
   return value
 }
 
-/** The pool. It outlives restarts of PostgreSQL: broken connections leave it, the next query makes new ones. */
-export function openPool(options: PoolOptions): pg.Pool {
+const usualStatementTimeoutMs = 30_000
+
+/** It outlives restarts of PostgreSQL: broken connections leave it, the next query makes new ones. */
+function openPool(options: PoolOptions): pg.Pool {
+  const statementTimeoutMs = options.statementTimeoutMs ?? usualStatementTimeoutMs
   const pool = new pg.Pool({
     connectionString: options.url,
     max: options.poolSize,
     types: types as pg.CustomTypesConfig,
     application_name: 'stemma',
-    connectionTimeoutMillis: 5000,
+    connectionTimeoutMillis: options.acquireTimeoutMs ?? 5000,
     idleTimeoutMillis: 60_000,
     keepAlive: true,
-    statement_timeout: options.statementTimeoutMs ?? 30_000,
+    statement_timeout: statementTimeoutMs,
+    query_timeout: statementTimeoutMs + Math.max(1000, statementTimeoutMs / 6),
     lock_timeout: 15_000,
     idle_in_transaction_session_timeout: 60_000,
   })
-  // Without a listener, an idle connection that breaks ends the whole process.
-  pool.on('error', (error) => options.log.warn({ err: error }, 'an idle database connection broke'))
+  // Without a listener, an idle connection that breaks ends the whole process. The error carries the whole client: not into the log.
+  pool.on('error', (error) => options.log.warn({ code: sqlState(error), reason: error.message }, 'an idle database connection broke'))
+  // The same for one that is lent, whose query is told of it too. Here and not where it is lent: PostgreSQL's last words can come in one
+  // packet with its first, and then the event is there before whoever waits for the connection runs.
+  pool.on('connect', (client) => client.on('error', () => {}))
   return pool
 }
 
@@ -75,11 +87,12 @@ class StatementNames {
 export class PreparingPool {
   readonly #pool: pg.Pool
   readonly #names: StatementNames | null
-  readonly #clients = new WeakMap<pg.PoolClient, PreparingClient>()
+  readonly #clients = new Map<pg.PoolClient, PreparingClient>()
 
-  constructor(pool: pg.Pool, isPreparing: boolean) {
-    this.#pool = pool
-    this.#names = isPreparing ? new StatementNames() : null
+  constructor(options: PoolOptions) {
+    this.#pool = openPool(options)
+    this.#names = (options.isPreparing ?? true) ? new StatementNames() : null
+    this.#pool.on('remove', (client) => this.#clients.delete(client))
   }
 
   async connect(): Promise<PreparingClient> {
@@ -97,24 +110,35 @@ export class PreparingPool {
     return known
   }
 
+  /** Waits until all connections were released, and ends them. */
   end(): Promise<void> {
     return this.#pool.end()
   }
+
+  /** Breaks all connections: queries under way fail. */
+  cut(): void {
+    for (const client of this.#clients.keys()) cut(client)
+  }
+}
+
+/** Ends a connection without a word to PostgreSQL, which may not listen any more. */
+function cut(client: pg.PoolClient): void {
+  ;(client as unknown as pg.Client).connection.stream.destroy()
 }
 
 class PreparingClient {
   readonly #client: pg.PoolClient
   readonly #names: StatementNames | null
-  #isBroken = false
+  #broken: UnavailableError | null = null
 
   constructor(client: pg.PoolClient, names: StatementNames | null) {
     this.#client = client
     this.#names = names
-    // A connection that breaks while it is lent reports to its query too; without a listener the event would end the process.
-    client.on('error', () => {})
   }
 
-  async query(text: string, values: readonly unknown[]): Promise<pg.QueryResult> {
+  async query(text: string, values: readonly unknown[]): Promise<Answer> {
+    // After a COMMIT that was refused there is nothing to roll back, but only `rollback` makes kysely release the connection.
+    if (text === 'rollback' && this.#client.getTransactionStatus() === 'I') return { command: 'ROLLBACK', rowCount: null, rows: [] }
     const name = values.length > 0 ? this.#names?.of(text) : undefined
     if (name === undefined) return this.#send({ text, values: [...values] })
     try {
@@ -129,20 +153,26 @@ class PreparingClient {
   }
 
   release(): void {
-    this.#client.release(this.#isBroken)
+    // A connection that is ended politely is waited for, and this one may never answer.
+    if (this.#broken !== null) cut(this.#client)
+    this.#client.release(this.#broken !== null)
   }
 
-  async #send(query: pg.QueryConfig): Promise<pg.QueryResult> {
+  async #send(query: pg.QueryConfig): Promise<Answer> {
+    if (this.#broken !== null) throw this.#broken
     try {
       return await this.#client.query(query)
     } catch (error) {
       const told = asUnavailable(error)
       // PostgreSQL says that it ends the connection some time before it does.
-      if (told instanceof UnavailableError && told.code === 'database-unavailable') this.#isBroken = true
+      if (told instanceof UnavailableError && told.code === 'database-unavailable') this.#broken = told
       throw told
     }
   }
 }
+
+/** What kysely reads of a result. */
+type Answer = Pick<pg.QueryResult, 'command' | 'rowCount' | 'rows'>
 
 /** `cached plan must not change result type`: a migration changed a table since this connection prepared its statement. */
 const stalePlan = '0A000'
@@ -165,7 +195,7 @@ const systemErrors = new Set([
   'ENETUNREACH',
 ])
 const brokenConnection =
-  /^(Connection terminated|timeout exceeded when trying to connect|Client has encountered a connection error|Cannot use a pool after)/
+  /^(Connection terminated|timeout exceeded when trying to connect|Query read timeout|Client (has encountered a connection error|was closed)|Cannot use a pool after)/
 
 /** UnavailableError where the database, not the statement, is the trouble; else the error as it is. */
 export function asUnavailable(error: unknown): unknown {

@@ -1,8 +1,8 @@
 // The database as other rooms use it: typed queries (kysely over the generated schema) and transactions.
-import { Kysely, PostgresDialect, type PostgresPool, type Transaction, sql } from 'kysely'
+import { type ControlledTransaction, Kysely, PostgresDialect, type PostgresPool, type Transaction, sql } from 'kysely'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { UnavailableError } from '../base/index.ts'
-import { type PoolOptions, PreparingPool, openPool, sqlState } from './connection.ts'
+import { type PoolOptions, PreparingPool, sqlState } from './connection.ts'
 import type { DB } from './schema.gen.ts'
 import { schemaVersion } from './schema-version.ts'
 
@@ -29,10 +29,11 @@ const mostRuns = 5
 /** Lives as long as the server. */
 export class Database {
   readonly queries: Queries
+  readonly #pool: PreparingPool
 
   constructor(options: PoolOptions) {
-    const pool = new PreparingPool(openPool(options), options.isPreparing ?? true)
-    this.queries = new Kysely<DB>({ dialect: new PostgresDialect({ pool: pool as unknown as PostgresPool }) })
+    this.#pool = new PreparingPool(options)
+    this.queries = new Kysely<DB>({ dialect: new PostgresDialect({ pool: this.#pool as unknown as PostgresPool }) })
   }
 
   /**
@@ -61,16 +62,13 @@ export class Database {
     try {
       result = await run(tx)
     } catch (error) {
-      // A rollback that fails has lost its connection, and with it the transaction.
-      await tx
-        .rollback()
-        .execute()
-        .catch(() => {})
+      await release(tx)
       throw error
     }
     try {
       await tx.commit().execute()
     } catch (error) {
+      await release(tx)
       if (error instanceof UnavailableError) {
         throw new UnavailableError('commit-unknown', 'the database went away during a commit', { cause: error })
       }
@@ -90,10 +88,30 @@ export class Database {
     }
   }
 
-  /** Waits for queries under way and ends all connections. */
-  async close(): Promise<void> {
-    await this.queries.destroy()
+  /** Lets queries under way end, at most for `limitMs`, and ends all connections. */
+  async close(limitMs = 5000): Promise<void> {
+    const done = new AbortController()
+    const limit = sleep(limitMs, undefined, { signal: done.signal }).then(
+      () => this.#pool.cut(),
+      () => {},
+    )
+    try {
+      await Promise.race([this.queries.destroy(), limit])
+    } finally {
+      done.abort()
+    }
   }
+}
+
+/**
+ * Rolls back, which alone gives the connection back to the pool, also after a COMMIT that failed. A rollback that fails has lost its
+ * connection, and with it the transaction.
+ */
+async function release(tx: ControlledTransaction<DB>): Promise<void> {
+  await tx
+    .rollback()
+    .execute()
+    .catch(() => {})
 }
 
 export { sql }

@@ -90,5 +90,3 @@ export interface IndexOptions {
   /** Commits whose parents may be absent (a push from a shallow clone). */
   readonly shallow?: readonly ObjectId[]
 }
-
-export type MissingObject = { readonly oid: ObjectId; readonly kind: Kind | 0 }

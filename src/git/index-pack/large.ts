@@ -27,8 +27,7 @@ export class LargeObjects {
 
   /** One delta; its object is then in the scratch file. */
   resolve(entry: number, base: Base): Base {
-    const { scratch, table, workspace, reader } = this.#resolver
-    void reader
+    const { scratch, table, workspace } = this.#resolver
     if (base.scratch < 0) {
       base.scratch = scratch.sizeBytes
       scratch.write(base.scratch, workspace.bytes.subarray(base.at, base.at + base.size))

@@ -4,7 +4,7 @@ import type { MessagePort } from 'node:worker_threads'
 import { fromHex, InputError, MessageStream, systemRandomness } from '../../base/index.ts'
 import { Kind, type ObjectId } from '../format/object-id.ts'
 import { encodePackIndex, indexStart, PackIndex } from '../format/stored-pack.ts'
-import { hostedSeverities, parseTagTarget } from '../format/index.ts'
+import { parseTagTarget } from '../format/index.ts'
 import { type ExistingObjects, indexPack, type IndexLimits } from '../index-pack/index.ts'
 import { type Inflater, ObjectCache, ObjectReader, PackSet, type PackSetHandle, type PackSets, tailBytes } from '../odb/index.ts'
 import { GrowingSpool } from './spool.ts'
@@ -92,7 +92,6 @@ async function receive(
     threads: job.threads,
     existing: existingObjects(set, stored),
     limits: job.limits,
-    fsck: { severities: hostedSeverities },
     progress: (phase, done, total) => main.send({ type: 'progress', phase, done, total } satisfies ReceiveMessage),
   })
   if (parts.entryCount !== parts.objectCount) throw new InputError('duplicate-object', 'the same object appears twice in the pack')
