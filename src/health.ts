@@ -28,11 +28,10 @@ export function makeHealth(parts: {
   let latest: Promise<HealthReport> | null = null
   let checkedAt = Number.NEGATIVE_INFINITY
   let before = 'ok'
+  const askDatabase = asking(() => parts.database.probe(), parts.log)
+  const askBucket = asking((signal) => parts.bucket.probe(signal), parts.log)
   const check = async (): Promise<HealthReport> => {
-    const [database, bucket] = await Promise.all([
-      ask(() => parts.database.probe(), parts.log),
-      ask((signal) => parts.bucket.probe(signal), parts.log),
-    ])
+    const [database, bucket] = await Promise.all([askDatabase(), askBucket()])
     const status = database === 'ok' && bucket === 'ok' ? 'ok' : 'unavailable'
     if (status !== before) parts.log[status === 'ok' ? 'info' : 'error']({ database, bucket }, `health is ${status}`)
     before = status
@@ -48,15 +47,23 @@ export function makeHealth(parts: {
   }
 }
 
-async function ask(probe: (signal: AbortSignal) => Promise<void>, log: Log): Promise<PartState> {
-  const limit = AbortSignal.timeout(limitMs)
-  const timeout = new Promise<'timeout'>((resolve) => limit.addEventListener('abort', () => resolve('timeout'), { once: true }))
-  const answer = probe(limit).then(
-    () => 'ok',
-    (error: unknown) => {
-      log.debug({ err: error }, 'a health probe failed')
-      return error instanceof UnavailableError ? error.code : 'error'
-    },
-  )
-  return Promise.race([answer, timeout])
+/** Asks a part, for `limitMs`. A question that it has not answered yet is not asked again: those that wait would take up its connections. */
+function asking(probe: (signal: AbortSignal) => Promise<void>, log: Log): () => Promise<PartState> {
+  let open: Promise<PartState> | null = null
+  return async () => {
+    const limit = AbortSignal.timeout(limitMs)
+    open ??= probe(limit)
+      .then(
+        () => 'ok',
+        (error: unknown) => {
+          log.debug({ err: error }, 'a health probe failed')
+          return error instanceof UnavailableError ? error.code : 'error'
+        },
+      )
+      .finally(() => {
+        open = null
+      })
+    const timeout = new Promise<'timeout'>((resolve) => limit.addEventListener('abort', () => resolve('timeout'), { once: true }))
+    return Promise.race([open, timeout])
+  }
 }

@@ -5,7 +5,8 @@ import { registerApi } from './api/index.ts'
 import { type Log, systemClock, systemRandomness, UnavailableError } from './base/index.ts'
 import { type BucketConfig as OpenBucketConfig, type Bucket, openBucket } from './bucket/index.ts'
 import type { Config } from './config.ts'
-import { Database, EmbeddedPostgres, ensureAdministrator, lockFolder, migrate } from './db/index.ts'
+import { Database, EmbeddedPostgres, ensureAdministrator, lockFolder, longestStopMs, migrate } from './db/index.ts'
+import { Endings } from './endings.ts'
 import { makeHealth } from './health.ts'
 import { type Listener, makeListener, plainForm } from './http/index.ts'
 import { JobRunner, orphanSweeper } from './jobs/index.ts'
@@ -18,7 +19,10 @@ export interface RunningServer {
   readonly url: string
   /** Process id of the embedded PostgreSQL; undefined without one. For tests. */
   readonly databasePid: number | undefined
-  /** Lets running requests end, then ends everything in the order opposite to the start's. May be called once. */
+  /**
+   * Lets running requests end, then ends everything in the order opposite to the start's. Ends in a bounded time: a part that hangs is
+   * logged and left. May be called once.
+   */
   close(): Promise<void>
 }
 
@@ -29,31 +33,10 @@ export interface StartOptions {
   readonly showToken: (secret: string) => void
 }
 
-/** What has to be ended, latest first, whatever of it was begun. */
-class Endings {
-  readonly #endings: { readonly name: string; readonly end: () => Promise<void> }[] = []
-  readonly #log: Log
-
-  constructor(log: Log) {
-    this.#log = log
-  }
-
-  add(name: string, end: () => Promise<void>): void {
-    this.#endings.push({ name, end })
-  }
-
-  /** One part that can't end in order doesn't keep the others from it. */
-  async run(): Promise<void> {
-    for (const { name, end } of this.#endings.toReversed()) {
-      try {
-        await end()
-      } catch (error) {
-        this.#log.error({ err: error, part: name }, 'a part did not end in order')
-      }
-    }
-    this.#endings.length = 0
-  }
-}
+/** What a part with a time limit of its own may take beyond it. */
+const slackMs = 5000
+/** For queries under way when the server ends; their requests are gone by then. */
+const databaseCloseMs = 5000
 
 /** Resolves when requests are taken. What was begun is ended again when a part can't start; that part's error is thrown. */
 export async function startServer(options: StartOptions): Promise<RunningServer> {
@@ -70,7 +53,7 @@ async function startParts({ config, log, showToken }: StartOptions, endings: End
   const folderLock = await lockFolder(config.data)
   endings.add('data folder', () => folderLock.release())
   const embedded = config.database.url === null ? await EmbeddedPostgres.start({ folder: join(config.data, 'postgres'), log }) : null
-  if (embedded !== null) endings.add('PostgreSQL', () => embedded.stop())
+  if (embedded !== null) endings.add('PostgreSQL', () => embedded.stop(), longestStopMs + slackMs)
   const url = config.database.url ?? embedded?.url ?? ''
   const [bucket] = await Promise.all([
     openBucket(bucketConfig(config), { clock: systemClock, randomness: systemRandomness }),
@@ -78,7 +61,7 @@ async function startParts({ config, log, showToken }: StartOptions, endings: End
   ])
   endings.add('bucket', () => bucket.close())
   const database = new Database({ url, poolSize: config.database.poolSize, log, isPreparing: config.database.prepare })
-  endings.add('database', () => database.close())
+  endings.add('database', () => database.close(databaseCloseMs), databaseCloseMs + slackMs)
   const secret = await ensureAdministrator(database, config.adminToken, systemRandomness)
   if (secret !== null) showToken(secret)
   const gate = makeGate({ db: database, clock: systemClock, log, isCreatingOnPush: config.git.createOnPush })
@@ -97,12 +80,12 @@ async function startParts({ config, log, showToken }: StartOptions, endings: End
   })
   mountHealth(listener, { database, bucket, log })
   const git = makeGit(config, { db: database, bucket, log })
-  endings.add('git', () => git.close())
+  endings.add('git', () => git.close(), 10_000)
   registerGit(listener, git)
   registerApi(listener, { db: database, publicUrl: config.publicUrl, version })
   const jobs = new JobRunner({ database, randomness: systemRandomness, log, jobs: [orphanSweeper(database, bucket, log)] })
-  endings.add('background work', () => jobs.stop())
-  endings.add('listener', () => listener.close())
+  endings.add('background work', () => jobs.stop(), 10_000)
+  endings.add('listener', () => listener.close(), config.drainTimeoutMs + slackMs)
   const listening = await listen(listener, config.listen)
   jobs.start()
   return {

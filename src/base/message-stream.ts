@@ -3,7 +3,7 @@
 import type { MessagePort, Transferable } from 'node:worker_threads'
 import { CorruptError, InputError, UnavailableError } from './errors.ts'
 
-const windowBytes = 4 << 20
+const windowBytes = 1 << 20
 
 type Frame =
   | { readonly type: 'bytes'; readonly bytes: Uint8Array }

@@ -1,6 +1,6 @@
 // Worker threads for work that would hold up the event loop. A job is a payload and a message port of its own; what passes over the
-// port is the job's business (message-stream.ts carries bytes with back-pressure). Several jobs may share a worker: they take turns
-// whenever one waits for its port.
+// port is the job's business (message-stream.ts carries bytes with back-pressure). Any number of jobs may share a worker: they take turns
+// whenever one waits. Who runs jobs bounds their number by what they cost (places.ts).
 import { availableParallelism } from 'node:os'
 import { MessageChannel, type MessagePort, parentPort, type Transferable, Worker } from 'node:worker_threads'
 import { UnavailableError } from './errors.ts'
@@ -12,8 +12,6 @@ export interface WorkerPoolOptions {
   readonly data: unknown
   /** Threads at most; they are started when needed and kept. Default: one for each core, 2 at least. */
   readonly threads?: number
-  /** Jobs at once in one worker; beyond that `run` waits. */
-  readonly jobsPerWorker?: number
   /** Told when a worker died of itself; its jobs have failed with UnavailableError('worker'). */
   readonly onCrash?: (error: unknown) => void
 }
@@ -31,25 +29,24 @@ interface JobMessage {
 }
 
 export class WorkerPool {
-  readonly #options: Required<Pick<WorkerPoolOptions, 'threads' | 'jobsPerWorker'>> & WorkerPoolOptions
+  readonly #options: Required<Pick<WorkerPoolOptions, 'threads'>> & WorkerPoolOptions
   #seats: Seat[] = []
-  readonly #waiting: (() => void)[] = []
   #closed = false
 
   constructor(options: WorkerPoolOptions) {
-    this.#options = { threads: Math.max(2, availableParallelism()), jobsPerWorker: 32, ...options }
+    this.#options = { threads: Math.max(2, availableParallelism()), ...options }
   }
 
   /**
-   * Starts a job in the least busy worker. `use` talks to it over the port; the job's place is free again when the worker is done, or `use`.
+   * Starts a job in the least busy worker. `use` talks to it over the port; the worker is rid of the job when either of them is done.
    * When the worker dies, the port closes: `use` sees that as the end of its messages, and `run` throws UnavailableError('worker').
    */
   async run<T>(kind: string, payload: unknown, transfer: readonly Transferable[], use: (port: MessagePort) => Promise<T>): Promise<T> {
-    const seat = await this.#seat()
+    const seat = this.#seat()
     const { port1, port2 } = new MessageChannel()
     seat.ports.add(port1)
     // the worker closes its end when it is done, which may be long before what it made has been used up
-    port1.once('close', () => this.#leave(seat, port1))
+    port1.once('close', () => seat.ports.delete(port1))
     try {
       seat.worker.postMessage({ kind, payload, port: port2 } satisfies JobMessage, [port2, ...transfer])
       return await use(port1)
@@ -58,12 +55,8 @@ export class WorkerPool {
       throw cause
     } finally {
       port1.close()
-      this.#leave(seat, port1)
+      seat.ports.delete(port1)
     }
-  }
-
-  #leave(seat: Seat, port: MessagePort): void {
-    if (seat.ports.delete(port)) this.#waiting.shift()?.()
   }
 
   /** Starts all threads now, so that no request waits for one to load its code. */
@@ -77,16 +70,12 @@ export class WorkerPool {
     await Promise.all(this.#seats.map((seat) => seat.worker.terminate()))
   }
 
-  async #seat(): Promise<Seat> {
-    for (;;) {
-      if (this.#closed) throw new UnavailableError('worker', 'the server is stopping')
-      const idle = this.#seats.find((seat) => seat.ports.size === 0)
-      if (idle) return idle
-      if (this.#seats.length < this.#options.threads) return this.#start()
-      const least = this.#seats.reduce((a, b) => (b.ports.size < a.ports.size ? b : a))
-      if (least.ports.size < this.#options.jobsPerWorker) return least
-      await new Promise<void>((resolve) => this.#waiting.push(resolve))
-    }
+  #seat(): Seat {
+    if (this.#closed) throw new UnavailableError('worker', 'the server is stopping')
+    const idle = this.#seats.find((seat) => seat.ports.size === 0)
+    if (idle) return idle
+    if (this.#seats.length < this.#options.threads) return this.#start()
+    return this.#seats.reduce((a, b) => (b.ports.size < a.ports.size ? b : a))
   }
 
   #start(): Seat {

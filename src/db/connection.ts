@@ -9,7 +9,10 @@ export interface PoolOptions {
   readonly url: string
   readonly poolSize: number
   readonly log: Log
-  /** Default 30 s. PostgreSQL ends a statement that takes longer; when it doesn't do that either, we give the connection up a sixth (at least 1 s) later. */
+  /**
+   * Default 30 s. PostgreSQL ends a statement that takes longer; when it doesn't do that either, the connection is given up a sixth
+   * (at least 1 s) later.
+   */
   readonly statementTimeoutMs?: number
   /** Longest wait for a connection: a new one, or one that somebody else has. Default 5 s. */
   readonly acquireTimeoutMs?: number
@@ -86,11 +89,13 @@ class StatementNames {
 /** What kysely's dialect asks of a pool: `connect`, `end`, and of its clients `query(text, values)` and `release`. */
 export class PreparingPool {
   readonly #pool: pg.Pool
+  readonly #log: Log
   readonly #names: StatementNames | null
   readonly #clients = new Map<pg.PoolClient, PreparingClient>()
 
   constructor(options: PoolOptions) {
     this.#pool = openPool(options)
+    this.#log = options.log
     this.#names = (options.isPreparing ?? true) ? new StatementNames() : null
     this.#pool.on('remove', (client) => this.#clients.delete(client))
   }
@@ -117,6 +122,7 @@ export class PreparingPool {
 
   /** Breaks all connections: queries under way fail. */
   cut(): void {
+    this.#log.warn({ connections: this.#clients.size }, 'database connections were cut off')
     for (const client of this.#clients.keys()) cut(client)
   }
 }

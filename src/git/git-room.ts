@@ -1,5 +1,5 @@
 // The Git room, put together: packs, refs, workers, and the two halves of the protocol over them.
-import { type Clock, type Log, type Randomness, WorkerPool } from '../base/index.ts'
+import { type Clock, type Log, Places, type Randomness, WorkerPool } from '../base/index.ts'
 import { type BlockReader, type Bucket, type BucketConfig, makeBlockReader } from '../bucket/index.ts'
 import type { Database } from '../db/index.ts'
 import type { IndexLimits } from './index-pack/index.ts'
@@ -20,6 +20,7 @@ export interface GitRoomOptions {
   readonly limits: IndexLimits & {
     readonly refsPerPush: number
     readonly concurrentPushes: number
+    readonly concurrentFetches: number
     readonly pktLines: number
     /** Of a request that is read whole: a fetch's wants and haves. */
     readonly requestBytes: number
@@ -32,6 +33,9 @@ export interface GitRoomOptions {
 
 /** An upload that takes longer than a request may is nobody's any more. */
 const intentSlackMs = 3600_000
+/** Requests larger than `smallRequestBytes` that are read and parsed at once: each may be `limits.requestBytes` large. */
+const largeRequests = 8
+export const smallRequestBytes = 64 << 10
 /** Indexes of packs kept in memory for networks that nobody uses right now. */
 const indexBytes = 96 << 20
 
@@ -42,6 +46,10 @@ export class GitRoom {
   readonly workers: WorkerPool
   readonly receive: ReceivePackParts
   readonly reader: BlockReader
+  /** Fetches under way. */
+  readonly fetches: Places
+  /** Requests of some size that are read whole. */
+  readonly requests: Places
 
   constructor(options: GitRoomOptions) {
     const { db, bucket, clock, randomness, log, limits } = options
@@ -49,6 +57,8 @@ export class GitRoom {
     const disk = { folder: options.cache.folder, bytes: options.cache.diskBytes }
     this.reader = makeBlockReader(bucket, { clock, randomness, memoryBytes: options.cache.memoryBytes, disk })
     this.refs = new RefStore(db)
+    this.fetches = new Places(limits.concurrentFetches)
+    this.requests = new Places(largeRequests)
     this.packs = new PackStore(db, this.reader, indexBytes)
     const data: GitWorkerData = { bucket: options.bucketConfig, cacheMemoryBytes: options.cache.memoryBytes, cacheDisk: disk }
     this.workers = new WorkerPool({
@@ -70,7 +80,7 @@ export class GitRoom {
       concurrentPushes: limits.concurrentPushes,
       intentLeaseMs: limits.requestTimeoutMs + intentSlackMs,
     })
-    this.receive = { db, packs: this.packs, intake, clock, log, limits }
+    this.receive = { db, packs: this.packs, refs: this.refs, intake, clock, log, limits }
   }
 
   async close(): Promise<void> {

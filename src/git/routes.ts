@@ -1,12 +1,12 @@
 // Git over Smart HTTP (gitprotocol-http(5)): which URL does what, who may, and in which form errors are told.
 import type { FastifyReply, FastifyRequest } from 'fastify'
-import { createRepository, onRepository, type Repository, repositoryOf } from '../access/index.ts'
+import { createRepository, findRepository, onRepository, type Repository, repositoryOf } from '../access/index.ts'
 import { concatBytes, CorruptError, InputError, UnavailableError } from '../base/index.ts'
 import { type Listener, Refusal, requestBody, textForm } from '../http/index.ts'
 import { Answer } from './answer.ts'
 import { runFetch } from './fetch-job.ts'
 import type { ObjectFormat } from './format/index.ts'
-import type { GitRoom } from './git-room.ts'
+import { type GitRoom, smallRequestBytes } from './git-room.ts'
 import type { StoredPack } from './odb/index.ts'
 import { receivePack } from './receive-pack/index.ts'
 import type { RefSnapshot } from './refs/index.ts'
@@ -27,6 +27,10 @@ import {
 
 const services = ['git-upload-pack', 'git-receive-pack'] as const
 type Service = (typeof services)[number]
+
+/** Room for the commands before the pack. */
+const commandBytes = 64 << 20
+const pushPace = { bodyWindowMs: 30_000, bodyFloorBytes: 64 << 10 }
 
 const access = {
   advertise: onRepository({
@@ -84,18 +88,32 @@ function assertType(request: FastifyRequest, service: Service): void {
 async function fetch(room: GitRoom, request: FastifyRequest, reply: FastifyReply): Promise<void> {
   const repository = repositoryOf(request)
   const { limits } = room.options
-  const parts: Uint8Array[] = []
-  for await (const part of requestBody(request, { limitBytes: limits.requestBytes })) parts.push(part)
-  const asked = parseFetch(concatBytes(parts), protocolVersion(request), repository.objectFormat, {
-    bytes: limits.requestBytes,
-    lines: limits.pktLines,
-  })
+  const asked = await readWhole(room, request, (body) =>
+    parseFetch(body, protocolVersion(request), repository.objectFormat, { bytes: limits.requestBytes, lines: limits.pktLines }),
+  )
   const refs = await room.refs.read(repository.id)
   const answer = new Answer(reply, 'application/x-git-upload-pack-result')
   if (asked instanceof InputError) return answer.end(errorPacket(asked.message))
   if (asked === null) return answer.end()
   if (asked.command === 'ls-refs') return answer.end(formatLsRefs(refs, asked.request))
   await answerPack(room, repository, asked.request, refs, answer)
+}
+
+/** Reads a body and parses it. A large one takes a place: what is inflated from little, and held back, must not add up. */
+async function readWhole<T>(room: GitRoom, request: FastifyRequest, parse: (body: Uint8Array) => T): Promise<T> {
+  const parts: Uint8Array[] = []
+  let sizeBytes = 0
+  let free: (() => void) | undefined
+  try {
+    for await (const part of requestBody(request, { limitBytes: room.options.limits.requestBytes })) {
+      sizeBytes += part.length
+      if (sizeBytes > smallRequestBytes) free ??= await room.requests.take()
+      parts.push(part)
+    }
+    return parse(concatBytes(parts))
+  } finally {
+    free?.()
+  }
 }
 
 /** Malformed requests are answered in the protocol's own form: status 200 and an ERR line, which git shows as `remote error: …`. */
@@ -111,8 +129,10 @@ function parseFetch(body: Uint8Array, version: 0 | 1 | 2, format: ObjectFormat, 
 }
 
 async function answerPack(room: GitRoom, repository: Repository, request: FetchRequest, refs: RefSnapshot, answer: Answer): Promise<void> {
+  let free: (() => void) | undefined
   try {
     const task = fetchTask(request, refs)
+    free = await room.fetches.take()
     const packs = await room.packs.open(repository.networkId) // after the refs: they may rest on no newer pack
     const region = ({ pack, offset, sizeBytes }: PackRegion) => (packs.set.packs[pack] as StoredPack).stream(offset, sizeBytes)
     await runFetch(room.workers, { packs: packs.handle, task }, async (events) => {
@@ -122,8 +142,13 @@ async function answerPack(room: GitRoom, repository: Repository, request: FetchR
   } catch (error) {
     if (answer.gone.aborted) return
     if (error instanceof InputError) return answer.end(errorPacket(error.message))
-    room.options.log.error({ err: error, alarm: error instanceof CorruptError, repository: repository.id }, 'a fetch broke off')
-    answer.break()
+    const alarm = error instanceof CorruptError
+    room.options.log.error({ err: error, alarm, repository: repository.id }, alarm ? 'ALARM: stored data is wrong' : 'a fetch broke off')
+    // with frames the client has been told; without, a broken connection is all that tells it
+    if (request.sideband === 0) answer.break()
+    else answer.end()
+  } finally {
+    free?.()
   }
 }
 
@@ -147,22 +172,38 @@ async function push(room: GitRoom, request: FastifyRequest, reply: FastifyReply)
     target: repository ? targetOf(repository) : null,
     create,
     accountId: identity.accountId,
-    body: requestBody(request, { limitBytes: room.options.limits.packBytes + (64 << 20) }),
+    body: pushedBody(room, request),
     open: () => new Answer(reply, 'application/x-git-receive-pack-result'),
   })
+}
+
+/** A pack may be large, but it must come along: a push that holds a place may neither trickle nor go on for ever. */
+async function* pushedBody(room: GitRoom, request: FastifyRequest): AsyncGenerator<Uint8Array, void, undefined> {
+  const { clock, limits } = room.options
+  const endMs = clock.monotonic() + limits.requestTimeoutMs
+  for await (const bytes of requestBody(request, { limitBytes: limits.packBytes + commandBytes, limits: pushPace })) {
+    if (clock.monotonic() > endMs) throw new InputError('slow-body', 'the push took longer than this server allows')
+    yield bytes
+  }
 }
 
 function targetOf(repository: Repository) {
   return { repositoryId: repository.id, networkId: repository.networkId }
 }
 
-/** Two first pushes at once: one creates the repository, the other finds it. */
+/** Two first pushes at once: one creates the repository, the other finds it. It is private: nobody said that it may be seen. */
 async function createOrFind(room: GitRoom, wanted: NonNullable<FastifyRequest['repositoryToCreate']>): Promise<Repository> {
   try {
     return await createRepository(room.options.db, { ...wanted, visibility: 'private' })
   } catch (error) {
-    throw error instanceof InputError && error.code === 'repository-exists'
-      ? new InputError('repository-exists', 'the repository was created by another push at this moment; push again')
-      : error
+    const found = error instanceof InputError && error.code === 'repository-exists' ? await findOwned(room, wanted) : null
+    if (!found) throw error
+    return found
   }
+}
+
+async function findOwned(room: GitRoom, { ownerId, name }: NonNullable<FastifyRequest['repositoryToCreate']>): Promise<Repository | null> {
+  const { queries } = room.options.db
+  const owner = await queries.selectFrom('account').select('login').where('id', '=', ownerId).executeTakeFirst()
+  return owner ? findRepository(queries, owner.login, name) : null
 }

@@ -58,7 +58,9 @@ export async function makeCluster(place: ClusterPlace, binaries: Binaries, ident
 
 /** Makes our role and database where they are missing. The role is no superuser: a flaw in our SQL stays in our database. */
 export async function makeDatabase(superuserUrl: string, password: string): Promise<void> {
-  const client = new pg.Client({ connectionString: superuserUrl })
+  const client = new pg.Client({ connectionString: superuserUrl, connectionTimeoutMillis: 5000, query_timeout: 60_000 })
+  // What breaks is told to who waits; without a listener it would end the process too.
+  client.on('error', () => {})
   await client.connect()
   try {
     const role = await client.query(`select 1 from pg_roles where rolname = 'stemma'`)

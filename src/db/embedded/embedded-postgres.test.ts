@@ -8,7 +8,7 @@ import { join } from 'node:path'
 import { after, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import pg from 'pg'
-import { makeLog } from '../../base/index.ts'
+import { type Log, makeLog } from '../../base/index.ts'
 import { Database } from '../database.ts'
 import { lockFolder } from '../folder-lock.ts'
 import { findBinaries } from './binaries.ts'
@@ -173,6 +173,51 @@ test('killed while it serves: it comes back, the pool goes on, nothing acknowled
   }
   assert.ok(acknowledged > rounds)
   await database.close()
+  await embedded.stop()
+})
+
+async function assertStops(embedded: EmbeddedPostgres, when: string): Promise<void> {
+  const limit = new AbortController()
+  const late = sleep(10_000, 'late', { signal: limit.signal }).catch(() => '')
+  assert.equal(await Promise.race([embedded.stop().then(() => 'stopped'), late]), 'stopped', when)
+  limit.abort()
+  assert.equal(isRunning(embedded.pid ?? 0), false, when)
+}
+
+test('stop while it is being started again: it ends, and no PostgreSQL is left', async () => {
+  const folder = join(root, 'twice', 'postgres')
+  const noticed = Promise.withResolvers<void>()
+  const telling = { ...log, error: () => noticed.resolve() } as unknown as Log
+  const embedded = await EmbeddedPostgres.start({ folder, log: telling })
+  process.kill(embedded.pid ?? 0, 'SIGKILL')
+  await noticed.promise
+  await assertStops(embedded, 'when its death was noticed and the next one is not there yet')
+  for (let waitMs = 0; waitMs <= 160; waitMs += 20) {
+    const again = await EmbeddedPostgres.start({ folder, log })
+    process.kill(again.pid ?? 0, 'SIGKILL')
+    await sleep(waitMs)
+    await assertStops(again, `${waitMs} ms after it was killed`)
+  }
+})
+
+test('a backend that does not notice the death of its postmaster does not bar the next one', async () => {
+  const embedded = await EmbeddedPostgres.start({ folder: join(root, 'stuck', 'postgres'), log })
+  const client = new pg.Client({ connectionString: embedded.url })
+  client.on('error', () => {})
+  await client.connect()
+  const { rows } = await client.query<{ pid: number }>('select pg_backend_pid() as pid')
+  const backend = rows[0]?.pid ?? 0
+  process.kill(backend, 'SIGSTOP')
+  const unanswered = assert.rejects(client.query('select 1'))
+  process.kill(embedded.pid ?? 0, 'SIGKILL')
+  const answers = (): Promise<boolean> =>
+    ask(embedded.url, 'select 1').then(
+      () => true,
+      () => false,
+    )
+  await until('the next one answers', answers)
+  await unanswered
+  assert.equal(isRunning(backend), false)
   await embedded.stop()
 })
 

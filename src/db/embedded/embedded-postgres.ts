@@ -8,7 +8,7 @@ import { type Log, type Randomness, UnavailableError, systemRandomness } from '.
 import { type Binaries, findBinaries } from './binaries.ts'
 import { type ClusterPlace, makeCluster, makeDatabase, makePlace } from './cluster.ts'
 import { type Identity, chooseIdentity } from './identity.ts'
-import { clearOrphan } from './postmaster-pid.ts'
+import { clearOrphan, killBackends } from './postmaster-pid.ts'
 import { Postmaster } from './postmaster.ts'
 import { type SocketFolder, makeSocketFolder } from './socket-folder.ts'
 
@@ -25,6 +25,8 @@ export interface EmbeddedOptions {
 const unmade = new Set(['28000', '28P01', '3D000'])
 /** Longest wait for a recovery after a crash. */
 const startTimeoutMs = 10 * 60_000
+/** How long the backends of a dead postmaster have to notice its death by themselves. */
+const backendGraceMs = 2000
 
 export class EmbeddedPostgres {
   readonly #options: EmbeddedOptions
@@ -33,7 +35,7 @@ export class EmbeddedPostgres {
   readonly #identity: Identity
   readonly #socket: SocketFolder
   #postmaster: Postmaster | null = null
-  #stopping = false
+  readonly #stopping = new AbortController()
   #watch: Promise<void> = Promise.resolve()
 
   private constructor(
@@ -82,9 +84,10 @@ export class EmbeddedPostgres {
     return this.#postmaster?.pid
   }
 
-  /** Ends it in order (SIGINT: fast shutdown). */
+  /** Ends it in order (SIGINT: fast shutdown), also while it is being started again. */
   async stop(): Promise<void> {
-    this.#stopping = true
+    // First: from here on nobody starts another one.
+    this.#stopping.abort()
     await this.#postmaster?.stop()
     await this.#watch
     await this.#socket.remove()
@@ -94,30 +97,39 @@ export class EmbeddedPostgres {
     return databaseUrl(role, database, this.#place.password, this.#socket.path)
   }
 
-  /** Starts it and waits until it answers. */
+  /** Starts it and waits until it answers. Once `stop` was called it starts none, and fails when the one that it started was stopped. */
   async #launch(): Promise<void> {
-    const deadline = performance.now() + startTimeoutMs
+    const begun = performance.now()
     for (;;) {
-      const postmaster = new Postmaster({
-        place: this.#place,
-        binaries: this.#binaries,
-        identity: this.#identity,
-        socketFolder: this.#socket.path,
-        log: this.#options.log,
-        ...(this.#options.settings === undefined ? {} : { settings: this.#options.settings }),
-      })
+      if (this.#stopping.signal.aborted) throw new UnavailableError('embedded-postgresql', 'the server is stopping')
+      // No `await` between the question and this: `stop` stops the one that stands here.
+      const postmaster = this.#start()
       this.#postmaster = postmaster
-      if (await this.#answers(postmaster, deadline)) return
+      if (await this.#answers(postmaster, begun + startTimeoutMs)) return
       // The backends of a killed postmaster need a moment to notice; until then their shared memory blocks a new one.
-      const mayRetry = /shared memory block|lock file .* already exists/.test(postmaster.lastWords) && performance.now() < deadline
-      if (!mayRetry || this.#stopping) {
+      const isBlocked = /shared memory block|lock file .* already exists/.test(postmaster.lastWords)
+      const waitedMs = performance.now() - begun
+      if (!isBlocked || waitedMs > startTimeoutMs || this.#stopping.signal.aborted) {
+        await postmaster.stop()
         throw new UnavailableError(
           'embedded-postgresql',
           `the embedded PostgreSQL in ${this.#place.folder} did not start (${postmaster.ended ?? 'no answer'}): ${postmaster.lastWords}`,
         )
       }
-      await sleep(100)
+      if (waitedMs > backendGraceMs) await killBackends(this.#place.cluster, this.#options.log)
+      await this.#pause(100)
     }
+  }
+
+  #start(): Postmaster {
+    return new Postmaster({
+      place: this.#place,
+      binaries: this.#binaries,
+      identity: this.#identity,
+      socketFolder: this.#socket.path,
+      log: this.#options.log,
+      ...(this.#options.settings === undefined ? {} : { settings: this.#options.settings }),
+    })
   }
 
   /** True when it answers as our role; false when it ended first. */
@@ -125,10 +137,20 @@ export class EmbeddedPostgres {
     while (postmaster.ended === null && performance.now() < deadline) {
       const code = await tryConnection(this.url)
       if (code === null) return true
-      if (unmade.has(code)) await makeDatabase(this.superuserUrl, this.#place.password)
+      if (unmade.has(code)) await this.#makeDatabase(postmaster)
       else await Promise.race([sleep(10), postmaster.exit()])
     }
     return false
+  }
+
+  async #makeDatabase(postmaster: Postmaster): Promise<void> {
+    try {
+      await makeDatabase(this.superuserUrl, this.#place.password)
+    } catch (error) {
+      if (postmaster.ended !== null) return
+      await postmaster.stop()
+      throw error
+    }
   }
 
   /** Starts it again whenever it ends unasked, with growing pauses; the pool's next connections find it at the same socket. */
@@ -136,7 +158,7 @@ export class EmbeddedPostgres {
     let pauseMs = 100
     for (;;) {
       const how = await this.#postmaster?.exit()
-      if (this.#stopping) return
+      if (this.#stopping.signal.aborted) return
       this.#options.log.error({ how }, 'the embedded PostgreSQL ended; starting it again')
       try {
         await clearOrphan(this.#place.cluster, this.#options.log)
@@ -144,12 +166,17 @@ export class EmbeddedPostgres {
         this.#options.log.info('the embedded PostgreSQL runs again')
         pauseMs = 100
       } catch (error) {
-        if (this.#stopping) return
+        if (this.#stopping.signal.aborted) return
         this.#options.log.error({ err: error, pauseMs }, 'the embedded PostgreSQL could not be started again')
-        await sleep(pauseMs)
+        await this.#pause(pauseMs)
         pauseMs = Math.min(pauseMs * 2, 5000)
       }
     }
+  }
+
+  /** Sleeps, but not longer than until `stop`. */
+  async #pause(ms: number): Promise<void> {
+    await sleep(ms, undefined, { signal: this.#stopping.signal }).catch(() => {})
   }
 }
 
@@ -174,7 +201,7 @@ function databaseUrl(role: string, database: string, password: string, socketFol
 
 /** null when a query was answered, else the error's code. */
 async function tryConnection(url: string): Promise<string | null> {
-  const client = new pg.Client({ connectionString: url, connectionTimeoutMillis: 5000 })
+  const client = new pg.Client({ connectionString: url, connectionTimeoutMillis: 5000, query_timeout: 5000 })
   client.on('error', () => {})
   try {
     await client.connect()

@@ -1,5 +1,5 @@
 // The postmaster.pid file, and what it says about a PostgreSQL that may still run on a cluster although its server is gone.
-import { readFile, readlink, realpath, rm } from 'node:fs/promises'
+import { readFile, readdir, readlink, realpath, rm } from 'node:fs/promises'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { join } from 'node:path'
 import { type Log, UnavailableError, isSystemError } from '../../base/index.ts'
@@ -26,6 +26,19 @@ export async function clearOrphan(cluster: string, log: Log): Promise<void> {
   throw new UnavailableError('orphan-postgresql', `PostgreSQL (process ${pid}) still runs on ${cluster} and could not be stopped`)
 }
 
+/**
+ * Kills what still works on a cluster whose postmaster is dead: backends that wait for a lock of one that died, or were stopped, would never
+ * notice its death, and block the next one. Nothing is lost: the log is replayed, as after any crash.
+ */
+export async function killBackends(cluster: string, log: Log): Promise<void> {
+  for (const name of await readdir('/proc')) {
+    const pid = Number(name)
+    if (!Number.isSafeInteger(pid) || !(await runsOn(pid, cluster))) continue
+    log.warn({ pid }, 'killing a PostgreSQL process that outlived its postmaster')
+    send(pid, 'SIGKILL')
+  }
+}
+
 async function readPid(file: string): Promise<number | null> {
   try {
     const pid = Number((await readFile(file, 'latin1')).split('\n')[0])
@@ -36,12 +49,13 @@ async function readPid(file: string): Promise<number | null> {
   }
 }
 
-/** True when that process is a postmaster whose working folder is the cluster. A zombie isn't. */
+/** True when that process is a PostgreSQL whose working folder is the cluster. A zombie isn't. */
 async function runsOn(pid: number, cluster: string): Promise<boolean> {
   try {
     const stat = await readFile(`/proc/${pid}/stat`, 'latin1')
+    const name = stat.slice(stat.indexOf('(') + 1, stat.lastIndexOf(')'))
     const state = stat.slice(stat.lastIndexOf(')') + 2, stat.lastIndexOf(')') + 3)
-    return state !== 'Z' && (await readlink(`/proc/${pid}/cwd`)) === (await realpath(cluster))
+    return name === 'postgres' && state !== 'Z' && (await readlink(`/proc/${pid}/cwd`)) === (await realpath(cluster))
   } catch {
     return false
   }

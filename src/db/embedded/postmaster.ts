@@ -46,6 +46,13 @@ const settings: Readonly<Record<string, string>> = {
   timezone: 'UTC',
 }
 
+const stopSignals = [
+  ['SIGINT', 30_000],
+  ['SIGQUIT', 5_000],
+  ['SIGKILL', 5_000],
+] as const
+export const longestStopMs = stopSignals.reduce((sum, [, waitMs]) => sum + waitMs, 0)
+
 export class Postmaster {
   readonly #process: ChildProcess
   readonly #exit: Promise<string>
@@ -91,13 +98,12 @@ export class Postmaster {
     return this.#exit
   }
 
-  /** Fast shutdown: ends sessions, writes a checkpoint. Harsher signals when that takes too long; the log then is replayed at next start. */
+  /**
+   * Fast shutdown: ends sessions, writes a checkpoint. Harsher signals when that takes too long; the log then is replayed at next start.
+   * Resolves after `longestStopMs` at the latest.
+   */
   async stop(): Promise<void> {
-    for (const [signal, waitMs] of [
-      ['SIGINT', 60_000],
-      ['SIGQUIT', 10_000],
-      ['SIGKILL', 10_000],
-    ] as const) {
+    for (const [signal, waitMs] of stopSignals) {
       if (this.#ended !== null) return
       this.#process.kill(signal)
       const timer = new AbortController()

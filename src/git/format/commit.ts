@@ -42,20 +42,21 @@ function begins(bytes: Uint8Array, at: number, word: Uint8Array): boolean {
 
 function isHexLine(bytes: Uint8Array, at: number, hexSize: number): boolean {
   if (bytes[at + hexSize] !== NEWLINE) return false
-  for (let i = at; i < at + hexSize; i++) if (nibble(bytes[i] as number) < 0) return false
+  for (let i = at; i < at + hexSize; i++) if ((nibbles[bytes[i] as number] as number) < 0) return false
   return true
 }
 
-/** The value of a hex digit in lowercase, or −1. */
-function nibble(byte: number): number {
-  if (byte >= 0x30 && byte <= 0x39) return byte - 0x30
-  return byte >= 0x61 && byte <= 0x66 ? byte - 0x57 : -1
-}
+/** The value of a hex digit in lowercase, or −1, by its byte. */
+const nibbles = Int8Array.from({ length: 256 }, (_, byte) => '0123456789abcdef'.indexOf(String.fromCharCode(byte)))
 
 /** Writes the id that stands in hex at `at` (as `parseCommitLinks` found it) to `out` as packed bytes. */
 export function readHexId(bytes: Uint8Array, at: number, format: ObjectFormat, out: Uint8Array, outAt = 0): void {
   const size = hashBytes(format)
-  for (let i = 0; i < size; i++) out[outAt + i] = (nibble(bytes[at + 2 * i] as number) << 4) | nibble(bytes[at + 2 * i + 1] as number)
+  for (let i = 0; i < size; i++) {
+    const high = nibbles[bytes[at + 2 * i] as number] as number
+    const low = nibbles[bytes[at + 2 * i + 1] as number] as number
+    out[outAt + i] = (high << 4) | low
+  }
 }
 
 /** git's rule: digits behind the last `>` of the `committer` line, the second line after the parents. */

@@ -20,25 +20,27 @@ export type Band = (typeof Band)[keyof typeof Band]
 /** Longest line with side-band-64k and with side-band, length and band included. */
 export const sidebandLimits = { 'side-band-64k': MAX_PKT_BYTES, 'side-band': 1000 } as const
 
-/** The length that begins a line of that much data, as text. RangeError when it doesn't fit: a fault of ours, not of a client. */
-function lengthDigits(dataBytes: number): string {
-  if (dataBytes > MAX_PKT_DATA_BYTES) throw tooLong(dataBytes)
-  return (dataBytes + 4).toString(16).padStart(4, '0')
-}
-
-function tooLong(dataBytes: number): RangeError {
-  return new RangeError(`a pkt-line can't hold ${dataBytes} bytes`)
+/** Writes the length that begins a line of that much data. RangeError when it doesn't fit: a fault of ours, not of a client. */
+function writeLength(out: Uint8Array, at: number, dataBytes: number): void {
+  if (dataBytes > MAX_PKT_DATA_BYTES) throw new RangeError(`a pkt-line can't hold ${dataBytes} bytes`)
+  for (let i = 0; i < 4; i++) out[at + i] = hexDigits[((dataBytes + 4) >> (12 - 4 * i)) & 15] as number
 }
 
 /** One line. Text is written as UTF-8, with no newline added. */
 export function encodePkt(data: Uint8Array | string): Uint8Array {
   const bytes = typeof data === 'string' ? Buffer.from(data) : data
-  return concatBytes([ascii(lengthDigits(bytes.length)), bytes])
+  const out = new Uint8Array(4 + bytes.length)
+  writeLength(out, 0, bytes.length)
+  out.set(bytes, 4)
+  return out
 }
 
 /** The five bytes that go before that much data of a band: for sending the data itself uncopied. */
 export function encodeBandHeader(band: Band, dataBytes: number): Uint8Array {
-  return ascii(lengthDigits(dataBytes + 1) + String.fromCharCode(band))
+  const out = new Uint8Array(5)
+  writeLength(out, 0, dataBytes + 1)
+  out[4] = band
+  return out
 }
 
 /** Data as lines of one band, each no longer than the limit; all in one array. Empty data makes no line. */
@@ -77,31 +79,15 @@ export class PktLineWriter {
   /** A line of text, as UTF-8; no newline is added. */
   text(text: string): this {
     this.#reserve(4 + text.length * 3)
-    const bytes = this.#bytes
-    const start = this.#size
-    let end = start + 4
-    // A loop over ASCII, which almost all lines are, costs a fraction of a call to Buffer.write.
-    for (let i = 0; i < text.length; i++) {
-      const code = text.charCodeAt(i)
-      if (code >= 0x80) {
-        end = start + 4 + bytes.write(text, start + 4, 'utf8')
-        break
-      }
-      bytes[end++] = code
-    }
-    this.#length(start, end - start - 4)
-    this.#size = end
+    const writtenBytes = this.#bytes.write(text, this.#size + 4)
+    writeLength(this.#bytes, this.#size, writtenBytes)
+    this.#size += 4 + writtenBytes
     return this
-  }
-
-  #length(at: number, dataBytes: number): void {
-    if (dataBytes > MAX_PKT_DATA_BYTES) throw tooLong(dataBytes)
-    for (let i = 0; i < 4; i++) this.#bytes[at + i] = hexDigits[((dataBytes + 4) >> (12 - 4 * i)) & 15] as number
   }
 
   data(bytes: Uint8Array): this {
     this.#reserve(4 + bytes.length)
-    this.#length(this.#size, bytes.length)
+    writeLength(this.#bytes, this.#size, bytes.length)
     this.#bytes.set(bytes, this.#size + 4)
     this.#size += 4 + bytes.length
     return this

@@ -1,7 +1,7 @@
 // Where a network's packs are found: rows in PostgreSQL, indexes read once and kept within a number of bytes, newest state on each call.
 import { CorruptError } from '../../base/index.ts'
 import { type BlockReader, parseKey } from '../../bucket/index.ts'
-import type { Database } from '../../db/index.ts'
+import { type Database, sql } from '../../db/index.ts'
 import type { ObjectFormat } from '../format/object-id.ts'
 import { assertIndexHash, indexStart } from '../format/stored-pack.ts'
 import { openPackSet, type PackHandle, type PackSetHandle, toShared } from './pack-handle.ts'
@@ -60,11 +60,6 @@ export class PackStore {
     return load
   }
 
-  /** Forgets a network that was deleted. */
-  forget(networkId: string): void {
-    this.#networks.delete(networkId)
-  }
-
   async #load(networkId: string, format: ObjectFormat, version: number, previous: Cached | undefined): Promise<Cached> {
     const rows = await this.#db.queries
       .selectFrom('pack')
@@ -98,7 +93,11 @@ export class PackStore {
 
   async #tails(ids: readonly number[]): Promise<Map<number, Uint8Array>> {
     if (ids.length === 0) return new Map()
-    const rows = await this.#db.queries.selectFrom('pack').select(['id', 'tail']).where('id', 'in', ids).execute()
+    const rows = await this.#db.queries
+      .selectFrom('pack')
+      .select(['id', 'tail'])
+      .where(sql<boolean>`id = any(${[...ids]}::bigint[])`)
+      .execute()
     return new Map(rows.map((row) => [row.id, row.tail as Uint8Array]))
   }
 

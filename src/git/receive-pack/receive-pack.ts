@@ -14,7 +14,7 @@ import {
   readPushRequest,
 } from '../format/index.ts'
 import type { PackSetHandle, PackStore } from '../odb/index.ts'
-import { moveRefs, type RefChange, type RefOutcomes } from '../refs/index.ts'
+import { moveRefs, type RefChange, type RefOutcomes, type RefStore } from '../refs/index.ts'
 import type { PackIntake, StagedPack } from './pack-intake.ts'
 import type { Tip } from './receive-job.ts'
 import { Reporter, type ReportSink } from './report.ts'
@@ -22,6 +22,7 @@ import { Reporter, type ReportSink } from './report.ts'
 export interface ReceivePackParts {
   readonly db: Database
   readonly packs: PackStore
+  readonly refs: RefStore
   readonly intake: PackIntake
   readonly clock: Clock
   readonly log: Log
@@ -140,7 +141,7 @@ class Reception {
       return new Map(commands.map((command) => [command.ref, refusals.get(command.ref) ?? 'atomic push failure']))
     }
     const target = this.#push.target ?? (await this.#push.create())
-    const outcomes = await moveRefs(this.#parts.db, {
+    const outcomes = await moveRefs(this.#parts.db, this.#parts.refs, {
       ...target,
       accountId: this.#push.accountId,
       changes: sound.map((command) => changeOf(command, tipOf.get(command.newId))),

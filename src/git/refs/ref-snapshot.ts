@@ -48,6 +48,12 @@ export class RefStore {
     return this.#load(this.#db.queries, repositoryId)
   }
 
+  /** The refs at that version, for a transaction that holds the repository's lock, so that there is no other. */
+  async at(tx: Queries, repositoryId: number, version: number): Promise<RefSnapshot> {
+    const known = this.#snapshots.get(repositoryId)
+    return known && known.version === version ? known : this.#load(tx, repositoryId)
+  }
+
   /** Reads version and refs in one statement, so that they belong together. */
   async #load(queries: Queries, repositoryId: number): Promise<RefSnapshot> {
     const rows = await queries

@@ -36,7 +36,7 @@ async function repository() {
     networkId: network.id,
     store,
     push: async (changes: readonly RefChange[], more: { atomic?: boolean; pack?: NewPack } = {}) =>
-      moveRefs(test_.database, {
+      moveRefs(test_.database, store, {
         repositoryId: row.id,
         networkId: network.id,
         accountId: ownerId,
@@ -98,6 +98,8 @@ test('a name and a folder of that name do not both become refs', async () => {
   assert.deepEqual(await refused(create('refs/heads/z/y/x', 1)), ['refs/heads/z/y/x'])
   assert.deepEqual(await refused(create('refs/heads/a/c', 1)), [])
   assert.deepEqual(await refused(create('refs/heads/n', 1), create('refs/heads/n/m', 1)), ['refs/heads/n/m'])
+  const [p, pq, pqr] = ['refs/heads/p', 'refs/heads/p/q', 'refs/heads/p/q/r'] as const
+  assert.deepEqual(await refused(create(pqr, 1), create(p, 1), create(pq, 1)), [pqr, pq])
   assert.deepEqual(await refused(remove('refs/heads/z', 1), create('refs/heads/z/y', 1)), [])
 })
 
@@ -162,6 +164,17 @@ test('a pack whose intent the sweeper took is not made visible', async () => {
   await r.push([create('refs/heads/main', 1)], { pack: { ...pack, key: 'pack/00/kept' } })
   const left = await sql`select 1 from upload_intent where key = 'pack/00/kept'`.execute(test_.database.queries)
   assert.equal(left.rows.length, 0)
+})
+
+test('names of very many folders cost no more than their length', async () => {
+  const r = await repository()
+  const deep = Array.from({ length: 2000 }, (_, i) => `refs/heads/${'a/'.repeat(480)}${i}`)
+  const outcomes = await r.push(deep.map((name) => create(name, 1)))
+  assert.ok([...outcomes.values()].every((outcome) => outcome === null))
+  assert.equal(
+    (await r.push([create(`refs/heads/${'a/'.repeat(200)}a`, 1)])).get(`refs/heads/${'a/'.repeat(200)}a`)?.includes('exists'),
+    true,
+  )
 })
 
 test('10,000 refs in one push', async () => {

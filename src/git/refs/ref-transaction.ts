@@ -3,6 +3,8 @@
 import { fromHex, hex, UnavailableError } from '../../base/index.ts'
 import { type Database, sql, type Tx } from '../../db/index.ts'
 import type { ObjectId } from '../format/object-id.ts'
+import { compareRefnames, conflictingRefname } from '../format/refname.ts'
+import type { RefStore } from './ref-snapshot.ts'
 
 /** One wanted change; null stands for "there is no such ref". */
 export interface RefChange {
@@ -47,7 +49,7 @@ const words = {
  * Applies the changes. The repository's row is locked meanwhile, so transactions of one repository come one after the other.
  * May be retried after an UnavailableError only by a caller that first reads what the refs are now.
  */
-export async function moveRefs(db: Database, input: RefTransactionInput): Promise<RefOutcomes> {
+export async function moveRefs(db: Database, refs: RefStore, input: RefTransactionInput): Promise<RefOutcomes> {
   return db.transaction(async (tx) => {
     const repository = await tx
       .selectFrom('repository')
@@ -57,6 +59,7 @@ export async function moveRefs(db: Database, input: RefTransactionInput): Promis
       .executeTakeFirst()
     if (!repository) return new Map(input.changes.map((change) => [change.name, 'the repository was deleted']))
     const outcomes = await judge(tx, input, repository.head)
+    await judgeFolders(refs, tx, input, repository.refs_version, outcomes)
     const refused = input.changes.some((change) => outcomes.get(change.name) !== null)
     if (refused && input.atomic) {
       for (const [name, outcome] of outcomes) if (outcome === null) outcomes.set(name, words.atomic)
@@ -81,50 +84,32 @@ async function judge(tx: Tx, input: RefTransactionInput, head: string): Promise<
     else if (oldOid === null) outcomes.set(name, words.exists)
     else outcomes.set(name, now === null ? words.missing : words.stale)
   }
-  await judgeFolders(tx, input, outcomes)
   return outcomes
 }
 
 /** `a` and `a/b` can't both be refs. Deletions of the same push make room; new names are also held against each other. */
-async function judgeFolders(tx: Tx, input: RefTransactionInput, outcomes: RefOutcomes): Promise<void> {
-  const created = input.changes.filter((change) => change.oldOid === null && change.newOid !== null && outcomes.get(change.name) === null)
+async function judgeFolders(refs: RefStore, tx: Tx, input: RefTransactionInput, version: number, outcomes: RefOutcomes): Promise<void> {
+  const isDone = (change: RefChange) => outcomes.get(change.name) === null
+  const created = input.changes.filter((change) => change.oldOid === null && change.newOid !== null && isDone(change))
   if (created.length === 0) return
-  const deleted = input.changes
-    .filter((change) => change.newOid === null && outcomes.get(change.name) === null)
-    .map((change) => change.name)
-  const names = created.map((change) => change.name)
-  const folders = [...new Set(names.flatMap(parentFolders))]
-  // Two index look-ups for each name: refs that are one of its folders, and refs inside it ('0' is the byte after '/').
-  const conflicts = await sql<{ name: string; other: string }>`
-    select created.name, ref.name as other from unnest(${names}::text[]) as created (name)
-      cross join lateral (select ref.name from ref where ref.repository_id = ${input.repositoryId}
-        and ref.name > created.name || '/' and ref.name < created.name || '0'
-        and ref.name <> all(${deleted}::text[]) limit 1) ref
-    union all
-    select ref.name, ref.name from ref where ref.repository_id = ${input.repositoryId}
-      and ref.name = any(${folders}::text[]) and ref.name <> all(${deleted}::text[])`.execute(tx)
-  const inside = new Map(conflicts.rows.filter((row) => row.name !== row.other).map((row) => [row.name, row.other]))
-  const taken = new Set(conflicts.rows.filter((row) => row.name === row.other).map((row) => row.name))
-  for (const name of names) {
-    const other = inside.get(name) ?? parentFolders(name).find((folder) => taken.has(folder))
-    if (other !== undefined) outcomes.set(name, `cannot lock ref '${name}': '${other}' exists; cannot create '${name}'`)
+  const deleted = new Set(input.changes.filter((change) => change.newOid === null && isDone(change)).map((change) => change.name))
+  const present = (await refs.at(tx, input.repositoryId, version)).refs.map((ref) => ref.name).filter((name) => !deleted.has(name))
+  for (const { name } of created) {
+    const other = conflictingRefname(name, present)
+    if (other !== null) outcomes.set(name, `cannot lock ref '${name}': '${other}' exists; cannot create '${name}'`)
   }
-  judgeAmongThemselves(names, outcomes)
+  judgeAmongThemselves(created.filter(isDone), outcomes)
 }
 
-function judgeAmongThemselves(names: readonly string[], outcomes: RefOutcomes): void {
-  const accepted = new Set(names.filter((name) => outcomes.get(name) === null))
-  for (const name of accepted) {
-    const folder = parentFolders(name).find((parent) => accepted.has(parent))
-    if (folder !== undefined) outcomes.set(name, `cannot process '${folder}' and '${name}' at the same time`)
+/** Of new names, those are refused whose folder is a new ref too. Sorted, what begins with a name follows it: a stack of prefixes is enough. */
+function judgeAmongThemselves(created: readonly RefChange[], outcomes: RefOutcomes): void {
+  const open: string[] = []
+  for (const name of created.map((change) => change.name).sort(compareRefnames)) {
+    while (open.length > 0 && !name.startsWith(open.at(-1) as string)) open.pop()
+    const folder = open.find((outer) => name[outer.length] === '/')
+    if (folder === undefined) open.push(name)
+    else outcomes.set(name, `cannot process '${folder}' and '${name}' at the same time`)
   }
-}
-
-/** `refs/heads/a/b` → `refs/heads/a`, `refs/heads`, `refs`. */
-function parentFolders(name: string): string[] {
-  const folders: string[] = []
-  for (let at = name.lastIndexOf('/'); at > 0; at = name.lastIndexOf('/', at - 1)) folders.push(name.slice(0, at))
-  return folders
 }
 
 async function write(tx: Tx, input: RefTransactionInput, accepted: readonly RefChange[]): Promise<void> {

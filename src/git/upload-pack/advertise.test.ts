@@ -1,6 +1,7 @@
 // Advertisements and ls-refs, line by line.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { readPkts } from '../../../tests/support/wire.ts'
 import type { ObjectId } from '../format/object-id.ts'
 import { advertiseReceivePack, advertiseUploadPack } from './advertise.ts'
 import { formatLsRefs, type VisibleRefs } from './ls-refs.ts'
@@ -19,17 +20,7 @@ const some = refsOf(
   { name: 'refs/tags/v1', oid: id('3'), peeled: id('1') },
 )
 
-function lines(bytes: Uint8Array): string[] {
-  const out: string[] = []
-  const body = Buffer.from(bytes)
-  for (let at = 0; at < body.length; ) {
-    const size = Number.parseInt(body.toString('latin1', at, at + 4), 16)
-    out.push(size < 4 ? body.toString('latin1', at, at + 4) : body.toString('utf8', at + 4, at + size))
-    at += size || 4
-    if (size === 1) at += 3
-  }
-  return out
-}
+const lines = (bytes: Uint8Array): string[] => readPkts(bytes).map((line) => line.toString())
 
 test('version 0 and 1: HEAD first with its symref, tags peeled', () => {
   const [banner, flush, head, ...rest] = lines(advertiseUploadPack(some, { format: 'sha1', agent, version: 0 }))

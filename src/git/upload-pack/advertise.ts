@@ -1,7 +1,8 @@
 // What a server tells first: refs and capabilities (versions 0 and 1; gitprotocol-pack(5)) or capabilities alone (version 2; gitprotocol-v2(5)).
 // An advertisement is one buffer, the same for everyone who sees the same refs: worth keeping beside the snapshot.
-import { zeroId, type ObjectFormat } from '../format/object-id.ts'
-import { pktText, type VisibleRefs } from './ls-refs.ts'
+import { type ObjectFormat, type ObjectId, zeroId } from '../format/object-id.ts'
+import { PktLineWriter } from '../format/pkt-line.ts'
+import type { VisibleRefs } from './ls-refs.ts'
 
 export interface AdvertiseOptions {
   readonly format: ObjectFormat
@@ -22,36 +23,53 @@ export function advertiseUploadPack(refs: VisibleRefs, options: AdvertiseOptions
   const head = refs.byName.get(refs.head)
   const symref = head ? ` symref=HEAD:${refs.head}` : ''
   const capabilities = `${uploadPackCapabilities}${symref} object-format=${options.format} agent=${options.agent}`
-  const lines: string[] = []
+  const out = new Advertisement('git-upload-pack', capabilities, options)
   if (head) {
-    lines.push(`${head.oid} HEAD`)
-    if (head.peeled) lines.push(`${head.peeled} HEAD^{}`)
+    out.add(head.oid, 'HEAD')
+    if (head.peeled) out.add(head.peeled, 'HEAD^{}')
   }
   for (const ref of refs.refs) {
-    lines.push(`${ref.oid} ${ref.name}`)
-    if (ref.peeled) lines.push(`${ref.peeled} ${ref.name}^{}`)
+    out.add(ref.oid, ref.name)
+    if (ref.peeled) out.add(ref.peeled, `${ref.name}^{}`)
   }
-  return advertisement('git-upload-pack', lines, capabilities, options)
+  return out.end()
 }
 
 /** The body of `GET info/refs?service=git-receive-pack`; pushes have no version 2, so 2 is answered as 0. */
 export function advertiseReceivePack(refs: VisibleRefs, options: AdvertiseOptions): Uint8Array {
   const capabilities = `${receivePackCapabilities} object-format=${options.format} agent=${options.agent}`
-  const lines = refs.refs.map((ref) => `${ref.oid} ${ref.name}`)
-  return advertisement('git-receive-pack', lines, capabilities, { ...options, version: options.version === 1 ? 1 : 0 })
+  const out = new Advertisement('git-receive-pack', capabilities, options)
+  for (const ref of refs.refs) out.add(ref.oid, ref.name)
+  return out.end()
 }
 
-function advertisement(service: string, lines: string[], capabilities: string, options: AdvertiseOptions): Uint8Array {
-  if (lines.length === 0) lines.push(`${zeroId(options.format)} capabilities^{}`)
-  lines[0] = `${lines[0]}\0${capabilities}`
-  const out = [pktText(`# service=${service}\n`), '0000']
-  if (options.version === 1) out.push(pktText('version 1\n'))
-  for (const line of lines) out.push(pktText(`${line}\n`))
-  out.push('0000')
-  return Buffer.from(out.join(''), 'latin1')
+/** Lines of refs behind the service's name; the first carries the capabilities. */
+class Advertisement {
+  readonly #out = new PktLineWriter()
+  readonly #format: ObjectFormat
+  #capabilities: string
+
+  constructor(service: string, capabilities: string, { format, version }: AdvertiseOptions) {
+    this.#format = format
+    this.#capabilities = `\0${capabilities}`
+    this.#out.text(`# service=${service}\n`).flush()
+    if (version === 1) this.#out.text('version 1\n')
+  }
+
+  add(oid: ObjectId, name: string): void {
+    this.#out.text(`${oid} ${name}${this.#capabilities}\n`)
+    this.#capabilities = ''
+  }
+
+  end(): Uint8Array {
+    if (this.#capabilities !== '') this.add(zeroId(this.#format), 'capabilities^{}')
+    return this.#out.flush().take()
+  }
 }
 
 function advertiseV2({ format, agent }: AdvertiseOptions): Uint8Array {
   const lines = ['version 2', `agent=${agent}`, 'ls-refs=unborn', 'fetch=shallow wait-for-done', 'server-option', `object-format=${format}`]
-  return Buffer.from(`${lines.map((line) => pktText(`${line}\n`)).join('')}0000`, 'latin1')
+  const out = new PktLineWriter()
+  for (const line of lines) out.text(`${line}\n`)
+  return out.flush().take()
 }

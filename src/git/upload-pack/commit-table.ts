@@ -1,20 +1,15 @@
 // Commits parsed once and kept as numbers: tree, committer time, parents. No strings, no object for each commit.
 // Invariant: a commit that is loaded has a tree and parents in the set (the store is closed); else CorruptError.
-import { CorruptError, hex } from '../../base/index.ts'
+import { CorruptError, hex, InputError } from '../../base/index.ts'
+import { type CommitLinks, parseCommitLinks, readHexId } from '../format/commit.ts'
 import { hashBytes, Kind } from '../format/object-id.ts'
 import type { PackSet } from '../odb/pack-set.ts'
 import type { ObjectSource } from './repository.ts'
 
-const newline = 10
-const greater = 62
-const minus = 45
-const zero = 48
-
 export class CommitTable {
   readonly #set: PackSet
   readonly #objects: ObjectSource
-  readonly #idBytes: number
-  readonly #id = new Uint8Array(32)
+  readonly #id: Uint8Array
   readonly #slots: Int32Array // slot + 1 of each number; 0 = not loaded
   #count = 0
   #trees = new Int32Array(1024)
@@ -25,7 +20,7 @@ export class CommitTable {
   constructor(set: PackSet, objects: ObjectSource) {
     this.#set = set
     this.#objects = objects
-    this.#idBytes = hashBytes(set.format)
+    this.#id = new Uint8Array(hashBytes(set.format))
     this.#slots = new Int32Array(set.size)
   }
 
@@ -73,71 +68,41 @@ export class CommitTable {
       this.#times = grown(this.#times, new Float64Array(slot * 2 + 2))
       this.#firstParents = grown(this.#firstParents, new Int32Array(slot * 2 + 3))
     }
-    const width = this.#idBytes * 2
-    if (!startsWith(bytes, 0, 'tree ')) throw this.#corrupt(number, 'does not begin with its tree')
-    this.#trees[slot] = this.#find(number, bytes, 5)
-    let at = 5 + width + 1
+    const links = this.#parse(number, bytes)
+    this.#trees[slot] = this.#find(number, bytes, links.treeAt)
     let next = this.#firstParents[slot] as number
-    while (startsWith(bytes, at, 'parent ')) {
+    for (let place = 0; place < links.parentCount; place++) {
       if (next >= this.#parents.length) this.#parents = grown(this.#parents, new Int32Array(next * 2))
-      this.#parents[next++] = this.#find(number, bytes, at + 7)
-      at += 7 + width + 1
+      this.#parents[next++] = this.#find(number, bytes, links.parentsAt + place * links.parentStride)
     }
     this.#firstParents[slot + 1] = next
-    this.#times[slot] = committerTime(bytes, at)
+    this.#times[slot] = links.committerTime
     this.#count++
     this.#slots[number] = slot + 1
   }
 
-  #find(number: number, bytes: Uint8Array, at: number): number {
-    for (let i = 0; i < this.#idBytes; i++) {
-      const high = nibble(bytes[at + i * 2])
-      const low = nibble(bytes[at + i * 2 + 1])
-      this.#id[i] = (high << 4) | low
+  #parse(number: number, bytes: Uint8Array): CommitLinks {
+    try {
+      return parseCommitLinks(bytes, this.#set.format)
+    } catch (error) {
+      if (!(error instanceof InputError)) throw error
+      throw this.#corrupt(number, 'is not a sound commit', error)
     }
+  }
+
+  #find(number: number, bytes: Uint8Array, at: number): number {
+    readHexId(bytes, at, this.#set.format, this.#id)
     const found = this.#set.find(this.#id, 0)
-    if (found < 0) throw this.#corrupt(number, `refers to ${hex(this.#id.subarray(0, this.#idBytes))}, which is not stored`)
+    if (found < 0) throw this.#corrupt(number, `refers to ${hex(this.#id)}, which is not stored`)
     return found
   }
 
-  #corrupt(number: number, what: string): CorruptError {
-    return new CorruptError('object', `object ${hex(this.#set.oid(number))} ${what}`)
+  #corrupt(number: number, what: string, cause?: unknown): CorruptError {
+    return new CorruptError('object', `object ${hex(this.#set.oid(number))} ${what}`, { cause })
   }
-}
-
-function nibble(code: number | undefined): number {
-  if (code === undefined) return 0
-  return code < 58 ? code - zero : code - 87
 }
 
 function grown<T extends Int32Array | Float64Array>(old: T, larger: T): T {
   larger.set(old)
   return larger
-}
-
-function startsWith(bytes: Uint8Array, at: number, text: string): boolean {
-  for (let i = 0; i < text.length; i++) if (bytes[at + i] !== text.charCodeAt(i)) return false
-  return true
-}
-
-/** The time in the `committer` line at or after `at`; 0 when there is none, as git takes it. */
-function committerTime(bytes: Uint8Array, at: number): number {
-  let line = at
-  while (line < bytes.length && bytes[line] !== newline && !startsWith(bytes, line, 'committer ')) {
-    line = bytes.indexOf(newline, line) + 1
-    if (line === 0) return 0
-  }
-  let end = bytes.indexOf(newline, line)
-  if (end < 0) end = bytes.length
-  let from = end
-  while (from > line && bytes[from - 1] !== greater) from--
-  let time = 0
-  let negative = false
-  for (let i = from + 1; i < end; i++) {
-    const code = bytes[i] as number
-    if (code === minus && i === from + 1) negative = true
-    else if (code < zero || code > 57) break
-    else time = time * 10 + code - zero
-  }
-  return negative ? -time : time
 }

@@ -1,14 +1,14 @@
 // The talk before the pack: shallow lines, acknowledgements, and what has to be in the pack. Answers as git's upload-pack does over HTTP,
 // where every request repeats all that was said before.
-import { fromHex } from '../../base/index.ts'
+import { fromHex, utf8 } from '../../base/index.ts'
 import { hashBytes, Kind, type ObjectId } from '../format/object-id.ts'
+import { encodePkt, MAX_PKT_DATA_BYTES, PktLineWriter } from '../format/pkt-line.ts'
 import type { FetchTask } from './fetch-task.ts'
-import { pktText } from './ls-refs.ts'
 import { assertReachable, CommonGround, notOurRef } from './reach.ts'
 import type { FetchRepository } from './repository.ts'
 import type { FetchRequest } from './request.ts'
 import type { PackRequest } from './selection.ts'
-import { changeShallow, formatShallow, type ShallowChange } from './shallow.ts'
+import { changeShallow, type ShallowChange, writeShallow } from './shallow.ts'
 
 export interface Negotiated {
   /** pkt-lines, to be sent as they are, ahead of the pack. */
@@ -41,7 +41,7 @@ class Talk {
   readonly #wants: readonly number[]
   readonly #ground: CommonGround
   readonly #client: readonly number[]
-  readonly #out: string[] = []
+  readonly #out = new PktLineWriter()
   #change: ShallowChange = { shallow: [], unshallow: [] }
 
   constructor(repository: FetchRepository, task: FetchTask, wants: readonly number[]) {
@@ -58,7 +58,7 @@ class Talk {
   async versionZero(): Promise<Negotiated> {
     if (this.#deepens()) {
       await this.#shallowLines()
-      this.#out.push('0000')
+      this.#out.flush()
     }
     const goesOn = await this.#acknowledge()
     return goesOn ? await this.#withPack() : this.#answer(null)
@@ -72,21 +72,21 @@ class Talk {
     for (const have of haves) if (await this.#has(have)) common.add(have)
     const done = negotiation.includes('done')
     if (haves.length > 0 && !done) {
-      this.#out.push(pktText('acknowledgments\n'))
-      if (common.size === 0) this.#out.push(pktText('NAK\n'))
-      for (const have of common) this.#out.push(pktText(`ACK ${have}\n`))
+      this.#out.text('acknowledgments\n')
+      if (common.size === 0) this.#out.text('NAK\n')
+      for (const have of common) this.#out.text(`ACK ${have}\n`)
       if (waitForDone || !(await this.#ground.isEnough())) {
-        this.#out.push('0000')
+        this.#out.flush()
         return this.#answer(null)
       }
-      this.#out.push(pktText('ready\n'), '0001')
+      this.#out.text('ready\n').delim()
     }
     if (this.#deepens() || this.#client.length > 0) {
-      this.#out.push(pktText('shallow-info\n'))
+      this.#out.text('shallow-info\n')
       await this.#shallowLines()
-      this.#out.push('0001')
+      this.#out.delim()
     }
-    this.#out.push(pktText('packfile\n'))
+    this.#out.text('packfile\n')
     return await this.#withPack()
   }
 
@@ -100,7 +100,7 @@ class Talk {
     const not = this.#task.deepenNot.map((id) => this.#repository.set.find(fromHex(id), 0))
     const request = { client: this.#client, depth, relative: deepenRelative, since: deepenSince, not }
     this.#change = await changeShallow(this.#repository, this.#wants, request)
-    this.#out.push(formatShallow(this.#repository, this.#change))
+    writeShallow(this.#out, this.#repository, this.#change)
   }
 
   async #has(have: ObjectId): Promise<boolean> {
@@ -119,18 +119,18 @@ class Talk {
     let ready = false
     for (const entry of this.#request.negotiation) {
       if (entry === 'done') {
-        if (last === '') this.#out.push(pktText('NAK\n'))
-        else if (multiAck !== 'none') this.#out.push(pktText(`ACK ${last}\n`))
+        if (last === '') this.#out.text('NAK\n')
+        else if (multiAck !== 'none') this.#out.text(`ACK ${last}\n`)
         return true
       }
       if (entry === 'flush') {
         if (multiAck === 'detailed' && common && !other && (await this.#ground.isEnough())) {
           ready = true
-          this.#out.push(pktText(`ACK ${last} ready\n`))
+          this.#out.text(`ACK ${last} ready\n`)
         }
-        if (last === '' || multiAck !== 'none') this.#out.push(pktText('NAK\n'))
+        if (last === '' || multiAck !== 'none') this.#out.text('NAK\n')
         if (noDone && ready) {
-          this.#out.push(pktText(`ACK ${last}\n`))
+          this.#out.text(`ACK ${last}\n`)
           return true
         }
         return false // over HTTP the answer ends with the batch
@@ -139,18 +139,18 @@ class Talk {
       if (known) {
         common = true
         last = entry
-        if (multiAck === 'detailed') this.#out.push(pktText(`ACK ${entry} common\n`))
-        else if (multiAck === 'continue') this.#out.push(pktText(`ACK ${entry} continue\n`))
-        else if (this.#ground.haves.length === 1) this.#out.push(pktText(`ACK ${entry}\n`))
+        if (multiAck === 'detailed') this.#out.text(`ACK ${entry} common\n`)
+        else if (multiAck === 'continue') this.#out.text(`ACK ${entry} continue\n`)
+        else if (this.#ground.haves.length === 1) this.#out.text(`ACK ${entry}\n`)
         continue
       }
       other = true
       if (multiAck === 'none' || !(await this.#ground.isEnough())) continue
       if (multiAck === 'detailed') {
         ready = true
-        this.#out.push(pktText(`ACK ${entry} ready\n`))
+        this.#out.text(`ACK ${entry} ready\n`)
       } else {
-        this.#out.push(pktText(`ACK ${entry} continue\n`))
+        this.#out.text(`ACK ${entry} continue\n`)
       }
     }
     return false
@@ -191,11 +191,11 @@ class Talk {
   }
 
   #answer(pack: PackRequest | null): Negotiated {
-    return { preamble: Buffer.from(this.#out.join(''), 'latin1'), pack }
+    return { preamble: this.#out.take(), pack }
   }
 }
 
-/** The pkt-line that ends a conversation with a message to the user. */
+/** The pkt-line that ends a conversation with a message to the user; what is too long for one line is cut off. */
 export function errorPacket(message: string): Uint8Array {
-  return Buffer.from(pktText(`ERR ${message}`), 'latin1')
+  return encodePkt(utf8(`ERR ${message}`).subarray(0, MAX_PKT_DATA_BYTES))
 }

@@ -1,21 +1,13 @@
-// A request body as pkt-lines (gitprotocol-common(5)), read from front to back within limits.
-import { asBuffer, InputError } from '../../base/index.ts'
+// A request body as lines of text, read from front to back within limits.
+import { InputError } from '../../base/index.ts'
+import { decodePkt, pktText } from '../format/pkt-line.ts'
 import type { RequestLimits } from './request.ts'
 
-/** A line's text without its newline, or one of the packets that carry none. */
-export type RequestLine =
-  | { readonly kind: 'line'; readonly text: string }
-  | { readonly kind: 'flush' }
-  | { readonly kind: 'delimiter' }
-  | { readonly kind: 'end' }
-
-const flush = { kind: 'flush' } as const
-const delimiter = { kind: 'delimiter' } as const
-const end = { kind: 'end' } as const
-const newline = 10
+/** A line's text without its newline, one of the packets that carry none, or the body's end. */
+export type RequestLine = { readonly type: 'line'; readonly text: string } | { readonly type: 'flush' } | { readonly type: 'delim' } | { readonly type: 'end' }
 
 export class RequestLines {
-  readonly #body: ReturnType<typeof asBuffer>
+  readonly #body: Uint8Array
   readonly #limitLines: number
   #at = 0
   #lines = 0
@@ -23,35 +15,22 @@ export class RequestLines {
   /** InputError when the body is larger than the limit. */
   constructor(body: Uint8Array, limits: RequestLimits) {
     if (body.length > limits.bytes) throw new InputError('request-too-large', `the request is larger than ${limits.bytes} bytes`)
-    this.#body = asBuffer(body)
+    this.#body = body
     this.#limitLines = limits.lines
   }
 
   /** The next packet; `end` behind the last. InputError when the framing is broken or there are too many lines. */
   next(): RequestLine {
-    const body = this.#body
-    if (this.#at === body.length) return end
-    const digits = body.toString('latin1', this.#at, this.#at + 4)
-    if (!/^[0-9a-fA-F]{4}$/.test(digits)) {
-      throw new InputError('bad-packet', `protocol error: bad line length character: ${JSON.stringify(digits).slice(1, -1)}`)
-    }
+    if (this.#at === this.#body.length) return { type: 'end' }
+    const decoded = decodePkt(this.#body, this.#at)
+    if (decoded === null) throw new InputError('pkt-truncated', 'the remote end hung up unexpectedly')
     if (++this.#lines > this.#limitLines) throw new InputError('request-too-large', `the request has more than ${this.#limitLines} lines`)
-    const sizeBytes = Number.parseInt(digits, 16)
-    if (sizeBytes < 4) {
-      this.#at += 4
-      if (sizeBytes === 0) return flush
-      if (sizeBytes === 1) return delimiter
-      throw new InputError(
-        'bad-packet',
-        sizeBytes === 2 ? 'unexpected response end packet' : `protocol error: bad line length ${sizeBytes}`,
-      )
-    }
-    const from = this.#at + 4
-    this.#at += sizeBytes
-    if (this.#at > body.length) throw new InputError('bad-packet', 'the remote end hung up unexpectedly')
-    const to = this.#at > from && body[this.#at - 1] === newline ? this.#at - 1 : this.#at
-    const text = body.toString('utf8', from, to)
+    this.#at = decoded.end
+    const { pkt } = decoded
+    if (pkt.type === 'response-end') throw new InputError('bad-packet', 'unexpected response end packet')
+    if (pkt.type !== 'data') return { type: pkt.type }
+    const text = pktText(pkt.data)
     if (text.startsWith('ERR ')) throw new InputError('client-error', `remote error: ${text.slice(4)}`)
-    return { kind: 'line', text }
+    return { type: 'line', text }
   }
 }

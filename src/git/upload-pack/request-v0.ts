@@ -18,8 +18,8 @@ import { RequestLines } from './request-lines.ts'
 export function parseRequestV0(body: Uint8Array, version: 0 | 1, format: ObjectFormat, limits: RequestLimits): FetchRequest | null {
   const lines = new RequestLines(body, limits)
   const draft = emptyRequest(version)
-  for (let line = lines.next(); line.kind !== 'flush' && line.kind !== 'end'; line = lines.next()) {
-    if (line.kind === 'delimiter') throw new InputError('bad-packet', 'unexpected delimiter packet')
+  for (let line = lines.next(); line.type !== 'flush' && line.type !== 'end'; line = lines.next()) {
+    if (line.type === 'delim') throw new InputError('bad-packet', 'unexpected delimiter packet')
     takeNeed(draft, line.text, format)
   }
   if (draft.wants.length === 0) return null
@@ -60,16 +60,16 @@ function takeCapabilities(draft: FetchRequestDraft, capabilities: readonly strin
 
 function takeNegotiation(draft: FetchRequestDraft, lines: RequestLines, format: ObjectFormat): void {
   for (let line = lines.next(); ; line = lines.next()) {
-    if (line.kind === 'end') {
+    if (line.type === 'end') {
       const last = draft.negotiation.at(-1)
       if (last === undefined || last === 'flush') return
-      throw new InputError('bad-packet', 'the remote end hung up unexpectedly')
+      throw new InputError('pkt-truncated', 'the remote end hung up unexpectedly')
     }
-    if (line.kind === 'flush') {
+    if (line.type === 'flush') {
       draft.negotiation.push('flush')
       continue
     }
-    const text = line.kind === 'line' ? line.text : ''
+    const text = line.type === 'line' ? line.text : ''
     const [word, rest] = splitWord(text)
     if (text === 'done') {
       draft.negotiation.push('done')

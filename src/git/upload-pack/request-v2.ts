@@ -30,8 +30,8 @@ export function parseRequestV2(body: Uint8Array, format: ObjectFormat, limits: R
   const args: string[] = []
   if (more) {
     let line = lines.next()
-    for (; line.kind === 'line'; line = lines.next()) args.push(line.text)
-    if (line.kind !== 'flush') throw new InputError('bad-packet', `expected flush after ${command} arguments`)
+    for (; line.type === 'line'; line = lines.next()) args.push(line.text)
+    if (line.type !== 'flush') throw new InputError('bad-packet', `expected flush after ${command} arguments`)
   }
   return command === 'ls-refs' ? { command, request: lsRefsRequest(args) } : { command, request: fetchRequest(args, format) }
 }
@@ -41,7 +41,7 @@ function takeKeys(lines: RequestLines, format: ObjectFormat): { command: 'ls-ref
   let clientFormat = 'sha1'
   let seen = false
   let line = lines.next()
-  for (; line.kind === 'line'; line = lines.next()) {
+  for (; line.type === 'line'; line = lines.next()) {
     seen = true
     const at = line.text.indexOf('=')
     const key = at < 0 ? line.text : line.text.slice(0, at)
@@ -59,14 +59,14 @@ function takeKeys(lines: RequestLines, format: ObjectFormat): { command: 'ls-ref
       throw new InputError('bad-request', `unknown capability '${line.text}'`)
     }
   }
-  if (line.kind === 'end' && !seen) return { command: null, more: false }
-  if (line.kind === 'end') throw new InputError('bad-packet', 'the remote end hung up unexpectedly')
-  if (!seen && line.kind === 'flush') return { command: null, more: false }
+  if (line.type === 'end' && !seen) return { command: null, more: false }
+  if (line.type === 'end') throw new InputError('pkt-truncated', 'the remote end hung up unexpectedly')
+  if (!seen && line.type === 'flush') return { command: null, more: false }
   if (command === null) throw new InputError('bad-request', 'no command requested')
   if (clientFormat !== format) {
     throw new InputError('object-format', `mismatched object format: server ${format}; client ${clientFormat}`)
   }
-  return { command, more: line.kind === 'delimiter' }
+  return { command, more: line.type === 'delim' }
 }
 
 function lsRefsRequest(args: readonly string[]): LsRefsRequest {

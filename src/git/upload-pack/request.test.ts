@@ -3,7 +3,9 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import { InputError } from '../../base/index.ts'
-import { pktText } from './ls-refs.ts'
+import { delimiter, flush, pkt } from '../../../tests/support/wire.ts'
+import { MAX_PKT_BYTES, pktText } from '../format/pkt-line.ts'
+import { errorPacket } from './negotiation.ts'
 import { defaultRequestLimits } from './request.ts'
 import { parseRequestV0 } from './request-v0.ts'
 import { parseRequestV2 } from './request-v2.ts'
@@ -11,11 +13,12 @@ import { parseRequestV2 } from './request-v2.ts'
 const a = 'a'.repeat(40)
 const b = 'b'.repeat(40)
 const v0 = (...lines: string[]) => parseRequestV0(packets(lines), 0, 'sha1', defaultRequestLimits)
+const raw = (body: string) => parseRequestV0(Buffer.from(body), 0, 'sha1', defaultRequestLimits)
 const v2 = (...lines: string[]) => parseRequestV2(packets(lines), 'sha1', defaultRequestLimits)
 
 /** `0000` and `0001` stand for themselves. */
 function packets(lines: readonly string[]): Buffer {
-  return Buffer.from(lines.map((line) => (line === '0000' || line === '0001' ? line : pktText(line))).join(''), 'latin1')
+  return Buffer.concat(lines.map((line) => (line === '0000' ? flush : line === '0001' ? delimiter : pkt(line))))
 }
 
 test('version 0: wants, capabilities, shallow lines, haves', () => {
@@ -88,8 +91,14 @@ test('what git refuses is refused in its words', () => {
     [() => v2('command=fetch', '0001', 'filter blob:none', '0000'), /unexpected line: 'filter blob:none'/],
     [() => v2('command=fetch', '0001', `want ${a}`, '0001'), /expected flush after fetch arguments/],
     [() => v2('command=fetch', 'command=fetch', '0000'), /requested after already requesting/],
-    [() => parseRequestV0(Buffer.from('zzzz'), 0, 'sha1', defaultRequestLimits), /bad line length character: zzzz/],
-    [() => parseRequestV0(Buffer.from('0003'), 0, 'sha1', defaultRequestLimits), /bad line length 3/],
+    [() => raw('zzzz'), /^protocol error: bad line length character: zzzz$/],
+    [() => raw('0003'), /^protocol error: bad line length 3$/],
+    [() => raw('fff1'), /^protocol error: bad line length 65517$/],
+    [() => raw('0002'), /^unexpected response end packet$/],
+    [() => raw('0001'), /^unexpected delimiter packet$/],
+    [() => raw('00'), /^the remote end hung up unexpectedly$/],
+    [() => raw('0032want'), /^the remote end hung up unexpectedly$/],
+    [() => v0('ERR no more\n'), /^remote error: no more$/],
     [() => parseRequestV0(Buffer.alloc(9), 0, 'sha1', { bytes: 8, lines: 9 }), /larger than 8 bytes/],
     [() => parseRequestV0(packets(['x', 'x', 'x']), 0, 'sha1', { bytes: 99, lines: 2 }), tooManyLines],
   ]
@@ -99,6 +108,19 @@ test('what git refuses is refused in its words', () => {
 })
 
 const tooManyLines = /expected to get object ID|more than 2 lines/
+
+test('a refusal that quotes a line of the greatest length is cut to one', () => {
+  let refusal = ''
+  try {
+    v0('x'.repeat(MAX_PKT_BYTES - 4))
+  } catch (error) {
+    refusal = (error as InputError).message
+  }
+  const packet = errorPacket(refusal)
+  assert.equal(packet.length, MAX_PKT_BYTES)
+  assert.match(pktText(packet), /^fff0ERR git upload-pack: protocol error, expected to get object ID, not 'x+$/)
+  assert.equal(pktText(errorPacket('no')), '000aERR no')
+})
 
 test('noise and mutilated requests throw InputError and nothing else', () => {
   const sound = packets([

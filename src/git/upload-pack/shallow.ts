@@ -1,9 +1,9 @@
 // Shallow histories: where the client's history will be cut off after this fetch (git's shallow.c; gitprotocol-pack(5), gitprotocol-v2(5)).
 import { hex, InputError } from '../../base/index.ts'
 import { Kind } from '../format/object-id.ts'
-import { infiniteDepth } from './request.ts'
-import { pktText } from './ls-refs.ts'
+import type { PktLineWriter } from '../format/pkt-line.ts'
 import type { FetchRepository } from './repository.ts'
+import { infiniteDepth } from './request.ts'
 import { peelTags } from './selection.ts'
 
 export interface ShallowRequest {
@@ -133,8 +133,8 @@ async function cutByLimits(repository: FetchRepository, tips: readonly number[],
   return { boundary, inside: new Set(list.filter((commit) => !boundary.has(commit))) }
 }
 
-/** The `shallow` and `unshallow` lines. */
-export function formatShallow(repository: FetchRepository, change: ShallowChange): string {
-  const line = (word: string) => (commit: number) => pktText(`${word} ${hex(repository.set.oid(commit))}`)
-  return [...change.shallow.map(line('shallow')), ...change.unshallow.map(line('unshallow'))].join('')
+/** Writes the `shallow` and `unshallow` lines. */
+export function writeShallow(out: PktLineWriter, repository: FetchRepository, change: ShallowChange): void {
+  for (const commit of change.shallow) out.text(`shallow ${hex(repository.set.oid(commit))}`)
+  for (const commit of change.unshallow) out.text(`unshallow ${hex(repository.set.oid(commit))}`)
 }

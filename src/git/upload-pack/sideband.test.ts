@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
+import { readPkts } from '../../../tests/support/wire.ts'
 import { SidebandWriter } from './sideband.ts'
 
 /** Reads what went to a sink that keeps references until it "drains", as a socket does. */
@@ -30,20 +31,18 @@ class SlowSink {
 
 function bands(stream: Buffer): { pack: Buffer; messages: string; fatal: string; flushed: boolean } {
   const out: Buffer[][] = [[], [], [], []]
-  let at = 0
-  while (at < stream.length) {
-    const size = Number.parseInt(stream.toString('latin1', at, at + 4), 16)
-    if (size === 0) break
-    assert.ok(size > 4 && size <= 65520)
-    out[stream[at + 4] as number]?.push(stream.subarray(at + 5, at + size))
-    at += size
+  const lines = readPkts(stream)
+  for (const line of lines) {
+    if (typeof line === 'string') continue
+    assert.ok(line.length > 0 && line.length <= 65516)
+    out[line[0] as number]?.push(line.subarray(1))
   }
   const [, pack = [], messages = [], fatal = []] = out
   return {
     pack: Buffer.concat(pack),
     messages: Buffer.concat(messages).toString(),
     fatal: Buffer.concat(fatal).toString(),
-    flushed: at === stream.length - 4,
+    flushed: lines.indexOf('0000') === lines.length - 1,
   }
 }
 

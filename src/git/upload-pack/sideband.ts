@@ -1,5 +1,6 @@
 // Side-band frames (gitprotocol-pack(5)): band 1 the pack, band 2 progress, band 3 a fatal error. Pack bytes are laid out in place, frame
-// behind frame, in two buffers that take turns: no frame is a write or an allocation of its own.
+// behind frame, in two buffers that take turns: no frame is a write of its own.
+import { Band, encodeBand, encodeBandHeader, flushPkt } from '../format/pkt-line.ts'
 
 /** Where frames go. */
 export interface FrameSink {
@@ -12,7 +13,7 @@ export interface FrameSink {
 
 const framesBytes = 1 << 20
 const headerBytes = 5
-const keepAlive = Buffer.from('0005\x01', 'latin1')
+const keepAlive = encodeBandHeader(Band.data, 0)
 
 export class SidebandWriter {
   readonly #sink: FrameSink
@@ -50,12 +51,12 @@ export class SidebandWriter {
 
   /** A message for the user; dropped where there are no frames. */
   async progress(text: string): Promise<void> {
-    if (this.#frameBytes > 0 && text !== '') await this.#message(2, text)
+    if (this.#frameBytes > 0 && text !== '') await this.#message(Band.progress, text)
   }
 
   /** The last message; nothing may follow it. */
   async fatal(text: string): Promise<void> {
-    if (this.#frameBytes > 0) await this.#message(3, text)
+    if (this.#frameBytes > 0) await this.#message(Band.error, text)
   }
 
   /** An empty frame, unless something was sent since the last call. Called every few seconds while nothing else is. */
@@ -67,7 +68,7 @@ export class SidebandWriter {
   /** Sends what is left, and a flush packet where there are frames. */
   async end(): Promise<void> {
     await this.#send()
-    if (this.#frameBytes > 0) await this.#sink.write(Buffer.from('0000', 'latin1'))
+    if (this.#frameBytes > 0) await this.#sink.write(flushPkt)
     await this.#pending
   }
 
@@ -78,9 +79,7 @@ export class SidebandWriter {
 
   #closeFrame(): void {
     if (this.#frameBytes === 0 || this.#open === 0) return
-    const at = this.#used - this.#open
-    this.#buffer.write(this.#open.toString(16).padStart(4, '0'), at, 'latin1')
-    this.#buffer[at + 4] = 1
+    this.#buffer.set(encodeBandHeader(Band.data, this.#open - headerBytes), this.#used - this.#open)
     this.#open = 0
   }
 
@@ -99,14 +98,9 @@ export class SidebandWriter {
     this.#open = 0
   }
 
-  async #message(band: number, text: string): Promise<void> {
+  async #message(band: Band, text: string): Promise<void> {
     await this.#send()
-    const bytes = Buffer.from(text)
-    for (let from = 0; from < bytes.length; from += this.#frameBytes - headerBytes) {
-      const part = bytes.subarray(from, from + this.#frameBytes - headerBytes)
-      const header = Buffer.from(`${(part.length + headerBytes).toString(16).padStart(4, '0')}${String.fromCharCode(band)}`, 'latin1')
-      this.#quiet = false
-      await this.#sink.write(Buffer.concat([header, part]))
-    }
+    this.#quiet = false
+    await this.#sink.write(encodeBand(band, text, this.#frameBytes))
   }
 }

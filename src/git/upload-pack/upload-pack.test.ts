@@ -4,7 +4,7 @@ import { readdirSync } from 'node:fs'
 import { after, before, describe, test } from 'node:test'
 import { type FetchServer, loadRepository, type ServedRepository, startFetchServer } from '../../../tests/support/fetch-server.ts'
 import { contentOf, Git, TempFolder } from '../../../tests/support/git.ts'
-import { pktText } from './ls-refs.ts'
+import { flush, pkt, readPkts } from '../../../tests/support/wire.ts'
 
 const folder = new TempFolder('upload-pack')
 const git = new Git(folder)
@@ -176,14 +176,14 @@ describe('what the refs do not reach', () => {
 })
 
 describe('clients that can do less', () => {
-  async function post(lines: string[]): Promise<Buffer> {
-    const response = await fetch(`${server.url}/git-upload-pack`, { method: 'POST', body: lines.join('') })
+  async function post(...lines: Buffer[]): Promise<Buffer> {
+    const response = await fetch(`${server.url}/git-upload-pack`, { method: 'POST', body: Buffer.concat(lines) })
     return Buffer.from(await response.arrayBuffer())
   }
 
   test('no side-band, no ofs-delta, no multi_ack: a bare pack with ids as bases', async () => {
     const tip = await git.read(['rev-parse', 'main'], { cwd: bare })
-    const answer = await post([pktText(`want ${tip}\n`), '0000', pktText('done\n')])
+    const answer = await post(pkt(`want ${tip}\n`), flush, pkt('done\n'))
     assert.equal(answer.subarray(0, 12).toString('latin1'), '0008NAK\nPACK')
     const clone = target()
     await git.run(['init', '-q', '--bare', clone])
@@ -193,13 +193,11 @@ describe('clients that can do less', () => {
 
   test('side-band: frames of at most 1000 bytes', async () => {
     const tip = await git.read(['rev-parse', 'main'], { cwd: bare })
-    const answer = await post([pktText(`want ${tip} side-band ofs-delta\n`), '0000', pktText('done\n')])
+    const answer = await post(pkt(`want ${tip} side-band ofs-delta\n`), flush, pkt('done\n'))
     const pack: Buffer[] = []
-    for (let at = 8; at < answer.length; ) {
-      const size = Number.parseInt(answer.toString('latin1', at, at + 4), 16)
-      assert.ok(size <= 1000)
-      if (answer[at + 4] === 1 && size > 0) pack.push(answer.subarray(at + 5, at + size))
-      at += size || 4
+    for (const line of readPkts(answer.subarray(8))) {
+      assert.ok(line.length <= 996)
+      if (typeof line !== 'string' && line[0] === 1) pack.push(line.subarray(1))
     }
     const clone = target()
     await git.run(['init', '-q', '--bare', clone])
@@ -211,18 +209,13 @@ describe('clients that can do less', () => {
     const old = await git.read(['rev-parse', 'main~5'], { cwd: bare })
     const unknown = '1'.repeat(40)
     const talk = (capabilities: string) =>
-      post([pktText(`want ${tip}${capabilities}\n`), '0000', pktText(`have ${old}\n`), pktText(`have ${unknown}\n`), '0000'])
-    assert.equal((await talk('')).toString(), pktText(`ACK ${old}\n`))
-    assert.equal(
-      (await talk(' multi_ack')).toString(),
-      [`ACK ${old} continue\n`, `ACK ${unknown} continue\n`, 'NAK\n'].map(pktText).join(''),
-    )
-    assert.equal(
-      (await talk(' multi_ack_detailed')).toString(),
-      [`ACK ${old} common\n`, `ACK ${unknown} ready\n`, 'NAK\n'].map(pktText).join(''),
-    )
-    const noDone = (await talk(' multi_ack_detailed no-done')).toString('latin1')
-    assert.ok(noDone.includes(`${pktText('NAK\n')}${pktText(`ACK ${old}\n`)}PACK`))
+      post(pkt(`want ${tip}${capabilities}\n`), flush, pkt(`have ${old}\n`), pkt(`have ${unknown}\n`), flush)
+    const said = (...lines: string[]) => Buffer.concat(lines.map((line) => pkt(line)))
+    assert.deepEqual(await talk(''), said(`ACK ${old}\n`))
+    assert.deepEqual(await talk(' multi_ack'), said(`ACK ${old} continue\n`, `ACK ${unknown} continue\n`, 'NAK\n'))
+    assert.deepEqual(await talk(' multi_ack_detailed'), said(`ACK ${old} common\n`, `ACK ${unknown} ready\n`, 'NAK\n'))
+    const noDone = await talk(' multi_ack_detailed no-done')
+    assert.ok(noDone.includes(Buffer.concat([said('NAK\n', `ACK ${old}\n`), Buffer.from('PACK')])))
   })
 })
 
