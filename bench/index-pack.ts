@@ -1,5 +1,5 @@
 // Compares our pack indexer with `git index-pack` on one pack, taking turns, and prints medians.
-//   node bench/index-pack.ts FILE.pack [ROUNDS]
+//   bin/node bench/index-pack.ts FILE.pack [ROUNDS]
 // Ours checks more than `git index-pack` does without --strict: fsck of every object, and that everything referred to is there.
 import { spawnSync } from 'node:child_process'
 import { createReadStream, mkdtempSync, rmSync } from 'node:fs'

@@ -1,5 +1,5 @@
 // How much memory the server process takes to receive and to send large packs of incompressible blobs; PostgreSQL is not counted.
-//   node bench/memory.ts [--runs 1] [--small-only] [--out FILE]
+//   bin/node bench/memory.ts [--runs 1] [--small-only] [--out FILE]
 // With DATABASE_URL and STEMMA_BUCKET_S3_… in the environment the server uses those; otherwise it is the embedded one.
 // Needs disk space of about four times the pack (2 GiB) in the temporary folder.
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs'

@@ -1,5 +1,5 @@
 // Real repositories with their whole history: pushed with `git push --mirror`, cloned back, `git fsck --strict`, every object and ref equal.
-//   node bench/real-repositories.ts --repo S=/path/to/S.git --repo L=… [--out FILE]
+//   bin/node bench/real-repositories.ts --repo S=/path/to/S.git --repo L=… [--out FILE]
 // With DATABASE_URL and STEMMA_BUCKET_S3_… in the environment the server uses those; otherwise it is the embedded one.
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'

@@ -1,6 +1,6 @@
 // How many requests to the bucket a push costs, counted by a small S3 in memory: 0 up to 256 KiB, 1 PUT up to 16 MiB, whatever the
 // number of objects. A check as much as a benchmark: it fails when a count is wrong.
-//   node bench/requests.ts [--out FILE]
+//   bin/node bench/requests.ts [--out FILE]
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'

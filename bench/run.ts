@@ -1,5 +1,5 @@
 // Stemma side by side with `git http-backend` behind Apache: same machine, same repositories, alternating runs.
-//   node bench/run.ts --repo S=/path/to/S.git [--repo M=…] [--runs 5] [--out FILE] [--skip-push]
+//   bin/node bench/run.ts --repo S=/path/to/S.git [--repo M=…] [--runs 5] [--out FILE] [--skip-push]
 // The repositories are bare mirrors, best repacked with bitmaps and commit-graph (`git repack -adb && git commit-graph write --reachable`):
 // the peer serves such a copy. Needs Debian's apache2 and curl, and root (Apache's user owns the peer's repositories).
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs'

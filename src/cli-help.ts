@@ -32,7 +32,8 @@ Runs the server until SIGTERM or SIGINT, which let running requests end first (a
   --config FILE       A YAML file with settings.
 
 Prints one line with its URL when it is ready; the log goes to standard error, one JSON object a line.
-The first start prints the administrator's token, unless STEMMA_ADMIN_TOKEN sets one.`,
+The first start prints the administrator's token, unless STEMMA_ADMIN_TOKEN sets one (20 characters or more).
+Should it get lost, make another one: stemma token create --account admin --name NAME`,
   migrate: `Usage: stemma migrate [--data DIR] [--config FILE]
 
 Applies the migrations that the database lacks. Safe to run on several machines at once.`,
@@ -44,7 +45,8 @@ Exits with 2 and names key, value and what is allowed when something is wrong.`,
 
 Prints a new token. Use it as password with any user name, or as a bearer token. It can't be shown again.
 
-  --account NAME   Whose token it is; the administrator's account is admin.
+  --account NAME   Whose token it is; the administrator's account is admin. Works without a token, beside the
+                   running server or while it is down: who may read the data folder may make one.
   --name NAME      What the account calls it; used to revoke it.
   --expires 90d    When it ends (12h, 90d); never when left out.`,
   'token list': `Usage: stemma token list [--account NAME] [--data DIR] [--config FILE]

@@ -1,12 +1,13 @@
 // The operator's command from the outside: what it prints, where, and with which exit code.
 import assert from 'node:assert/strict'
-import { spawnSync } from 'node:child_process'
+import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtempSync, rmSync } from 'node:fs'
+import { existsSync, mkdtempSync, rmSync } from 'node:fs'
 import { type AddressInfo, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { after, test } from 'node:test'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { version } from './version.ts'
 
 const command = resolve(import.meta.dirname, '../bin/stemma')
@@ -62,6 +63,23 @@ test('a port that is taken: one line, and nothing keeps running', async () => {
   assert.equal(code, 1)
   assert.equal(/ready/.test(out), false)
   assert.match(err, /^stemma: cannot listen on 127\.0\.0\.1:\d+: [^\n]*EADDRINUSE[^\n]*\n$/)
+})
+
+test('SIGTERM ends a start that is under way', async () => {
+  const data = join(root, 'ended')
+  const env = { PATH: process.env.PATH, HOME: root, STEMMA_LOG_LEVEL: 'error' }
+  const child = spawn(command, ['serve', '--data', data, '--listen', '127.0.0.1:0'], {
+    env,
+    cwd: root,
+    stdio: ['ignore', 'pipe', 'inherit'],
+  })
+  let out = ''
+  child.stdout.on('data', (chunk: Buffer) => (out += chunk.toString()))
+  while (!existsSync(join(data, 'postgres', 'password'))) await sleep(5)
+  child.kill('SIGTERM')
+  const [code] = (await once(child, 'exit', { signal: AbortSignal.timeout(10_000) })) as [number]
+  assert.deepEqual([code, out], [0, ''])
+  assert.equal(existsSync(join(data, 'postgres', 'cluster.new')), false)
 })
 
 test('without a server: migrate, then make, list and revoke a token', () => {

@@ -33,6 +33,9 @@ const commands: Readonly<Record<string, Command>> = {
   'token revoke': { flags: ['data', 'config', 'account', 'name'], run: runRevokeToken },
 }
 
+/** The server was told to stop while it started. */
+class StopSignal extends Error {}
+
 /** A wrong command line. */
 class UsageError extends Error {}
 
@@ -66,29 +69,33 @@ async function serve(given: Flags): Promise<void> {
   const config = configOf(given)
   const log = makeLog(config.log.level)
   const { startServer } = await import('./main.ts')
-  let signals = 0
-  const starting = startServer({
-    config,
-    log,
-    showToken: (secret) => print(`The administrator's token (account admin; shown only this once): ${secret}`),
-  })
+  const stopping = new AbortController()
   const stop = (signal: NodeJS.Signals): void => {
-    signals++
-    if (signals > 1) process.exit(signal === 'SIGINT' ? 130 : 143)
+    if (stopping.signal.aborted) process.exit(signal === 'SIGINT' ? 130 : 143)
     log.info({ signal }, 'stopping; a second signal stops at once')
-    // A start that fails meanwhile is told below.
-    void starting
-      .then((started) => started.close())
-      .then(
-        () => process.exit(0),
-        () => {},
-      )
+    stopping.abort(new StopSignal(signal))
   }
   process.on('SIGTERM', stop)
   process.on('SIGINT', stop)
   endOnUncaught(log)
-  const server = await starting
-  if (signals === 0) print(`Stemma is ready at ${server.url}`)
+  try {
+    const server = await startServer({ config, log, showToken, signal: stopping.signal })
+    print(`Stemma is ready at ${server.url}`)
+    stopping.signal.addEventListener('abort', () => {
+      void server.close().then(() => {
+        log.info('stopped')
+        process.exit(0)
+      })
+    })
+  } catch (error) {
+    if (!(error instanceof StopSignal)) throw error
+    process.exit(0)
+  }
+}
+
+function showToken(secret: string): void {
+  print(`The administrator's token (account admin; shown only this once): ${secret}`)
+  print('Should it get lost, make another one: stemma token create --account admin --name NAME')
 }
 
 /** What nobody caught leaves the process in an unknown state: it ends, and the kernel tells the embedded PostgreSQL to stop. */
@@ -106,7 +113,7 @@ async function runMigrate(given: Flags): Promise<void> {
   const log = makeLog(config.log.level)
   const { withDatabaseUrl } = await import('./cli-database.ts')
   const { migrate } = await import('./db/index.ts')
-  const applied = await withDatabaseUrl(config, log, (url) => migrate({ url, log, mayApply: true }))
+  const applied = await withDatabaseUrl(config, log, true, (url) => migrate({ url, log, mayApply: true }))
   print(applied.length === 0 ? 'The database is up to date.' : `Applied: ${applied.join(', ')}`)
 }
 
@@ -125,21 +132,21 @@ async function runCreateToken(given: Flags): Promise<void> {
   const account = needed(given.account, 'token create', 'account')
   const name = needed(given.name, 'token create', 'name')
   const lifetimeMs = given.expires === undefined ? null : parseDuration(given.expires)
-  if (given.expires !== undefined && lifetimeMs === null)
-    throw new UsageError(`--expires ${given.expires} is no duration; write 90d or 12h`)
+  if (given.expires !== undefined && (lifetimeMs === null || lifetimeMs < 60_000))
+    throw new UsageError(`--expires ${given.expires} is no duration of a minute or more; write 90d or 12h`)
   const expiresAt = lifetimeMs === null ? null : new Date(systemClock.now() + lifetimeMs)
   const config = configOf(given)
   print(
-    await (await import('./cli-database.ts')).withDatabase(config, makeLog(config.log.level), (db, room) =>
-      room.createToken(db.queries, { account, name, expiresAt }, systemRandomness),
+    await (await import('./cli-database.ts')).withDatabase(config, makeLog(config.log.level), (db, access) =>
+      access.createToken(db.queries, { account, name, expiresAt }, systemRandomness),
     ),
   )
 }
 
 async function runListTokens(given: Flags): Promise<void> {
   const config = configOf(given)
-  const found = await (await import('./cli-database.ts')).withDatabase(config, makeLog(config.log.level), (db, room) =>
-    room.listTokens(db.queries, given.account ?? null),
+  const found = await (await import('./cli-database.ts')).withDatabase(config, makeLog(config.log.level), (db, access) =>
+    access.listTokens(db.queries, given.account ?? null),
   )
   const rows = found.map((token) => [token.account, token.name, day(token.createdAt), day(token.expiresAt), day(token.lastUsedAt)])
   print([['ACCOUNT', 'NAME', 'CREATED', 'EXPIRES', 'LAST USED'], ...rows].map((row) => row.join('\t')).join('\n'))
@@ -149,8 +156,8 @@ async function runRevokeToken(given: Flags): Promise<void> {
   const account = needed(given.account, 'token revoke', 'account')
   const name = needed(given.name, 'token revoke', 'name')
   const config = configOf(given)
-  await (await import('./cli-database.ts')).withDatabase(config, makeLog(config.log.level), (db, room) =>
-    room.revokeToken(db.queries, account, name),
+  await (await import('./cli-database.ts')).withDatabase(config, makeLog(config.log.level), (db, access) =>
+    access.revokeToken(db.queries, account, name),
   )
 }
 

@@ -33,6 +33,21 @@ export function secret(): Setting<string | null> {
   return setting<string | null>(null, (value) => (value === null ? null : asText(value, 'a text')), true)
 }
 
+const tokenRule = 'a token of 20 to 255 printable ASCII characters without spaces; make one with: openssl rand -hex 20'
+
+/** A token that its user chose: it must be hard to guess, and pass through HTTP headers and URLs as it is. */
+export function accessToken(): Setting<string | null> {
+  return setting<string | null>(
+    null,
+    (value) => {
+      if (value === null) return null
+      if (typeof value !== 'string' || !/^[\x21-\x7e]{20,255}$/.test(value)) throw new BadValue(tokenRule)
+      return value
+    },
+    true,
+  )
+}
+
 export function oneOf<const T extends string>(choices: readonly T[], fallback: T): Setting<T> {
   const allowed = `one of ${choices.join(', ')}`
   return setting<T>(fallback, (value) => {

@@ -1,6 +1,7 @@
 // Every setting: its key, kind and default. config.example.yaml documents them one by one; a test holds the two together.
 import {
   type Setting,
+  accessToken,
   bytes,
   count,
   databaseUrl,
@@ -19,7 +20,7 @@ export const settings = {
   listen: listenAddress('127.0.0.1:8080'),
   data: text('./data'),
   publicUrl: originUrl(),
-  adminToken: secret(),
+  adminToken: accessToken(),
   drainTimeoutMs: duration('30s', 0),
   log: { level: oneOf(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'], 'info') },
   database: {

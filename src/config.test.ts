@@ -114,6 +114,20 @@ test('a secret that is wrong is not shown', () => {
   assert.equal(complaint({ environment: { DATABASE_URL: 'mysql://u:hunter2@h/d' } }).includes('hunter2'), false)
 })
 
+test('an administrator token that can be guessed, or that HTTP garbles, is refused with what to do', () => {
+  for (const token of [
+    'short',
+    'a'.repeat(19),
+    'with space in the middle',
+    'tab\tinside-of-a-long-token',
+    'ümlaut-ümlaut-ümlaut',
+    'a'.repeat(256),
+  ])
+    assert.match(complaint({ environment: { STEMMA_ADMIN_TOKEN: token } }), /^adminToken: the value .* 20 to 255 .* openssl rand/)
+  assert.match(complaint({ file: fileOf('adminToken: 12345678901234567890') }), /^adminToken: the value/)
+  assert.equal(loadConfig({ environment: { STEMMA_ADMIN_TOKEN: 'a'.repeat(20) } }).adminToken, 'a'.repeat(20))
+})
+
 test('contradictions', () => {
   assert.match(complaint({ environment: { STEMMA_BUCKET_S3_ENDPOINT: 'http://h' } }), /which bucket/)
   const both = { STEMMA_BUCKET_S3_BUCKET: 'b', STEMMA_BUCKET_S3_ENDPOINT: 'http://h', STEMMA_BUCKET_FILESYSTEM_FOLDER: '/f' }

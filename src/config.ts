@@ -45,8 +45,8 @@ export interface ConfigSources {
   readonly environment?: Readonly<Record<string, string | undefined>>
 }
 
-/** Set by tests and benchmarks for themselves; not for the server. */
-const foreignVariable = /^STEMMA_(TEST|BENCH)_/
+/** Not for the server: tests and benchmarks set theirs for themselves, and STEMMA_TOKEN is what clients (and the README) call their token. */
+const foreignVariable = /^STEMMA_(TEST_|BENCH_|TOKEN$)/
 
 /** Reads, checks and merges all sources. InputError 'config' whose message names what is wrong and where. */
 export function loadConfig(sources: ConfigSources = {}): Config {

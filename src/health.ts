@@ -1,10 +1,10 @@
-// GET /health: whether this node can serve now. Both parts are asked afresh (at most once a second, each with a short limit), so the
-// answer turns good again by itself. It tells states, not details: those stand in the log.
+// GET /health: whether this node can serve now. Its parts are asked afresh (at most once a second, each with a short limit; the spool, which
+// is written to for it, every few seconds), so the answer turns good again by itself. It tells states, not details: those stand in the log.
 import type { Bucket } from './bucket/index.ts'
-import { type Clock, type Log, UnavailableError } from './base/index.ts'
+import { type Clock, type Log, probeSpool, UnavailableError } from './base/index.ts'
 import type { Database } from './db/index.ts'
 
-/** 'ok', or the code of what is wrong: 'database-unavailable', 'newer-schema', 'bucket-denied', 'timeout', … */
+/** 'ok', or the code of what is wrong: 'database-unavailable', 'newer-schema', 'bucket-denied', 'spool-full', 'timeout', … */
 export type PartState = 'ok' | (string & {})
 
 export interface HealthReport {
@@ -12,9 +12,12 @@ export interface HealthReport {
   readonly version: string
   readonly database: { readonly status: PartState }
   readonly bucket: { readonly status: PartState; readonly kind: Bucket['kind'] }
+  /** Where pushes go until the bucket has them. */
+  readonly spool: { readonly status: PartState }
 }
 
 const cachedMs = 1000
+const spoolCachedMs = 4000
 const limitMs = 1500
 
 /** A function that answers with the current report. Calls at the same time share one check. */
@@ -25,23 +28,39 @@ export function makeHealth(parts: {
   log: Log
   version: string
 }): () => Promise<HealthReport> {
-  let latest: Promise<HealthReport> | null = null
-  let checkedAt = Number.NEGATIVE_INFINITY
   let before = 'ok'
   const askDatabase = asking(() => parts.database.probe(), parts.log)
   const askBucket = asking((signal) => parts.bucket.probe(signal), parts.log)
+  const askSpool = cached(
+    parts.clock,
+    spoolCachedMs,
+    asking(() => probeSpool(parts.bucket.spoolFolder), parts.log),
+  )
   const check = async (): Promise<HealthReport> => {
-    const [database, bucket] = await Promise.all([askDatabase(), askBucket()])
-    const status = database === 'ok' && bucket === 'ok' ? 'ok' : 'unavailable'
-    if (status !== before) parts.log[status === 'ok' ? 'info' : 'error']({ database, bucket }, `health is ${status}`)
+    const [database, bucket, spool] = await Promise.all([askDatabase(), askBucket(), askSpool()])
+    const status = database === 'ok' && bucket === 'ok' && spool === 'ok' ? 'ok' : 'unavailable'
+    if (status !== before) parts.log[status === 'ok' ? 'info' : 'error']({ database, bucket, spool }, `health is ${status}`)
     before = status
-    return { status, version: parts.version, database: { status: database }, bucket: { status: bucket, kind: parts.bucket.kind } }
+    return {
+      status,
+      version: parts.version,
+      database: { status: database },
+      bucket: { status: bucket, kind: parts.bucket.kind },
+      spool: { status: spool },
+    }
   }
+  return cached(parts.clock, cachedMs, check)
+}
+
+/** The same answer to everybody who asks within that time. */
+function cached<T>(clock: Clock, ms: number, ask: () => Promise<T>): () => Promise<T> {
+  let latest: Promise<T> | null = null
+  let askedAt = Number.NEGATIVE_INFINITY
   return () => {
-    const now = parts.clock.monotonic()
-    if (latest === null || now - checkedAt >= cachedMs) {
-      checkedAt = now
-      latest = check()
+    const now = clock.monotonic()
+    if (latest === null || now - askedAt >= ms) {
+      askedAt = now
+      latest = ask()
     }
     return latest
   }

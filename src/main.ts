@@ -1,11 +1,11 @@
 // The server, put together: config → database → bucket → rooms → listen → drain. The only place where rooms meet.
 import { join } from 'node:path'
-import { makeGate } from './access/index.ts'
+import { administrator, ensureAdministrator, hasWorkingToken, makeGate } from './access/index.ts'
 import { registerApi } from './api/index.ts'
 import { type Log, systemClock, systemRandomness, UnavailableError } from './base/index.ts'
 import { type BucketConfig as OpenBucketConfig, type Bucket, openBucket } from './bucket/index.ts'
 import type { Config } from './config.ts'
-import { Database, EmbeddedPostgres, ensureAdministrator, lockFolder, longestStopMs, migrate } from './db/index.ts'
+import { Database, EmbeddedPostgres, lockFolder, longestStopMs, migrate } from './db/index.ts'
 import { Endings } from './endings.ts'
 import { makeHealth } from './health.ts'
 import { type Listener, makeListener, plainForm } from './http/index.ts'
@@ -31,6 +31,8 @@ export interface StartOptions {
   readonly log: Log
   /** Is given the first administrator's token, once. */
   readonly showToken: (secret: string) => void
+  /** Ends a start that is under way. */
+  readonly signal?: AbortSignal
 }
 
 /** What a part with a time limit of its own may take beyond it. */
@@ -38,32 +40,37 @@ const slackMs = 5000
 /** For queries under way when the server ends; their requests are gone by then. */
 const databaseCloseMs = 5000
 
-/** Resolves when requests are taken. What was begun is ended again when a part can't start; that part's error is thrown. */
+/**
+ * Resolves when requests are taken. What was begun is ended again when a part can't start or the signal fires; that part's error, or the
+ * signal's reason, is thrown.
+ */
 export async function startServer(options: StartOptions): Promise<RunningServer> {
   const endings = new Endings(options.log)
   try {
-    return await startParts(options, endings)
+    const started = await startParts(options, endings)
+    options.signal?.throwIfAborted()
+    return started
   } catch (error) {
+    const told: unknown = options.signal?.aborted === true ? options.signal.reason : error
     await endings.run()
-    throw error
+    throw told
   }
 }
 
-async function startParts({ config, log, showToken }: StartOptions, endings: Endings): Promise<RunningServer> {
+async function startParts({ config, log, showToken, signal }: StartOptions, endings: Endings): Promise<RunningServer> {
   const folderLock = await lockFolder(config.data)
   endings.add('data folder', () => folderLock.release())
-  const embedded = config.database.url === null ? await EmbeddedPostgres.start({ folder: join(config.data, 'postgres'), log }) : null
+  const ending = signal === undefined ? {} : { signal }
+  const folder = join(config.data, 'postgres')
+  const embedded = config.database.url === null ? await EmbeddedPostgres.start({ folder, log, ...ending }) : null
   if (embedded !== null) endings.add('PostgreSQL', () => embedded.stop(), longestStopMs + slackMs)
   const url = config.database.url ?? embedded?.url ?? ''
-  const [bucket] = await Promise.all([
-    openBucket(bucketConfig(config), { clock: systemClock, randomness: systemRandomness }),
-    migrate({ url, log, mayApply: config.database.migrate }),
-  ])
-  endings.add('bucket', () => bucket.close())
+  const opening = openBucket(bucketConfig(config), { clock: systemClock, randomness: systemRandomness })
+  // Before it is open: it may open while the start ends.
+  endings.add('bucket', async () => (await opening.catch(() => null))?.close())
+  const [bucket] = await Promise.all([untilAborted(opening, signal), migrate({ url, log, mayApply: config.database.migrate, ...ending })])
   const database = new Database({ url, poolSize: config.database.poolSize, log, isPreparing: config.database.prepare })
   endings.add('database', () => database.close(databaseCloseMs), databaseCloseMs + slackMs)
-  const secret = await ensureAdministrator(database, config.adminToken, systemRandomness)
-  if (secret !== null) showToken(secret)
   const gate = makeGate({ db: database, clock: systemClock, log, isCreatingOnPush: config.git.createOnPush })
   endings.add('gate', () => gate.close())
   const listener = makeListener({
@@ -86,7 +93,14 @@ async function startParts({ config, log, showToken }: StartOptions, endings: End
   const jobs = new JobRunner({ database, randomness: systemRandomness, log, jobs: [orphanSweeper(database, bucket, log)] })
   endings.add('background work', () => jobs.stop(), 10_000)
   endings.add('listener', () => listener.close(), config.drainTimeoutMs + slackMs)
+  signal?.throwIfAborted()
   const listening = await listen(listener, config.listen)
+  // after the port is known to be free: what is shown only once must not be followed by an error
+  const secret = await ensureAdministrator(database, config.adminToken, systemRandomness)
+  if (secret !== null) showToken(secret)
+  if (!(await hasWorkingToken(database.queries, administrator, systemClock))) {
+    log.warn(`the administrator has no working token; to make one: stemma token create --account ${administrator} --name NAME`)
+  }
   jobs.start()
   return {
     url: config.publicUrl ?? listening,
@@ -95,6 +109,16 @@ async function startParts({ config, log, showToken }: StartOptions, endings: End
     },
     close: () => endings.run(),
   }
+}
+
+/** What comes of the work, unless the signal fires first: its reason. */
+async function untilAborted<T>(work: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+  if (signal === undefined) return work
+  const aborted = Promise.withResolvers<never>()
+  const abort = (): void => aborted.reject(signal.reason)
+  signal.addEventListener('abort', abort, { once: true })
+  if (signal.aborted) abort()
+  return Promise.race([work, aborted.promise]).finally(() => signal.removeEventListener('abort', abort))
 }
 
 /** A port that is taken, a host that isn't ours: one line for the operator. */

@@ -4,7 +4,6 @@ import { after, before, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { pino } from 'pino'
 import { type Clock, systemClock } from '../base/index.ts'
-import { revokeToken } from '../db/index.ts'
 import { makeAccount, type TestAccount } from '../../tests/support/accounts.ts'
 import { type TestDatabase, testDatabase } from '../../tests/support/test-database.ts'
 import {
@@ -15,6 +14,7 @@ import {
   findIdentity,
   findRepository,
   listRepositories,
+  revokeToken,
   TokenUses,
   updateRepository,
 } from './index.ts'

@@ -1,8 +1,9 @@
 // Account rows. Logins are told apart without regard to case, and kept as they were given.
 import { InputError } from '../base/index.ts'
-import { administrator, type Database, type Queries, sqlState } from '../db/index.ts'
+import { type Database, type Queries, sqlState } from '../db/index.ts'
 import type { AccountId } from './identity.ts'
 import { assertLogin } from './names.ts'
+import { administrator } from './token-issue.ts'
 
 export interface Account {
   readonly id: AccountId

@@ -84,6 +84,7 @@ export function makeGate(options: GateOptions): Gate & { close(): Promise<void> 
   return {
     actions,
     properties: { identity: null, repository: null, repositoryToCreate: null, account: null },
+    nameOf: ({ identity }) => (identity?.kind === 'account' ? identity.login : null),
     admit: (request, action, resource) => admit(options, uses, request, action as Action | null, resource as ResourceName | null),
     close: () => uses.close(),
   }

@@ -15,4 +15,14 @@ export {
   type RepositoryChange,
   updateRepository,
 } from './repositories.ts'
+export {
+  administrator,
+  createToken,
+  ensureAdministrator,
+  hashToken,
+  hasWorkingToken,
+  listTokens,
+  revokeToken,
+  type TokenFacts,
+} from './token-issue.ts'
 export { findIdentity, TokenUses } from './tokens.ts'

@@ -1,9 +1,10 @@
-// Who a token belongs to. Making and revoking tokens stands in src/db/tokens.ts, where the operator's command needs it without a server.
+// Who a token belongs to. Making and revoking tokens stands in token-issue.ts.
 // A token of ours holds 160 random bits and is looked up by its SHA-256, so timing tells nothing useful. Revoking deletes the row, and
 // every request asks the database: it counts at once on every node.
 import type { Clock, Log } from '../base/index.ts'
-import { hashToken, type Queries } from '../db/index.ts'
+import type { Queries } from '../db/index.ts'
 import type { AccountId, Identity } from './identity.ts'
+import { hashToken } from './token-issue.ts'
 
 /** How exact `last_used_at` is. */
 const usePrecisionMs = 60_000

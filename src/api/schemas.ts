@@ -66,13 +66,14 @@ export const ErrorJson = Type.Object({
   ),
 })
 
-// No control characters: PostgreSQL's text holds no NUL, and nobody's terminal wants the others.
-const description = nullable(Type.String({ maxLength: 350, pattern: '^[^\\u0000-\\u001f\\u007f]*$' }))
+// No control characters: PostgreSQL's text holds no NUL, and nobody's terminal wants the others. No half of a surrogate pair: it is no text.
+const description = nullable(Type.String({ maxLength: 350, pattern: '^[^\\u0000-\\u001f\\u007f\\ud800-\\udfff]*$' }))
 // As strict as needed to be kept; that the branch exists is asked of the database. Git's rules: git-check-ref-format(1).
+// GitHub takes no full ref name for a branch, and a branch of that name is nobody's wish.
 const branch = Type.String({
   minLength: 1,
   maxLength: 255,
-  pattern: '^(?![/.-])(?!.*(?:\\.\\.|//|@\\{|\\.lock$|[/.]$))[^\\u0000-\\u0020\\u007f~^:?*\\[\\\\]+$',
+  pattern: '^(?![/.-]|refs/)(?!.*(?:\\.\\.|//|@\\{|\\.lock$|[/.]$))[^\\u0000-\\u0020\\u007f\\ud800-\\udfff~^:?*\\[\\\\]+$',
 })
 const name = Type.String({ minLength: 1 })
 const visibility = oneOf('public', 'private')

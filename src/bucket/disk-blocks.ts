@@ -9,10 +9,10 @@
 // folder from time to time and removes the longest unused files, so the limit is exceeded by what is written between two looks
 // (a twentieth of the limit for each process).
 import { hash } from 'node:crypto'
-import { mkdir, open, readdir, rename, rm, stat, writeFile } from 'node:fs/promises'
-import { join } from 'node:path'
+import { open, readdir, rename, rm, stat, writeFile } from 'node:fs/promises'
+import { join, resolve } from 'node:path'
 import { crc32 } from 'node:zlib'
-import { asBuffer, type Clock, type Randomness, utf8 } from '../base/index.ts'
+import { asBuffer, type Clock, makeFolders, type Randomness, utf8 } from '../base/index.ts'
 
 const magic = 'STEMBLK1'
 const headBytes = 16
@@ -111,7 +111,7 @@ export class DiskBlocks {
   async #makeFolder(path: string): Promise<void> {
     const folder = path.slice(0, path.lastIndexOf('/'))
     if (this.#madeFolders.has(folder)) return
-    await mkdir(folder, { recursive: true, mode: 0o700 })
+    await makeFolders(resolve(folder), 0o700)
     this.#madeFolders.add(folder)
   }
 

@@ -4,7 +4,7 @@
 import { constants, existsSync } from 'node:fs'
 import { access, copyFile, type FileHandle, mkdir, open, rename, rm, stat, unlink } from 'node:fs/promises'
 import { dirname, join, relative, resolve, sep } from 'node:path'
-import { type Clock, CorruptError, isSystemError, type Randomness, UnavailableError } from '../base/index.ts'
+import { type Clock, CorruptError, isSystemError, makeFolders, type Randomness, UnavailableError } from '../base/index.ts'
 import type { Bucket, BucketRequests, ByteRange, FileUpload, Key } from './bucket.ts'
 import { assertRange, missingKey, shortValue, throwIfAborted, unavailable } from './errors.ts'
 import { FilesystemUpload } from './filesystem-upload.ts'
@@ -36,7 +36,7 @@ export class FilesystemBucket implements Bucket {
 
   /** Makes the folders. UnavailableError when they can't be made. */
   async prepare(): Promise<void> {
-    await this.#call(async () => void (await mkdir(this.spoolFolder, { recursive: true, mode: 0o700 })))
+    await this.#call(() => makeFolders(this.spoolFolder, 0o700))
   }
 
   async put(key: Key, bytes: Uint8Array, signal?: AbortSignal): Promise<void> {

@@ -1,8 +1,8 @@
 // Makes the bucket that the configuration names.
-import { mkdir, readdir, rm, stat } from 'node:fs/promises'
+import { readdir, rm, stat } from 'node:fs/promises'
 import { createRequire } from 'node:module'
-import { join } from 'node:path'
-import { type Clock, type Randomness, UnavailableError } from '../base/index.ts'
+import { join, resolve } from 'node:path'
+import { type Clock, makeFolders, type Randomness, UnavailableError } from '../base/index.ts'
 import type { Bucket } from './bucket.ts'
 import { unavailable } from './errors.ts'
 import { FilesystemBucket } from './filesystem.ts'
@@ -82,7 +82,7 @@ export async function sweepSpool(folder: string, clock: Clock, lifetimeMs: numbe
 }
 
 async function makeSpool(folder: string): Promise<void> {
-  await mkdir(folder, { recursive: true, mode: 0o700 }).catch((error: unknown) => {
+  await makeFolders(resolve(folder), 0o700).catch((error: unknown) => {
     throw unavailable('bucket-denied', `the spool folder can't be made: ${folder}`, error)
   })
 }

@@ -1,9 +1,9 @@
 // Queries and transactions on a real PostgreSQL: numbers, bytes, retries, time limits, and what an error means.
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
-import { CorruptError, InputError, makeLog, systemRandomness, UnavailableError } from '../base/index.ts'
+import { CorruptError, InputError, makeLog, UnavailableError } from '../base/index.ts'
 import { type TestDatabase, testDatabase } from '../../tests/support/test-database.ts'
-import { createToken, Database, ensureAdministrator, hashToken, listTokens, revokeToken, sql, sqlState } from './index.ts'
+import { Database, sql, sqlState } from './index.ts'
 
 let db: TestDatabase
 before(async () => {
@@ -138,39 +138,5 @@ describe('what an error means', () => {
     await sql`update server_fact set value = '1000' where name = 'schema_floor'`.execute(db.database.queries)
     await assert.rejects(db.database.probe(), { code: 'newer-schema' })
     await sql`update server_fact set value = '1' where name = 'schema_floor'`.execute(db.database.queries)
-  })
-})
-
-describe('the administrator and tokens', () => {
-  const hashes = async (): Promise<string[]> =>
-    (await db.database.queries.selectFrom('token').select('name').orderBy('name').execute()).map((row) => row.name)
-
-  test('the first start makes a token once, also when nodes start together; only its hash is stored', async () => {
-    const secrets = await Promise.all([1, 2, 3].map(() => ensureAdministrator(db.database, null, systemRandomness)))
-    const made = secrets.filter((secret) => secret !== null)
-    assert.equal(made.length, 1)
-    assert.match(made[0] ?? '', /^stm_[0-9a-f]{40}$/)
-    const row = await db.database.queries.selectFrom('token').select('hash').executeTakeFirstOrThrow()
-    assert.deepEqual(new Uint8Array(row.hash), new Uint8Array(hashToken(made[0] ?? '')))
-  })
-
-  test('a configured token replaces the one before it, even when the secret stood under another name', async () => {
-    for (const secret of ['a', 'b', 'b', 'a']) assert.equal(await ensureAdministrator(db.database, secret, systemRandomness), null)
-    assert.deepEqual(await hashes(), ['STEMMA_ADMIN_TOKEN', 'first start'])
-    const other = await createToken(db.database.queries, { account: 'Admin', name: 'ci', expiresAt: null }, systemRandomness)
-    await ensureAdministrator(db.database, other, systemRandomness)
-    assert.deepEqual(await hashes(), ['STEMMA_ADMIN_TOKEN', 'first start'])
-  })
-
-  test('make, list, revoke', async () => {
-    const wanted = { account: 'admin', name: 'ci', expiresAt: new Date(4e12) }
-    await createToken(db.database.queries, wanted, systemRandomness)
-    await assert.rejects(createToken(db.database.queries, wanted, systemRandomness), { code: 'token-exists' })
-    assert.deepEqual((await listTokens(db.database.queries, 'admin')).map((token) => [token.name, token.expiresAt]).slice(1, 2), [
-      ['ci', new Date(4e12)],
-    ])
-    await revokeToken(db.database.queries, 'admin', 'ci')
-    await assert.rejects(revokeToken(db.database.queries, 'admin', 'ci'), { code: 'no-such-token' })
-    await assert.rejects(listTokens(db.database.queries, 'who'), { code: 'no-such-account' })
   })
 })

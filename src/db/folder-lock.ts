@@ -1,9 +1,11 @@
 // One server on one data folder. The lock is a socket in Linux's abstract namespace, named after the folder's inode: the kernel gives it to
 // one process at a time and frees it when that process ends, however it ends. Whoever asks it is told the holder's process id.
 // It reaches as far as the network namespace: two containers that mount one data folder are not kept apart.
-import { mkdir, stat } from 'node:fs/promises'
+import type { BigIntStats } from 'node:fs'
+import { stat } from 'node:fs/promises'
 import { type Server, connect, createServer } from 'node:net'
-import { UnavailableError, isSystemError } from '../base/index.ts'
+import { resolve } from 'node:path'
+import { UnavailableError, isSystemError, makeFolders } from '../base/index.ts'
 
 export interface FolderLock {
   release(): Promise<void>
@@ -12,7 +14,7 @@ export interface FolderLock {
 /** Makes the folder where it is missing, and takes it. UnavailableError 'folder-in-use' names the process that has it. */
 export async function lockFolder(folder: string): Promise<FolderLock> {
   await makeFolder(folder)
-  const { dev, ino } = await stat(folder, { bigint: true })
+  const { dev, ino } = await statFolder(folder)
   const path = `\0stemma-data-${dev}-${ino}`
   const server = createServer((socket) => {
     socket.on('error', () => {})
@@ -38,7 +40,7 @@ export async function lockFolder(folder: string): Promise<FolderLock> {
  */
 async function makeFolder(folder: string): Promise<void> {
   try {
-    await mkdir(folder, { recursive: true, mode: process.geteuid?.() === 0 ? 0o711 : 0o700 })
+    await makeFolders(resolve(folder), process.geteuid?.() === 0 ? 0o711 : 0o700)
   } catch (cause) {
     throw new UnavailableError(
       'data-folder',
@@ -46,6 +48,12 @@ async function makeFolder(folder: string): Promise<void> {
       { cause },
     )
   }
+}
+
+async function statFolder(folder: string): Promise<BigIntStats> {
+  const found = await stat(folder, { bigint: true })
+  if (!found.isDirectory()) throw new UnavailableError('data-folder', `the data folder ${folder} is not a folder`)
+  return found
 }
 
 function listen(server: Server, path: string): Promise<void> {

@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import pg from 'pg'
-import { makeLog } from '../base/index.ts'
+import { makeLog, UnavailableError } from '../base/index.ts'
 import { emptyDatabase } from '../../tests/support/test-database.ts'
 import { generatedFile, generateTypes } from './generate.ts'
 import { dbmateUrl, migrate, migrationsFolder, runDbmate } from './migrate.ts'
@@ -127,4 +127,18 @@ test('URLs mean the same to dbmate as to us', () => {
   assert.equal(dbmateUrl('postgresql://u:p@/db?host=%2Fa%20b'), 'postgres://u:p@/db?socket=%2Fa+b')
   assert.equal(dbmateUrl('postgres://u:p@db.example:5433/x'), 'postgres://u:p@db.example:5433/x?sslmode=disable')
   assert.equal(dbmateUrl('postgres://u@h/x?sslmode=require'), 'postgres://u@h/x?sslmode=require')
+})
+
+test('a database that cannot be reached: its host and port are told, its password is not', async () => {
+  const ask = (url: string): Promise<unknown> => migrate({ url, log, mayApply: true }).catch((error: unknown) => error)
+  for (const [host, words] of [
+    ['127.0.0.1:1', /^cannot connect to the database at 127\.0\.0\.1:1: .*ECONNREFUSED/],
+    ['nowhere.invalid', /^cannot connect to the database at nowhere\.invalid:5432: ./],
+  ] as const) {
+    const error = await ask(`postgresql://user:hunter2@${host}/db`)
+    assert.ok(error instanceof UnavailableError)
+    assert.equal(error.code, 'database-unavailable')
+    assert.match(error.message, words)
+    assert.equal(error.message.includes('hunter2'), false)
+  }
 })

@@ -8,7 +8,7 @@ import { join } from 'node:path'
 import { promisify } from 'node:util'
 import pg from 'pg'
 import { type Log, UnavailableError } from '../base/index.ts'
-import { asUnavailable } from './connection.ts'
+import { sqlState } from './connection.ts'
 import { oldestPostgres, schemaVersion } from './schema-version.ts'
 
 const run = promisify(execFile)
@@ -23,6 +23,8 @@ export interface MigrateOptions {
   /** False: only check. */
   readonly mayApply: boolean
   readonly folder?: string
+  /** Ends it: what a migration had not committed did not happen. */
+  readonly signal?: AbortSignal
 }
 
 export interface SchemaState {
@@ -36,12 +38,20 @@ export interface SchemaState {
 
 /**
  * Applies what is pending and returns the versions that were. UnavailableError: 'old-postgresql', 'newer-schema' (a breaking migration
- * of a newer server), 'outdated-schema' (pending, and mayApply is false), 'migration-failed' (with dbmate's words).
+ * of a newer server), 'outdated-schema' (pending, and mayApply is false), 'migration-failed' (with dbmate's words), 'database-unavailable'
+ * (names host and port). When the signal fires: its reason.
  */
 export async function migrate(options: MigrateOptions): Promise<readonly string[]> {
   const folder = options.folder ?? migrationsFolder
-  const client = await connect(options.url)
+  const { signal } = options
+  signal?.throwIfAborted()
+  const client = new pg.Client({ connectionString: options.url, application_name: 'stemma migrate', connectionTimeoutMillis: 10_000 })
+  client.on('error', () => {})
+  // Whoever waits for an answer or a lock then is told that the connection is gone.
+  const cut = (): void => void client.connection.stream.destroy()
+  signal?.addEventListener('abort', cut, { once: true })
   try {
+    await connect(client)
     await assertServer(client)
     const before = await readSchemaState(client, folder)
     assertRunnable(before)
@@ -52,18 +62,27 @@ export async function migrate(options: MigrateOptions): Promise<readonly string[
       throw new UnavailableError('outdated-schema', `the database lacks the migrations ${before.pending.join(', ')}: run 'stemma migrate'`)
     }
     return await applyLocked(client, options, folder)
+  } catch (error) {
+    signal?.throwIfAborted()
+    throw error
   } finally {
+    signal?.removeEventListener('abort', cut)
     await client.end().catch(() => {})
   }
 }
 
 /** Runs dbmate on a database: `up`, `down`, `status`; its output. UnavailableError 'migration-failed' with its words. */
-export async function runDbmate(url: string, command: string, folder: string = migrationsFolder): Promise<string> {
+export async function runDbmate(url: string, command: string, folder: string = migrationsFolder, signal?: AbortSignal): Promise<string> {
   const program = createRequire(import.meta.url).resolve(`@dbmate/${process.platform}-${process.arch}/bin/dbmate`)
   const flags = ['--env', 'DBMATE_URL', '--no-dump-schema', '--migrations-dir', folder, command]
   try {
     // The URL holds a password, so it goes by the environment, which other users of the machine can't list.
-    const done = await run(program, flags, { env: { DBMATE_URL: dbmateUrl(url) }, cwd: folder, maxBuffer: 16 << 20 })
+    const done = await run(program, flags, {
+      env: { DBMATE_URL: dbmateUrl(url) },
+      cwd: folder,
+      maxBuffer: 16 << 20,
+      ...(signal ? { signal } : {}),
+    })
     return done.stdout
   } catch (error) {
     const words = error instanceof Error && 'stderr' in error ? String(error.stderr).trim() : ''
@@ -78,7 +97,7 @@ async function applyLocked(client: pg.Client, options: MigrateOptions, folder: s
     if (pending.length === 0) return []
     options.log.info({ versions: pending }, 'applying migrations')
     // `migrate`, not `up`: `up` would want the right to create databases.
-    await runDbmate(options.url, 'migrate', folder)
+    await runDbmate(options.url, 'migrate', folder, options.signal)
     const after = await readSchemaState(client, folder)
     assertRunnable(after)
     if (after.pending.length > 0) throw new UnavailableError('migration-failed', `dbmate left ${after.pending.join(', ')} undone`)
@@ -88,15 +107,16 @@ async function applyLocked(client: pg.Client, options: MigrateOptions, folder: s
   }
 }
 
-async function connect(url: string): Promise<pg.Client> {
-  const client = new pg.Client({ connectionString: url, application_name: 'stemma migrate', connectionTimeoutMillis: 10_000 })
-  client.on('error', () => {})
+/** Its error is the operator's first sight of a wrong DATABASE_URL: where we asked, and what came of it; never the password. */
+async function connect(client: pg.Client): Promise<void> {
   try {
     await client.connect()
-  } catch (error) {
-    throw asUnavailable(error)
+  } catch (cause) {
+    const place = client.host.startsWith('/') ? client.host : `${client.host}:${client.port}`
+    const { message } = cause instanceof Error ? cause : { message: String(cause) }
+    const reason = message === '' ? (sqlState(cause) ?? 'no answer') : message
+    throw new UnavailableError('database-unavailable', `cannot connect to the database at ${place}: ${reason}`, { cause })
   }
-  return client
 }
 
 async function assertServer(client: pg.Client): Promise<void> {

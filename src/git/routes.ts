@@ -134,7 +134,8 @@ async function answerPack(room: GitRoom, repository: Repository, request: FetchR
     const task = fetchTask(request, refs)
     free = await room.fetches.take()
     const packs = await room.packs.open(repository.networkId) // after the refs: they may rest on no newer pack
-    const region = ({ pack, offset, sizeBytes }: PackRegion) => (packs.set.packs[pack] as StoredPack).stream(offset, sizeBytes)
+    const region = ({ pack, offset, sizeBytes }: PackRegion) =>
+      untilGone((packs.set.packs[pack] as StoredPack).stream(offset, sizeBytes), answer.gone)
     await runFetch(room.workers, { packs: packs.handle, task }, async (events) => {
       await answerFetch(untilGone(events, answer.gone), answer, { request, format: repository.objectFormat, region })
     })
@@ -152,11 +153,25 @@ async function answerPack(room: GitRoom, repository: Repository, request: FetchR
   }
 }
 
-/** Stops asking for more when nobody reads it. */
+/** Stops at once when nobody reads what comes, even while nothing does. */
 async function* untilGone<T>(items: AsyncIterable<T>, gone: AbortSignal): AsyncGenerator<T, void, undefined> {
-  for await (const item of items) {
-    if (gone.aborted) throw new UnavailableError('client-gone', 'the client closed the connection')
-    yield item
+  const iterator = items[Symbol.asyncIterator]()
+  const left = Promise.withResolvers<never>()
+  left.promise.catch(() => {}) // it may come when nothing is waited for
+  const leave = () => left.reject(new UnavailableError('client-gone', 'the client closed the connection'))
+  if (gone.aborted) leave()
+  gone.addEventListener('abort', leave)
+  try {
+    for (;;) {
+      const item = iterator.next()
+      item.catch(() => {}) // it may fail when nobody waits for it any more
+      const { done, value } = await Promise.race([left.promise, item])
+      if (done) return
+      yield value
+    }
+  } finally {
+    gone.removeEventListener('abort', leave)
+    iterator.return?.().catch(() => {})
   }
 }
 

@@ -27,6 +27,8 @@ export interface Gate {
   readonly actions: ReadonlySet<string>
   /** Names of request properties that `admit` sets, with their value before it. */
   readonly properties: Readonly<Record<string, null>>
+  /** Who calls, for the log; null: nobody in particular. Asked when `admit` has run. */
+  nameOf(request: FastifyRequest): string | null
   /** Finds out who calls and whether that may be; `action` is null on public routes. UnavailableError when it can't know. */
   admit(request: FastifyRequest, action: string | null, resource: unknown): Promise<Verdict>
 }

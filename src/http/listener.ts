@@ -69,7 +69,7 @@ export function makeListener(options: ListenerOptions): Listener {
     reply.header('x-request-id', request.id)
     assertPath(request.raw.url ?? '', request.routeOptions.config?.encodedSlash === true)
   })
-  app.addHook('onResponse', async (request, reply) => logAnswer(request, reply))
+  app.addHook('onResponse', async (request, reply) => logAnswer(request, reply, options.gate))
   app.setErrorHandler((error, request, reply) => sendProblem(error, request, reply, plainForm, {}))
   app.setNotFoundHandler((request, reply) => sendNotFound(request, reply, routes, plainForm))
   return {
@@ -209,8 +209,9 @@ function sendNotFound(request: FastifyRequest, reply: FastifyReply, routes: read
 }
 
 // The path only: a query string may hold what its sender thinks secret, and headers hold tokens.
-function logAnswer(request: FastifyRequest, reply: FastifyReply): void {
-  request.log.info({ ...requestFacts(request), status: reply.statusCode, ms: Math.round(reply.elapsedTime) }, 'answered')
+function logAnswer(request: FastifyRequest, reply: FastifyReply, gate: Gate): void {
+  const who = { ip: request.ip, account: gate.nameOf(request) }
+  request.log.info({ ...requestFacts(request), status: reply.statusCode, ms: Math.round(reply.elapsedTime), ...who }, 'answered')
 }
 
 function requestFacts(request: { readonly method?: string | undefined; readonly url?: string | undefined }) {

@@ -122,7 +122,7 @@ test('the default branch must exist', async () => {
   const place = { owner: 'Olive', repo: 'branches' }
   const { status, body } = await refused(rest.repos.update({ ...place, default_branch: 'dev' }))
   assert.deepEqual([status, body.errors?.[0]?.field, body.errors?.[0]?.code], [422, 'default_branch', 'invalid'])
-  for (const name of ['', 'a..b', '/a', 'a/', 'a b', 'a\u0000', '-a', '.a', 'a.lock', 'a@{1', 'x'.repeat(300)]) {
+  for (const name of ['', 'a..b', '/a', 'a/', 'a b', 'a\u0000', '-a', '.a', 'a.lock', 'a@{1', 'x'.repeat(300), 'refs/heads/y', 'a\ud800']) {
     assert.equal((await refused(rest.repos.update({ ...place, default_branch: name }))).status, 422, JSON.stringify(name))
   }
   await api.db.queries
@@ -149,6 +149,9 @@ test('what is wrong is told in GitHub’s shape', async () => {
     { name: 1 },
     { name: 'x', private: 'yes' },
     { name: 'x', description: 'a\u0000' },
+    { name: 'x', description: 'half a pair \udc00' },
+    { name: 'x', default_branch: 'refs/heads/y' },
+    { name: 'x', default_branch: 'y\ud800' },
     { name: 'x', private: true, visibility: 'public' },
     { name: 'x', auto_init: true },
   ]) {

@@ -35,21 +35,21 @@ describe('bad objects', stemmaStorage, () => {
   for (const [name, words] of names) {
     it(`tree entry ${JSON.stringify(name)}`, async () => {
       const file = blob('contents\n')
-      const entries: TreeEntry[] = [{ mode: '100644', name, id: file.id }]
-      const top = tree(entries)
+      const entries: TreeEntry[] = [['100644', name, file.id]]
+      const top = tree(...entries)
       const tip = commit(top.id)
       await target.assertRefused(tip.id, new PackBuilder().addAll(tip, top, file).build(), words)
       if (name !== '') await target.assertGitRefused([tip, top, file], tip.id, words)
-      const folder = tree([{ mode: '40000', name, id: tree([]).id }])
+      const folder = tree(['40000', name, tree().id])
       const tip2 = commit(folder.id)
-      await target.assertRefused(tip2.id, new PackBuilder().addAll(tip2, folder, tree([])).build(), words)
+      await target.assertRefused(tip2.id, new PackBuilder().addAll(tip2, folder, tree()).build(), words)
     })
   }
 
   it('.gitmodules that is a link', async () => {
     const link = blob('../elsewhere')
     for (const name of ['.gitmodules', '.GITMODULES', 'gitmod~1']) {
-      const top = tree([{ mode: '120000', name, id: link.id }])
+      const top = tree(['120000', name, link.id])
       const tip = commit(top.id)
       await target.assertGitRefused([tip, top, link], tip.id, /gitmodules/i)
     }
@@ -65,32 +65,32 @@ describe('bad objects', stemmaStorage, () => {
     ]
     for (const trick of tricks) {
       const file = blob(trick)
-      const top = tree([{ mode: '100644', name: '.gitmodules', id: file.id }])
+      const top = tree(['100644', '.gitmodules', file.id])
       const tip = commit(top.id)
       await target.assertGitRefused([tip, top, file], tip.id, /gitmodules|submodule/i)
     }
     const fine = blob('[submodule "a"]\n\tpath = a\n\turl = https://example.com/a\n')
-    const { tip, pack } = rootCommit([{ mode: '100644', name: '.gitmodules', id: fine.id }], [fine])
+    const { tip, pack } = rootCommit([['100644', '.gitmodules', fine.id]], [fine])
     const report = await push(target.url, [{ old: zeroId, new: tip.id, ref: 'refs/heads/submodule' }], pack.build())
     assert.equal(report.refs.get('refs/heads/submodule'), 'ok', report.text)
   })
 
   it('trees out of order and with doubles', async () => {
     const file = blob('x')
-    const entry = (name: string): TreeEntry => ({ mode: '100644', name, id: file.id })
+    const entry = (name: string): TreeEntry => ['100644', name, file.id]
     const bad: readonly (readonly TreeEntry[])[] = [
       [entry('b'), entry('a')],
       [entry('a'), entry('a')],
     ]
     for (const entries of bad) {
-      const top = tree(entries)
+      const top = tree(...entries)
       const tip = commit(top.id)
       await target.assertRefused(tip.id, new PackBuilder().addAll(tip, top, file).build(), /sort|order|duplicate|mode|zero|tree/i)
     }
   })
 
   it('trees, commits and tags that cannot be parsed', async () => {
-    const top = tree([])
+    const top = tree()
     const bad = [
       object('tree', Buffer.from('100644 name-without-id\0abc')),
       object('tree', Buffer.from('no spaces or zeros at all')),
@@ -355,10 +355,7 @@ describe('bad requests', stemmaStorage, () => {
 
 describe('a client that goes away in the middle', stemmaStorage, () => {
   it('leaves no row and no key', async () => {
-    const { tip, pack } = rootCommit(
-      [{ mode: '100644', name: 'noise', id: blob(seededBytes('gone', 3 * mib)).id }],
-      [blob(seededBytes('gone', 3 * mib))],
-    )
+    const { tip, pack } = rootCommit([['100644', 'noise', blob(seededBytes('gone', 3 * mib)).id]], [blob(seededBytes('gone', 3 * mib))])
     const body = pushBody([{ old: zeroId, new: tip.id, ref: 'refs/heads/gone' }], pack.build(), 'report-status')
     const before = await target.stored()
     for (const part of [0.02, 0.4, 0.9, 0.9999]) {

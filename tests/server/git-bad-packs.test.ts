@@ -182,7 +182,7 @@ describe('after a refusal', stemmaStorage, () => {
     // Enough rounds for every worker thread to have refused a pack and then taken a good one.
     for (let round = 0; round < 6; round++) {
       const link = blob('../elsewhere')
-      const linked = rootCommit([{ mode: '120000', name: '.gitmodules', id: link.id }], [link])
+      const linked = rootCommit([['120000', '.gitmodules', link.id]], [link])
       await target.assertRefused(linked.tip.id, linked.pack.build(), /gitmodules/)
       const { tip, pack } = good(`after-${round}`)
       const ref = `refs/heads/after-${round}`
@@ -229,7 +229,7 @@ describe('missing objects', stemmaStorage, () => {
 
   it('a tree entry of the wrong type', async () => {
     const { file } = good()
-    const inner = tree([{ mode: '40000', name: 'folder', id: file.id }])
+    const inner = tree(['40000', 'folder', file.id])
     const tip = commit(inner.id)
     await target.assertRefused(
       tip.id,
@@ -249,7 +249,7 @@ describe('missing objects', stemmaStorage, () => {
     const { tip, pack } = good()
     const pushed = await push(other, [{ old: zeroId, new: tip.id, ref: 'refs/heads/main' }], pack.build())
     assert.equal(pushed.refs.get('refs/heads/main'), 'ok')
-    const top = tree([])
+    const top = tree()
     const stolen = commit(top.id, [tip.id])
     await target.assertRefused(
       stolen.id,

@@ -1,7 +1,7 @@
 // Accounts with tokens for tests that work on the database directly.
-import type { AccountId } from '../../src/access/index.ts'
+import { type AccountId, createToken } from '../../src/access/index.ts'
 import { systemRandomness } from '../../src/base/index.ts'
-import { createToken, type Database } from '../../src/db/index.ts'
+import type { Database } from '../../src/db/index.ts'
 
 export interface TestAccount {
   readonly id: AccountId

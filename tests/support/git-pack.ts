@@ -2,13 +2,14 @@
 // keeps beside the pack, and gives a PackSet over memory.
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { constants, inflateSync } from 'node:zlib'
-import { fromHex, latin1 } from '../../src/base/index.ts'
+import { latin1 } from '../../src/base/index.ts'
 import { decodeDeltaHeader } from '../../src/git/format/delta.ts'
+import { decodeIdx } from '../../src/git/format/idx.ts'
 import { hashBytes, Kind, type ObjectFormat } from '../../src/git/format/object-id.ts'
 import { decodeEntryHeader, EntryType } from '../../src/git/format/pack.ts'
 import { appendedBit, deltaBit, encodePackIndex, indexStart, PackIndex, type PackIndexParts } from '../../src/git/format/stored-pack.ts'
-import { ObjectCache, ObjectReader } from '../../src/git/odb/object-reader.ts'
-import { type PackBytes, PackSet } from '../../src/git/odb/pack-set.ts'
+import { references } from '../../src/git/index-pack/scanner.ts'
+import { ObjectCache, ObjectReader, PackSet, tailBytes } from '../../src/git/odb/index.ts'
 
 export interface GitPack {
   readonly index: PackIndex
@@ -45,17 +46,7 @@ export async function loadGitPack(
 
 /** A set of these packs, the first as the oldest. */
 export function gitPackSet(packs: readonly GitPack[], format: ObjectFormat): PackSet {
-  return PackSet.empty(format).with(packs.map(({ index, bytes }, id) => ({ id, index, bytes: memoryBytes(bytes) })))
-}
-
-function memoryBytes(bytes: Uint8Array): PackBytes {
-  return {
-    read: (offset, sizeBytes) => bytes.subarray(offset, offset + sizeBytes),
-    async *stream(offset, sizeBytes) {
-      const end = offset + sizeBytes
-      for (let at = offset; at < end; at += 1 << 20) yield bytes.subarray(at, Math.min(at + (1 << 20), end))
-    },
-  }
+  return PackSet.empty(format).with(packs.map(({ index, bytes }, id) => ({ id, index, bytes: tailBytes(bytes) })))
 }
 
 function encoded(parts: PackIndexParts, start: number): Uint8Array {
@@ -69,18 +60,9 @@ function aligned(bytes: Uint8Array): Uint8Array {
 }
 
 function readParts(pack: Buffer, idx: Buffer, format: ObjectFormat, older: PackSet | undefined): PackIndexParts {
+  const { oids, crcs, offsets } = decodeIdx(idx, format)
+  const count = offsets.length
   const width = hashBytes(format)
-  const count = idx.readUInt32BE(8 + 255 * 4)
-  const crcAt = 8 + 1024 + count * width
-  const offsetAt = crcAt + count * 4
-  const crcs = new Uint32Array(count)
-  const offsets = new Float64Array(count)
-  for (let i = 0; i < count; i++) {
-    crcs[i] = idx.readUInt32BE(crcAt + i * 4)
-    const offset = idx.readUInt32BE(offsetAt + i * 4)
-    offsets[i] = offset < 0x80000000 ? offset : Number(idx.readBigUInt64BE(offsetAt + count * 4 + (offset - 0x80000000) * 8))
-  }
-  const oids = new Uint8Array(idx.subarray(8 + 1024, crcAt))
   const byOffset = new Map(Array.from(offsets, (offset, i) => [offset, i]))
   const byId = new Map(Array.from(offsets, (_, i) => [latin1(oids.subarray(i * width, (i + 1) * width)), i]))
   const kinds = new Uint8Array(count)
@@ -115,8 +97,7 @@ function kindOf(kinds: Uint8Array, bases: Uint32Array, position: number): number
   return (kinds[at] as number) & 7
 }
 
-async function findEnds(set: PackSet, references: 'all' | 'commits'): Promise<{ sources: Uint8Array; externals: Uint8Array }> {
-  const width = hashBytes(set.format)
+async function findEnds(set: PackSet, reading: 'all' | 'commits'): Promise<{ sources: Uint8Array; externals: Uint8Array }> {
   const reader = new ObjectReader(set, new ObjectCache(64 << 20))
   const referred = new Uint8Array(set.size)
   const externals = new Map<string, Uint8Array>()
@@ -128,15 +109,9 @@ async function findEnds(set: PackSet, references: 'all' | 'commits'): Promise<{ 
   for (let number = 0; number < set.size; number++) {
     const kind = set.kind(number)
     if (isAppended(set, number)) continue
-    if (references === 'commits' && (kind === Kind.tree || kind === Kind.blob)) referred[number] = 1
-    if (kind === Kind.blob || (kind === Kind.tree && references === 'commits')) continue
-    const bytes = await reader.read(number)
-    if (kind === Kind.tree) treeIds(bytes, width).forEach(refer)
-    else
-      for (const [, id] of latin1(bytes)
-        .split('\n\n', 1)[0]
-        ?.matchAll(/^(?:tree|parent|object) ([0-9a-f]+)$/gm) ?? [])
-        refer(fromHex(id as string))
+    if (reading === 'commits' && (kind === Kind.tree || kind === Kind.blob)) referred[number] = 1
+    if (kind === Kind.blob || (kind === Kind.tree && reading === 'commits')) continue
+    references(kind, await reader.read(number), set.format, refer)
   }
   const sources: Uint8Array[] = []
   for (let number = 0; number < set.size; number++) if (!referred[number] && !isAppended(set, number)) sources.push(set.oid(number))
@@ -149,14 +124,4 @@ async function findEnds(set: PackSet, references: 'all' | 'commits'): Promise<{ 
 function isAppended(set: PackSet, number: number): boolean {
   const pack = set.packOf(number)
   return pack.index.isAppended(number - pack.first)
-}
-
-function treeIds(bytes: Uint8Array, width: number): Uint8Array[] {
-  const ids: Uint8Array[] = []
-  for (let at = 0; at < bytes.length; ) {
-    const id = bytes.indexOf(0, at) + 1
-    if (latin1(bytes.subarray(at, at + 6)) !== '160000') ids.push(bytes.subarray(id, id + width))
-    at = id + width
-  }
-  return ids
 }

@@ -1,4 +1,5 @@
-// Makes packs byte by byte, right ones and wrong ones: gitformat-pack(5). Independent of src/git/format: a second opinion.
+// Makes objects, deltas and packs byte by byte, right ones and wrong ones: gitformat-pack(5), SHA-1. Nothing is checked: that is the point.
+// Independent of src/git/format: a second opinion.
 import { createHash } from 'node:crypto'
 import { deflateSync } from 'node:zlib'
 
@@ -6,6 +7,11 @@ export type ObjectKind = 'commit' | 'tree' | 'blob' | 'tag'
 const kindNumber: Readonly<Record<ObjectKind, number>> = { commit: 1, tree: 2, blob: 3, tag: 4 }
 const ofsDelta = 6
 const refDelta = 7
+
+/** An object's id, in hex or as packed bytes. */
+export type Id = string | Uint8Array
+const idText = (id: Id): string => (typeof id === 'string' ? id : Buffer.from(id).toString('hex'))
+const idBytes = (id: Id): Uint8Array => (typeof id === 'string' ? Buffer.from(id, 'hex') : id)
 
 export interface BuiltObject {
   readonly kind: ObjectKind
@@ -21,27 +27,23 @@ export function object(kind: ObjectKind, bytes: Uint8Array | string): BuiltObjec
 
 export const blob = (bytes: Uint8Array | string): BuiltObject => object('blob', bytes)
 
-export interface TreeEntry {
-  readonly mode: string
-  readonly name: string | Uint8Array
-  readonly id: string
-}
+export type TreeEntry = readonly [mode: string, name: string | Uint8Array, id: Id]
 
 /** A tree with the entries exactly in the given order. */
-export function tree(entries: readonly TreeEntry[]): BuiltObject {
-  const parts = entries.flatMap((entry) => [
-    Buffer.from(`${entry.mode} `),
-    Buffer.from(entry.name as Uint8Array),
+export function tree(...entries: readonly TreeEntry[]): BuiltObject {
+  const parts = entries.flatMap(([mode, name, id]) => [
+    Buffer.from(`${mode} `),
+    Buffer.from(name as Uint8Array),
     Buffer.from([0]),
-    Buffer.from(entry.id, 'hex'),
+    idBytes(id),
   ])
   return object('tree', Buffer.concat(parts))
 }
 
-export function commit(treeId: string, parents: readonly string[] = [], message = 'built\n'): BuiltObject {
-  const who = 'Tester <tester@example.com> 1700000000 +0000'
-  const lines = [`tree ${treeId}`, ...parents.map((id) => `parent ${id}`), `author ${who}`, `committer ${who}`, '', message]
-  return object('commit', lines.join('\n'))
+export function commit(treeId: Id, parents: readonly Id[] = [], message = 'message\n'): BuiltObject {
+  const who = 'A U Thor <author@example.com> 1700000000 +0100'
+  const headers = [`tree ${idText(treeId)}`, ...parents.map((id) => `parent ${idText(id)}`), `author ${who}`, `committer ${who}`]
+  return object('commit', [...headers, '', message].join('\n'))
 }
 
 /** The number before an entry: kind and inflated size. */
@@ -99,9 +101,18 @@ export function delta(baseBytes: number, resultBytes: number, ...instructions: r
   return Buffer.concat([deltaSize(baseBytes), deltaSize(resultBytes), ...instructions])
 }
 
-/** Collects entries; each `add` returns the entry's offset. Nothing is checked: that is the point. */
+/** A delta that copies `sizeBytes` bytes of its base from `offset` on, and then inserts `text` (Latin-1). */
+export function copyingDelta(baseBytes: number, offset: number, sizeBytes: number, text = ''): Buffer {
+  const inserted = Buffer.from(text, 'latin1')
+  const instructions: Buffer[] = []
+  for (let done = 0; done < sizeBytes; done += 0xffffff) instructions.push(deltaCopy(offset + done, Math.min(sizeBytes - done, 0xffffff)))
+  for (let done = 0; done < inserted.length; done += 127) instructions.push(deltaInsert(inserted.subarray(done, done + 127)))
+  return delta(baseBytes, sizeBytes + inserted.length, ...instructions)
+}
+
+/** Collects entries; each `add` returns the entry's offset. */
 export class PackBuilder {
-  readonly #parts: Buffer[] = [Buffer.alloc(12)]
+  readonly #parts: Uint8Array[] = []
   #sizeBytes = 12
   #count = 0
 
@@ -109,18 +120,19 @@ export class PackBuilder {
     return this.#sizeBytes
   }
 
-  raw(bytes: Uint8Array, counts = true): number {
+  /** Bytes as they are; together they count as one entry. */
+  addRaw(...parts: readonly Uint8Array[]): number {
     const at = this.#sizeBytes
-    this.#parts.push(Buffer.from(bytes))
-    this.#sizeBytes += bytes.length
-    if (counts) this.#count += 1
+    for (const part of parts) this.#sizeBytes += part.length
+    this.#parts.push(...parts)
+    this.#count += 1
     return at
   }
 
   /** A whole object. `declaredBytes` lies about its size; `deflated` replaces its zlib stream. */
   add(built: BuiltObject, lie: { readonly declaredBytes?: number; readonly deflated?: Uint8Array; readonly kind?: number } = {}): number {
     const header = entryHeader(lie.kind ?? kindNumber[built.kind], lie.declaredBytes ?? built.bytes.length)
-    return this.raw(Buffer.concat([header, lie.deflated ?? deflateSync(built.bytes)]))
+    return this.addRaw(header, lie.deflated ?? deflateSync(built.bytes))
   }
 
   addAll(...objects: readonly BuiltObject[]): this {
@@ -130,27 +142,37 @@ export class PackBuilder {
 
   addOfsDelta(baseOffset: number, bytes: Buffer, declaredBytes = bytes.length): number {
     const distance = offsetNumber(this.#sizeBytes - baseOffset)
-    return this.raw(Buffer.concat([entryHeader(ofsDelta, declaredBytes), distance, deflateSync(bytes)]))
+    return this.addRaw(entryHeader(ofsDelta, declaredBytes), distance, deflateSync(bytes))
   }
 
-  addRefDelta(baseId: string, bytes: Buffer, declaredBytes = bytes.length): number {
-    return this.raw(Buffer.concat([entryHeader(refDelta, declaredBytes), Buffer.from(baseId, 'hex'), deflateSync(bytes)]))
+  addRefDelta(baseId: Id, bytes: Buffer, declaredBytes = bytes.length): number {
+    return this.addRaw(entryHeader(refDelta, declaredBytes), idBytes(baseId), deflateSync(bytes))
   }
 
-  /** The pack with header and SHA-1 trailer. */
-  build(lie: { readonly count?: number; readonly version?: number; readonly signature?: string } = {}): Buffer {
-    const header = this.#parts[0] as Buffer
+  /** The pack so far, with header and SHA-1 trailer; `behind` stands between the last entry and the trailer. */
+  build(
+    lie: { readonly count?: number; readonly version?: number; readonly signature?: string; readonly behind?: Uint8Array } = {},
+  ): Buffer {
+    const header = Buffer.alloc(12)
     header.write(lie.signature ?? 'PACK', 0, 'latin1')
     header.writeUInt32BE(lie.version ?? 2, 4)
     header.writeUInt32BE(lie.count ?? this.#count, 8)
-    const body = Buffer.concat(this.#parts)
-    return Buffer.concat([body, createHash('sha1').update(body).digest()])
+    return sealed(Buffer.concat([header, ...this.#parts, lie.behind ?? new Uint8Array(0)]))
   }
+}
+
+function sealed(body: Uint8Array): Buffer {
+  return Buffer.concat([body, createHash('sha1').update(body).digest()])
+}
+
+/** A pack with its trailer made right again. */
+export function resealed(pack: Uint8Array): Buffer {
+  return sealed(pack.subarray(0, pack.length - 20))
 }
 
 /** A commit whose tree holds the given entries, with every object: what a push of one root commit carries. */
 export function rootCommit(entries: readonly TreeEntry[], blobs: readonly BuiltObject[]): { tip: BuiltObject; pack: PackBuilder } {
-  const top = tree(entries)
+  const top = tree(...entries)
   const tip = commit(top.id)
   return { tip, pack: new PackBuilder().addAll(tip, top, ...blobs) }
 }

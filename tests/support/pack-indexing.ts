@@ -13,8 +13,8 @@ import {
   MemorySpool,
   type Spool,
 } from '../../src/git/index-pack/index.ts'
-import type { Kind } from '../../src/git/format/object-id.ts'
-import { idOf, type PackKind } from './pack-maker.ts'
+import { Kind } from '../../src/git/format/object-id.ts'
+import type { BuiltObject } from './pack-builder.ts'
 
 export const wideLimits: IndexLimits = {
   packBytes: 2 ** 40,
@@ -29,16 +29,12 @@ export const wideLimits: IndexLimits = {
 export const nothingExists: ExistingObjects = { read: async () => null, kinds: (oids) => new Uint8Array(oids.length / 20) }
 
 /** Existing objects, held in memory. */
-export function existing(...objects: readonly (readonly [PackKind, Uint8Array])[]): ExistingObjects {
-  const numbers = { commit: 1, tree: 2, blob: 3, tag: 4 } as const
-  const held = new Map(objects.map(([kind, bytes]) => [idOf(kind, bytes).toString('hex'), { kind: numbers[kind] as Kind, bytes }]))
+export function existing(...objects: readonly BuiltObject[]): ExistingObjects {
+  const held = new Map(objects.map(({ id, kind, bytes }) => [id, { kind: Kind[kind], bytes }]))
+  const find = (oid: Uint8Array) => held.get(Buffer.from(oid).toString('hex'))
   return {
-    read: async (oid) => held.get(Buffer.from(oid).toString('hex')) ?? null,
-    kinds: (oids) =>
-      Uint8Array.from(
-        { length: oids.length / 20 },
-        (_, i) => held.get(Buffer.from(oids.subarray(i * 20, i * 20 + 20)).toString('hex'))?.kind ?? 0,
-      ),
+    read: async (oid) => find(oid) ?? null,
+    kinds: (oids) => Uint8Array.from({ length: oids.length / 20 }, (_, i) => find(oids.subarray(i * 20, i * 20 + 20))?.kind ?? 0),
   }
 }
 

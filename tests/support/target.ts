@@ -29,7 +29,7 @@ export class Target {
     const database = await openDatabase(host.server)
     const url = await host.create('target')
     const file = blob('the base of all deltas\n'.repeat(40))
-    const { tip, pack } = rootCommit([{ mode: '100644', name: 'base.txt', id: file.id }], [file])
+    const { tip, pack } = rootCommit([['100644', 'base.txt', file.id]], [file])
     const report = await push(url, [{ old: zeroId, new: tip.id, ref: 'refs/heads/main' }], pack.build())
     assert.equal(report.refs.get('refs/heads/main'), 'ok', report.text)
     return new Target(host, database, url, { tip, file })
@@ -97,7 +97,7 @@ export class Target {
 /** A good commit with one file in it, for packs that are wrong elsewhere. */
 export function good(name = 'good.txt'): { tip: BuiltObject; top: BuiltObject; file: BuiltObject; pack: PackBuilder } {
   const file = blob(`good ${name} ${randomUUID()}\n`)
-  const top = tree([{ mode: '100644', name, id: file.id }])
+  const top = tree(['100644', name, file.id])
   const tip = commit(top.id)
   return { tip, top, file, pack: new PackBuilder().addAll(tip, top, file) }
 }

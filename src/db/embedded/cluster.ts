@@ -31,8 +31,11 @@ export async function makePlace(folder: string, randomness: Randomness): Promise
   return { folder, cluster: join(folder, 'cluster'), password: await keptPassword(join(folder, 'password'), randomness) }
 }
 
-/** Makes the cluster where there is none yet. UnavailableError with initdb's own words when that fails. */
-export async function makeCluster(place: ClusterPlace, binaries: Binaries, identity: Identity): Promise<void> {
+/**
+ * Makes the cluster where there is none yet. UnavailableError with initdb's own words when that fails; the signal's reason when that fires,
+ * after initdb has ended.
+ */
+export async function makeCluster(place: ClusterPlace, binaries: Binaries, identity: Identity, signal?: AbortSignal): Promise<void> {
   if (identity.isOther) await chown(place.folder, identity.uid, identity.gid)
   if (await exists(join(place.cluster, 'PG_VERSION'))) return
   const fresh = `${place.cluster}.new`
@@ -44,9 +47,15 @@ export async function makeCluster(place: ClusterPlace, binaries: Binaries, ident
   flags.push('--locale-provider=builtin', '--builtin-locale=C.UTF-8', '--no-instructions', '--sync-method=syncfs')
   const command = identity.command(binaries.initdb, flags)
   try {
-    await run(command.program, command.args, { env: childEnvironment(binaries), cwd: '/', timeout: 300_000 })
+    const running = run(command.program, command.args, { env: childEnvironment(binaries), cwd: '/', timeout: 300_000 })
+    // Not as an option: that would not wait for its end, and it goes on writing until then.
+    const end = (): void => void running.child.kill('SIGINT')
+    signal?.addEventListener('abort', end, { once: true })
+    await running.finally(() => signal?.removeEventListener('abort', end))
+    signal?.throwIfAborted()
   } catch (error) {
-    await rm(fresh, { recursive: true, force: true })
+    await rm(fresh, { recursive: true, force: true, maxRetries: 5 })
+    signal?.throwIfAborted()
     const words = error instanceof Error && 'stderr' in error ? String(error.stderr).trim() : ''
     throw new UnavailableError('initdb', `PostgreSQL's initdb failed in ${place.folder}: ${words}`, { cause: error })
   } finally {

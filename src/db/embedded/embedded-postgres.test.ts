@@ -81,7 +81,7 @@ test('a data folder below a private folder, and one whose name is too long for a
   }
 })
 
-test('what a killed start left behind is no hindrance: half a cluster, a pid file of nobody or of a stranger', async () => {
+test('what a killed start left behind is no hindrance: half a cluster, a pid or socket lock file of nobody or of a stranger', async () => {
   const folder = join(root, 'halves', 'postgres')
   mkdirSync(join(folder, 'cluster.new', 'base'), { recursive: true })
   await (await EmbeddedPostgres.start({ folder, log })).stop()
@@ -89,12 +89,39 @@ test('what a killed start left behind is no hindrance: half a cluster, a pid fil
   try {
     for (const pid of ['999999999', String(stranger.pid), 'rubbish', '']) {
       writeFileSync(join(folder, 'cluster', 'postmaster.pid'), `${pid}\n`)
+      writeFileSync(join(folder, 'socket', '.s.PGSQL.5432.lock'), `${pid}\n`)
       await (await EmbeddedPostgres.start({ folder, log })).stop()
     }
     assert.equal(isRunning(stranger.pid ?? 0), true)
   } finally {
     stranger.kill('SIGKILL')
   }
+})
+
+test('a copy of a folder whose PostgreSQL runs: it starts, and the original goes on', async () => {
+  const original = await EmbeddedPostgres.start({ folder: join(root, 'original', 'postgres'), log })
+  mkdirSync(join(root, 'copy'), { mode: 0o755 })
+  execFileSync('cp', ['-a', join(root, 'original', 'postgres'), join(root, 'copy', 'postgres')])
+  const copy = await EmbeddedPostgres.start({ folder: join(root, 'copy', 'postgres'), log, signal: AbortSignal.timeout(20_000) })
+  assert.notEqual(copy.url, original.url)
+  assert.equal(await ask(copy.url, 'select 1'), 1)
+  assert.equal(await ask(original.url, 'select 1'), 1)
+  await copy.stop()
+  await original.stop()
+})
+
+test('a start that a signal ends leaves nothing that runs, and a later start does not mind', async () => {
+  const folder = join(root, 'ended', 'postgres')
+  for (const afterMs of [0, 50, 400, 800, 1200, 20, 60, 100]) {
+    const ending = new AbortController()
+    const reason = new Error('enough')
+    setTimeout(() => ending.abort(reason), afterMs)
+    const started = await EmbeddedPostgres.start({ folder, log, signal: ending.signal }).catch((error: unknown) => error)
+    if (started instanceof EmbeddedPostgres) await started.stop()
+    else assert.equal(started, reason)
+    assert.equal(existsSync(join(folder, 'cluster', 'postmaster.pid')), false, `after ${afterMs} ms`)
+  }
+  await (await EmbeddedPostgres.start({ folder, log })).stop()
 })
 
 test('it ends when its server is killed; a later start does not mind', async () => {
@@ -219,6 +246,13 @@ test('a backend that does not notice the death of its postmaster does not bar th
   await unanswered
   assert.equal(isRunning(backend), false)
   await embedded.stop()
+})
+
+test('a data folder that cannot be is an error at once', async () => {
+  const file = join(root, 'file')
+  writeFileSync(file, '')
+  for (const folder of ['/proc/x', '/proc/x/y', file, join(file, 'x')])
+    await assert.rejects(lockFolder(folder), { code: 'data-folder', message: new RegExp(`the data folder ${folder} `) })
 })
 
 test('one server on one data folder, until it ends', async () => {

@@ -17,6 +17,8 @@ export interface EmbeddedOptions {
   readonly folder: string
   readonly log: Log
   readonly randomness?: Randomness
+  /** Ends a start that is under way. */
+  readonly signal?: AbortSignal
   /** Settings that replace ours (tests). */
   readonly settings?: Readonly<Record<string, string>>
 }
@@ -49,21 +51,32 @@ export class EmbeddedPostgres {
     this.#socket = parts.socket
   }
 
-  /** Resolves when it answers queries. The first start makes the cluster (one to three seconds), later ones take about a tenth of a second. */
+  /**
+   * Resolves when it answers queries. The first start makes the cluster (one to three seconds), later ones take about a tenth of a second.
+   * Throws the signal's reason when that fires first; nothing runs any more then.
+   */
   static async start(options: EmbeddedOptions): Promise<EmbeddedPostgres> {
     const folder = resolve(options.folder)
     const place = await makePlace(folder, options.randomness ?? systemRandomness)
     const binaries = await findBinaries(join(folder, 'lib'))
     const identity = chooseIdentity([binaries.folder, folder])
-    await makeCluster(place, binaries, identity)
-    await clearOrphan(place.cluster, options.log)
+    const { signal } = options
+    signal?.throwIfAborted()
+    await makeCluster(place, binaries, identity, signal)
     const socket = await makeSocketFolder(folder, identity)
     const embedded = new EmbeddedPostgres(options, { place, binaries, identity, socket })
+    const stop = (): void => void embedded.stop().catch(() => {})
+    signal?.addEventListener('abort', stop, { once: true })
     try {
+      signal?.throwIfAborted()
       await embedded.#launch()
+      signal?.throwIfAborted()
     } catch (error) {
       await embedded.stop()
+      signal?.throwIfAborted()
       throw error
+    } finally {
+      signal?.removeEventListener('abort', stop)
     }
     embedded.#watch = embedded.#keepRunning()
     return embedded
@@ -100,7 +113,9 @@ export class EmbeddedPostgres {
   /** Starts it and waits until it answers. Once `stop` was called it starts none, and fails when the one that it started was stopped. */
   async #launch(): Promise<void> {
     const begun = performance.now()
+    let pauseMs = 50
     for (;;) {
+      await this.#clear()
       if (this.#stopping.signal.aborted) throw new UnavailableError('embedded-postgresql', 'the server is stopping')
       // No `await` between the question and this: `stop` stops the one that stands here.
       const postmaster = this.#start()
@@ -116,9 +131,20 @@ export class EmbeddedPostgres {
           `the embedded PostgreSQL in ${this.#place.folder} did not start (${postmaster.ended ?? 'no answer'}): ${postmaster.lastWords}`,
         )
       }
+      this.#options.log.warn(
+        { waitedMs: Math.round(waitedMs), reason: postmaster.lastWords },
+        'PostgreSQL is barred from starting; trying again',
+      )
       if (waitedMs > backendGraceMs) await killBackends(this.#place.cluster, this.#options.log)
-      await this.#pause(100)
+      pauseMs = Math.min(pauseMs * 2, 400)
+      await this.#pause(pauseMs)
     }
+  }
+
+  /** Nothing of ours runs here now: what says so is an orphan's, or came with a copy of the folder. */
+  async #clear(): Promise<void> {
+    const files = { cluster: this.#place.cluster, socketFolder: this.#socket.path }
+    await clearOrphan(files, this.#options.log, this.#stopping.signal)
   }
 
   #start(): Postmaster {
@@ -161,7 +187,6 @@ export class EmbeddedPostgres {
       if (this.#stopping.signal.aborted) return
       this.#options.log.error({ how }, 'the embedded PostgreSQL ended; starting it again')
       try {
-        await clearOrphan(this.#place.cluster, this.#options.log)
         await this.#launch()
         this.#options.log.info('the embedded PostgreSQL runs again')
         pauseMs = 100

@@ -7,7 +7,8 @@ import { isSystemError } from '../../base/index.ts'
 import type { Identity } from './identity.ts'
 
 const longestSocketPath = 107
-const socketName = '/.s.PGSQL.5432'
+/** The socket's file; beside it stands a lock file, with `.lock` behind the name. */
+export const socketName = '.s.PGSQL.5432'
 
 export interface SocketFolder {
   readonly path: string
@@ -18,7 +19,7 @@ export interface SocketFolder {
 /** A folder that only PostgreSQL's uid (and root) may enter. */
 export async function makeSocketFolder(folder: string, identity: Identity): Promise<SocketFolder> {
   const near = join(folder, 'socket')
-  if (Buffer.byteLength(near + socketName) <= longestSocketPath) {
+  if (Buffer.byteLength(join(near, socketName)) <= longestSocketPath) {
     await mkdir(near, { recursive: true, mode: 0o700 })
     if (identity.isOther) await chown(near, identity.uid, identity.gid)
     return { path: near, remove: async () => {} }

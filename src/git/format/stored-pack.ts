@@ -85,7 +85,9 @@ export function encodePackIndex(parts: PackIndexParts): Uint8Array {
   for (const [, bytes] of sections) sizeBytes += Math.ceil(bytes.length / 8) * 8
   const directoryAt = sizeBytes
   sizeBytes += sections.length * directoryEntryBytes + storedPackTrailerBytes
-  const out = Buffer.alloc(sizeBytes)
+  // begins in its buffer so that the sections stand at multiples of 8 there too: a PackIndex can read them where they are
+  const start8 = (8 - (padBytes % 8)) % 8
+  const out = Buffer.from(new ArrayBuffer(start8 + sizeBytes), start8)
   let at = padBytes
   let entryAt = directoryAt
   for (const [name, bytes] of sections) {

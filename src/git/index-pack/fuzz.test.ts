@@ -4,7 +4,7 @@ import { test } from 'node:test'
 import { deflateSync } from 'node:zlib'
 import { InputError } from '../../base/index.ts'
 import { git, gitAccepts, makeHistory } from '../../../tests/support/history.ts'
-import { commitOf, entryHeader, idOf, makeDelta, PackBuilder, resealed, treeOf } from '../../../tests/support/pack-maker.ts'
+import { blob, commit, copyingDelta, entryHeader, object, PackBuilder, resealed, tree } from '../../../tests/support/pack-builder.ts'
 import { indexBytes, temporaryFolder, wideLimits } from '../../../tests/support/pack-indexing.ts'
 
 const RUNS = 400
@@ -21,15 +21,14 @@ const packs = [
 
 function handMade(): Buffer {
   const pack = new PackBuilder()
-  const texts = ['one', 'two', 'three'].map((text) => Buffer.from(text.repeat(50)))
-  const base = pack.add('blob', texts[0]!)
-  pack.addOfsDelta(base, makeDelta(150, 0, 120, 'more'))
-  pack.addRefDelta(idOf('blob', texts[1]!), makeDelta(150, 3, 99))
-  pack.add('blob', texts[1]!)
-  const tree = treeOf(['100644', '.gitmodules', idOf('blob', texts[1]!)], ['100644', 'file', idOf('blob', texts[0]!)])
-  pack.add('tree', tree)
-  pack.add('commit', commitOf(idOf('tree', tree)))
-  return pack.finish()
+  const one = blob('one'.repeat(50))
+  const two = blob('two'.repeat(50))
+  const base = pack.add(one)
+  pack.addOfsDelta(base, copyingDelta(150, 0, 120, 'more'))
+  pack.addRefDelta(two.id, copyingDelta(150, 3, 99))
+  pack.add(two)
+  const top = tree(['100644', '.gitmodules', two.id], ['100644', 'file', one.id])
+  return pack.addAll(top, commit(top.id)).build()
 }
 
 function random(seed: number): (below: number) => number {
@@ -60,30 +59,19 @@ function mutated(seed: number): Buffer {
 /** Edits inside an entry's content: what is wrong is then not the zlib stream but what it holds. */
 function mutatedContent(seed: number): Buffer {
   const next = random(seed)
-  const pack = new PackBuilder()
-  const blob = Buffer.from('content')
+  const file = blob('content')
   const kinds = ['tree', 'commit', 'tag', 'tree', 'tree'] as const
-  const tree = treeOf(
-    ['100644', 'a', idOf('blob', blob)],
-    ['100644', 'a.b', idOf('blob', blob)],
-    ['40000', 'b', idOf('tree', Buffer.alloc(0))],
-  )
-  const tag = Buffer.from(
-    `object ${idOf('blob', blob).toString('hex')}\ntype blob\ntag v1\ntagger A U Thor <a@example.com> 1700000000 +0000\n\nx\n`,
-  )
-  const originals = { tree, commit: commitOf(idOf('tree', tree)), tag }
-  pack.add('blob', blob)
-  pack.add('tree', '')
-  pack.add('tree', tree)
+  const top = tree(['100644', 'a', file.id], ['100644', 'a.b', file.id], ['40000', 'b', tree().id])
+  const tag = object('tag', `object ${file.id}\ntype blob\ntag v1\ntagger A U Thor <a@example.com> 1700000000 +0000\n\nx\n`)
+  const originals = { tree: top, commit: commit(top.id), tag }
   const kind = kinds[next(kinds.length)]!
-  const content = Buffer.from(originals[kind])
+  const content = Buffer.from(originals[kind].bytes)
   const names = ['.git', '..', '.GIT', 'git~1', '.gitmodules', 'a/b', '100664 ']
   for (let edits = 1 + next(2); edits > 0; edits--) {
     if (next(4) === 0) content.write(names[next(names.length)]!, next(content.length))
     else content[next(content.length)] = next(3) === 0 ? next(256) : [0, 32, 10, 46, 47, 48, 60, 62][next(8)]!
   }
-  pack.add(kind, content)
-  return pack.finish()
+  return new PackBuilder().addAll(file, tree(), top, object(kind, content)).build()
 }
 
 for (const [name, make, runs] of [
@@ -123,6 +111,6 @@ test('entries of any declared size with any stream behind', async () => {
     const content = Buffer.alloc(next(3000), `${i}`)
     const pack = new PackBuilder()
     pack.addRaw(entryHeader(1 + next(7), next(4000)), Buffer.alloc(next(25), i), deflateSync(content))
-    await assert.rejects(indexBytes(pack.finish({ count: 1 + next(3) })), InputError)
+    await assert.rejects(indexBytes(pack.build({ count: 1 + next(3) })), InputError)
   }
 })

@@ -4,7 +4,16 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { test } from 'node:test'
 import { git, makeHistory } from '../../../tests/support/history.ts'
-import { commitOf, idOf, makeDelta, PackBuilder, treeOf, type PackKind } from '../../../tests/support/pack-maker.ts'
+import {
+  blob,
+  type BuiltObject,
+  commit,
+  copyingDelta,
+  object,
+  type ObjectKind,
+  PackBuilder,
+  tree,
+} from '../../../tests/support/pack-builder.ts'
 import { existing, indexBytes, type Indexed, nothingExists, temporaryFolder, wideLimits } from '../../../tests/support/pack-indexing.ts'
 import type { ObjectFormat, ObjectId } from '../format/object-id.ts'
 
@@ -137,40 +146,40 @@ function refersTo(id: string): string[] {
 
 function everything() {
   const listed = git(history, ['cat-file', '--batch-all-objects', '--batch']).subarray(0)
-  const objects: [PackKind, Uint8Array][] = []
+  const objects: BuiltObject[] = []
   for (let at = 0; at < listed.length; ) {
     const end = listed.indexOf(10, at)
     const [, kind, size] = listed.subarray(at, end).toString().split(' ')
-    objects.push([kind as PackKind, listed.subarray(end + 1, end + 1 + Number(size))])
+    objects.push(object(kind as ObjectKind, listed.subarray(end + 1, end + 1 + Number(size))))
     at = end + 2 + Number(size)
   }
   return existing(...objects)
 }
 
 test('deltas by name whose base comes later, or is itself such a delta, on a whole chain', async () => {
-  const texts = Array.from({ length: 40 }, (_, i) => Buffer.from(`${'base '.repeat(30)}${i}`))
+  const texts = Array.from({ length: 40 }, (_, i) => blob(`${'base '.repeat(30)}${i}`))
   const pack = new PackBuilder()
   for (let i = texts.length - 1; i > 0; i--) {
     const base = texts[i - 1]!
-    pack.addRefDelta(idOf('blob', base), makeDelta(base.length, 0, 150, String(i)))
+    pack.addRefDelta(base.id, copyingDelta(base.bytes.length, 0, 150, String(i)))
   }
-  pack.add('blob', texts[0]!)
-  const bytes = pack.finish()
+  pack.add(texts[0]!)
+  const bytes = pack.build()
   const indexed = await indexBytes(bytes)
-  assert.deepEqual(packedIds(indexed.oids), texts.map((text) => idOf('blob', text).toString('hex')).sort())
+  assert.deepEqual(packedIds(indexed.oids), texts.map((text) => text.id).sort())
   assert.deepEqual(indexLines(indexed), gitLines(bytes))
 })
 
 test('an object that stands in the pack twice is indexed once, by the least deep entry', async () => {
-  const text = Buffer.from('the same text, twice')
+  const twice = blob('the same text, twice')
   const pack = new PackBuilder()
-  const base = pack.add('blob', 'the same text, ')
-  pack.addOfsDelta(base, makeDelta(15, 0, 15, 'twice'))
-  const whole = pack.add('blob', text)
-  pack.add('blob', text)
-  const { objectCount, entryCount, oids, offsets, kinds } = await indexBytes(pack.finish())
+  const base = pack.add(blob('the same text, '))
+  pack.addOfsDelta(base, copyingDelta(15, 0, 15, 'twice'))
+  const whole = pack.add(twice)
+  pack.add(twice)
+  const { objectCount, entryCount, oids, offsets, kinds } = await indexBytes(pack.build())
   assert.deepEqual([objectCount, entryCount], [2, 4])
-  const position = packedIds(oids).indexOf(idOf('blob', text).toString('hex'))
+  const position = packedIds(oids).indexOf(twice.id)
   assert.deepEqual([offsets[position], kinds[position]], [whole, 3])
 })
 
@@ -183,16 +192,16 @@ test('large objects: inflated in pieces, as bases, as results, and below small r
   }
   const big = noise(18 * MIB, 1)
   const pack = new PackBuilder()
-  pack.add('blob', noise(5 * MIB, 2))
-  pack.add('blob', Buffer.alloc(9 * MIB, 'zeros and letters'))
-  const whole = pack.add('blob', big)
-  const grown = pack.addOfsDelta(whole, makeDelta(big.length, 0, big.length, ' and more'))
-  const small = pack.addOfsDelta(grown, makeDelta(big.length + 9, 5000, 3 * MIB, 'small'))
-  pack.addOfsDelta(small, makeDelta(3 * MIB + 5, 0, 1000, 'smaller'))
-  pack.addOfsDelta(small, Buffer.from(makeDelta(3 * MIB + 5, 0, 3 * MIB, 'other')))
-  const letters = pack.add('blob', 'x'.repeat(1000))
-  pack.addOfsDelta(letters, makeDelta(1000, 0, 1000, 'y'.repeat(3 * MIB)))
-  const bytes = pack.finish()
+  pack.add(blob(noise(5 * MIB, 2)))
+  pack.add(blob(Buffer.alloc(9 * MIB, 'zeros and letters')))
+  const whole = pack.add(blob(big))
+  const grown = pack.addOfsDelta(whole, copyingDelta(big.length, 0, big.length, ' and more'))
+  const small = pack.addOfsDelta(grown, copyingDelta(big.length + 9, 5000, 3 * MIB, 'small'))
+  pack.addOfsDelta(small, copyingDelta(3 * MIB + 5, 0, 1000, 'smaller'))
+  pack.addOfsDelta(small, Buffer.from(copyingDelta(3 * MIB + 5, 0, 3 * MIB, 'other')))
+  const letters = pack.add(blob('x'.repeat(1000)))
+  pack.addOfsDelta(letters, copyingDelta(1000, 0, 1000, 'y'.repeat(3 * MIB)))
+  const bytes = pack.build()
   const expected = gitLines(bytes)
   for (const pieceBytes of [65536, 3 * MIB + 1])
     assert.deepEqual(indexLines(await indexBytes(bytes, { pieceBytes, inFile: true })), expected)
@@ -201,15 +210,15 @@ test('large objects: inflated in pieces, as bases, as results, and below small r
 test('a path of bases too large for the arena goes to the scratch file and comes back', { timeout: 120_000 }, async () => {
   const pack = new PackBuilder()
   const size = 15 << 20
-  let base = pack.add('blob', Buffer.alloc(size, 'abcdefg'))
+  let base = pack.add(blob(Buffer.alloc(size, 'abcdefg')))
   let baseSize = size
   for (let i = 0; i < 8; i++) {
-    pack.addOfsDelta(base, makeDelta(baseSize, 0, 100, `side ${i}`))
-    base = pack.addOfsDelta(base, makeDelta(baseSize, 0, baseSize - i, `deep ${i}`))
+    pack.addOfsDelta(base, copyingDelta(baseSize, 0, 100, `side ${i}`))
+    base = pack.addOfsDelta(base, copyingDelta(baseSize, 0, baseSize - i, `deep ${i}`))
     baseSize = baseSize - i + 6
-    pack.addOfsDelta(base, makeDelta(baseSize, 10, 100, `side of ${i}`))
+    pack.addOfsDelta(base, copyingDelta(baseSize, 10, 100, `side of ${i}`))
   }
-  const bytes = pack.finish()
+  const bytes = pack.build()
   assert.deepEqual(indexLines(await indexBytes(bytes)), gitLines(bytes))
 })
 
@@ -232,22 +241,19 @@ test('jobs beside one another do not mix', async () => {
 })
 
 test('shallow: a commit that is named so may lack its parents, another may not', async () => {
-  const tree = treeOf()
-  const commit = commitOf(idOf('tree', tree), [Buffer.alloc(20, 9)])
-  const pack = new PackBuilder()
-  pack.add('tree', tree)
-  pack.add('commit', commit)
-  const shallow = [idOf('commit', commit).toString('hex') as ObjectId]
-  const { externals } = await indexBytes(pack.finish(), { shallow })
+  const tip = commit(tree().id, ['09'.repeat(20)])
+  const pack = new PackBuilder().addAll(tree(), tip)
+  const shallow = [tip.id as ObjectId]
+  const { externals } = await indexBytes(pack.build(), { shallow })
   assert.equal(externals.length, 0)
-  pack.add('commit', commitOf(idOf('tree', tree), [Buffer.alloc(20, 9)], 'another\n'))
-  await assert.rejects(indexBytes(pack.finish(), { shallow }), /missing commit (09){20}/)
+  pack.add(commit(tree().id, ['09'.repeat(20)], 'another\n'))
+  await assert.rejects(indexBytes(pack.build(), { shallow }), /missing commit (09){20}/)
 })
 
 test('gitlinks are not references', async () => {
   const pack = new PackBuilder()
-  pack.add('tree', treeOf(['160000', 'module', Buffer.alloc(20, 5)]))
-  const { externals, objectCount } = await indexBytes(pack.finish(), { existing: nothingExists })
+  pack.add(tree(['160000', 'module', Buffer.alloc(20, 5)]))
+  const { externals, objectCount } = await indexBytes(pack.build(), { existing: nothingExists })
   assert.deepEqual([externals.length, objectCount], [0, 1])
 })
 

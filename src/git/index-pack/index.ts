@@ -2,4 +2,4 @@
 export * from './index-pack.ts'
 export type { IndexPackCode } from './errors.ts'
 export { indexPack, pushFsck } from './job.ts'
-export { FileSpool, MemorySpool } from './spool.ts'
+export { FileSpool, GrowingSpool, MemorySpool } from './spool.ts'

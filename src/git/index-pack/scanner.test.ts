@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { commitOf, treeOf } from '../../../tests/support/pack-maker.ts'
+import { commit, tree } from '../../../tests/support/pack-builder.ts'
 import { RefFlag } from '../../../kernels/index.ts'
 import { fsckObject } from '../format/fsck/index.ts'
 import { Kind } from '../format/object-id.ts'
@@ -124,7 +124,7 @@ function edit(bytes: Uint8Array, changes: readonly (readonly [number, number])[]
 test('trees: what the kernel calls clean has no findings, and the references are the same', () => {
   fc.assert(
     fc.property(fc.array(entry, { maxLength: 9 }), fc.boolean(), edits, (entries, sort, changes) => {
-      assertSound(Kind.tree, edit(treeOf(...(sort ? sorted(entries) : entries)), changes))
+      assertSound(Kind.tree, edit(tree(...(sort ? sorted(entries) : entries)).bytes, changes))
     }),
     { numRuns: 6000 },
   )
@@ -135,10 +135,10 @@ test('trees: names that begin one another, files and folders, in every order', (
   fc.assert(
     fc.property(fc.uniqueArray(fc.constantFrom(...names), { maxLength: 6 }), fc.boolean(), (some, sort) => {
       const entries = some.map((n) => [n.endsWith('/') ? '40000' : '100644', n.replace('/', ''), Buffer.alloc(20, 1)] as const)
-      const tree = treeOf(...(sort ? sorted(entries) : entries))
-      assertSound(Kind.tree, tree)
+      const { bytes } = tree(...(sort ? sorted(entries) : entries))
+      assertSound(Kind.tree, bytes)
       // Here the verdicts are equal both ways: order and duplicates are the kernel's own business.
-      assert.equal(scan(Kind.tree, tree) === null, precisely(Kind.tree, tree) === null)
+      assert.equal(scan(Kind.tree, bytes) === null, precisely(Kind.tree, bytes) === null)
     }),
     { numRuns: 3000 },
   )
@@ -152,11 +152,10 @@ test('trees: usual ones are called clean', () => {
   )
   fc.assert(
     fc.property(fc.uniqueArray(usual, { maxLength: 40, selector: ([, n]) => n }), (entries) => {
-      assert.notEqual(scan(Kind.tree, treeOf(...sorted(entries))), null)
+      assert.notEqual(scan(Kind.tree, tree(...sorted(entries)).bytes), null)
     }),
     { numRuns: 500 },
   )
-  const blob = Buffer.alloc(20, 1)
   for (const n of [
     '.gitignore',
     '.gitattributes',
@@ -172,7 +171,7 @@ test('trees: usual ones are called clean', () => {
     'mm',
     'Größe',
   ]) {
-    assert.notEqual(scan(Kind.tree, treeOf(['100644', n, blob])), null, n)
+    assert.notEqual(scan(Kind.tree, tree(['100644', n, '01'.repeat(20)]).bytes), null, n)
   }
 })
 
@@ -218,8 +217,8 @@ test('commits: the same', () => {
     { numRuns: 6000 },
   )
   fc.assert(
-    fc.property(id, fc.array(id, { maxLength: 3 }), fc.string(), (tree, parents, message) => {
-      assert.notEqual(scan(Kind.commit, commitOf(tree, parents, message.replaceAll('\0', ''))), null)
+    fc.property(id, fc.array(id, { maxLength: 3 }), fc.string(), (top, parents, message) => {
+      assert.notEqual(scan(Kind.commit, commit(top, parents, message.replaceAll('\0', '')).bytes), null)
     }),
     { numRuns: 300 },
   )

@@ -1,6 +1,7 @@
 // A temporary file for objects that don't fit in memory, made at first use and without a name from then on: nothing is left, whatever happens.
 import { closeSync, ftruncateSync, mkdtempSync, openSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
+import { spoolError } from '../../base/index.ts'
 import { readAll, writeAll } from './spool.ts'
 
 export class ScratchFile {
@@ -17,12 +18,8 @@ export class ScratchFile {
   }
 
   write(position: number, bytes: Uint8Array): void {
-    if (this.#fd < 0) {
-      const own = mkdtempSync(join(this.#folder, 'index-pack-'))
-      this.#fd = openSync(join(own, 'objects'), 'wx+', 0o600)
-      rmSync(own, { recursive: true })
-    }
-    writeAll(this.#fd, bytes, position)
+    if (this.#fd < 0) this.#fd = openNameless(this.#folder)
+    writeAll(this.#fd, bytes, position, this.#folder)
     this.#size = Math.max(this.#size, position + bytes.length)
   }
 
@@ -41,5 +38,18 @@ export class ScratchFile {
     if (this.#fd >= 0) closeSync(this.#fd)
     this.#fd = -1
     this.#size = 0
+  }
+}
+
+function openNameless(folder: string): number {
+  try {
+    const own = mkdtempSync(join(folder, 'index-pack-'))
+    try {
+      return openSync(join(own, 'objects'), 'wx+', 0o600)
+    } finally {
+      rmSync(own, { recursive: true })
+    }
+  } catch (error) {
+    throw spoolError(error, folder)
   }
 }

@@ -1,11 +1,18 @@
-// Where a pack's bytes are kept while it is received: a file, or memory for small ones.
+// Where a pack's bytes are kept while it is received: a file, memory, or memory while they are few and a file from then on.
 // Invariant: bytes below sizeBytes can be read at once, by other threads too when there is a path.
-import { closeSync, fstatSync, openSync, readSync, writeSync } from 'node:fs'
+// What can't be written is an UnavailableError: base's `spoolError` says which.
+import { closeSync, fstatSync, openSync, readSync, rmSync, writeSync } from 'node:fs'
+import { dirname } from 'node:path'
+import { spoolError } from '../../base/index.ts'
 import type { Spool } from './index-pack.ts'
 
-/** Writes all of `bytes` at a place of an open file. */
-export function writeAll(fd: number, bytes: Uint8Array, position: number): void {
-  for (let done = 0; done < bytes.length; ) done += writeSync(fd, bytes, done, bytes.length - done, position + done)
+/** Writes all of `bytes` at a place of an open file of that folder. */
+export function writeAll(fd: number, bytes: Uint8Array, position: number, folder: string): void {
+  try {
+    for (let done = 0; done < bytes.length; ) done += writeSync(fd, bytes, done, bytes.length - done, position + done)
+  } catch (error) {
+    throw spoolError(error, folder)
+  }
 }
 
 /** Reads up to all of `into`; fewer bytes only at the file's end. */
@@ -27,7 +34,11 @@ export class FileSpool implements Spool {
 
   constructor(path: string) {
     this.path = path
-    this.#fd = openSync(path, 'w+', 0o600)
+    try {
+      this.#fd = openSync(path, 'w+', 0o600)
+    } catch (error) {
+      throw spoolError(error, dirname(path))
+    }
     this.#size = fstatSync(this.#fd).size
   }
 
@@ -36,12 +47,12 @@ export class FileSpool implements Spool {
   }
 
   append(bytes: Uint8Array): void {
-    writeAll(this.#fd, bytes, this.#size)
+    writeAll(this.#fd, bytes, this.#size, dirname(this.path))
     this.#size += bytes.length
   }
 
   overwrite(offset: number, bytes: Uint8Array): void {
-    writeAll(this.#fd, bytes, offset)
+    writeAll(this.#fd, bytes, offset, dirname(this.path))
     this.#size = Math.max(this.#size, offset + bytes.length)
   }
 
@@ -93,5 +104,65 @@ export class MemorySpool implements Spool {
     const part = this.#bytes.subarray(offset, Math.min(this.#size, offset + into.length))
     into.set(part)
     return part.length
+  }
+}
+
+/** A spool in memory that moves to a file when it grows. Synchronous, for a worker thread. */
+export class GrowingSpool implements Spool {
+  readonly #path: string
+  readonly #memoryBytes: number
+  #memory: MemorySpool | null = new MemorySpool()
+  #file: FileSpool | null = null
+
+  /** @param path of the file that is made when more than `memoryBytes` have come; until then there is none */
+  constructor(path: string, memoryBytes: number) {
+    this.#path = path
+    this.#memoryBytes = memoryBytes
+  }
+
+  get sizeBytes(): number {
+    return this.#place.sizeBytes
+  }
+
+  /** The file's path once there is one: other threads may read it. */
+  get path(): string | null {
+    return this.#place.path
+  }
+
+  append(bytes: Uint8Array): void {
+    this.overwrite(this.sizeBytes, bytes)
+  }
+
+  overwrite(offset: number, bytes: Uint8Array): void {
+    if (this.#memory && offset + bytes.length > this.#memoryBytes) this.#spill(this.#memory)
+    this.#place.overwrite(offset, bytes)
+  }
+
+  read(offset: number, into: Uint8Array): number {
+    return this.#place.read(offset, into)
+  }
+
+  /** Everything, when it is still in memory (a view); null when it is in the file. */
+  inMemory(): Uint8Array | null {
+    return this.#memory?.bytes ?? null
+  }
+
+  /** Closes the file; removes it unless it is to be kept for the upload. */
+  close(keep: boolean): void {
+    if (!this.#file) return
+    this.#file.close()
+    if (!keep) rmSync(this.#path, { force: true })
+  }
+
+  get #place(): MemorySpool | FileSpool {
+    const place = this.#memory ?? this.#file
+    if (!place) throw new Error('a spool is in memory or in a file')
+    return place
+  }
+
+  #spill(memory: MemorySpool): void {
+    this.#file = new FileSpool(this.#path)
+    this.#file.append(memory.bytes)
+    this.#memory = null
   }
 }

@@ -1,12 +1,15 @@
 // Inflates stored entries with the kernel: several times faster than node:zlib for the small ones that packs are full of, since no
 // stream object is made for each. Large ones go to node:zlib, so that this memory stays small.
 import { inflateSync } from 'node:zlib'
+import { Places } from '../../base/index.ts'
 import { compileKernel, InflateStatus, instantiateKernel, type Kernel, SLACK_BYTES } from '../../../kernels/index.ts'
 
 const largestBytes = 1 << 20
 const pageBytes = 65536
 
 export class Inflater {
+  /** Whoever inflates something large piece by piece: one at a time in each thread. */
+  readonly large = new Places(1)
   #kernel: Kernel | undefined
   #input = 0
   #output = 0

@@ -4,10 +4,13 @@ import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
+import fc from 'fast-check'
 import { Git, TempFolder } from '../../../tests/support/git.ts'
 import { type GitPack, gitPackSet, loadGitPack } from '../../../tests/support/git-pack.ts'
-import { CorruptError, fromHex, hex } from '../../base/index.ts'
+import { concatBytes, CorruptError, fromHex, hex, InputError } from '../../base/index.ts'
+import { applyDelta, encodeDelta } from '../format/delta.ts'
 import { kindName, objectIdOf } from '../format/index.ts'
+import { deltaPieces } from './delta-pieces.ts'
 import { Inflater, ObjectCache, ObjectReader, PackSet, tailBytes } from './index.ts'
 
 const folder = new TempFolder('odb')
@@ -93,7 +96,7 @@ test('an id has one number in a set, and none when it is not there; sets that gr
 test('stored bytes that changed are CorruptError, never another object', async () => {
   const [pack] = packs as [GitPack]
   for (let at = 12; at < pack.bytes.length - 20; at += 97) {
-    const bytes = pack.bytes.slice()
+    const bytes = new Uint8Array(pack.bytes) // a Buffer's slice would be the same bytes
     bytes[at] = (bytes[at] as number) ^ 0x41
     const set = gitPackSet([{ index: pack.index, bytes }], 'sha1')
     const reader = new ObjectReader(set, new ObjectCache(1 << 20))
@@ -114,4 +117,66 @@ test('the inflater refuses what node:zlib refuses', () => {
   const inflater = new Inflater()
   assert.equal(inflater.inflate(new Uint8Array([1, 2, 3]), 10), null)
   assert.equal(inflater.inflate(new Uint8Array(2 << 20), 10), null)
+})
+
+test('every object comes out in pieces as it does whole, and what changed on the disk is CorruptError', async () => {
+  const set = gitPackSet(packs, 'sha1')
+  const reader = new ObjectReader(set, new ObjectCache(1 << 20))
+  const inPieces = async (from: ObjectReader, number: number) => {
+    const pieces: Uint8Array[] = []
+    for await (const piece of from.pieces(number)) pieces.push(piece)
+    return concatBytes(pieces)
+  }
+  await Promise.all(
+    Array.from({ length: set.size }, async (_, number) =>
+      assert.deepEqual(await inPieces(reader, number), concatBytes([await reader.read(number)])),
+    ),
+  )
+  const [pack] = packs as [GitPack]
+  const order = pack.index.order()
+  for (let rank = 0; rank < order.length; rank += 7) {
+    const bytes = new Uint8Array(pack.bytes) // a Buffer's slice would be the same bytes
+    const at = pack.index.end(order[rank] as number) - 1 // of the zlib stream's own check
+    bytes[at] = (bytes[at] as number) ^ 1
+    await assert.rejects(
+      inPieces(new ObjectReader(gitPackSet([{ index: pack.index, bytes }], 'sha1'), new ObjectCache(0)), order[rank] as number),
+      CorruptError,
+    )
+  }
+})
+
+test('a delta makes the same in pieces, and refuses what is none', () => {
+  const bytes = fc.uint8Array({ maxLength: 3000 })
+  fc.assert(
+    fc.property(bytes, bytes, (base, target) => {
+      const delta = encodeDelta(base, target)
+      assert.deepEqual(concatBytes([...deltaPieces(base, delta)]), target)
+    }),
+  )
+  const large = Uint8Array.from({ length: 700_000 }, (_, i) => i * i)
+  const delta = encodeDelta(large, concatBytes([large.subarray(300_000), large]))
+  assert.deepEqual(concatBytes([...deltaPieces(large, delta)]), applyDelta(large, delta))
+  fc.assert(
+    fc.property(bytes, bytes, (base, noise) => {
+      try {
+        concatBytes([...deltaPieces(base, noise)])
+      } catch (error) {
+        assert.ok(error instanceof InputError, String(error))
+      }
+    }),
+  )
+})
+
+test('the cache keeps to its bytes, small objects and what they cost beside their bytes included', () => {
+  const cache = new ObjectCache(1 << 20)
+  const limit = (1 << 20) / 320
+  for (let number = 0; number < 100_000; number++) {
+    cache.set(number, new Uint8Array(10))
+    assert.ok(cache.get(number))
+    assert.ok(cache.get(0) || number > 0)
+  }
+  let kept = 0
+  for (let number = 1; number < 100_000; number++) if (cache.get(number)) kept++
+  assert.ok(kept > limit / 4 && kept < limit, String(kept))
+  assert.ok(cache.get(99_999) && !cache.get(50_000))
 })

@@ -1,10 +1,18 @@
 // Reads whole objects out of a PackSet: inflates and applies delta chains, keeping recently used objects for the next chain.
 // The index names every delta's base, so a chain's entries are all known, and asked for at once, before the first byte is read.
-import { CorruptError, hex } from '../../base/index.ts'
+import { Readable } from 'node:stream'
+import { pipeline } from 'node:stream/promises'
+import { createInflate } from 'node:zlib'
+import { CorruptError, hex, InputError } from '../../base/index.ts'
 import { applyDelta } from '../format/delta.ts'
 import { decodeEntryHeader } from '../format/pack.ts'
+import { deltaPieces } from './delta-pieces.ts'
 import { Inflater } from './inflater.ts'
 import type { PackSet, StoredPack } from './pack-set.ts'
+
+/** Enough for any entry's header. */
+const headerBytes = 64
+const pieceBytes = 256 << 10
 
 export class ObjectReader {
   readonly set: PackSet
@@ -49,6 +57,27 @@ export class ObjectReader {
     return number < 0 ? null : { number, bytes: await this.read(number) }
   }
 
+  /**
+   * The object's bytes in pieces, which are the receiver's: what the object's delta rests on is held in memory, the object itself isn't.
+   * For large objects, which take turns: at most one in each thread is under way at a time. Nothing is kept for later.
+   * @throws CorruptError as `read`; the signal's reason when it is aborted meanwhile
+   */
+  async *pieces(number: number, signal?: AbortSignal): AsyncGenerator<Uint8Array, void, undefined> {
+    const free = await this.#inflater.large.take()
+    try {
+      const pack = this.set.packOf(number)
+      let base: Uint8Array | undefined
+      for (const position of deltaChain(pack, number - pack.first)) {
+        signal?.throwIfAborted()
+        const made = base === undefined ? inflateEntry(pack, position) : undeltaEntry(pack, position, base)
+        if (position === number - pack.first) yield* sized(made, pack, position)
+        else base = await gather(sized(made, pack, position), pack.index.sizeBytes(position))
+      }
+    } finally {
+      free()
+    }
+  }
+
   /** The entry's zlib stream as stored (of the object, or of its delta), without the entry's header. */
   deflated(number: number): Uint8Array | Promise<Uint8Array> {
     const pack = this.set.packOf(number)
@@ -75,6 +104,72 @@ export class ObjectReader {
     if (payload === null) throw corrupt(pack, position, 'does not inflate to the size that its header says')
     return payload
   }
+}
+
+/** Positions that the entry rests on, the whole object first, the entry itself last. */
+function deltaChain(pack: StoredPack, entry: number): number[] {
+  const chain: number[] = []
+  for (let position = entry; position >= 0; position = pack.index.base(position)) chain.push(position)
+  return chain.reverse()
+}
+
+/** What the entry's zlib stream holds: the object, or its delta. */
+async function* inflateEntry(pack: StoredPack, position: number): AsyncGenerator<Uint8Array, void, undefined> {
+  const offset = pack.index.offset(position)
+  const end = pack.index.end(position)
+  const header = entryHeader(await pack.read(offset, Math.min(headerBytes, end - offset)), pack)
+  const from = offset + header.headerBytes
+  const stored = async function* () {
+    for await (const bytes of pack.stream(from, end - from)) yield Buffer.from(bytes) // the store may use its own again
+  }
+  const inflate = createInflate({ chunkSize: pieceBytes })
+  // what breaks on the way is thrown where the pieces are read
+  pipeline(Readable.from(stored()), inflate).catch(() => {})
+  let left = header.sizeBytes
+  try {
+    for await (const piece of inflate as AsyncIterable<Buffer>) {
+      left -= piece.length
+      if (left < 0) break
+      yield piece
+    }
+  } catch (cause) {
+    if (!(cause instanceof Error && 'code' in cause && String(cause.code).startsWith('Z_'))) throw cause
+    throw corrupt(pack, position, 'does not inflate', cause)
+  }
+  if (left !== 0) throw corrupt(pack, position, 'does not inflate to the size that its header says')
+}
+
+async function* undeltaEntry(pack: StoredPack, position: number, base: Uint8Array): AsyncGenerator<Uint8Array, void, undefined> {
+  const offset = pack.index.offset(position)
+  const bytes = await pack.read(offset, Math.min(headerBytes, pack.index.end(position) - offset))
+  const delta = await gather(inflateEntry(pack, position), entryHeader(bytes, pack).sizeBytes)
+  try {
+    yield* deltaPieces(base, delta)
+  } catch (cause) {
+    if (!(cause instanceof InputError)) throw cause
+    throw corrupt(pack, position, 'has a delta that does not fit its base', cause)
+  }
+}
+
+/** The same pieces. CorruptError when they aren't as long as the index says. */
+async function* sized(pieces: AsyncIterable<Uint8Array>, pack: StoredPack, position: number): AsyncGenerator<Uint8Array, void, undefined> {
+  let left = pack.index.sizeBytes(position)
+  for await (const piece of pieces) {
+    left -= piece.length
+    if (left < 0) break
+    yield piece
+  }
+  if (left !== 0) throw corrupt(pack, position, 'has another size than its index says')
+}
+
+async function gather(pieces: AsyncIterable<Uint8Array>, sizeBytes: number): Promise<Uint8Array> {
+  const all = new Uint8Array(sizeBytes)
+  let at = 0
+  for await (const piece of pieces) {
+    all.set(piece, at)
+    at += piece.length
+  }
+  return all
 }
 
 function readEntry(pack: StoredPack, position: number): Uint8Array | Promise<Uint8Array> {
@@ -104,33 +199,45 @@ function corrupt(pack: StoredPack, position: number, what: string, cause?: unkno
   return new CorruptError('stored-pack', `object ${hex(pack.index.oid(position))} in pack ${pack.id} ${what}`, { cause })
 }
 
-/** Least recently used objects by number, within a number of bytes. */
+/** What a small object costs beside its bytes. */
+const overheadBytes = 320
+
+/**
+ * Recently used objects by number, within a number of bytes. Two generations: what is used goes to the young one; when that has taken half of
+ * the bytes it becomes the old one, and what was still old is forgotten. (A single map in order of use would be searched through all its
+ * deleted places for each object that has to go.)
+ */
 export class ObjectCache {
   readonly #limitBytes: number
-  readonly #objects = new Map<number, Uint8Array>()
-  #bytes = 0
+  #young = new Map<number, Uint8Array>()
+  #old = new Map<number, Uint8Array>()
+  #youngBytes = 0
 
   constructor(limitBytes: number) {
     this.#limitBytes = limitBytes
   }
 
   get(number: number): Uint8Array | undefined {
-    const object = this.#objects.get(number)
-    if (object) {
-      this.#objects.delete(number)
-      this.#objects.set(number, object)
-    }
-    return object
+    const young = this.#young.get(number)
+    if (young) return young
+    const old = this.#old.get(number)
+    if (old) this.#put(number, old)
+    return old
   }
 
   set(number: number, object: Uint8Array): void {
-    if (object.length > this.#limitBytes / 4 || this.#objects.has(number)) return
-    this.#objects.set(number, object)
-    this.#bytes += object.length + 64
-    for (const [oldest, bytes] of this.#objects) {
-      if (this.#bytes <= this.#limitBytes) break
-      this.#objects.delete(oldest)
-      this.#bytes -= bytes.length + 64
+    if (object.length <= this.#limitBytes / 4 && !this.#young.has(number)) this.#put(number, object)
+  }
+
+  #put(number: number, object: Uint8Array): void {
+    const sizeBytes = object.length + overheadBytes
+    if (this.#youngBytes + sizeBytes > this.#limitBytes / 2) {
+      this.#old = this.#young
+      this.#young = new Map()
+      this.#youngBytes = 0
     }
+    if (sizeBytes > this.#limitBytes / 2) return
+    this.#young.set(number, object)
+    this.#youngBytes += sizeBytes
   }
 }

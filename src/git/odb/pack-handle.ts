@@ -1,5 +1,4 @@
 // A set of packs as plain data over shared memory: the main thread loads indexes once, every worker reads the same bytes.
-import { asBuffer, concatBytes } from '../../base/index.ts'
 import { type BlockReader, parseKey } from '../../bucket/index.ts'
 import { indexStart, PackIndex } from '../format/stored-pack.ts'
 import type { ObjectFormat } from '../format/object-id.ts'
@@ -53,12 +52,4 @@ function keyBytes(pack: PackHandle, reader: BlockReader): PackBytes {
     read: (offset, sizeBytes) => reader.read(key, pack.valueBytes, offset, sizeBytes),
     stream: (offset, sizeBytes) => reader.stream(key, offset, sizeBytes),
   }
-}
-
-/** A copy in memory that threads share. */
-export function toShared(parts: readonly Uint8Array[]): SharedArrayBuffer {
-  const bytes = parts.length === 1 ? (parts[0] as Uint8Array) : concatBytes(parts)
-  const shared = new SharedArrayBuffer(bytes.length)
-  asBuffer(new Uint8Array(shared)).set(bytes)
-  return shared
 }

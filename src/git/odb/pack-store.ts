@@ -4,7 +4,7 @@ import { type BlockReader, parseKey } from '../../bucket/index.ts'
 import { type Database, sql } from '../../db/index.ts'
 import type { ObjectFormat } from '../format/object-id.ts'
 import { assertIndexHash, indexStart } from '../format/stored-pack.ts'
-import { openPackSet, type PackHandle, type PackSetHandle, toShared } from './pack-handle.ts'
+import { openPackSet, type PackHandle, type PackSetHandle } from './pack-handle.ts'
 import { PackSet } from './pack-set.ts'
 
 /** A network's packs at one moment: as a set for this thread, and as a handle for workers. */
@@ -103,14 +103,18 @@ export class PackStore {
 
   async #index(pack: Omit<PackHandle, 'bytes'>, tail: Uint8Array | undefined): Promise<SharedArrayBuffer> {
     const from = pack.key === null ? 0 : indexStart(pack.packBytes)
-    const parts: Uint8Array[] = []
-    if (pack.key === null) parts.push(tail as Uint8Array)
+    const shared = new SharedArrayBuffer(pack.valueBytes - from)
+    const bytes = new Uint8Array(shared)
+    if (pack.key === null) bytes.set(tail as Uint8Array)
     else {
       const key = parseKey(pack.key)
-      for await (const part of this.#reader.stream(key, from, pack.valueBytes - from)) parts.push(part.slice())
+      let at = 0
+      for await (const part of this.#reader.stream(key, from, pack.valueBytes - from)) {
+        bytes.set(part, at)
+        at += part.length
+      }
     }
-    const shared = toShared(parts)
-    assertIndexHash(new Uint8Array(shared), pack.packBytes, from)
+    assertIndexHash(bytes, pack.packBytes, from)
     return shared
   }
 

@@ -1,9 +1,10 @@
 // The main thread's half of taking a pack in: feeds a worker, uploads what it spools, and stages the stored value until a transaction
 // makes it visible. The order is always: intent row → bytes in the bucket → transaction; what dies on the way is found by its intent row.
+import { existsSync } from 'node:fs'
 import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { MessagePort } from 'node:worker_threads'
-import { type Clock, MessageStream, Places, type Randomness, type WorkerPool } from '../../base/index.ts'
+import { type Clock, MessageStream, Places, type Randomness, remakeSpool, type WorkerPool } from '../../base/index.ts'
 import { type Bucket, type FileUpload, type Key, packKey } from '../../bucket/index.ts'
 import type { Database } from '../../db/index.ts'
 import type { ObjectId } from '../format/object-id.ts'
@@ -65,6 +66,7 @@ export class PackIntake {
     const job: ReceiveJob = { packs, limits, tailBytes, spoolPath: join(scratchFolder, `${id}.pack`), scratchFolder, threads, tips }
     const upload = new LazyUpload(this.#parts, packKey(id), job.spoolPath)
     const place: Place = {}
+    if (!existsSync(scratchFolder)) await remakeSpool(scratchFolder)
     try {
       const result = await workers.run('receive', job, [], (port) => converse(port, this.#admitted(body, place), upload, progress))
       if (result.value !== null) return { pack: tail(result), tips: result.tips, discard: async () => {} }

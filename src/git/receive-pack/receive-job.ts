@@ -5,9 +5,8 @@ import { fromHex, InputError, MessageStream, systemRandomness } from '../../base
 import { Kind, type ObjectId } from '../format/object-id.ts'
 import { encodePackIndex, indexStart, PackIndex } from '../format/stored-pack.ts'
 import { parseTagTarget } from '../format/index.ts'
-import { type ExistingObjects, indexPack, type IndexLimits } from '../index-pack/index.ts'
+import { type ExistingObjects, GrowingSpool, indexPack, type IndexLimits } from '../index-pack/index.ts'
 import { type Inflater, ObjectCache, ObjectReader, PackSet, type PackSetHandle, type PackSets, tailBytes } from '../odb/index.ts'
-import { GrowingSpool } from './spool.ts'
 
 /** What the main thread asks for; the pack's bytes follow on the same port. */
 export interface ReceiveJob {
@@ -97,12 +96,10 @@ async function receive(
   if (parts.entryCount !== parts.objectCount) throw new InputError('duplicate-object', 'the same object appears twice in the pack')
   const index = encodePackIndex(parts)
   const from = indexStart(parts.packBytes) - parts.packBytes
-  const aligned = new Uint8Array(index.length - from)
-  aligned.set(index.subarray(from))
   const added = PackSet.empty(format).with([
     {
       id: 0,
-      index: new PackIndex(aligned, indexStart(parts.packBytes)),
+      index: new PackIndex(index.subarray(from), indexStart(parts.packBytes)),
       bytes: { ...tailBytes(new Uint8Array(0)), read: spoolReader(spool) },
     },
   ])

@@ -47,6 +47,8 @@ export interface Push {
 }
 
 const keepAliveMs = 5000
+/** Codes of UnavailableErrors that end when the operator has made room. */
+const spaceCodes: ReadonlySet<string> = new Set(['spool-full', 'bucket-full'])
 
 /** @throws InputError before anything was answered when the body is not a push at all */
 export async function receivePack(parts: ReceivePackParts, push: Push): Promise<void> {
@@ -103,7 +105,9 @@ class Reception {
     try {
       const found = tips.length === 0 ? [] : (staged = await this.#takePack(tips, reader)).tips
       const outcomes = await this.#move(found, staged)
-      if ([...outcomes.values()].every((outcome) => outcome !== null)) await staged?.discard()
+      const moved = [...outcomes.values()].filter((outcome) => outcome === null).length
+      if (moved === 0) await staged?.discard()
+      this.#tell(moved, staged)
       return { unpack: null, outcomes }
     } catch (error) {
       // after an unknown commit the pack may be visible: it stays, and if it isn't, its intent row leads the sweeper to it
@@ -151,6 +155,14 @@ class Reception {
     return new Map(commands.map((command) => [command.ref, refusals.get(command.ref) ?? outcomes.get(command.ref) ?? null]))
   }
 
+  /** For the operator: who pushed how much. */
+  #tell(moved: number, staged: StagedPack | null): void {
+    const { target, accountId } = this.#push
+    const refs = { moved, refused: this.#request.commands.length - moved }
+    const pack = staged && { objects: staged.pack.objectCount, bytes: staged.pack.packBytes, place: staged.pack.key ?? 'tail' }
+    this.#parts.log.info({ repository: target?.repositoryId ?? 'new', account: accountId, refs, pack }, 'pushed')
+  }
+
   /** What the client is told; what is not its fault is logged. */
   #explain(error: unknown): string {
     if (error instanceof InputError) {
@@ -159,6 +171,7 @@ class Reception {
     }
     const alarm = error instanceof CorruptError
     this.#parts.log.error({ err: error, alarm }, alarm ? 'ALARM: stored data is wrong' : 'a push failed')
+    if (error instanceof UnavailableError && spaceCodes.has(error.code)) return 'no space left on the server'
     if (error instanceof UnavailableError) return 'the server cannot store the push now; try again'
     return alarm ? 'stored data failed its check; the operator has been told' : 'internal server error'
   }

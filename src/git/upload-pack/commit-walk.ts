@@ -1,6 +1,7 @@
 // The commits that a client lacks: reachable from what it wants, not from what it has (rev-list's limiting, in numbers).
 // Marks stand in one byte for each number of the set; they are the request's own.
-import type { FetchRepository } from './repository.ts'
+import { objectSteps, type Pace } from './pace.ts'
+import type { PacedRepository } from './repository.ts'
 
 /** What is known of an object in this request; bits of one byte. */
 export const Mark = {
@@ -33,7 +34,7 @@ const slop = 5
  * @throws CorruptError when a commit can't be read
  */
 export async function walkCommits(
-  repository: FetchRepository,
+  repository: PacedRepository,
   marks: Uint8Array,
   starts: Iterable<number>,
   ends: Iterable<number>,
@@ -46,14 +47,16 @@ export async function walkCommits(
 }
 
 class CommitWalk {
-  readonly #commits: FetchRepository['commits']
+  readonly #commits: PacedRepository['commits']
+  readonly #pace: Pace
   readonly #marks: Uint8Array
   readonly #queue: number[] = [] // a heap: the newest first
   readonly #children = new Map<number, number>()
   #wanted = 0 // in the queue without `client`
 
-  constructor(repository: FetchRepository, marks: Uint8Array) {
+  constructor(repository: PacedRepository, marks: Uint8Array) {
     this.#commits = repository.commits
+    this.#pace = repository.pace
     this.#marks = marks
   }
 
@@ -62,6 +65,8 @@ class CommitWalk {
   }
 
   async push(number: number, has: boolean): Promise<void> {
+    const turn = this.#pace.turn(objectSteps)
+    if (turn) await turn
     const loading = this.#commits.load(number)
     if (loading) await loading
     this.#meet(number, has)
@@ -75,6 +80,8 @@ class CommitWalk {
     const stack = [...this.#queue]
     const stackChildren = stack.map(() => -1)
     for (let commit = stack.pop(); commit !== undefined; commit = stack.pop()) {
+      const turn = this.#pace.turn(objectSteps)
+      if (turn) await turn
       commits.push(commit)
       children.push(stackChildren.pop() as number)
       const parents = (marks[commit] as number) & Mark.graft ? 0 : this.#commits.parentCount(commit)
@@ -97,6 +104,8 @@ class CommitWalk {
     let left = slop
     let oldest = Number.POSITIVE_INFINITY
     while (this.#queue.length > 0) {
+      const turn = this.#pace.turn(objectSteps)
+      if (turn) await turn
       const commit = this.#pop()
       const has = ((marks[commit] as number) & Mark.client) !== 0
       if (!has) {

@@ -1,7 +1,8 @@
 // A fetch's events as the bytes of the answer: preamble, then the pack in side-band frames, its trailer, progress and keep-alives.
 import { createHash } from 'node:crypto'
-import { InputError } from '../../base/index.ts'
-import type { ObjectFormat } from '../format/object-id.ts'
+import { crc32 } from 'node:zlib'
+import { CorruptError, equalBytes, InputError } from '../../base/index.ts'
+import { hashBytes, type ObjectFormat } from '../format/object-id.ts'
 import type { FetchEvent } from './fetch.ts'
 import { errorPacket } from './negotiation.ts'
 import type { PackRegion } from './pack-writer.ts'
@@ -66,12 +67,35 @@ class FetchAnswer {
         await this.#frames.data(event.bytes)
         return
       case 'region':
-        this.#hashed = !event.trailer
-        for await (const bytes of this.#options.region(event.region)) {
-          if (this.#hashed) this.#hash.update(bytes)
-          await this.#frames.data(bytes)
-        }
+        await (event.trailer ? this.#wholePack(event.region) : this.#region(event.region))
     }
+  }
+
+  /** A stored pack as it stands. Its last bytes are sent when they are the hash of all before them: else no client can take it for whole. */
+  async #wholePack(region: PackRegion): Promise<void> {
+    const trailer = new Uint8Array(hashBytes(this.#options.format))
+    const trailerAt = region.sizeBytes - trailer.length
+    let at = 0
+    for await (const bytes of this.#options.region(region)) {
+      const own = bytes.subarray(0, Math.max(0, trailerAt - at))
+      if (own.length < bytes.length) trailer.set(bytes.subarray(own.length), Math.max(0, at - trailerAt))
+      at += bytes.length
+      this.#hash.update(own)
+      await this.#frames.data(own)
+    }
+    if (at !== region.sizeBytes || !equalBytes(this.#hash.digest(), trailer)) throw corruptRegion(region, 'its own trailer')
+    this.#hashed = false
+    await this.#frames.data(trailer)
+  }
+
+  async #region(region: PackRegion): Promise<void> {
+    let crc = 0
+    for await (const bytes of this.#options.region(region)) {
+      crc = crc32(bytes, crc)
+      this.#hash.update(bytes)
+      await this.#frames.data(bytes)
+    }
+    if (crc !== region.crc) throw corruptRegion(region, 'the CRCs in its index')
   }
 
   keepAlive(): void {
@@ -88,4 +112,8 @@ class FetchAnswer {
     if (this.#inPack) await this.#frames.fatal(corruption)
     else await this.#sink.write(errorPacket(error instanceof InputError ? error.message : 'the server failed; try again later'))
   }
+}
+
+function corruptRegion({ packId, offset, sizeBytes }: PackRegion, what: string): CorruptError {
+  return new CorruptError('stored-pack', `bytes ${offset} to ${offset + sizeBytes} of pack ${packId} do not agree with ${what}`)
 }

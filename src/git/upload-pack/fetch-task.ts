@@ -8,7 +8,7 @@ export interface FetchTask {
   readonly request: FetchRequest
   /** Wants that are no tips of visible refs: served only when these reach them. */
   readonly unlisted: readonly ObjectId[]
-  /** Packed ids of all tips; empty when `unlisted` is. */
+  /** Packed ids of all tips and of what they peel to; empty when the request names nothing but tips. */
   readonly tips: Uint8Array
   /** Packed ids of annotated tags, each followed by that of what it finally points to; empty unless the client asked for such tags. */
   readonly tags: Uint8Array
@@ -24,11 +24,12 @@ export function fetchTask(request: FetchRequest, refs: VisibleRefs): FetchTask {
     if (ref.peeled) tips.add(ref.peeled)
   }
   const unlisted = request.wants.filter((want) => !tips.has(want))
+  const claims = request.shallows.length > 0 || request.negotiation.some((entry) => entry !== 'flush' && entry !== 'done')
   const annotated = request.includeTag ? refs.refs.filter((ref) => ref.peeled && ref.name.startsWith('refs/tags/')) : []
   return {
     request,
     unlisted,
-    tips: unlisted.length === 0 ? new Uint8Array(0) : concatBytes(refs.refs.map((ref) => fromHex(ref.oid))),
+    tips: unlisted.length === 0 && !claims ? new Uint8Array(0) : concatBytes([...tips].map((oid) => fromHex(oid))),
     tags: concatBytes(annotated.flatMap((ref) => [fromHex(ref.oid), fromHex(ref.peeled as ObjectId)])),
     deepenNot: request.deepenNot.map((name) => resolve(name, refs)),
   }

@@ -6,7 +6,7 @@ import type { FetchTask } from './fetch-task.ts'
 import { negotiate } from './negotiation.ts'
 import { type PackPlan, planRuns } from './pack-plan.ts'
 import { type PackRegion, type WriteCounts, writePack } from './pack-writer.ts'
-import type { FetchRepository } from './repository.ts'
+import { type FetchRepository, paced, type PacedRepository } from './repository.ts'
 import { type PackRequest, selectObjects } from './selection.ts'
 
 export type FetchEvent =
@@ -24,31 +24,33 @@ export type FetchEvent =
  * once it is aborted.
  */
 export async function* fetchEvents(
-  repository: FetchRepository,
+  kept: FetchRepository,
   task: FetchTask,
   signal?: AbortSignal,
 ): AsyncGenerator<FetchEvent, void, undefined> {
+  const repository = paced(kept, signal)
   const { preamble, pack } = await negotiate(repository, task)
   yield { type: 'preamble', bytes: preamble, pack: pack !== null }
   if (!pack) return
-  const plan = await planPack(repository, pack, signal)
+  const plan = await planPack(repository, pack)
   yield { type: 'progress', text: countingText(plan.objectCount) }
   const counts = yield* packEvents(repository, plan)
   yield { type: 'progress', text: totalText(plan, counts) }
 }
 
 /** Chooses the objects and how they are written. CorruptError when what has to be walked can't be read. */
-export async function planPack(repository: FetchRepository, request: PackRequest, signal?: AbortSignal): Promise<PackPlan> {
-  const selection = await selectObjects(repository, request, signal)
+export async function planPack(repository: PacedRepository, request: PackRequest): Promise<PackPlan> {
+  const selection = await selectObjects(repository, request)
   const counts: number[] = []
   for (const [place, pack] of repository.set.packs.entries()) counts.push(await headerCount(repository, place, pack))
-  return planRuns(repository.set, selection, request, counts)
+  return await planRuns(repository.set, selection, request, counts, repository.pace)
 }
 
-async function* packEvents(repository: FetchRepository, plan: PackPlan): AsyncGenerator<FetchEvent, WriteCounts, undefined> {
+async function* packEvents(repository: PacedRepository, plan: PackPlan): AsyncGenerator<FetchEvent, WriteCounts, undefined> {
   if (plan.verbatim !== null) {
     const pack = repository.set.packs[plan.verbatim] as StoredPack
-    yield { type: 'region', region: { pack: plan.verbatim, offset: 0, sizeBytes: pack.index.packBytes }, trailer: true }
+    const region = { pack: plan.verbatim, packId: pack.id, offset: 0, sizeBytes: pack.index.packBytes, crc: null }
+    yield { type: 'region', region, trailer: true }
     return { encoded: 0, copied: plan.objectCount }
   }
   const pieces = writePack(repository, plan)

@@ -4,8 +4,8 @@ import { fromHex, utf8 } from '../../base/index.ts'
 import { hashBytes, Kind, type ObjectId } from '../format/object-id.ts'
 import { encodePkt, MAX_PKT_DATA_BYTES, PktLineWriter } from '../format/pkt-line.ts'
 import type { FetchTask } from './fetch-task.ts'
-import { assertReachable, CommonGround, notOurRef } from './reach.ts'
-import type { FetchRepository } from './repository.ts'
+import { assertReachable, CommonGround, notOurRef, reachedObjects } from './reach.ts'
+import type { PacedRepository } from './repository.ts'
 import type { FetchRequest } from './request.ts'
 import type { PackRequest } from './selection.ts'
 import { changeShallow, type ShallowChange, writeShallow } from './shallow.ts'
@@ -21,7 +21,7 @@ export interface Negotiated {
  * @throws InputError `not-our-ref` for a want that isn't stored or that the repository's refs don't reach; `bad-request` for shallow lines
  * that make no sense
  */
-export async function negotiate(repository: FetchRepository, task: FetchTask): Promise<Negotiated> {
+export async function negotiate(repository: PacedRepository, task: FetchTask): Promise<Negotiated> {
   const { set } = repository
   const numbers = (ids: readonly ObjectId[]) => ids.map((id) => set.find(fromHex(id), 0))
   const wants = [...new Set(task.request.wants)].map((id) => {
@@ -30,22 +30,27 @@ export async function negotiate(repository: FetchRepository, task: FetchTask): P
     return number
   })
   if (task.unlisted.length > 0) await assertReachable(repository, task.tips, numbers(task.unlisted))
-  const talk = new Talk(repository, task, wants)
+  const haves = task.request.negotiation.filter((entry): entry is ObjectId => entry !== 'flush' && entry !== 'done')
+  const stored = [...new Set(numbers([...task.request.shallows, ...haves]))].filter((number) => number >= 0)
+  const talk = new Talk(repository, task, wants, await reachedObjects(repository, task.tips, stored))
   return task.request.version === 2 ? await talk.versionTwo() : await talk.versionZero()
 }
 
 class Talk {
-  readonly #repository: FetchRepository
+  readonly #repository: PacedRepository
   readonly #task: FetchTask
   readonly #request: FetchRequest
   readonly #wants: readonly number[]
   readonly #ground: CommonGround
   readonly #client: readonly number[]
+  /** What the client names and the visible refs reach; nothing else is the client's as far as it is told. */
+  readonly #reached: ReadonlySet<number>
   readonly #out = new PktLineWriter()
   #change: ShallowChange = { shallow: [], unshallow: [] }
 
-  constructor(repository: FetchRepository, task: FetchTask, wants: readonly number[]) {
+  constructor(repository: PacedRepository, task: FetchTask, wants: readonly number[], reached: ReadonlySet<number>) {
     this.#repository = repository
+    this.#reached = reached
     this.#task = task
     this.#request = task.request
     this.#wants = wants
@@ -81,7 +86,7 @@ class Talk {
       }
       this.#out.text('ready\n').delim()
     }
-    if (this.#deepens() || this.#client.length > 0) {
+    if (this.#deepens() || this.#request.shallows.length > 0) {
       this.#out.text('shallow-info\n')
       await this.#shallowLines()
       this.#out.delim()
@@ -98,14 +103,14 @@ class Talk {
   async #shallowLines(): Promise<void> {
     const { depth, deepenRelative, deepenSince } = this.#request
     const not = this.#task.deepenNot.map((id) => this.#repository.set.find(fromHex(id), 0))
-    const request = { client: this.#client, depth, relative: deepenRelative, since: deepenSince, not }
+    const request = { client: this.#client, reached: this.#reached, depth, relative: deepenRelative, since: deepenSince, not }
     this.#change = await changeShallow(this.#repository, this.#wants, request)
     writeShallow(this.#out, this.#repository, this.#change)
   }
 
   async #has(have: ObjectId): Promise<boolean> {
     const number = this.#repository.set.find(fromHex(have), 0)
-    if (number < 0) return false
+    if (!this.#reached.has(number)) return false
     await this.#ground.add(number)
     return true
   }

@@ -3,6 +3,7 @@
 // An object that was appended to complete a thin pack says nothing of its own: another taken pack must hold it, else the pack isn't taken.
 import { hashBytes } from '../format/object-id.ts'
 import type { PackSet, StoredPack } from '../odb/pack-set.ts'
+import { objectSteps, type Pace } from './pace.ts'
 
 export interface PackClosure {
   readonly taken: readonly StoredPack[]
@@ -14,17 +15,18 @@ export interface PackClosure {
  * @param wants numbers of wanted objects
  * @returns the taken packs, in the set's order; every object in them is reachable from the wants
  */
-export function closePacks(set: PackSet, wants: readonly number[]): PackClosure {
+export async function closePacks(set: PackSet, wants: readonly number[], pace: Pace): Promise<PackClosure> {
   const refused = new Set<StoredPack>()
   for (;;) {
-    const closure = takePacks(set, wants, refused)
-    const loose = closure.taken.filter((pack) => hasLooseAppended(closure.taken, pack))
+    const closure = await takePacks(set, wants, refused, pace)
+    const loose: StoredPack[] = []
+    for (const pack of closure.taken) if (await hasLooseAppended(closure.taken, pack, pace)) loose.push(pack)
     if (loose.length === 0) return closure
     for (const pack of loose) refused.add(pack)
   }
 }
 
-function takePacks(set: PackSet, wants: readonly number[], refused: ReadonlySet<StoredPack>): PackClosure {
+async function takePacks(set: PackSet, wants: readonly number[], refused: ReadonlySet<StoredPack>, pace: Pace): Promise<PackClosure> {
   const width = hashBytes(set.format)
   const taken = new Set<StoredPack>()
   const reached = new Set<number>(wants) // canonical numbers
@@ -34,18 +36,33 @@ function takePacks(set: PackSet, wants: readonly number[], refused: ReadonlySet<
     // the newest pack first: it is what the tips stand in, and its externals lead to the older ones
     for (const pack of [...open].reverse()) {
       const { sources, externals } = pack.index
-      if (!everyId(sources, width, (at) => reached.has(set.find(sources, at)) || holds(taken, sources, at))) continue
+      if (!(await everyId(sources, width, pace, (at) => reached.has(set.find(sources, at)) || holds(taken, sources, at)))) continue
       taken.add(pack)
       open.delete(pack)
-      for (let at = 0; at < externals.length; at += width) reached.add(set.find(externals, at))
+      for (let at = 0; at < externals.length; at += width) {
+        const turn = pace.turn()
+        if (turn) await turn
+        reached.add(set.find(externals, at))
+      }
     }
   }
-  const rest = [...reached].filter((number) => number >= 0 && !holds(taken, set.oid(number), 0))
+  const rest: number[] = []
+  for (const number of reached) {
+    const turn = pace.turn()
+    if (turn) await turn
+    if (number >= 0 && !holds(taken, set.oid(number), 0)) rest.push(number)
+  }
   return { taken: set.packs.filter((pack) => taken.has(pack)), rest }
 }
 
-function everyId(ids: Uint8Array, width: number, test: (at: number) => boolean): boolean {
-  for (let at = 0; at < ids.length; at += width) if (!test(at)) return false
+async function everyId(ids: Uint8Array, width: number, pace: Pace, test: (at: number) => boolean): Promise<boolean> {
+  const turn = pace.turn(objectSteps)
+  if (turn) await turn
+  for (let at = 0; at < ids.length; at += width) {
+    if (!test(at)) return false
+    const next = pace.turn()
+    if (next) await next
+  }
   return true
 }
 
@@ -58,9 +75,12 @@ function holds(packs: Iterable<StoredPack>, ids: Uint8Array, at: number): boolea
   return false
 }
 
-function hasLooseAppended(taken: readonly StoredPack[], pack: StoredPack): boolean {
+async function hasLooseAppended(taken: readonly StoredPack[], pack: StoredPack, pace: Pace): Promise<boolean> {
   for (let position = 0; position < pack.index.count; position++) {
-    if (pack.index.isAppended(position) && !holds(taken, pack.index.oid(position), 0)) return true
+    if (!pack.index.isAppended(position)) continue
+    const turn = pace.turn(objectSteps)
+    if (turn) await turn
+    if (!holds(taken, pack.index.oid(position), 0)) return true
   }
   return false
 }
@@ -69,10 +89,12 @@ function hasLooseAppended(taken: readonly StoredPack[], pack: StoredPack): boole
  * True when every object of the pack is known by its number in this pack: no other pack holds a copy that is preferred.
  * Costs two look-ups for each object of the other packs, none for those of this one: meant for the largest.
  */
-export function isPreferred(set: PackSet, pack: StoredPack): boolean {
+export async function isPreferred(set: PackSet, pack: StoredPack, pace: Pace): Promise<boolean> {
   for (const other of set.packs) {
     if (other === pack) continue
     for (let position = 0; position < other.index.count; position++) {
+      const turn = pace.turn()
+      if (turn) await turn
       const oid = other.index.oid(position)
       const own = pack.index.find(oid, 0)
       if (own >= 0 && set.find(oid, 0) !== pack.first + own) return false

@@ -2,6 +2,7 @@
 // A region may be copied when every delta in it rests on an entry of the same region: then all distances stay what they are.
 import type { PackSet, StoredPack } from '../odb/pack-set.ts'
 import { Mark } from './commit-walk.ts'
+import type { Pace } from './pace.ts'
 import type { PackRequest, Selection } from './selection.ts'
 
 /** Entries of one pack that lie one behind the other: ranks `from` … `to` − 1. */
@@ -26,19 +27,27 @@ export interface PackPlan {
 }
 
 /** @param headerCounts for each pack, the count in its own header: where it differs from the index's, an object is stored twice */
-export function planRuns(set: PackSet, selection: Selection, request: PackRequest, headerCounts: readonly number[]): PackPlan {
+export async function planRuns(
+  set: PackSet,
+  selection: Selection,
+  request: PackRequest,
+  headerCounts: readonly number[],
+  pace: Pace,
+): Promise<PackPlan> {
   const runs: Run[] = []
   let objectCount = 0
   let deltaCount = 0
-  set.packs.forEach((pack, place) => {
+  for (const [place, pack] of set.packs.entries()) {
+    const turn = pace.turn(8)
+    if (turn) await turn
     const doubled = headerCounts[place] !== pack.index.count
     const added =
       selection.whole.has(pack) && request.ofsDelta && !doubled
         ? wholeRun(pack, place, runs)
-        : packRuns(pack, place, selection, { copyDeltas: request.ofsDelta, doubled }, runs)
+        : await packRuns(pack, place, selection, { copyDeltas: request.ofsDelta, doubled, pace }, runs)
     objectCount += added.objects
     deltaCount += added.deltas
-  })
+  }
   const only = runs.length === 1 ? runs[0] : undefined
   const verbatim = only?.copy && only.from === 0 && only.to === headerCounts[only.pack] ? only.pack : null
   return { objectCount, deltaCount, runs, verbatim, marks: selection.marks, thinPack: request.thinPack, ofsDelta: request.ofsDelta }
@@ -58,13 +67,13 @@ function wholeRun(pack: StoredPack, place: number, runs: Run[]): Added {
 }
 
 /** `doubled`: entries end in no known place, so that none may be copied. */
-function packRuns(
+async function packRuns(
   pack: StoredPack,
   place: number,
   { marks }: Selection,
-  rules: { readonly copyDeltas: boolean; readonly doubled: boolean },
+  rules: { readonly copyDeltas: boolean; readonly doubled: boolean; readonly pace: Pace },
   runs: Run[],
-): Added {
+): Promise<Added> {
   const { index, first } = pack
   if (!sendsAny(marks, first, first + index.count)) return { objects: 0, deltas: 0 }
   const order = index.order()
@@ -77,6 +86,8 @@ function packRuns(
     from = -1
   }
   for (let rank = 0; rank < order.length; rank++) {
+    const turn = rules.pace.turn()
+    if (turn) await turn
     const position = order[rank] as number
     if (!((marks[first + position] as number) & Mark.send)) {
       close(rank)

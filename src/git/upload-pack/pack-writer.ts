@@ -2,18 +2,27 @@
 // Invariant: a delta's base is sent in the same pack, or (thin packs) the client has it. Copies of one object in several packs can't
 // make a cycle of deltas, since the set prefers one pack over another in one fixed order for all objects.
 import { crc32, deflateSync } from 'node:zlib'
+import { CorruptError, hex } from '../../base/index.ts'
 import { decodeEntryHeader, encodeEntryHeader, encodePackHeader, EntryType } from '../format/pack.ts'
 import type { StoredPack } from '../odb/pack-set.ts'
 import { Mark } from './commit-walk.ts'
+import { CrcChain } from './crc-chain.ts'
+import { deflateObject, largeObjectBytes } from './large-entry.ts'
+import { objectSteps } from './pace.ts'
 import type { PackPlan, Run } from './pack-plan.ts'
-import type { FetchRepository } from './repository.ts'
+import type { PacedRepository } from './repository.ts'
+import { RunBytes } from './run-bytes.ts'
 
 /** Bytes of a stored pack that are sent as they stand; whoever streams the pack reads them. */
 export interface PackRegion {
   /** Place of the pack in the set. */
   readonly pack: number
+  /** The pack's id, for messages. */
+  readonly packId: number
   readonly offset: number
   readonly sizeBytes: number
+  /** CRC-32 that the bytes must have, by the pack's index; null for a whole pack, whose trailer tells more. */
+  readonly crc: number | null
 }
 
 export type PackPiece = Uint8Array | PackRegion
@@ -29,77 +38,164 @@ export interface WriteCounts {
 const chunkBytes = 1 << 20
 /** Regions from this size on are handed out as such. */
 const regionBytes = 256 << 10
-/** Entries that lie no further apart than this are read together. */
-const gapBytes = 16 << 10
-const windowBytes = 512 << 10
+/** Enough for any entry's header. */
+const headBytes = 64
 
 /**
- * The pieces of the pack in order, without its trailer (see `streamPack`); a verbatim plan needs none of this.
+ * The pieces of the pack in order, without its trailer; a verbatim plan needs none of this.
  * Chunks are the receiver's to keep or transfer.
  * @throws CorruptError when a stored entry isn't what its index says
  */
-export async function* writePack(repository: FetchRepository, plan: PackPlan): AsyncGenerator<PackPiece, WriteCounts, undefined> {
+export async function* writePack(repository: PacedRepository, plan: PackPlan): AsyncGenerator<PackPiece, WriteCounts, undefined> {
   const writer = new PackWriter(repository, plan)
-  writer.header()
+  writer.append(encodePackHeader(plan.objectCount))
   for (let i = 0; i < plan.runs.length; i++) {
     const run = plan.runs[i] as Run
-    const region = run.copy ? writer.region(run) : null
+    const region = run.copy ? await writer.region(run) : null
     if (region) {
       yield* writer.takeAll()
       yield region
-    } else {
-      await writer.run(i)
+    } else if (run.copy) {
+      await writer.copy(i)
       yield* writer.takeFull()
+    } else {
+      yield* writeEntries(repository, writer, i, run)
     }
   }
   yield* writer.takeAll()
   return writer.counts
 }
 
+async function* writeEntries(repository: PacedRepository, writer: PackWriter, place: number, run: Run): AsyncGenerator<PackPiece> {
+  const order = (repository.set.packs[run.pack] as StoredPack).index.order()
+  for (let rank = run.from; rank < run.to; rank++) {
+    const turn = repository.pace.turn(objectSteps)
+    if (turn) await turn
+    const position = order[rank] as number
+    const way = writer.wayOf(run, position)
+    if (way === 'region') {
+      const region = await writer.longDelta(run, position)
+      yield* writer.takeAll()
+      yield region
+    } else if (way === 'pieces') {
+      for await (const deflated of writer.large(run, position)) {
+        writer.append(deflated)
+        yield* writer.takeFull()
+      }
+    } else {
+      const written = writer.entry(place, position)
+      if (written) await written
+      if (writer.hasFull) yield* writer.takeFull()
+    }
+  }
+}
+
 class PackWriter {
-  readonly #repository: FetchRepository
+  readonly #repository: PacedRepository
   readonly #plan: PackPlan
   readonly #starts: Float64Array // where each sent entry starts in the new pack, by number; 0 = not yet sent
   readonly #full: Uint8Array[] = []
+  readonly #bytes: RunBytes
+  readonly #crcs = new CrcChain()
   readonly counts = { encoded: 0, copied: 0 }
   #chunk = new Uint8Array(chunkBytes)
   #used = 0
   #before = 0 // bytes of the pack ahead of #chunk
-  #window: { pack: number; offset: number; bytes: Uint8Array } | undefined
 
-  constructor(repository: FetchRepository, plan: PackPlan) {
+  constructor(repository: PacedRepository, plan: PackPlan) {
     this.#repository = repository
     this.#plan = plan
+    this.#bytes = new RunBytes(repository.set, plan.runs)
     this.#starts = new Float64Array(plan.runs.every((run) => run.copy) ? 0 : repository.set.size)
   }
 
-  header(): void {
-    this.#append(encodePackHeader(this.#plan.objectCount))
+  get hasFull(): boolean {
+    return this.#full.length > 0
   }
 
   /** The run as a region, counted as sent; null when it is too small for that. */
-  region(run: Run): PackRegion | null {
-    const { pack, offset, sizeBytes } = this.#extent(run)
+  async region(run: Run): Promise<PackRegion | null> {
+    const { pack, offset, sizeBytes } = this.#bytes.extent(run)
     if (sizeBytes < regionBytes) return null
     this.#noteStarts(run, pack, offset)
     this.#before += sizeBytes
-    return { pack: run.pack, offset, sizeBytes }
+    return { pack: run.pack, packId: pack.id, offset, sizeBytes, crc: await this.#crc(run, pack, offset + sizeBytes) }
   }
 
-  async run(place: number): Promise<void> {
+  async #crc(run: Run, { index }: StoredPack, runEnd: number): Promise<number> {
+    const { entriesCrcs, pace } = this.#repository
+    const isWhole = run.from === 0 && run.to === index.count
+    const known = isWhole ? entriesCrcs.get(run.pack) : undefined
+    if (known !== undefined) return known
+    const order = index.order()
+    let crc = 0
+    for (let rank = run.from, start = index.offset(order[run.from] as number); rank < run.to; rank++) {
+      const turn = pace.turn()
+      if (turn) await turn
+      const end = rank + 1 < run.to ? index.offset(order[rank + 1] as number) : runEnd
+      crc = this.#crcs.join(crc, index.crc(order[rank] as number), end - start)
+      start = end
+    }
+    if (isWhole) entriesCrcs.set(run.pack, crc)
+    return crc
+  }
+
+  /** A run that is too small for a region. */
+  async copy(place: number): Promise<void> {
     const run = this.#plan.runs[place] as Run
-    const { pack, offset, sizeBytes } = this.#extent(run)
-    if (run.copy) {
-      this.#noteStarts(run, pack, offset)
-      const bytes = this.#read(place, offset, sizeBytes)
-      this.#append(bytes instanceof Promise ? await bytes : bytes)
-      return
-    }
+    const { pack, offset, sizeBytes } = this.#bytes.extent(run)
+    this.#noteStarts(run, pack, offset)
+    const read = this.#bytes.read(place, offset, sizeBytes)
+    const bytes = read instanceof Promise ? await read : read
     const order = pack.index.order()
-    for (let rank = run.from; rank < run.to; rank++) {
-      const written = this.#entry(place, pack, order[rank] as number)
-      if (written) await written
+    for (let rank = run.from, start = 0; rank < run.to; rank++) {
+      const turn = this.#repository.pace.turn()
+      if (turn) await turn
+      const position = order[rank] as number
+      const end = rank + 1 < run.to ? pack.index.offset(order[rank + 1] as number) - offset : sizeBytes
+      if (crc32(bytes.subarray(start, end)) !== pack.index.crc(position)) {
+        throw new CorruptError(
+          'stored-pack',
+          `object ${hex(pack.index.oid(position))} in pack ${pack.id} has another CRC than its index says`,
+        )
+      }
+      start = end
     }
+    this.append(bytes)
+  }
+
+  /** How an entry that can't be copied with its neighbours is written: in memory, or it is too large for that. */
+  wayOf(run: Run, position: number): 'memory' | 'region' | 'pieces' {
+    const pack = this.#repository.set.packs[run.pack] as StoredPack
+    const { index } = pack
+    const entryBytes = index.end(position) - index.offset(position)
+    if (entryBytes < regionBytes && index.sizeBytes(position) < largeObjectBytes) return 'memory'
+    if (this.#base(pack, position) < 0) return index.sizeBytes(position) < largeObjectBytes ? 'memory' : 'pieces'
+    // an object that is stored twice: where this entry ends isn't known
+    const isSure = this.#repository.headerCounts.get(run.pack) === index.count
+    return entryBytes >= regionBytes && isSure ? 'region' : 'memory'
+  }
+
+  /** A new header for a long delta; what follows it is a region. */
+  async longDelta(run: Run, position: number): Promise<PackRegion> {
+    const pack = this.#repository.set.packs[run.pack] as StoredPack
+    const offset = pack.index.offset(position)
+    const head = await pack.read(offset, headBytes)
+    const header = decodeEntryHeader(head, 0, pack.index.format)
+    if (!header) throw new CorruptError('stored-pack', `an entry of pack ${pack.id} is cut off in its header`)
+    this.#deltaHeader(pack.first + position, this.#base(pack, position), header.sizeBytes)
+    const sizeBytes = pack.index.end(position) - offset - header.headerBytes
+    const crc = this.#crcs.rest(crc32(head.subarray(0, header.headerBytes)), pack.index.crc(position), sizeBytes)
+    this.#before += sizeBytes
+    return { pack: run.pack, packId: pack.id, offset: offset + header.headerBytes, sizeBytes, crc }
+  }
+
+  /** A large object anew: its header, then its zlib stream. */
+  async *large(run: Run, position: number): AsyncGenerator<Uint8Array, void, undefined> {
+    const { set } = this.#repository
+    const number = (set.packs[run.pack] as StoredPack).first + position
+    this.#encodeHeader(number, set.sizeBytes(number))
+    yield* deflateObject(this.#repository, number)
   }
 
   *takeFull(): Generator<Uint8Array> {
@@ -115,13 +211,6 @@ class PackWriter {
     yield rest
   }
 
-  #extent(run: Run): { pack: StoredPack; offset: number; sizeBytes: number } {
-    const pack = this.#repository.set.packs[run.pack] as StoredPack
-    const order = pack.index.order()
-    const offset = pack.index.offset(order[run.from] as number)
-    return { pack, offset, sizeBytes: pack.index.end(order[run.to - 1] as number) - offset }
-  }
-
   #noteStarts(run: Run, pack: StoredPack, offset: number): void {
     this.counts.copied += run.to - run.from
     if (this.#starts.length === 0) return
@@ -134,11 +223,12 @@ class PackWriter {
   }
 
   /** One entry that can't be copied with its neighbours: a delta under a new header, or the object anew. */
-  #entry(place: number, pack: StoredPack, position: number): Promise<void> | undefined {
+  entry(place: number, position: number): Promise<void> | undefined {
+    const pack = this.#repository.set.packs[(this.#plan.runs[place] as Run).pack] as StoredPack
     const base = this.#base(pack, position)
     if (base < 0) return this.#whole(pack.first + position)
     const offset = pack.index.offset(position)
-    const entry = this.#read(place, offset, pack.index.end(position) - offset)
+    const entry = this.#bytes.read(place, offset, pack.index.end(position) - offset)
     return entry instanceof Promise
       ? entry.then((bytes) => this.#delta(pack, position, base, bytes))
       : this.#delta(pack, position, base, entry)
@@ -159,15 +249,19 @@ class PackWriter {
     const header = crc32(entry) === pack.index.crc(position) ? decodeEntryHeader(entry, 0, pack.index.format) : null
     // not the bytes that were indexed: the reader says what is wrong with them, or finds that something only follows them
     if (!header) return this.#whole(number)
+    this.#deltaHeader(number, base, header.sizeBytes)
+    this.append(entry.subarray(header.headerBytes))
+    return undefined
+  }
+
+  #deltaHeader(number: number, base: number, deltaBytes: number): void {
     const start = this.#start(number)
     const baseStart = this.#starts[base] as number
-    this.#append(
+    this.append(
       this.#plan.ofsDelta && baseStart > 0
-        ? encodeEntryHeader(EntryType.ofsDelta, header.sizeBytes, start - baseStart)
-        : encodeEntryHeader(EntryType.refDelta, header.sizeBytes, this.#repository.set.oid(base)),
+        ? encodeEntryHeader(EntryType.ofsDelta, deltaBytes, start - baseStart)
+        : encodeEntryHeader(EntryType.refDelta, deltaBytes, this.#repository.set.oid(base)),
     )
-    this.#append(entry.subarray(header.headerBytes))
-    return undefined
   }
 
   #whole(number: number): Promise<void> | undefined {
@@ -178,10 +272,14 @@ class PackWriter {
   }
 
   #encode(number: number, object: Uint8Array): void {
+    this.#encodeHeader(number, object.length)
+    this.append(deflateSync(object, { level: 1 }))
+  }
+
+  #encodeHeader(number: number, sizeBytes: number): void {
     this.#start(number)
     this.counts.encoded++
-    this.#append(encodeEntryHeader(this.#repository.set.kind(number), object.length))
-    this.#append(deflateSync(object, { level: 1 }))
+    this.append(encodeEntryHeader(this.#repository.set.kind(number), sizeBytes))
   }
 
   #start(number: number): number {
@@ -190,37 +288,7 @@ class PackWriter {
     return start
   }
 
-  /** Bytes of the pack that the run at `place` lies in; what follows soon is read along. */
-  #read(place: number, offset: number, sizeBytes: number): Uint8Array | Promise<Uint8Array> {
-    const packPlace = (this.#plan.runs[place] as Run).pack
-    const window = this.#window
-    if (window?.pack === packPlace && offset >= window.offset && offset + sizeBytes <= window.offset + window.bytes.length) {
-      return window.bytes.subarray(offset - window.offset, offset - window.offset + sizeBytes)
-    }
-    const pack = this.#repository.set.packs[packPlace] as StoredPack
-    const bytes = pack.read(offset, this.#ahead(place, offset + sizeBytes) - offset)
-    const keep = (read: Uint8Array) => {
-      this.#window = { pack: packPlace, offset, bytes: read }
-      return read.subarray(0, sizeBytes)
-    }
-    return bytes instanceof Promise ? bytes.then(keep) : keep(bytes)
-  }
-
-  /** How far to read beyond `end`. */
-  #ahead(place: number, end: number): number {
-    const limit = end + windowBytes
-    let to = end
-    for (let i = place; i < this.#plan.runs.length; i++) {
-      const run = this.#plan.runs[i] as Run
-      if (run.pack !== (this.#plan.runs[place] as Run).pack) break
-      const { offset, sizeBytes } = this.#extent(run)
-      if (offset > to + gapBytes || offset + sizeBytes > limit) break
-      to = Math.max(to, offset + sizeBytes)
-    }
-    return to
-  }
-
-  #append(bytes: Uint8Array): void {
+  append(bytes: Uint8Array): void {
     let from = 0
     while (from < bytes.length) {
       const part = Math.min(chunkBytes - this.#used, bytes.length - from)

@@ -1,23 +1,21 @@
 // Questions about who reaches whom: whether a want may be served, and whether enough is known to stop negotiating.
-import { hex, InputError } from '../../base/index.ts'
+import { equalBytes, hex, InputError } from '../../base/index.ts'
 import { hashBytes, Kind } from '../format/object-id.ts'
+import type { StoredPack } from '../odb/pack-set.ts'
 import { Mark, walkCommits } from './commit-walk.ts'
 import { closePacks } from './pack-closure.ts'
-import type { FetchRepository } from './repository.ts'
+import { objectSteps } from './pace.ts'
+import type { KnownTips, PacedRepository } from './repository.ts'
 import { peelTags, selectObjects, tagTarget } from './selection.ts'
 
 /**
  * InputError('not-our-ref') unless the tips reach each of the objects.
  * @param tips packed ids
  */
-export async function assertReachable(repository: FetchRepository, tips: Uint8Array, wants: readonly number[]): Promise<void> {
+export async function assertReachable(repository: PacedRepository, tips: Uint8Array, wants: readonly number[]): Promise<void> {
   const { set } = repository
-  const width = hashBytes(set.format)
-  const starts = new Set<number>()
-  for (let at = 0; at < tips.length; at += width) {
-    const number = set.find(tips, at)
-    if (number >= 0) starts.add(number)
-  }
+  const known = await knownTips(repository, tips)
+  const starts = known.numbers
   const commits: number[] = []
   const reached = new Set(starts)
   for (const start of starts) {
@@ -30,7 +28,7 @@ export async function assertReachable(repository: FetchRepository, tips: Uint8Ar
   }
   let left = wants.filter((want) => !reached.has(want))
   if (left.length === 0) return
-  const { taken } = closePacks(set, [...starts])
+  const taken = await takenPacks(repository, known)
   left = left.filter((want) => !taken.some(({ index }) => holdsOwn(index, set.oid(want))))
   if (left.some((want) => set.kind(want) === Kind.commit)) {
     const marks = new Uint8Array(set.size)
@@ -45,6 +43,98 @@ export async function assertReachable(repository: FetchRepository, tips: Uint8Ar
   for (const want of left) if (!((marks[want] as number) & Mark.send)) throw notOurRef(set.oid(want))
 }
 
+/** Commits whose dates are off by less than this (in seconds) are found all the same. */
+const clockSlack = 86_400
+/** Commits looked at before the packs are asked, which is dearer where the client lacks little. */
+const shortWalk = 2000
+
+/**
+ * Which of the objects the tips reach. Nothing may be said of any other one, not even that it is stored: whatever a client claims to have or
+ * to be cut off at passes through here. A commit whose descendants are dated more than a day before it may be missed: that costs a
+ * larger pack, or leaves the client's history cut off there, and is harmless. The same for what isn't a commit and stands in no pack that is
+ * reached as a whole.
+ * @param tips packed ids
+ */
+export async function reachedObjects(
+  repository: PacedRepository,
+  tips: Uint8Array,
+  objects: readonly number[],
+): Promise<ReadonlySet<number>> {
+  const { set } = repository
+  if (objects.length === 0) return new Set()
+  const known = await knownTips(repository, tips)
+  const reached = new Set(objects.filter((object) => known.numbers.has(object)))
+  const open = new Set(objects.filter((object) => !reached.has(object)))
+  const settle = (found: number) => {
+    reached.add(found)
+    open.delete(found)
+  }
+  await walkDown(repository, known.numbers, open, shortWalk, settle)
+  if (open.size === 0) return reached
+  const taken = await takenPacks(repository, known)
+  for (const object of open) if (taken.some(({ index }) => holdsOwn(index, set.oid(object)))) settle(object)
+  if (taken.length < set.packs.length) await walkDown(repository, known.numbers, open, Number.POSITIVE_INFINITY, settle)
+  return reached
+}
+
+/** Tells of each commit in `open` that it meets, until none is left or all that are young enough, or so many, were met. */
+async function walkDown(
+  { commits, pace, set }: PacedRepository,
+  starts: Iterable<number>,
+  open: ReadonlySet<number>,
+  mostCommits: number,
+  meet: (commit: number) => void,
+): Promise<void> {
+  let oldest = Number.POSITIVE_INFINITY
+  for (const commit of open) {
+    if (set.kind(commit) !== Kind.commit) continue
+    const loading = commits.load(commit)
+    if (loading) await loading
+    oldest = Math.min(oldest, commits.time(commit) - clockSlack)
+  }
+  if (oldest === Number.POSITIVE_INFINITY) return
+  const seen = new Uint8Array(set.size)
+  let level = [...starts].filter((start) => set.kind(start) === Kind.commit)
+  for (let met = 0; level.length > 0 && met < mostCommits; met += level.length) {
+    const next: number[] = []
+    for (const commit of level) {
+      const turn = pace.turn(objectSteps)
+      if (turn) await turn
+      const loading = commits.load(commit)
+      if (loading) await loading
+      if (open.has(commit)) meet(commit)
+      if (open.size === 0) return
+      if (commits.time(commit) < oldest) continue
+      for (let place = 0; place < commits.parentCount(commit); place++) {
+        const parent = commits.parent(commit, place)
+        if (seen[parent]) continue
+        seen[parent] = 1
+        next.push(parent)
+      }
+    }
+    level = next
+  }
+}
+
+async function knownTips({ lastTips, pace, set }: PacedRepository, ids: Uint8Array): Promise<KnownTips> {
+  if (lastTips.value && equalBytes(lastTips.value.ids, ids)) return lastTips.value
+  const width = hashBytes(set.format)
+  const numbers = new Set<number>()
+  for (let at = 0; at < ids.length; at += width) {
+    const turn = pace.turn()
+    if (turn) await turn
+    const number = set.find(ids, at)
+    if (number >= 0) numbers.add(number)
+  }
+  lastTips.value = { ids, numbers, taken: null }
+  return lastTips.value
+}
+
+async function takenPacks({ pace, set }: PacedRepository, known: KnownTips): Promise<readonly StoredPack[]> {
+  known.taken ??= (await closePacks(set, [...known.numbers], pace)).taken
+  return known.taken
+}
+
 export function notOurRef(oid: Uint8Array): InputError {
   return new InputError('not-our-ref', `upload-pack: not our ref ${hex(oid)}`)
 }
@@ -56,7 +146,7 @@ function holdsOwn(index: { find(ids: Uint8Array, at: number): number; isAppended
 
 /** What is common so far, and whether every want has a common ancestor (git's ok_to_give_up). */
 export class CommonGround {
-  readonly #repository: FetchRepository
+  readonly #repository: PacedRepository
   readonly #wants: readonly number[]
   readonly #common = new Set<number>()
   readonly #yes = new Set<number>()
@@ -64,7 +154,7 @@ export class CommonGround {
   #answer: boolean | undefined
   readonly haves: number[] = []
 
-  constructor(repository: FetchRepository, wants: readonly number[]) {
+  constructor(repository: PacedRepository, wants: readonly number[]) {
     this.#repository = repository
     this.#wants = wants
   }
@@ -101,10 +191,12 @@ export class CommonGround {
 
   /** Depth first; a commit is settled when its parents are. Commits older than the oldest have can't reach one. */
   async #reaches(start: number, no: Set<number>): Promise<boolean> {
-    const { commits } = this.#repository
+    const { commits, pace } = this.#repository
     const stack = [start]
     const places = [0]
     while (stack.length > 0) {
+      const turn = pace.turn(4)
+      if (turn) await turn
       const commit = stack.at(-1) as number
       const loading = commits.load(commit)
       if (loading) await loading

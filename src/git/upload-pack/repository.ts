@@ -1,11 +1,14 @@
 // What a fetch reads: the packs of the network, whole objects out of them, and the commits parsed so far.
 // Everything here is of one moment: a push makes a new PackSet, and a new FetchRepository beside it.
-import type { PackSet } from '../odb/pack-set.ts'
+import type { PackSet, StoredPack } from '../odb/pack-set.ts'
 import { CommitTable } from './commit-table.ts'
+import { Pace } from './pace.ts'
 
 /** Reads whole objects by their number in the set (ObjectReader does). The bytes are shared: not to be changed. */
 export interface ObjectSource {
   read(number: number): Uint8Array | Promise<Uint8Array>
+  /** A large object, without ever holding more than what its delta rests on; the pieces are the receiver's. Large ones take turns. */
+  pieces(number: number, signal?: AbortSignal): AsyncIterable<Uint8Array>
 }
 
 /** Kept for as long as the set is current, so that parsed commits serve many requests. */
@@ -15,8 +18,38 @@ export interface FetchRepository {
   readonly commits: CommitTable
   /** Counts in the packs' own headers, by place in the set, as far as they were read. */
   readonly headerCounts: Map<number, number>
+  /** CRC-32 of all entries of a pack in a row, by place in the set, as far as it was asked for. */
+  readonly entriesCrcs: Map<number, number>
+  /** The tips that were asked about last: they seldom change from one request to the next. */
+  readonly lastTips: { value: KnownTips | null }
+}
+
+/** The tips of one repository's visible refs. */
+export interface KnownTips {
+  /** Packed ids, as the request gave them. */
+  readonly ids: Uint8Array
+  /** The same, as far as they are stored. */
+  readonly numbers: ReadonlySet<number>
+  /** Packs that the tips reach as wholes; null until somebody asks. */
+  taken: readonly StoredPack[] | null
+}
+
+/** The repository in the hands of one request. */
+export interface PacedRepository extends FetchRepository {
+  readonly pace: Pace
+}
+
+export function paced(repository: FetchRepository, signal?: AbortSignal): PacedRepository {
+  return { ...repository, pace: new Pace(signal) }
 }
 
 export function openFetchRepository(set: PackSet, objects: ObjectSource): FetchRepository {
-  return { set, objects, commits: new CommitTable(set, objects), headerCounts: new Map() }
+  return {
+    set,
+    objects,
+    commits: new CommitTable(set, objects),
+    headerCounts: new Map(),
+    entriesCrcs: new Map(),
+    lastTips: { value: null },
+  }
 }

@@ -4,7 +4,11 @@ import { decodePkt, pktText } from '../format/pkt-line.ts'
 import type { RequestLimits } from './request.ts'
 
 /** A line's text without its newline, one of the packets that carry none, or the body's end. */
-export type RequestLine = { readonly type: 'line'; readonly text: string } | { readonly type: 'flush' } | { readonly type: 'delim' } | { readonly type: 'end' }
+export type RequestLine =
+  | { readonly type: 'line'; readonly text: string }
+  | { readonly type: 'flush' }
+  | { readonly type: 'delim' }
+  | { readonly type: 'end' }
 
 export class RequestLines {
   readonly #body: Uint8Array

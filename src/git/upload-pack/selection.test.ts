@@ -9,13 +9,13 @@ import { Kind } from '../format/object-id.ts'
 import { Mark } from './commit-walk.ts'
 import { planPack } from './fetch.ts'
 import { closePacks } from './pack-closure.ts'
-import type { FetchRepository } from './repository.ts'
+import { type PacedRepository, paced } from './repository.ts'
 import { type PackRequest, selectObjects } from './selection.ts'
 
 const folder = new TempFolder('selection')
 const git = new Git(folder)
 const commits: number[] = []
-let repository: FetchRepository
+let repository: PacedRepository
 
 /** A history with merges, several roots, clocks that went wrong, files that become folders and back. */
 function history(): string {
@@ -49,7 +49,7 @@ before(async () => {
     await git.run(['push', '-q', bare, ...Array.from({ length: last }, (_, i) => `refs/heads/c${i + 1}`)], { cwd: work })
   }
   const served = await loadRepository(bare)
-  repository = served.repository
+  repository = paced(served.repository)
   for (const ref of served.refs.refs) commits.push(repository.set.find(fromHex(ref.oid), 0))
 })
 
@@ -98,7 +98,7 @@ test('for any wants, haves and cuts: all that the client lacks, nothing that the
 })
 
 test('whole packs are taken where the tips reach them, without a walk', async () => {
-  const { taken, rest } = closePacks(repository.set, commits)
+  const { taken, rest } = await closePacks(repository.set, commits, repository.pace)
   assert.equal(taken.length, repository.set.packs.length)
   assert.deepEqual(rest, [])
   const appended = repository.set.packs.flatMap(({ index }) => Array.from({ length: index.count }, (_, i) => index.isAppended(i)))

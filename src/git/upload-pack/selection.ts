@@ -1,11 +1,11 @@
 // Which objects a fetch sends. Cheapest way first: whole packs where nothing is cut off; else commits, then trees from the tips down.
-import { setImmediate } from 'node:timers/promises'
 import { fromHex, latin1 } from '../../base/index.ts'
 import { hashBytes, Kind } from '../format/object-id.ts'
 import type { StoredPack } from '../odb/pack-set.ts'
 import { type CommitList, Mark, walkCommits } from './commit-walk.ts'
 import { closePacks, isPreferred } from './pack-closure.ts'
-import type { FetchRepository } from './repository.ts'
+import { objectSteps } from './pace.ts'
+import type { PacedRepository } from './repository.ts'
 import { markClientTree, sendTree } from './tree-walk.ts'
 
 /** What has to be in the pack, in numbers; made by the negotiation. */
@@ -28,27 +28,22 @@ export interface Selection {
   readonly whole: ReadonlySet<StoredPack>
 }
 
-/** @throws CorruptError when something that has to be walked can't be read */
-export async function selectObjects(repository: FetchRepository, request: PackRequest, signal?: AbortSignal): Promise<Selection> {
-  const selector = new Selector(repository, request, signal)
+/** @throws CorruptError when something that has to be walked can't be read; the reason of the pace's signal */
+export async function selectObjects(repository: PacedRepository, request: PackRequest): Promise<Selection> {
+  const selector = new Selector(repository, request)
   if (request.haves.length === 0 && request.grafts.length === 0) await selector.everything()
   else await selector.difference()
   await selector.includeTags()
   return { marks: selector.marks, whole: selector.whole }
 }
 
-/** Commits whose trees are walked before other work gets its turn. */
-const commitsPerTurn = 256
-
 class Selector {
-  readonly #repository: FetchRepository
+  readonly #repository: PacedRepository
   readonly #request: PackRequest
-  readonly #signal: AbortSignal | undefined
   readonly marks: Uint8Array
   readonly whole = new Set<StoredPack>()
 
-  constructor(repository: FetchRepository, request: PackRequest, signal: AbortSignal | undefined) {
-    this.#signal = signal
+  constructor(repository: PacedRepository, request: PackRequest) {
     this.#repository = repository
     this.#request = request
     this.marks = new Uint8Array(repository.set.size)
@@ -57,8 +52,8 @@ class Selector {
   /** The closure of the wants. */
   async everything(): Promise<void> {
     const { set } = this.#repository
-    const { taken, rest } = closePacks(set, this.#request.wants)
-    this.#takeWhole(taken)
+    const { taken, rest } = await closePacks(set, this.#request.wants, this.#repository.pace)
+    await this.#takeWhole(taken)
     if (rest.length === 0) return
     const commits = await this.#startWants(rest)
     // a commit of a taken pack needs no walk: all that it reaches is taken, or is a want of its own in `rest`
@@ -79,7 +74,10 @@ class Selector {
 
   /** Annotated tags whose target is sent, and tags on such tags. */
   async includeTags(): Promise<void> {
+    const { pace } = this.#repository
     for (const { number, target } of this.#request.tags) {
+      const turn = pace.turn()
+      if (turn) await turn
       if (this.#isSent(target) && !this.#isSent(number)) await this.#peel(number)
     }
   }
@@ -88,17 +86,19 @@ class Selector {
     return ((this.marks[number] as number) & Mark.send) !== 0
   }
 
-  #takeWhole(taken: readonly StoredPack[]): void {
-    const { set } = this.#repository
+  async #takeWhole(taken: readonly StoredPack[]): Promise<void> {
+    const { pace, set } = this.#repository
     const largest = taken.toSorted((a, b) => b.index.count - a.index.count)[0]
     for (const pack of taken) {
       const { first, index } = pack
-      if (pack === largest && isPreferred(set, pack)) {
+      if (pack === largest && (await isPreferred(set, pack, pace))) {
         this.marks.fill(Mark.send, first, first + index.count)
         this.whole.add(pack)
         continue
       }
       for (let position = 0; position < index.count; position++) {
+        const turn = pace.turn()
+        if (turn) await turn
         if (!index.isAppended(position)) this.marks[set.find(index.oid(position), 0)] = Mark.send
       }
     }
@@ -140,26 +140,23 @@ class Selector {
   }
 
   async #sendCommits({ commits, children }: CommitList): Promise<void> {
-    const { commits: table } = this.#repository
+    const { commits: table, pace } = this.#repository
     for (const [place, commit] of commits.entries()) {
-      if (place % commitsPerTurn === 0) await this.#turn()
+      const turn = pace.turn(objectSteps)
+      if (turn) await turn
       this.marks[commit] = (this.marks[commit] as number) | Mark.send
       const child = children[place] as number
       await sendTree(this.#repository, this.marks, table.tree(commit), child < 0 ? -1 : table.tree(child))
     }
   }
 
-  /** Lets other work of this thread go on, and stops when nobody waits for the result any more. */
-  async #turn(): Promise<void> {
-    await setImmediate()
-    this.#signal?.throwIfAborted()
-  }
-
   /** What stands in the trees at the boundary is the client's for certain; a shallow client's haves are boundaries, too. */
   async #markEdges(list: readonly number[]): Promise<void> {
-    const { commits } = this.#repository
+    const { commits, pace } = this.#repository
     const edges = new Set<number>()
     for (const commit of list) {
+      const turn = pace.turn()
+      if (turn) await turn
       if ((this.marks[commit] as number) & Mark.graft) continue
       for (let place = 0; place < commits.parentCount(commit); place++) {
         const parent = commits.parent(commit, place)
@@ -172,7 +169,9 @@ class Selector {
 }
 
 /** Number of what an annotated tag points to. */
-export async function tagTarget(repository: FetchRepository, tag: number): Promise<number> {
+export async function tagTarget(repository: PacedRepository, tag: number): Promise<number> {
+  const turn = repository.pace.turn(objectSteps)
+  if (turn) await turn
   const bytes = await repository.objects.read(tag)
   const width = hashBytes(repository.set.format) * 2
   // "object <id>" is a tag's first line; what was stored has passed fsck
@@ -180,7 +179,7 @@ export async function tagTarget(repository: FetchRepository, tag: number): Promi
 }
 
 /** Number of the object that tags, one on another perhaps, lead to; the number itself where it is no tag. */
-export async function peelTags(repository: FetchRepository, number: number): Promise<number> {
+export async function peelTags(repository: PacedRepository, number: number): Promise<number> {
   let at = number
   while (repository.set.kind(at) === Kind.tag) at = await tagTarget(repository, at)
   return at

@@ -2,13 +2,16 @@
 import { hex, InputError } from '../../base/index.ts'
 import { Kind } from '../format/object-id.ts'
 import type { PktLineWriter } from '../format/pkt-line.ts'
-import type { FetchRepository } from './repository.ts'
+import { objectSteps } from './pace.ts'
+import type { PacedRepository } from './repository.ts'
 import { infiniteDepth } from './request.ts'
 import { peelTags } from './selection.ts'
 
 export interface ShallowRequest {
   /** Commits at which the client's history is cut off now. */
   readonly client: readonly number[]
+  /** Those of them that the visible refs reach: what lies behind any other is nobody's to ask for. */
+  readonly reached: ReadonlySet<number>
   readonly depth: number
   readonly relative: boolean
   readonly since: number | null
@@ -25,12 +28,14 @@ const noChange: ShallowChange = { shallow: [], unshallow: [] }
 
 /** InputError when a limit by time or ref leaves no commit at all. */
 export async function changeShallow(
-  repository: FetchRepository,
+  repository: PacedRepository,
   wants: readonly number[],
   request: ShallowRequest,
 ): Promise<ShallowChange> {
   const tips = await wantedCommits(repository, wants)
-  if (request.depth === infiniteDepth && !request.relative) return { shallow: [], unshallow: request.client }
+  if (request.depth === infiniteDepth && !request.relative) {
+    return { shallow: [], unshallow: request.client.filter((commit) => request.reached.has(commit)) }
+  }
   if (request.depth > 0) {
     const depth = request.relative ? await relativeDepth(repository, tips, request) : request.depth
     return depth === 0 ? noChange : difference(request.client, await cutByDepth(repository, tips, depth))
@@ -52,7 +57,7 @@ function difference(client: readonly number[], { boundary, inside }: Cut): Shall
   }
 }
 
-async function wantedCommits(repository: FetchRepository, wants: readonly number[]): Promise<number[]> {
+async function wantedCommits(repository: PacedRepository, wants: readonly number[]): Promise<number[]> {
   const commits: number[] = []
   for (const want of wants) {
     const number = await peelTags(repository, want)
@@ -62,8 +67,8 @@ async function wantedCommits(repository: FetchRepository, wants: readonly number
 }
 
 /** The commits one level after the other from the tips, each once, at its least depth (the tips have depth 1). */
-async function* levels(repository: FetchRepository, tips: readonly number[]): AsyncGenerator<readonly number[]> {
-  const { commits, set } = repository
+async function* levels(repository: PacedRepository, tips: readonly number[]): AsyncGenerator<readonly number[]> {
+  const { commits, pace, set } = repository
   const seen = new Uint8Array(set.size)
   let level = [...new Set(tips)]
   for (const commit of level) seen[commit] = 1
@@ -71,6 +76,8 @@ async function* levels(repository: FetchRepository, tips: readonly number[]): As
     yield level
     const next: number[] = []
     for (const commit of level) {
+      const turn = pace.turn(objectSteps)
+      if (turn) await turn
       const loading = commits.load(commit)
       if (loading) await loading
       for (let place = 0; place < commits.parentCount(commit); place++) {
@@ -84,7 +91,7 @@ async function* levels(repository: FetchRepository, tips: readonly number[]): As
   }
 }
 
-async function cutByDepth(repository: FetchRepository, tips: readonly number[], depth: number): Promise<Cut> {
+async function cutByDepth(repository: PacedRepository, tips: readonly number[], depth: number): Promise<Cut> {
   const inside = new Set<number>()
   let at = 0
   for await (const level of levels(repository, tips)) {
@@ -95,7 +102,7 @@ async function cutByDepth(repository: FetchRepository, tips: readonly number[], 
 }
 
 /** The asked depth behind the nearest present boundary; 0 when the tips don't reach one. */
-async function relativeDepth(repository: FetchRepository, tips: readonly number[], request: ShallowRequest): Promise<number> {
+async function relativeDepth(repository: PacedRepository, tips: readonly number[], request: ShallowRequest): Promise<number> {
   const client = new Set(request.client)
   let at = 0
   for await (const level of levels(repository, tips)) {
@@ -106,14 +113,16 @@ async function relativeDepth(repository: FetchRepository, tips: readonly number[
 }
 
 /** Commits that are young enough and not reached from the ones to leave out, as far as an unbroken line of such leads from the tips. */
-async function cutByLimits(repository: FetchRepository, tips: readonly number[], request: ShallowRequest): Promise<Cut> {
-  const { commits } = repository
+async function cutByLimits(repository: PacedRepository, tips: readonly number[], request: ShallowRequest): Promise<Cut> {
+  const { commits, pace } = repository
   const out = new Set<number>()
   for await (const level of levels(repository, await wantedCommits(repository, request.not))) for (const commit of level) out.add(commit)
   const list: number[] = []
   const chosen = new Set<number>()
   const choose = async (commit: number) => {
     if (chosen.has(commit) || out.has(commit)) return
+    const turn = pace.turn(objectSteps)
+    if (turn) await turn
     const loading = commits.load(commit)
     if (loading) await loading
     if (request.since !== null && commits.time(commit) < request.since) return
@@ -134,7 +143,7 @@ async function cutByLimits(repository: FetchRepository, tips: readonly number[],
 }
 
 /** Writes the `shallow` and `unshallow` lines. */
-export function writeShallow(out: PktLineWriter, repository: FetchRepository, change: ShallowChange): void {
+export function writeShallow(out: PktLineWriter, repository: PacedRepository, change: ShallowChange): void {
   for (const commit of change.shallow) out.text(`shallow ${hex(repository.set.oid(commit))}`)
   for (const commit of change.unshallow) out.text(`unshallow ${hex(repository.set.oid(commit))}`)
 }

@@ -4,7 +4,8 @@
 import { CorruptError, hex } from '../../base/index.ts'
 import { hashBytes } from '../format/object-id.ts'
 import { Mark } from './commit-walk.ts'
-import type { FetchRepository } from './repository.ts'
+import { objectSteps } from './pace.ts'
+import type { PacedRepository } from './repository.ts'
 
 const space = 32
 const slash = 47
@@ -12,30 +13,34 @@ const one = 49
 const four = 52
 const six = 54
 const nothing = new Uint8Array(0)
+/** Bytes of a tree that are looked through at a time. */
+const sliceBytes = 64 << 10
 
 /**
  * Sets `send` on the tree and all below it that the client isn't known to have.
  * @param like a tree that was given to this function before, or −1
  * @throws CorruptError when a tree is not well formed or names something that isn't stored
  */
-export async function sendTree(repository: FetchRepository, marks: Uint8Array, tree: number, like: number): Promise<void> {
+export async function sendTree(repository: PacedRepository, marks: Uint8Array, tree: number, like: number): Promise<void> {
   await new TreeMarker(repository, marks, Mark.send, Mark.send | Mark.client).mark(tree, like)
 }
 
 /** Sets `client` on the tree and all below it. Errors as `sendTree`. */
-export async function markClientTree(repository: FetchRepository, marks: Uint8Array, tree: number): Promise<void> {
+export async function markClientTree(repository: PacedRepository, marks: Uint8Array, tree: number): Promise<void> {
   await new TreeMarker(repository, marks, Mark.client, Mark.client).mark(tree, -1)
 }
 
 class TreeMarker {
-  readonly #repository: FetchRepository
+  readonly #repository: PacedRepository
   readonly #marks: Uint8Array
   readonly #mark: number
   readonly #stopAt: number
   readonly #idBytes: number
   readonly #stack: number[] = [] // tree, version of it (−1: none), …
+  #at = 0 // how far the open tree was looked through
+  #knownAt = 0
 
-  constructor(repository: FetchRepository, marks: Uint8Array, mark: number, stopAt: number) {
+  constructor(repository: PacedRepository, marks: Uint8Array, mark: number, stopAt: number) {
     this.#repository = repository
     this.#marks = marks
     this.#mark = mark
@@ -44,7 +49,7 @@ class TreeMarker {
   }
 
   async mark(tree: number, like: number): Promise<void> {
-    const { objects } = this.#repository
+    const { objects, pace } = this.#repository
     if (!this.#set(tree)) return
     this.#stack.push(tree, like)
     while (this.#stack.length > 0) {
@@ -53,7 +58,15 @@ class TreeMarker {
       const read = objects.read(next)
       const bytes = read instanceof Promise ? await read : read
       const readKnown = known < 0 ? nothing : objects.read(known)
-      this.#entries(next, bytes, readKnown instanceof Promise ? await readKnown : readKnown)
+      const knownBytes = readKnown instanceof Promise ? await readKnown : readKnown
+      this.#at = 0
+      this.#knownAt = 0
+      do {
+        const from = this.#at
+        this.#entries(next, bytes, knownBytes)
+        const turn = pace.turn(objectSteps + ((this.#at - from) >> 6))
+        if (turn) await turn
+      } while (this.#at < bytes.length)
     }
   }
 
@@ -64,7 +77,7 @@ class TreeMarker {
     return true
   }
 
-  /** Both are sorted by name, so entries of one name meet. */
+  /** Looks a slice of the tree through. Both are sorted by name, so entries of one name meet. */
   #entries(tree: number, bytes: Uint8Array, known: Uint8Array): void {
     const idBytes = this.#idBytes
     const end = bytes.length
@@ -72,9 +85,10 @@ class TreeMarker {
     const knownWords = new DataView(known.buffer, known.byteOffset, known.length)
     const lastWord = end - 4
     const lastKnownWord = known.length - 4
-    let at = 0
-    let knownAt = 0
-    while (at < end) {
+    const stop = Math.min(end, this.#at + sliceBytes)
+    let at = this.#at
+    let knownAt = this.#knownAt
+    while (at < stop) {
       const start = at
       let same = knownAt
       // as long as the two are the same, mode and name included, both run on: four bytes at a time up to one that is zero
@@ -113,6 +127,8 @@ class TreeMarker {
       }
       this.#entry(tree, bytes, start, id, known, knownId)
     }
+    this.#at = at
+    this.#knownAt = knownAt
   }
 
   /** An entry that no marked version of the tree has: `knownId` is where the id of the same name stands in `known`, or −1. */

@@ -1,6 +1,6 @@
 // The spool of an arriving pack: the same bytes whether they fit in memory or went to a file.
 import assert from 'node:assert/strict'
-import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { existsSync, mkdtempSync, readFileSync, rmSync, symlinkSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
@@ -48,4 +48,12 @@ test('a closed spool leaves no file unless it is kept', () => {
   assert.ok(existsSync(path))
   spool.close(false)
   assert.ok(!existsSync(path))
+})
+
+test('no space and no folder are told apart from faults of ours', () => {
+  const path = join(folder, 'full.pack')
+  symlinkSync('/dev/full', path)
+  assert.throws(() => new GrowingSpool(path, 10).append(new Uint8Array(100)), { name: 'UnavailableError', code: 'spool-full' })
+  const nowhere = new GrowingSpool(join(folder, 'gone', 'x.pack'), 10)
+  assert.throws(() => nowhere.append(new Uint8Array(100)), { name: 'UnavailableError', code: 'spool-missing' })
 })

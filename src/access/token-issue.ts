@@ -1,8 +1,8 @@
-// Accounts and tokens as the operator's command and the start of the server need them. A token's secret is `stm_` and 40 hex digits
+// Tokens made, listed and revoked, as the operator's command and the start of the server need them. A token's secret is `stm_` and 40 hex digits
 // (160 random bits); only its SHA-256 is stored, so a copy of the database gives nobody access.
 import { createHash } from 'node:crypto'
-import { InputError, type Randomness, hex } from '../base/index.ts'
-import type { Database, Queries } from './database.ts'
+import { type Clock, InputError, type Randomness, hex } from '../base/index.ts'
+import type { Database, Queries } from '../db/index.ts'
 
 /** The first account; administers everything. */
 export const administrator = 'admin'
@@ -60,6 +60,17 @@ export async function ensureAdministrator(database: Database, configured: string
       .execute()
     return secret
   })
+}
+
+/** False when the account's tokens, if it has any, have all expired. */
+export async function hasWorkingToken(queries: Queries, login: string, clock: Clock): Promise<boolean> {
+  const found = await queries
+    .selectFrom('token')
+    .select('id')
+    .where('account_id', '=', await accountId(queries, login))
+    .where((where) => where.or([where('expires_at', 'is', null), where('expires_at', '>', new Date(clock.now()))]))
+    .executeTakeFirst()
+  return found !== undefined
 }
 
 /** Makes a token and returns its secret, which can't be had again. InputError 'no-such-account', 'token-exists'. */
