@@ -94,10 +94,11 @@ async function startParts({ config, log, showToken, signal }: StartOptions, endi
   endings.add('background work', () => jobs.stop(), 10_000)
   endings.add('listener', () => listener.close(), config.drainTimeoutMs + slackMs)
   signal?.throwIfAborted()
-  const listening = await listen(listener, config.listen)
-  // after the port is known to be free: what is shown only once must not be followed by an error
   const secret = await ensureAdministrator(database, config.adminToken, systemRandomness)
-  if (secret !== null) showToken(secret)
+  const listening = await listen(listener, config.listen).finally(() => {
+    // behind whatever else is said, and also when the port is taken: it is shown only this once
+    if (secret !== null) showToken(secret)
+  })
   if (!(await hasWorkingToken(database.queries, administrator, systemClock))) {
     log.warn(`the administrator has no working token; to make one: stemma token create --account ${administrator} --name NAME`)
   }

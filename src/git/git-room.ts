@@ -50,6 +50,8 @@ export class GitRoom {
   readonly fetches: Places
   /** Requests of some size that are read whole. */
   readonly requests: Places
+  /** Ends of packs whose trailers were found right (AnswerOptions). */
+  readonly packEnds = new Map<number, Uint8Array>()
 
   constructor(options: GitRoomOptions) {
     const { db, bucket, clock, randomness, log, limits } = options

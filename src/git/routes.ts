@@ -134,16 +134,21 @@ async function answerPack(room: GitRoom, repository: Repository, request: FetchR
     const task = fetchTask(request, refs)
     free = await room.fetches.take()
     const packs = await room.packs.open(repository.networkId) // after the refs: they may rest on no newer pack
-    const region = ({ pack, offset, sizeBytes }: PackRegion) =>
-      untilGone((packs.set.packs[pack] as StoredPack).stream(offset, sizeBytes), answer.gone)
+    const region = ({ pack, offset, sizeBytes }: PackRegion) => (packs.set.packs[pack] as StoredPack).stream(offset, sizeBytes)
     await runFetch(room.workers, { packs: packs.handle, task }, async (events) => {
-      await answerFetch(untilGone(events, answer.gone), answer, { request, format: repository.objectFormat, region })
+      await answerFetch(untilGone(events, answer.gone), answer, {
+        request,
+        format: repository.objectFormat,
+        region,
+        gone: answer.gone,
+        packEnds: room.packEnds,
+      })
     })
     answer.end()
   } catch (error) {
-    if (answer.gone.aborted) return
-    if (error instanceof InputError) return answer.end(errorPacket(error.message))
     const alarm = error instanceof CorruptError
+    if (answer.gone.aborted && !alarm) return
+    if (error instanceof InputError) return answer.end(errorPacket(error.message))
     room.options.log.error({ err: error, alarm, repository: repository.id }, alarm ? 'ALARM: stored data is wrong' : 'a fetch broke off')
     // with frames the client has been told; without, a broken connection is all that tells it
     if (request.sideband === 0) answer.break()

@@ -127,18 +127,20 @@ describe('start and stop', () => {
     }
   })
 
-  test('the configured administrator token works, and replaces the one before', async () => {
+  test('the configured administrator token works, and replaces the one before', async (context) => {
     const data = join(root, 'token')
-    const first = await Server.start({ data, env: { STEMMA_ADMIN_TOKEN: 'first-configured-token-0123456789' } })
-    assert.equal((await first.api('GET', '/api/v3/user', undefined, 'first-configured-token-0123456789')).status, 200)
-    await first.stop()
-    const second = await Server.start({ data, env: { STEMMA_ADMIN_TOKEN: 'second-configured-token-0123456789' } })
-    try {
-      assert.equal((await second.api('GET', '/api/v3/user', undefined, 'second-configured-token-0123456789')).status, 200)
-      assert.equal((await second.api('GET', '/api/v3/user', undefined, 'first-configured-token-0123456789')).status, 401)
-    } finally {
-      await second.stop()
+    const start = async (token: string) => {
+      const server = await Server.start({ data, env: { STEMMA_ADMIN_TOKEN: token } })
+      context.after(() => server.stop())
+      return server
     }
+    const [one, two] = ['first-configured-token-0123456789', 'second-configured-token-0123456789']
+    const first = await start(one)
+    assert.equal((await first.api('GET', '/api/v3/user', undefined, one)).status, 200)
+    await first.stop()
+    const second = await start(two)
+    assert.equal((await second.api('GET', '/api/v3/user', undefined, two)).status, 200)
+    assert.equal((await second.api('GET', '/api/v3/user', undefined, one)).status, 401)
   })
 
   test('without a configured token the first start prints one, once', async () => {

@@ -1,12 +1,13 @@
 // A fetch's events as the bytes of the answer: preamble, then the pack in side-band frames, its trailer, progress and keep-alives.
 import { createHash } from 'node:crypto'
-import { crc32 } from 'node:zlib'
-import { CorruptError, equalBytes, InputError } from '../../base/index.ts'
+import { equalBytes, InputError } from '../../base/index.ts'
 import { hashBytes, type ObjectFormat } from '../format/object-id.ts'
+import { PACK_HEADER_BYTES } from '../format/pack.ts'
 import type { FetchEvent } from './fetch.ts'
 import { errorPacket } from './negotiation.ts'
-import type { PackRegion } from './pack-writer.ts'
+import { RegionCheck } from './region-check.ts'
 import type { FetchRequest } from './request.ts'
+import type { PackRegion } from './run-bytes.ts'
 import { type FrameSink, SidebandWriter } from './sideband.ts'
 
 export interface AnswerOptions {
@@ -14,6 +15,10 @@ export interface AnswerOptions {
   readonly format: ObjectFormat
   /** Bytes of a stored pack, in order. */
   readonly region: (region: PackRegion) => AsyncIterable<Uint8Array>
+  /** Header and trailer, by its id, of each pack whose trailer was once found right; kept from one answer to the next. */
+  readonly packEnds?: Map<number, Uint8Array>
+  /** Aborted when nobody reads the answer any more. */
+  readonly gone?: AbortSignal
   /** Between empty frames while nothing else is sent. Default 5 seconds, as git. */
   readonly keepAliveMs?: number
 }
@@ -71,31 +76,52 @@ class FetchAnswer {
     }
   }
 
-  /** A stored pack as it stands. Its last bytes are sent when they are the hash of all before them: else no client can take it for whole. */
+  /**
+   * A stored pack as it stands. Its last bytes are sent when they are right: else no client can take it for whole. They are the hash of all
+   * before them; once that was seen, the entries' CRCs and the same bytes at both ends say as much for half the price.
+   */
   async #wholePack(region: PackRegion): Promise<void> {
-    const trailer = new Uint8Array(hashBytes(this.#options.format))
+    const known = this.#options.packEnds?.get(region.packId)
+    const ends = new Uint8Array(PACK_HEADER_BYTES + hashBytes(this.#options.format))
+    const trailer = ends.subarray(PACK_HEADER_BYTES)
     const trailerAt = region.sizeBytes - trailer.length
     let at = 0
-    for await (const bytes of this.#options.region(region)) {
+    for await (const bytes of this.#checked(region)) {
       const own = bytes.subarray(0, Math.max(0, trailerAt - at))
+      if (at < PACK_HEADER_BYTES) ends.set(own.subarray(0, PACK_HEADER_BYTES - at), at)
       if (own.length < bytes.length) trailer.set(bytes.subarray(own.length), Math.max(0, at - trailerAt))
       at += bytes.length
-      this.#hash.update(own)
+      if (!known) this.#hash.update(own)
       await this.#frames.data(own)
     }
-    if (at !== region.sizeBytes || !equalBytes(this.#hash.digest(), trailer)) throw corruptRegion(region, 'its own trailer')
+    if (!equalBytes(known ?? this.#hash.digest(), known ? ends : trailer)) {
+      throw new RegionCheck(region).corrupt('do not agree with their own trailer')
+    }
+    if (!known) this.#options.packEnds?.set(region.packId, ends)
     this.#hashed = false
     await this.#frames.data(trailer)
   }
 
   async #region(region: PackRegion): Promise<void> {
-    let crc = 0
-    for await (const bytes of this.#options.region(region)) {
-      crc = crc32(bytes, crc)
+    for await (const bytes of this.#checked(region)) {
       this.#hash.update(bytes)
       await this.#frames.data(bytes)
     }
-    if (crc !== region.crc) throw corruptRegion(region, 'the CRCs in its index')
+  }
+
+  /** A client that finds stored bytes wrong leaves at once: what it has got a part of is still checked, so that somebody hears of it. */
+  async *#checked(region: PackRegion): AsyncGenerator<Uint8Array, void, undefined> {
+    const check = new RegionCheck(region)
+    let last = Number.POSITIVE_INFINITY
+    for await (const bytes of this.#options.region(region)) {
+      check.take(bytes)
+      if (this.#options.gone?.aborted) {
+        last = Math.min(last, check.passed)
+        if (check.passed > last) this.#options.gone.throwIfAborted()
+      }
+      yield bytes
+    }
+    check.end()
   }
 
   keepAlive(): void {
@@ -112,8 +138,4 @@ class FetchAnswer {
     if (this.#inPack) await this.#frames.fatal(corruption)
     else await this.#sink.write(errorPacket(error instanceof InputError ? error.message : 'the server failed; try again later'))
   }
-}
-
-function corruptRegion({ packId, offset, sizeBytes }: PackRegion, what: string): CorruptError {
-  return new CorruptError('stored-pack', `bytes ${offset} to ${offset + sizeBytes} of pack ${packId} do not agree with ${what}`)
 }

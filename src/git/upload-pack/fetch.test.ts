@@ -45,7 +45,12 @@ const events = (served: ServedRepository, asked: FetchRequest, signal?: AbortSig
   fetchEvents(served.repository, fetchTask(asked, served.refs), signal)
 
 /** The answer's pkt-lines, and what the server would have logged. */
-async function answer(served: ServedRepository, ...lines: string[]): Promise<{ lines: (Buffer | string)[]; error: unknown }> {
+async function answer(
+  served: ServedRepository,
+  lines: readonly string[],
+  gone?: AbortController,
+  packEnds?: Map<number, Uint8Array>,
+): Promise<{ lines: (Buffer | string)[]; error: unknown }> {
   const parts: Buffer[] = []
   const asked = request(served, ...lines)
   let error: unknown
@@ -54,12 +59,15 @@ async function answer(served: ServedRepository, ...lines: string[]): Promise<{ l
     {
       write: (bytes) => {
         parts.push(Buffer.from(bytes))
+        if (parts.length > 2) gone?.abort(new Error('gone'))
         return undefined
       },
     },
     {
       request: asked,
       format: served.format,
+      ...(packEnds ? { packEnds } : {}),
+      ...(gone ? { gone: gone.signal } : {}),
       region: ({ pack, offset, sizeBytes }) => (served.repository.set.packs[pack] as StoredPack).stream(offset, sizeBytes),
     },
   ).catch((thrown: unknown) => {
@@ -93,26 +101,26 @@ describe('a client that claims what no visible ref reaches', () => {
 
   test('is not sent what lies behind its "shallow" line, nor told that it is stored', async () => {
     for (const depth of ['deepen 2147483647', 'deepen 1000']) {
-      const hidden = await answer(served, `want ${id.main}`, `shallow ${id.child}`, depth, 'done')
-      const unknown = await answer(served, `want ${id.main}`, `shallow ${'1'.repeat(40)}`, depth, 'done')
+      const hidden = await answer(served, [`want ${id.main}`, `shallow ${id.child}`, depth, 'done'])
+      const unknown = await answer(served, [`want ${id.main}`, `shallow ${'1'.repeat(40)}`, depth, 'done'])
       assert.equal(hidden.error, undefined)
       assert.deepEqual(words(hidden.lines), ['shallow-info\n', '0001', 'packfile\n', '0000'])
       assert.deepEqual(hidden.lines, unknown.lines)
     }
-    const plain = await answer(served, `want ${id.main}`, `shallow ${id.child}`, 'done')
-    assert.deepEqual(plain.lines, (await answer(served, `want ${id.main}`, `shallow ${'1'.repeat(40)}`, 'done')).lines)
+    const plain = await answer(served, [`want ${id.main}`, `shallow ${id.child}`, 'done'])
+    assert.deepEqual(plain.lines, (await answer(served, [`want ${id.main}`, `shallow ${'1'.repeat(40)}`, 'done'])).lines)
   })
 
   test('is unshallowed where the refs do reach', async () => {
-    const { lines } = await answer(served, `want ${id.main}`, `shallow ${id.old}`, `have ${id.old}`, 'deepen 2147483647', 'done')
+    const { lines } = await answer(served, [`want ${id.main}`, `shallow ${id.old}`, `have ${id.old}`, 'deepen 2147483647', 'done'])
     assert.ok(words(lines).includes(`unshallow ${id.old}`))
   })
 
   test('gets no ACK for it', async () => {
-    const common = await answer(served, `want ${id.main}`, `have ${id.old}`)
+    const common = await answer(served, [`want ${id.main}`, `have ${id.old}`])
     assert.ok(words(common.lines).includes(`ACK ${id.old}\n`))
     for (const name of ['secret', 'child', 'blob']) {
-      const { lines } = await answer(served, `want ${id.main}`, `have ${id[name]}`)
+      const { lines } = await answer(served, [`want ${id.main}`, `have ${id[name]}`])
       assert.deepEqual(words(lines), ['acknowledgments\n', 'NAK\n', '0000'])
     }
   })
@@ -284,7 +292,7 @@ describe('stored bytes that changed', () => {
   }
 
   async function assertTold(served: ServedRepository, ...lines: string[]): Promise<void> {
-    const { error, lines: said } = await answer(served, ...lines)
+    const { error, lines: said } = await answer(served, lines)
     assert.ok(error instanceof CorruptError, String(error))
     const last = said.at(-1) as Buffer
     assert.equal(last.toString('latin1'), '\x03aborting due to possible repository corruption on the remote side.')
@@ -293,15 +301,39 @@ describe('stored bytes that changed', () => {
   test('in a pack that is sent as it stands: no trailer, an alarm', async () => {
     const one = await bareRepository()
     await git.run(['push', '-q', one, `${tip}:refs/heads/main`], { cwd: bare })
-    const whole = await answer(await loadRepository(one), 'ofs-delta', `want ${tip}`, 'done')
+    const whole = await answer(await loadRepository(one), ['ofs-delta', `want ${tip}`, 'done'])
     assert.equal(whole.error, undefined)
     assert.equal(whole.lines.at(-1), '0000')
     for (const at of [20, 5000, 400 << 10]) await assertTold(await damaged(one, 0, () => at), 'ofs-delta', `want ${tip}`, 'done')
     await assertTold(await damaged(one, 0, (pack) => pack.index.packBytes - 1), 'ofs-delta', `want ${tip}`, 'done')
   })
 
+  test('in a pack whose trailer was found right before: its ends are compared, its entries checked as ever', async () => {
+    const one = await bareRepository()
+    await git.run(['push', '-q', one, `${tip}:refs/heads/main`], { cwd: bare })
+    const packEnds = new Map<number, Uint8Array>()
+    const asked = ['ofs-delta', `want ${tip}`, 'done']
+    const first = await answer(await loadRepository(one), asked, undefined, packEnds)
+    assert.equal(packEnds.size, 1)
+    assert.deepEqual(await answer(await loadRepository(one), asked, undefined, packEnds), first)
+    for (const back of [1, 20, 21, 5000]) {
+      const { error } = await answer(await damaged(one, 0, (pack) => pack.index.packBytes - back), asked, undefined, packEnds)
+      assert.ok(error instanceof CorruptError, String(error))
+    }
+  })
+
+  test('is told to the log, though the client that found it has left before', async () => {
+    for (const asked of [['ofs-delta'], []]) {
+      const served = await damaged(bare, 1, () => 300 << 10)
+      const { error } = await answer(served, [...asked, `want ${tip}`, 'done'], new AbortController())
+      assert.ok(error instanceof CorruptError, String(error))
+    }
+    const { error } = await answer(await loadRepository(bare), [`want ${tip}`, 'done'], new AbortController())
+    assert.ok(!(error instanceof CorruptError), String(error))
+  })
+
   test('in a region of a pack that is put together', async () => {
-    const whole = await answer(await loadRepository(bare), `want ${tip}`, 'done')
+    const whole = await answer(await loadRepository(bare), [`want ${tip}`, 'done'])
     assert.equal(whole.error, undefined)
     await assertTold(await damaged(bare, 1, () => 300 << 10), `want ${tip}`, 'done')
   })

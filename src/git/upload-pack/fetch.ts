@@ -4,9 +4,10 @@ import { hashBytes } from '../format/object-id.ts'
 import type { StoredPack } from '../odb/pack-set.ts'
 import type { FetchTask } from './fetch-task.ts'
 import { negotiate } from './negotiation.ts'
-import { type PackPlan, planRuns } from './pack-plan.ts'
-import { type PackRegion, type WriteCounts, writePack } from './pack-writer.ts'
+import { type PackPlan, planRuns, type Run } from './pack-plan.ts'
+import { type WriteCounts, writePack } from './pack-writer.ts'
 import { type FetchRepository, paced, type PacedRepository } from './repository.ts'
+import { type PackRegion, RunBytes } from './run-bytes.ts'
 import { type PackRequest, selectObjects } from './selection.ts'
 
 export type FetchEvent =
@@ -49,7 +50,8 @@ export async function planPack(repository: PacedRepository, request: PackRequest
 async function* packEvents(repository: PacedRepository, plan: PackPlan): AsyncGenerator<FetchEvent, WriteCounts, undefined> {
   if (plan.verbatim !== null) {
     const pack = repository.set.packs[plan.verbatim] as StoredPack
-    const region = { pack: plan.verbatim, packId: pack.id, offset: 0, sizeBytes: pack.index.packBytes, crc: null }
+    const segments = await new RunBytes(repository, plan.runs).segments(plan.runs[0] as Run)
+    const region = { pack: plan.verbatim, packId: pack.id, offset: 0, sizeBytes: pack.index.packBytes, segments }
     yield { type: 'region', region, trailer: true }
     return { encoded: 0, copied: plan.objectCount }
   }

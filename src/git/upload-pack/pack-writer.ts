@@ -11,19 +11,7 @@ import { deflateObject, largeObjectBytes } from './large-entry.ts'
 import { objectSteps } from './pace.ts'
 import type { PackPlan, Run } from './pack-plan.ts'
 import type { PacedRepository } from './repository.ts'
-import { RunBytes } from './run-bytes.ts'
-
-/** Bytes of a stored pack that are sent as they stand; whoever streams the pack reads them. */
-export interface PackRegion {
-  /** Place of the pack in the set. */
-  readonly pack: number
-  /** The pack's id, for messages. */
-  readonly packId: number
-  readonly offset: number
-  readonly sizeBytes: number
-  /** CRC-32 that the bytes must have, by the pack's index; null for a whole pack, whose trailer tells more. */
-  readonly crc: number | null
-}
+import { type PackRegion, RunBytes } from './run-bytes.ts'
 
 export type PackPiece = Uint8Array | PackRegion
 
@@ -105,7 +93,7 @@ class PackWriter {
   constructor(repository: PacedRepository, plan: PackPlan) {
     this.#repository = repository
     this.#plan = plan
-    this.#bytes = new RunBytes(repository.set, plan.runs)
+    this.#bytes = new RunBytes(repository, plan.runs)
     this.#starts = new Float64Array(plan.runs.every((run) => run.copy) ? 0 : repository.set.size)
   }
 
@@ -119,25 +107,7 @@ class PackWriter {
     if (sizeBytes < regionBytes) return null
     this.#noteStarts(run, pack, offset)
     this.#before += sizeBytes
-    return { pack: run.pack, packId: pack.id, offset, sizeBytes, crc: await this.#crc(run, pack, offset + sizeBytes) }
-  }
-
-  async #crc(run: Run, { index }: StoredPack, runEnd: number): Promise<number> {
-    const { entriesCrcs, pace } = this.#repository
-    const isWhole = run.from === 0 && run.to === index.count
-    const known = isWhole ? entriesCrcs.get(run.pack) : undefined
-    if (known !== undefined) return known
-    const order = index.order()
-    let crc = 0
-    for (let rank = run.from, start = index.offset(order[run.from] as number); rank < run.to; rank++) {
-      const turn = pace.turn()
-      if (turn) await turn
-      const end = rank + 1 < run.to ? index.offset(order[rank + 1] as number) : runEnd
-      crc = this.#crcs.join(crc, index.crc(order[rank] as number), end - start)
-      start = end
-    }
-    if (isWhole) entriesCrcs.set(run.pack, crc)
-    return crc
+    return { pack: run.pack, packId: pack.id, offset, sizeBytes, segments: await this.#bytes.segments(run) }
   }
 
   /** A run that is too small for a region. */
@@ -185,9 +155,11 @@ class PackWriter {
     if (!header) throw new CorruptError('stored-pack', `an entry of pack ${pack.id} is cut off in its header`)
     this.#deltaHeader(pack.first + position, this.#base(pack, position), header.sizeBytes)
     const sizeBytes = pack.index.end(position) - offset - header.headerBytes
+    const from = offset + header.headerBytes
     const crc = this.#crcs.rest(crc32(head.subarray(0, header.headerBytes)), pack.index.crc(position), sizeBytes)
+    const segments = { from, ends: Float64Array.of(from + sizeBytes), crcs: Uint32Array.of(crc) }
     this.#before += sizeBytes
-    return { pack: run.pack, packId: pack.id, offset: offset + header.headerBytes, sizeBytes, crc }
+    return { pack: run.pack, packId: pack.id, offset: from, sizeBytes, segments }
   }
 
   /** A large object anew: its header, then its zlib stream. */

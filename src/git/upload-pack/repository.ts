@@ -3,6 +3,7 @@
 import type { PackSet, StoredPack } from '../odb/pack-set.ts'
 import { CommitTable } from './commit-table.ts'
 import { Pace } from './pace.ts'
+import type { RegionSegments } from './run-bytes.ts'
 
 /** Reads whole objects by their number in the set (ObjectReader does). The bytes are shared: not to be changed. */
 export interface ObjectSource {
@@ -18,8 +19,8 @@ export interface FetchRepository {
   readonly commits: CommitTable
   /** Counts in the packs' own headers, by place in the set, as far as they were read. */
   readonly headerCounts: Map<number, number>
-  /** CRC-32 of all entries of a pack in a row, by place in the set, as far as it was asked for. */
-  readonly entriesCrcs: Map<number, number>
+  /** What the bytes of whole packs are checked by, by place in the set, as far as it was asked for. */
+  readonly packSegments: Map<number, RegionSegments>
   /** The tips that were asked about last: they seldom change from one request to the next. */
   readonly lastTips: { value: KnownTips | null }
 }
@@ -49,7 +50,7 @@ export function openFetchRepository(set: PackSet, objects: ObjectSource): FetchR
     objects,
     commits: new CommitTable(set, objects),
     headerCounts: new Map(),
-    entriesCrcs: new Map(),
+    packSegments: new Map(),
     lastTips: { value: null },
   }
 }
