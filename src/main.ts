@@ -95,13 +95,13 @@ async function startParts({ config, log, showToken, signal }: StartOptions, endi
   endings.add('listener', () => listener.close(), config.drainTimeoutMs + slackMs)
   signal?.throwIfAborted()
   const secret = await ensureAdministrator(database, config.adminToken, systemRandomness)
+  if (!(await hasWorkingToken(database.queries, administrator, systemClock))) {
+    log.warn(`the administrator has no working token; to make one: stemma token create --account ${administrator} --name NAME`)
+  }
   const listening = await listen(listener, config.listen).finally(() => {
     // behind whatever else is said, and also when the port is taken: it is shown only this once
     if (secret !== null) showToken(secret)
   })
-  if (!(await hasWorkingToken(database.queries, administrator, systemClock))) {
-    log.warn(`the administrator has no working token; to make one: stemma token create --account ${administrator} --name NAME`)
-  }
   jobs.start()
   return {
     url: config.publicUrl ?? listening,
