@@ -13,7 +13,7 @@ import { OpenFiles } from './open-files.ts'
 import { isKey, parseKey } from './paths.ts'
 import { noRequests } from './requests.ts'
 
-const streamChunkBytes = 1 << 20
+const streamChunkBytes = 256 << 10
 
 export class FilesystemBucket implements Bucket {
   readonly kind = 'filesystem'

@@ -11,7 +11,7 @@ export interface FrameSink {
   write(bytes: Uint8Array): Promise<void> | undefined
 }
 
-const framesBytes = 1 << 20
+const framesBytes = 256 << 10
 const headerBytes = 5
 const keepAlive = encodeBandHeader(Band.data, 0)
 
