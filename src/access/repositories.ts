@@ -18,8 +18,10 @@ export interface Repository {
   /** What HEAD points to: a full ref name. The ref may not exist. */
   readonly head: string
   readonly objectFormat: 'sha1' | 'sha256'
-  /** Grows with every change of its refs or head. */
+  /** Grows with every change of its refs, head or settings. */
   readonly refsVersion: number
+  /** Git's own settings of this repository: what the git room makes of them is its business. */
+  readonly settings: Readonly<Record<string, readonly string[]>>
   readonly createdAt: Date
   readonly updatedAt: Date
   readonly pushedAt: Date | null
@@ -94,6 +96,8 @@ export interface RepositoryChange {
   readonly visibility?: Visibility
   /** The new HEAD: a full ref name of a branch that exists. */
   readonly head?: string
+  /** All of Git's settings anew. */
+  readonly settings?: Readonly<Record<string, readonly string[]>>
 }
 
 /**
@@ -105,15 +109,21 @@ export async function updateRepository(db: Database, id: RepositoryId, change: R
   const update = async (tx: Queries) => {
     const before = await tx.selectFrom('repository').select(['head', 'name']).where('id', '=', id).forUpdate().executeTakeFirst()
     if (!before) return null
-    const isHeadNew = change.head !== undefined && change.head !== before.head
-    if (isHeadNew) await assertBranch(tx, id, change.head)
+    const { settings, ...plain } = change
+    const newHead = plain.head === before.head ? undefined : plain.head
+    if (newHead !== undefined) await assertBranch(tx, id, newHead)
+    const isViewNew = newHead !== undefined || settings !== undefined // hidden refs are among the settings
     await tx
       .updateTable('repository')
-      .set({ ...change, updated_at: sql<Date>`now()` })
-      .$if(isHeadNew, (query) => query.set((set) => ({ refs_version: set('refs_version', '+', 1) })))
+      .set({ ...plain, ...(settings === undefined ? {} : { settings: JSON.stringify(settings) }), updated_at: sql<Date>`now()` })
+      .$if(isViewNew, (query) => query.set((set) => ({ refs_version: set('refs_version', '+', 1) })))
       .where('id', '=', id)
       .execute()
-    await tell(tx, 'repository.updated', id, { ...change, oldName: before.name })
+    await tell(tx, 'repository.updated', id, {
+      ...plain,
+      settings: settings === undefined ? null : JSON.stringify(settings),
+      oldName: before.name,
+    })
     return repositoryOf(await repositoryRows(tx).where('repository.id', '=', id).executeTakeFirstOrThrow())
   }
   try {
@@ -148,7 +158,14 @@ export async function tell(
 
 const repositoryColumns = [
   ...(['repository.id', 'repository.network_id', 'repository.owner_id', 'account.login', 'account.is_admin'] as const),
-  ...(['repository.name', 'repository.description', 'repository.visibility', 'repository.head', 'network.object_format'] as const),
+  ...([
+    'repository.name',
+    'repository.description',
+    'repository.visibility',
+    'repository.head',
+    'network.object_format',
+    'repository.settings',
+  ] as const),
   ...(['repository.refs_version', 'repository.created_at', 'repository.updated_at', 'repository.pushed_at'] as const),
 ] as const
 
@@ -184,6 +201,7 @@ export function repositoryOf(row: RepositoryRow): Repository {
     head: row.head,
     objectFormat: row.object_format as 'sha1' | 'sha256',
     refsVersion: row.refs_version,
+    settings: row.settings as Record<string, readonly string[]>,
     createdAt: row.created_at,
     updatedAt: row.updated_at,
     pushedAt: row.pushed_at,

@@ -95,6 +95,7 @@ export interface Repository {
   owner_id: number;
   pushed_at: Date | null;
   refs_version: Generated<number>;
+  settings: Generated<Json>;
   updated_at: Generated<Date>;
   visibility: 'public' | 'private';
 }

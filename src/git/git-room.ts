@@ -6,6 +6,7 @@ import type { IndexLimits } from './index-pack/index.ts'
 import { PackStore } from './odb/index.ts'
 import { PackIntake, type ReceivePackParts } from './receive-pack/index.ts'
 import { RefStore } from './refs/index.ts'
+import { SettingsReader } from './settings.ts'
 import type { GitWorkerData } from './worker.ts'
 
 export interface GitRoomOptions {
@@ -42,6 +43,7 @@ const indexBytes = 96 << 20
 export class GitRoom {
   readonly options: GitRoomOptions
   readonly refs: RefStore
+  readonly settings = new SettingsReader()
   readonly packs: PackStore
   readonly workers: WorkerPool
   readonly receive: ReceivePackParts

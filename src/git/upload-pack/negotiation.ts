@@ -177,6 +177,7 @@ class Talk {
       wants: [...wants],
       haves: [...haves],
       grafts: [...new Set([...this.#client, ...this.#change.shallow])],
+      filter: this.#request.filter,
       thinPack: this.#request.thinPack,
       ofsDelta: this.#request.ofsDelta,
       tags: this.#tags(),

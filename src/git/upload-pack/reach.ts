@@ -38,7 +38,7 @@ export async function assertReachable(repository: PacedRepository, tips: Uint8Ar
     if (commit !== undefined) throw notOurRef(set.oid(commit))
   }
   if (left.length === 0) return
-  const everything = { wants: [...starts], haves: [], grafts: [], thinPack: false, ofsDelta: true, tags: [] }
+  const everything = { wants: [...starts], haves: [], grafts: [], filter: null, thinPack: false, ofsDelta: true, tags: [] }
   const { marks } = await selectObjects(repository, everything)
   for (const want of left) if (!((marks[want] as number) & Mark.send)) throw notOurRef(set.oid(want))
 }

@@ -1,5 +1,6 @@
 // What a client asks for, after parsing: the same shape for every protocol version. Plain data, so that it can go to a worker.
 import { InputError } from '../../base/index.ts'
+import type { FilterSpec } from '../format/filter-spec.ts'
 import { type ObjectFormat, type ObjectId, parseObjectId } from '../format/object-id.ts'
 
 export interface RequestLimits {
@@ -26,6 +27,8 @@ export interface FetchRequest {
   readonly deepenSince: number | null
   /** Names of refs. */
   readonly deepenNot: readonly string[]
+  /** What the client wants to do without; null: nothing. */
+  readonly filter: FilterSpec | null
   readonly thinPack: boolean
   readonly ofsDelta: boolean
   readonly includeTag: boolean
@@ -51,6 +54,7 @@ export function emptyRequest(version: 0 | 1 | 2): FetchRequestDraft {
     deepenRelative: false,
     deepenSince: null,
     deepenNot: [],
+    filter: null,
     thinPack: false,
     ofsDelta: false,
     includeTag: false,

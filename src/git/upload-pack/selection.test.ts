@@ -76,7 +76,7 @@ async function closure(starts: readonly number[], grafts: ReadonlySet<number>): 
   return seen
 }
 
-const ask: PackRequest = { wants: [], haves: [], grafts: [], thinPack: true, ofsDelta: true, tags: [] }
+const ask: PackRequest = { wants: [], haves: [], grafts: [], filter: null, thinPack: true, ofsDelta: true, tags: [] }
 const some = (max: number) => fc.array(fc.nat(119), { maxLength: max }).map((places) => places.map((place) => commits[place] as number))
 
 test('for any wants, haves and cuts: all that the client lacks, nothing that the wants do not reach', async () => {

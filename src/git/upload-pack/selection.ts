@@ -1,5 +1,6 @@
 // Which objects a fetch sends. Cheapest way first: whole packs where nothing is cut off; else commits, then trees from the tips down.
 import { fromHex, latin1 } from '../../base/index.ts'
+import type { FilterSpec } from '../format/filter-spec.ts'
 import { hashBytes, Kind } from '../format/object-id.ts'
 import type { StoredPack } from '../odb/pack-set.ts'
 import { type CommitList, Mark, walkCommits } from './commit-walk.ts'
@@ -15,6 +16,8 @@ export interface PackRequest {
   readonly haves: readonly number[]
   /** Commits whose parents count as none, on both sides: the client's shallow commits and the new ones. */
   readonly grafts: readonly number[]
+  /** What is left out of what the wants reach. */
+  readonly filter: FilterSpec | null
   readonly thinPack: boolean
   readonly ofsDelta: boolean
   /** Annotated tags of the repository: sent too when what they point to is sent. Empty unless the client asked. */
