@@ -13,6 +13,7 @@ export {
   type NewRepository,
   type Repository,
   type RepositoryChange,
+  type RepositorySettings,
   updateRepository,
 } from './repositories.ts'
 export {

@@ -21,7 +21,7 @@ export interface Repository {
   /** Grows with every change of its refs, head or settings. */
   readonly refsVersion: number
   /** Git's own settings of this repository: what the git room makes of them is its business. */
-  readonly settings: Readonly<Record<string, readonly string[]>>
+  readonly settings: RepositorySettings
   readonly createdAt: Date
   readonly updatedAt: Date
   readonly pushedAt: Date | null
@@ -96,9 +96,11 @@ export interface RepositoryChange {
   readonly visibility?: Visibility
   /** The new HEAD: a full ref name of a branch that exists. */
   readonly head?: string
-  /** All of Git's settings anew. */
-  readonly settings?: Readonly<Record<string, readonly string[]>>
+  /** Git's settings anew, from what they are. What it throws ends the change. */
+  readonly settings?: (present: RepositorySettings) => RepositorySettings
 }
+
+export type RepositorySettings = Readonly<Record<string, readonly string[]>>
 
 /**
  * Changes a repository; null when it is gone. InputError `bad-repository-name`, `repository-exists`, or `no-such-branch` when the new HEAD
@@ -107,9 +109,15 @@ export interface RepositoryChange {
 export async function updateRepository(db: Database, id: RepositoryId, change: RepositoryChange): Promise<Repository | null> {
   if (change.name !== undefined) assertRepositoryName(change.name)
   const update = async (tx: Queries) => {
-    const before = await tx.selectFrom('repository').select(['head', 'name']).where('id', '=', id).forUpdate().executeTakeFirst()
+    const before = await tx
+      .selectFrom('repository')
+      .select(['head', 'name', 'settings'])
+      .where('id', '=', id)
+      .forUpdate()
+      .executeTakeFirst()
     if (!before) return null
-    const { settings, ...plain } = change
+    const { settings: changeSettings, ...plain } = change
+    const settings = changeSettings?.(before.settings as RepositorySettings)
     const newHead = plain.head === before.head ? undefined : plain.head
     if (newHead !== undefined) await assertBranch(tx, id, newHead)
     const isViewNew = newHead !== undefined || settings !== undefined // hidden refs are among the settings
@@ -201,7 +209,7 @@ export function repositoryOf(row: RepositoryRow): Repository {
     head: row.head,
     objectFormat: row.object_format as 'sha1' | 'sha256',
     refsVersion: row.refs_version,
-    settings: row.settings as Record<string, readonly string[]>,
+    settings: row.settings as RepositorySettings,
     createdAt: row.created_at,
     updatedAt: row.updated_at,
     pushedAt: row.pushed_at,

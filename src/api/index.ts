@@ -3,6 +3,7 @@ import type { Database } from '../db/index.ts'
 import type { Listener } from '../http/index.ts'
 import { tagAnswer } from './etag.ts'
 import { githubForm } from './form.ts'
+import { registerGitConfig } from './git-config.ts'
 import { registerMeta } from './meta.ts'
 import { registerRepositories } from './repositories.ts'
 import { registerUsers } from './users.ts'
@@ -22,5 +23,6 @@ export function registerApi(listener: Listener, options: ApiOptions): void {
     registerMeta(routes, options)
     registerUsers(routes, options)
     registerRepositories(routes, options)
+    registerGitConfig(routes, options)
   })
 }

@@ -97,6 +97,14 @@ export const RepositoryChangeJson = Type.Object({
   archived: Type.Optional(Type.Boolean()),
 })
 
+/** Each key with all its values; keys in small letters. */
+export const GitConfigJson = Type.Record(Type.String(), Type.Array(Type.String()))
+/** Null takes a key away. */
+export const GitConfigChangeJson = Type.Record(
+  Type.String(),
+  Type.Union([Type.String(), Type.Boolean(), Type.Number(), Type.Array(Type.String()), Type.Null()]),
+)
+
 const paging = { page: Type.Optional(Type.Integer()), per_page: Type.Optional(Type.Integer()) }
 const order = {
   sort: Type.Optional(oneOf('created', 'updated', 'pushed', 'full_name')),

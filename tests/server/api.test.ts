@@ -192,3 +192,30 @@ test('a revoked token is void at once, and no token is ever logged', async () =>
   ])
   assert.ok(api.log.length > 50 && api.log.every((line) => !secrets.some((secret) => line.includes(secret))))
 })
+
+test('settings of git are read and changed by their names', async () => {
+  const kit = octokit(api.owner.token)
+  await kit.rest.repos.createForAuthenticatedUser({ name: 'configured' })
+  const url = '/repos/{owner}/{repo}/git-config'
+  const at = { owner: 'Olive', repo: 'configured' }
+  assert.deepEqual((await kit.request(`GET ${url}`, at)).data, {})
+  const body = { ...at, 'receive.denyDeletes': true, 'transfer.hideRefs': ['refs/pull', '!refs/pull/1'], 'receive.certNonceSeed': 'secret' }
+  const changed = await kit.request(`PATCH ${url}`, body as never)
+  assert.deepEqual(changed.data, {
+    'receive.denydeletes': ['true'],
+    'transfer.hiderefs': ['refs/pull', '!refs/pull/1'],
+    'receive.certnonceseed': ['(set)'],
+  })
+  const taken = await kit.request(`PATCH ${url}`, { ...at, 'transfer.hiderefs': null, 'Receive.certNonceSeed': null } as never)
+  assert.deepEqual(taken.data, { 'receive.denydeletes': ['true'] })
+  assert.deepEqual((await kit.request(`GET ${url}`, at)).data, taken.data)
+  for (const bad of [
+    { 'receive.denyDelete': true },
+    { 'receive.denyDeletes': 'perhaps' },
+    { 'not a key': 'x' },
+    { 'core.pager': 'less' },
+  ]) {
+    assert.equal((await refused(kit.request(`PATCH ${url}`, { ...at, ...bad } as never))).status, 422, JSON.stringify(bad))
+  }
+  assert.deepEqual((await kit.request(`GET ${url}`, at)).data, taken.data)
+})

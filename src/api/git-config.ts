@@ -1,0 +1,45 @@
+// /repos/{owner}/{repo}/git-config: Git's own settings of a repository, by the names that git-config(1) gives them. Ours; GitHub has nothing like it.
+import type { Static } from 'typebox'
+import { onRepository, repositoryOf, updateRepository } from '../access/index.ts'
+import { InputError } from '../base/index.ts'
+import { changeSettings, type GitConfig } from '../git/index.ts'
+import { notFound, type Routes, validationFailed } from '../http/index.ts'
+import type { ApiOptions } from './index.ts'
+import { ErrorJson, GitConfigChangeJson, GitConfigJson, RepositoryParams } from './schemas.ts'
+
+const tags = ['Repository']
+const errors = { 401: ErrorJson, 403: ErrorJson, 404: ErrorJson, 422: ErrorJson }
+
+export function registerGitConfig(routes: Routes, { db }: ApiOptions): void {
+  const access = onRepository('repository:administer')
+  const reading = { tags, params: RepositoryParams, response: { 200: GitConfigJson, ...errors } }
+  routes.get('/repos/:owner/:repo/git-config', { config: { access }, schema: reading }, async (request) =>
+    shown(repositoryOf(request).settings),
+  )
+
+  const changing = { tags, params: RepositoryParams, body: GitConfigChangeJson, response: { 200: GitConfigJson, ...errors } }
+  routes.patch('/repos/:owner/:repo/git-config', { config: { access }, schema: changing }, async (request) => {
+    const changes = Object.fromEntries(Object.entries(request.body).map(([key, value]) => [key, valuesOf(value)]))
+    const settings = (present: GitConfig): GitConfig => changeSettings(present, changes)
+    const repository = await updateRepository(db, repositoryOf(request).id, { settings }).catch(asFault)
+    if (repository === null) throw notFound()
+    return shown(repository.settings)
+  })
+}
+
+/** Secrets are told to nobody: that they are set is. */
+function shown(settings: GitConfig): Record<string, string[]> {
+  return Object.fromEntries(
+    Object.entries(settings).map(([key, values]) => [key, /seed$|token$/.test(key) ? values.map(() => '(set)') : [...values]]),
+  )
+}
+
+function valuesOf(value: Static<typeof GitConfigChangeJson>[string]): readonly string[] {
+  if (value === null) return []
+  return Array.isArray(value) ? value : [String(value)]
+}
+
+function asFault(error: unknown): never {
+  if (!(error instanceof InputError) || error.code !== 'git-setting') throw error
+  throw validationFailed([{ field: 'git-config', code: 'invalid', message: error.message }])
+}
