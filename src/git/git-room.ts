@@ -5,7 +5,7 @@ import type { Database } from '../db/index.ts'
 import type { IndexLimits } from './index-pack/index.ts'
 import { PackStore } from './odb/index.ts'
 import { PackIntake, type ReceivePackParts } from './receive-pack/index.ts'
-import { RefStore } from './refs/index.ts'
+import { RefAnswers, type RefSnapshot, RefStore } from './refs/index.ts'
 import { SettingsReader } from './settings.ts'
 import type { GitWorkerData } from './worker.ts'
 
@@ -44,6 +44,7 @@ export class GitRoom {
   readonly options: GitRoomOptions
   readonly refs: RefStore
   readonly settings = new SettingsReader()
+  readonly #answers = new RefAnswers()
   readonly packs: PackStore
   readonly workers: WorkerPool
   readonly receive: ReceivePackParts
@@ -85,6 +86,19 @@ export class GitRoom {
       intentLeaseMs: limits.requestTimeoutMs + intentSlackMs,
     })
     this.receive = { db, packs: this.packs, refs: this.refs, intake, clock, log, limits }
+  }
+
+  /**
+   * An answer that depends on the refs alone, as of the moment when the gate read the repository's row; from memory where it was made before.
+   * @param kind names everything else that it depends on (RefAnswers)
+   */
+  async refAnswer(
+    repository: { readonly id: number; readonly refsVersion: number },
+    kind: string,
+    make: (refs: RefSnapshot) => Uint8Array,
+  ): Promise<Uint8Array> {
+    const refs = await this.refs.read(repository.id, repository.refsVersion)
+    return this.#answers.get(repository.id, refs.version, kind, () => make(refs))
   }
 
   async close(): Promise<void> {

@@ -28,6 +28,7 @@ import {
 const services = ['git-upload-pack', 'git-receive-pack'] as const
 type Service = (typeof services)[number]
 
+const resultType = 'application/x-git-upload-pack-result'
 /** Room for the commands before the pack. */
 const commandBytes = 64 << 20
 const pushPace = { bodyWindowMs: 30_000, bodyFloorBytes: 64 << 10 }
@@ -70,9 +71,11 @@ async function advertise(room: GitRoom, request: FastifyRequest, reply: FastifyR
   if (typeof service !== 'string') throw new Refusal(403, 'dumb-http', 'This server speaks the smart protocol only: use git 1.6.6 or newer')
   if (!services.includes(service as Service)) throw new Refusal(403, 'unknown-service', `Unsupported service: '${service.slice(0, 60)}'`)
   const { repository } = request
-  const refs = repository ? await room.refs.read(repository.id) : { head: 'refs/heads/main', refs: [], byName: new Map() }
   const options = { format: repository?.objectFormat ?? ('sha1' as const), agent: room.options.agent, version: protocolVersion(request) }
-  const bytes = service === 'git-upload-pack' ? advertiseUploadPack(refs, options) : advertiseReceivePack(refs, options)
+  const make = service === 'git-upload-pack' ? advertiseUploadPack : advertiseReceivePack
+  const bytes = repository
+    ? await room.refAnswer(repository, `${service} ${options.version}`, (refs) => make(refs, options))
+    : make({ head: 'refs/heads/main', refs: [], byName: new Map() }, options)
   return reply
     .type(`application/x-${service}-advertisement`)
     .header('cache-control', 'no-cache, max-age=0, must-revalidate')
@@ -91,11 +94,14 @@ async function fetch(room: GitRoom, request: FastifyRequest, reply: FastifyReply
   const asked = await readWhole(room, request, (body) =>
     parseFetch(body, protocolVersion(request), repository.objectFormat, { bytes: limits.requestBytes, lines: limits.pktLines }),
   )
-  const refs = await room.refs.read(repository.id)
-  const answer = new Answer(reply, 'application/x-git-upload-pack-result')
+  if (asked !== null && !(asked instanceof InputError) && asked.command === 'ls-refs') {
+    const bytes = await room.refAnswer(repository, `ls-refs ${JSON.stringify(asked.request)}`, (refs) => formatLsRefs(refs, asked.request))
+    return new Answer(reply, resultType).end(bytes)
+  }
+  const refs = await room.refs.read(repository.id, repository.refsVersion)
+  const answer = new Answer(reply, resultType)
   if (asked instanceof InputError) return answer.end(errorPacket(asked.message))
   if (asked === null) return answer.end()
-  if (asked.command === 'ls-refs') return answer.end(formatLsRefs(refs, asked.request))
   await answerPack(room, repository, asked.request, refs, answer)
 }
 

@@ -31,8 +31,14 @@ export class RefStore {
     this.#limitRefs = limitRefs
   }
 
-  /** The refs as of now. UnavailableError when the database doesn't answer. */
-  async read(repositoryId: number): Promise<RefSnapshot> {
+  /**
+   * The refs as of now, or as of the moment when the caller read `version` from the repository's row: then a snapshot that is kept and no older
+   * costs no query. UnavailableError when the database doesn't answer.
+   */
+  async read(repositoryId: number, version?: number): Promise<RefSnapshot> {
+    const kept = this.#snapshots.get(repositoryId)
+    if (kept && version !== undefined && kept.version >= version) return this.#used(repositoryId, kept)
+    if (version !== undefined) return this.#load(this.#db.queries, repositoryId)
     const repository = await this.#db.queries
       .selectFrom('repository')
       .select(['refs_version', 'head'])
@@ -40,12 +46,14 @@ export class RefStore {
       .executeTakeFirst()
     if (!repository) throw new CorruptError('no-repository', `repository ${repositoryId} has no row`)
     const known = this.#snapshots.get(repositoryId)
-    if (known && known.version === repository.refs_version) {
-      this.#snapshots.delete(repositoryId)
-      this.#snapshots.set(repositoryId, known)
-      return known
-    }
+    if (known && known.version === repository.refs_version) return this.#used(repositoryId, known)
     return this.#load(this.#db.queries, repositoryId)
+  }
+
+  #used(repositoryId: number, snapshot: RefSnapshot): RefSnapshot {
+    this.#snapshots.delete(repositoryId)
+    this.#snapshots.set(repositoryId, snapshot)
+    return snapshot
   }
 
   /** The refs at that version, for a transaction that holds the repository's lock, so that there is no other. */
