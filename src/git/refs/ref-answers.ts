@@ -30,7 +30,7 @@ export class RefAnswers {
   /**
    * The answer as it was made before, or what `make` makes: not to be changed.
    * @param version of the snapshot that `make` reads
-   * @param kind tells apart everything else that the answer depends on: service, protocol version, prefixes, refs hidden from the caller, …
+   * @param kind tells apart everything else that the answer depends on: service, protocol version, prefixes, the settings that bear on it, …
    */
   get(repositoryId: number, version: number, kind: string, make: () => Uint8Array): Uint8Array {
     const present = this.#repositories.get(repositoryId)
