@@ -56,7 +56,7 @@ export class Peer {
   async create(name: string, initArgs: readonly string[] = []): Promise<string> {
     const path = join(this.repositories, `${name}.git`)
     await must('git', ['init', '-q', '--bare', '-b', 'main', ...initArgs, path])
-    await must('git', ['-C', path, 'config', 'http.receivepack', 'true'])
+    await openForPushes(path)
     await must('chown', ['-R', 'www-data:www-data', path])
     return path
   }
@@ -65,7 +65,7 @@ export class Peer {
   async adopt(name: string, bare: string): Promise<string> {
     const path = join(this.repositories, `${name}.git`)
     await must('cp', ['-r', bare, path])
-    await must('git', ['-C', path, 'config', 'http.receivepack', 'true'])
+    await openForPushes(path)
     await must('chown', ['-R', 'www-data:www-data', path])
     return path
   }
@@ -96,6 +96,15 @@ export class Peer {
         // a process of it is still ending: an empty group costs nothing
       }
     }
+  }
+}
+
+/** What is pushed is checked as Stemma checks it, but for faults that stand in the histories of known projects (src/git's pushFsck). */
+async function openForPushes(path: string): Promise<void> {
+  await must('git', ['-C', path, 'config', 'http.receivepack', 'true'])
+  await must('git', ['-C', path, 'config', 'receive.fsckObjects', 'true'])
+  for (const id of ['zeroPaddedFilemode', 'badTimezone', 'missingSpaceBeforeDate']) {
+    await must('git', ['-C', path, 'config', `receive.fsck.${id}`, 'warn'])
   }
 }
 
