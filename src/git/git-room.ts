@@ -1,11 +1,13 @@
 // The Git room, put together: packs, refs, workers, and the two halves of the protocol over them.
+import type { FastifyRequest } from 'fastify'
 import { type Clock, type Log, Places, type Randomness, WorkerPool } from '../base/index.ts'
 import { type BlockReader, type Bucket, type BucketConfig, makeBlockReader } from '../bucket/index.ts'
 import type { Database } from '../db/index.ts'
+import type { GitContext } from './context.ts'
 import type { IndexLimits } from './index-pack/index.ts'
 import { PackStore } from './odb/index.ts'
 import { PackIntake, type ReceivePackParts } from './receive-pack/index.ts'
-import { RefAnswers, type RefSnapshot, RefStore } from './refs/index.ts'
+import { RefAnswers, type RefScope, RefStore, RefViews, type VisibleRefs } from './refs/index.ts'
 import { SettingsReader } from './settings.ts'
 import type { GitWorkerData } from './worker.ts'
 
@@ -30,6 +32,8 @@ export interface GitRoomOptions {
   readonly tailBytes: number
   /** `stemma/0.1.0` */
   readonly agent: string
+  /** For a front end in this process that speaks for others; requests from outside have no context. */
+  readonly contextOf?: (request: FastifyRequest) => GitContext
 }
 
 /** An upload that takes longer than a request may is nobody's any more. */
@@ -43,6 +47,7 @@ const indexBytes = 96 << 20
 export class GitRoom {
   readonly options: GitRoomOptions
   readonly refs: RefStore
+  readonly views = new RefViews()
   readonly settings = new SettingsReader()
   readonly #answers = new RefAnswers()
   readonly packs: PackStore
@@ -89,16 +94,20 @@ export class GitRoom {
   }
 
   /**
-   * An answer that depends on the refs alone, as of the moment when the gate read the repository's row; from memory where it was made before.
+   * An answer that depends on the visible refs alone, as of the moment when the gate read the repository's row; from memory where it was made
+   * before.
    * @param kind names everything else that it depends on (RefAnswers)
    */
   async refAnswer(
     repository: { readonly id: number; readonly refsVersion: number },
+    scope: RefScope,
     kind: string,
-    make: (refs: RefSnapshot) => Uint8Array,
+    make: (refs: VisibleRefs) => Uint8Array,
   ): Promise<Uint8Array> {
-    const refs = await this.refs.read(repository.id, repository.refsVersion)
-    return this.#answers.get(repository.id, refs.version, kind, () => make(refs))
+    const snapshot = await this.refs.read(repository.id, repository.refsVersion)
+    // the scope, too: settings may have been read from an older row than the refs
+    const whole = `${JSON.stringify(scope)} ${kind}`
+    return this.#answers.get(repository.id, snapshot.version, whole, () => make(this.views.of(snapshot, scope)))
   }
 
   async close(): Promise<void> {

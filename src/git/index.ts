@@ -1,4 +1,5 @@
 // git: hosts repositories. Other rooms put it together with GitRoom and mount its routes with registerGit.
+export type { GitContext } from './context.ts'
 export { GitRoom, type GitRoomOptions } from './git-room.ts'
 export { registerGit } from './routes.ts'
 export { type GitConfig } from './git-config.ts'

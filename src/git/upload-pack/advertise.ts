@@ -2,7 +2,7 @@
 // An advertisement is one buffer, the same for everyone who sees the same refs: worth keeping beside the snapshot.
 import { type ObjectFormat, type ObjectId, zeroId } from '../format/object-id.ts'
 import { PktLineWriter } from '../format/pkt-line.ts'
-import type { VisibleRefs } from './ls-refs.ts'
+import { headRef, type VisibleRefs } from '../refs/visible-refs.ts'
 
 export interface AdvertiseOptions {
   readonly format: ObjectFormat
@@ -20,7 +20,7 @@ const receivePackCapabilities = 'report-status report-status-v2 delete-refs side
 /** The body of `GET info/refs?service=git-upload-pack`. */
 export function advertiseUploadPack(refs: VisibleRefs, options: AdvertiseOptions): Uint8Array {
   if (options.version === 2) return advertiseV2(options)
-  const head = refs.byName.get(refs.head)
+  const head = headRef(refs)
   const symref = head ? ` symref=HEAD:${refs.head}` : ''
   const capabilities = `${uploadPackCapabilities}${symref} object-format=${options.format} agent=${options.agent}`
   const out = new Advertisement('git-upload-pack', capabilities, options)

@@ -1,7 +1,7 @@
 // A request joined with what only the refs can tell, as plain data: everything that a worker needs beside the packs.
 import { concatBytes, fromHex, InputError } from '../../base/index.ts'
 import type { ObjectId } from '../format/object-id.ts'
-import type { VisibleRefs } from './ls-refs.ts'
+import { headRef, type VisibleRefs } from '../refs/visible-refs.ts'
 import type { FetchRequest } from './request.ts'
 
 export interface FetchTask {
@@ -19,7 +19,8 @@ export interface FetchTask {
 /** InputError when a name in deepen-not is no ref. */
 export function fetchTask(request: FetchRequest, refs: VisibleRefs): FetchTask {
   const tips = new Set<string>()
-  for (const ref of refs.refs) {
+  const head = headRef(refs)
+  for (const ref of head ? [head, ...refs.refs] : refs.refs) {
     tips.add(ref.oid)
     if (ref.peeled) tips.add(ref.peeled)
   }
@@ -37,7 +38,7 @@ export function fetchTask(request: FetchRequest, refs: VisibleRefs): FetchTask {
 
 /** As git's expand_ref: the name itself, or below refs/, refs/tags/, refs/heads/ or refs/remotes/. */
 function resolve(name: string, refs: VisibleRefs): ObjectId {
-  const head = name === 'HEAD' ? refs.byName.get(refs.head) : undefined
+  const head = name === 'HEAD' ? headRef(refs) : null
   const found = ['', 'refs/', 'refs/tags/', 'refs/heads/', 'refs/remotes/'].map((folder) => refs.byName.get(folder + name))
   const ref = head ?? found.find((candidate) => candidate !== undefined)
   if (!ref) throw new InputError('bad-request', `git upload-pack: deepen-not is not a ref: deepen-not ${name}`)

@@ -1,9 +1,9 @@
 // The `ls-refs` command of protocol version 2 (gitprotocol-v2(5)).
 import { PktLineWriter } from '../format/pkt-line.ts'
-import type { Ref, RefSnapshot } from '../refs/ref-snapshot.ts'
+import type { Ref } from '../refs/ref-snapshot.ts'
+import { headRef, type VisibleRefs } from '../refs/visible-refs.ts'
 
-/** The refs that a caller may see, sorted by name in byte order. */
-export type VisibleRefs = Pick<RefSnapshot, 'head' | 'refs' | 'byName'>
+export type { VisibleRefs }
 
 export interface LsRefsRequest {
   readonly peel: boolean
@@ -17,11 +17,11 @@ export interface LsRefsRequest {
 export function formatLsRefs(refs: VisibleRefs, request: LsRefsRequest): Uint8Array {
   const { prefixes } = request
   const out = new PktLineWriter()
-  const head = refs.byName.get(refs.head)
+  const head = headRef(refs)
   const symref = request.symrefs ? ` symref-target:${refs.head}` : ''
   if (prefixes.length === 0 || prefixes.some((prefix) => 'HEAD'.startsWith(prefix))) {
     if (head) out.text(`${head.oid} HEAD${symref}${peeled(head, request)}\n`)
-    else if (request.unborn && request.symrefs) out.text(`unborn HEAD${symref}\n`)
+    else if (request.unborn && request.symrefs && refs.head !== '') out.text(`unborn HEAD${symref}\n`)
   }
   const matches = prefixMatcher(prefixes)
   for (const ref of refs.refs) {
