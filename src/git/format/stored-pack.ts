@@ -3,10 +3,10 @@
 import { createHash } from 'node:crypto'
 import { asBuffer, CorruptError, equalBytes } from '../../base/index.ts'
 import { hashBytes, type Kind, type ObjectFormat } from './object-id.ts'
+import { decodeSections, encodeSections, sectionOf, wordsOf } from './sections.ts'
 
 const magic = 'STEMPACK'
 const version = 1
-const directoryEntryBytes = 24
 const none = 0xffffffff
 const largeOffset = 0x80000000
 
@@ -79,35 +79,18 @@ export function encodePackIndex(parts: PackIndexParts): Uint8Array {
     ['SRCS', parts.sources],
     ['EXTS', parts.externals],
   ]
-  const start = indexStart(parts.packBytes)
-  const padBytes = start - parts.packBytes
-  let sizeBytes = padBytes
-  for (const [, bytes] of sections) sizeBytes += Math.ceil(bytes.length / 8) * 8
-  const directoryAt = sizeBytes
-  sizeBytes += sections.length * directoryEntryBytes + storedPackTrailerBytes
-  // begins in its buffer so that the sections stand at multiples of 8 there too: a PackIndex can read them where they are
-  const start8 = (8 - (padBytes % 8)) % 8
-  const out = Buffer.from(new ArrayBuffer(start8 + sizeBytes), start8)
-  let at = padBytes
-  let entryAt = directoryAt
-  for (const [name, bytes] of sections) {
-    out.set(bytes, at)
-    out.write(name, entryAt, 'latin1')
-    out.writeBigUInt64LE(BigInt(parts.packBytes + at), entryAt + 8)
-    out.writeBigUInt64LE(BigInt(bytes.length), entryAt + 16)
-    at += Math.ceil(bytes.length / 8) * 8
-    entryAt += directoryEntryBytes
-  }
-  out.write(magic, entryAt, 'latin1')
-  out.writeUInt32LE(version, entryAt + 8)
-  out.writeUInt32LE(hashBytes(parts.format), entryAt + 12)
-  out.writeBigUInt64LE(BigInt(parts.kinds.length), entryAt + 16)
-  out.writeBigUInt64LE(BigInt(parts.packBytes), entryAt + 24)
-  out.writeUInt32LE(sections.length, entryAt + 32)
+  const { bytes: out, trailerAt } = encodeSections(sections, parts.packBytes, storedPackTrailerBytes)
+  const padBytes = indexStart(parts.packBytes) - parts.packBytes
+  out.write(magic, trailerAt, 'latin1')
+  out.writeUInt32LE(version, trailerAt + 8)
+  out.writeUInt32LE(hashBytes(parts.format), trailerAt + 12)
+  out.writeBigUInt64LE(BigInt(parts.kinds.length), trailerAt + 16)
+  out.writeBigUInt64LE(BigInt(parts.packBytes), trailerAt + 24)
+  out.writeUInt32LE(sections.length, trailerAt + 32)
   createHash('sha256')
-    .update(out.subarray(padBytes, entryAt + 40))
+    .update(out.subarray(padBytes, trailerAt + 40))
     .digest()
-    .copy(out, entryAt + 40)
+    .copy(out, trailerAt + 40)
   return out
 }
 
@@ -141,11 +124,6 @@ export function decodeStoredPackTrailer(bytes: Uint8Array): StoredPackTrailer {
   }
 }
 
-/** Bytes of the sections' directory and trailer, from the value's end, when it has that many sections. */
-export function directoryBytes(sections: number): number {
-  return sections * directoryEntryBytes + storedPackTrailerBytes
-}
-
 /** The index of one stored pack, read in place. Positions are 0 … count−1 in ascending id order. */
 export class PackIndex {
   readonly format: ObjectFormat
@@ -172,31 +150,23 @@ export class PackIndex {
    */
   constructor(bytes: Uint8Array, from: number) {
     const trailer = decodeStoredPackTrailer(bytes)
-    const sections = readDirectory(bytes, from, trailer.sections)
+    const sections = decodeSections(bytes, from, trailer.sections, storedPackTrailerBytes)
     this.format = trailer.format
     this.count = trailer.count
     this.packBytes = trailer.packBytes
     this.#h = hashBytes(trailer.format)
     const n = trailer.count
-    const section = (name: string, sizeBytes?: number): Uint8Array => {
-      const found = sections.get(name)
-      if (!found || (sizeBytes !== undefined && found.length !== sizeBytes)) {
-        throw new CorruptError('stored-pack', `section ${name} of a stored pack is missing or has a wrong size`)
-      }
-      return found
-    }
-    const words = (b: Uint8Array) => new Uint32Array(b.buffer, b.byteOffset, b.length / 4)
     const longs = (b: Uint8Array) => new BigUint64Array(b.buffer, b.byteOffset, b.length / 8)
-    this.#oids = section('OIDS', n * this.#h)
-    this.#offsets = words(section('OFFS', n * 4))
-    this.#largeOffsets = longs(section('LOFS'))
-    this.#crcs = words(section('CRCS', n * 4))
-    this.#kinds = section('KIND', n)
-    this.#sizes = words(section('SIZE', n * 4))
-    this.#largeSizes = longs(section('LSIZ'))
-    this.#bases = words(section('BASE', n * 4))
-    this.sources = section('SRCS')
-    this.externals = section('EXTS')
+    this.#oids = sectionOf(sections, 'OIDS', n * this.#h)
+    this.#offsets = wordsOf(sections, 'OFFS', n)
+    this.#largeOffsets = longs(sectionOf(sections, 'LOFS'))
+    this.#crcs = wordsOf(sections, 'CRCS', n)
+    this.#kinds = sectionOf(sections, 'KIND', n)
+    this.#sizes = wordsOf(sections, 'SIZE', n)
+    this.#largeSizes = longs(sectionOf(sections, 'LSIZ'))
+    this.#bases = wordsOf(sections, 'BASE', n)
+    this.sources = sectionOf(sections, 'SRCS')
+    this.externals = sectionOf(sections, 'EXTS')
     this.#fanout = fanout(this.#oids, n, this.#h)
   }
 
@@ -296,23 +266,6 @@ function orderByOffset(offsets: Float64Array, packBytes: number): Uint32Array {
     return Uint32Array.from(keys, (key) => key % n)
   }
   return Uint32Array.from({ length: n }, (_, i) => i).sort((a, b) => (offsets[a] as number) - (offsets[b] as number))
-}
-
-function readDirectory(bytes: Uint8Array, from: number, count: number): Map<string, Uint8Array> {
-  const buffer = asBuffer(bytes)
-  const directoryAt = bytes.length - directoryBytes(count)
-  const sections = new Map<string, Uint8Array>()
-  for (let i = 0; i < count; i++) {
-    const at = directoryAt + i * directoryEntryBytes
-    if (at < 0) throw new CorruptError('stored-pack', 'the directory of a stored pack is cut off')
-    const start = Number(buffer.readBigUInt64LE(at + 8)) - from
-    const sizeBytes = Number(buffer.readBigUInt64LE(at + 16))
-    if (start < 0 || start % 8 !== 0 || start + sizeBytes > directoryAt) {
-      throw new CorruptError('stored-pack', 'a section of a stored pack lies outside its index')
-    }
-    sections.set(buffer.toString('latin1', at, at + 4), bytes.subarray(start, start + sizeBytes))
-  }
-  return sections
 }
 
 /** For each first byte, the position of the first id that has at least that byte. */

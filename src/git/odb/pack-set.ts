@@ -35,7 +35,7 @@ export class PackSet {
     this.format = format
     this.packs = packs
     this.size = size
-    this.#large = packs.filter((pack) => pack.index.count >= smallPackObjects)
+    this.#large = packs.filter((pack) => this.prefers(pack))
     this.#small = small
   }
 
@@ -66,6 +66,11 @@ export class PackSet {
     }
     const number = this.#small.find(oids, at)
     return number < this.size ? number : -1 // the table is shared with newer sets
+  }
+
+  /** True for a large pack: its copy of an object counts, and not a smaller pack's. */
+  prefers(pack: StoredPack): boolean {
+    return pack.index.count >= smallPackObjects
   }
 
   packOf(number: number): StoredPack {

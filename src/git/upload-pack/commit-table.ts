@@ -1,27 +1,39 @@
-// Commits parsed once and kept as numbers: tree, committer time, parents. No strings, no object for each commit.
+// Commits as numbers: tree, committer time, parents. Out of the history table, or parsed once and kept. No strings, no object for each.
 // Invariant: a commit that is loaded has a tree and parents in the set (the store is closed); else CorruptError.
 import { CorruptError, hex, InputError } from '../../base/index.ts'
 import { type CommitLinks, parseCommitLinks, readHexId } from '../format/commit.ts'
 import { hashBytes, Kind } from '../format/object-id.ts'
 import type { PackSet } from '../odb/pack-set.ts'
+import type { History } from './history.ts'
 import type { ObjectSource } from './repository.ts'
 
 export class CommitTable {
   readonly #set: PackSet
   readonly #objects: ObjectSource
+  readonly #history: History
+  readonly #rows: number // slots below this one are the history table's rows
   readonly #id: Uint8Array
   readonly #slots: Int32Array // slot + 1 of each number; 0 = not loaded
   #count = 0
   #trees = new Int32Array(1024)
   #times = new Float64Array(1024)
-  #firstParents = new Int32Array(1025) // slot → place in #parents; one more than the last, too
+  #firstParents = new Int32Array(1025) // slot less #rows → place in #parents; one more than the last, too
   #parents = new Int32Array(1024)
 
-  constructor(set: PackSet, objects: ObjectSource) {
+  constructor(set: PackSet, objects: ObjectSource, history: History) {
     this.#set = set
     this.#objects = objects
+    this.#history = history
     this.#id = new Uint8Array(hashBytes(set.format))
     this.#slots = new Int32Array(set.size)
+    this.#rows = history.commits.length
+    for (let row = 0; row < this.#rows; row++) this.#slots[history.commits[row] as number] = row + 1
+  }
+
+  /** The commit's row in the history table, or −1. */
+  row(number: number): number {
+    const slot = (this.#slots[number] as number) - 1
+    return slot < this.#rows ? slot : -1
   }
 
   /** Makes the commit of that number known. Undefined when it is (or was) at once. CorruptError when it isn't a sound commit. */
@@ -36,22 +48,29 @@ export class CommitTable {
 
   /** Number of the commit's tree. */
   tree(number: number): number {
-    return this.#trees[this.#slot(number)] as number
+    const slot = this.#slot(number)
+    return (slot < this.#rows ? this.#history.trees[slot] : this.#trees[slot - this.#rows]) as number
   }
 
   /** The committer's time, in seconds since 1970. */
   time(number: number): number {
-    return this.#times[this.#slot(number)] as number
+    const slot = this.#slot(number)
+    return (slot < this.#rows ? this.#history.times[slot] : this.#times[slot - this.#rows]) as number
   }
 
   parentCount(number: number): number {
     const slot = this.#slot(number)
-    return (this.#firstParents[slot + 1] as number) - (this.#firstParents[slot] as number)
+    const firsts = slot < this.#rows ? this.#history.firstParents : this.#firstParents
+    const at = slot < this.#rows ? slot : slot - this.#rows
+    return (firsts[at + 1] as number) - (firsts[at] as number)
   }
 
   /** Number of the commit's parent at that place, from 0. */
   parent(number: number, place: number): number {
-    return this.#parents[(this.#firstParents[this.#slot(number)] as number) + place] as number
+    const slot = this.#slot(number)
+    if (slot >= this.#rows) return this.#parents[(this.#firstParents[slot - this.#rows] as number) + place] as number
+    const { commits, firstParents, parents } = this.#history
+    return commits[parents[(firstParents[slot] as number) + place] as number] as number
   }
 
   #slot(number: number): number {
@@ -78,7 +97,7 @@ export class CommitTable {
     this.#firstParents[slot + 1] = next
     this.#times[slot] = links.committerTime
     this.#count++
-    this.#slots[number] = slot + 1
+    this.#slots[number] = this.#rows + slot + 1
   }
 
   #parse(number: number, bytes: Uint8Array): CommitLinks {

@@ -8,6 +8,8 @@ import { objectSteps } from './pace.ts'
 import type { KnownTips, PacedRepository } from './repository.ts'
 import { peelTags, selectObjects, tagTarget } from './selection.ts'
 
+const everything = { wants: [], haves: [], grafts: [], filter: null, thinPack: false, ofsDelta: true, tags: [] }
+
 /**
  * InputError('not-our-ref') unless the tips reach each of the objects.
  * @param tips packed ids
@@ -15,6 +17,11 @@ import { peelTags, selectObjects, tagTarget } from './selection.ts'
 export async function assertReachable(repository: PacedRepository, tips: Uint8Array, wants: readonly number[]): Promise<void> {
   const { set } = repository
   const known = await knownTips(repository, tips)
+  if (repository.exact) {
+    const marks = await tipsClosure(repository, known)
+    for (const want of wants) if (!((marks[want] as number) & Mark.send)) throw notOurRef(set.oid(want))
+    return
+  }
   const starts = known.numbers
   const commits: number[] = []
   const reached = new Set(starts)
@@ -38,8 +45,7 @@ export async function assertReachable(repository: PacedRepository, tips: Uint8Ar
     if (commit !== undefined) throw notOurRef(set.oid(commit))
   }
   if (left.length === 0) return
-  const everything = { wants: [...starts], haves: [], grafts: [], filter: null, thinPack: false, ofsDelta: true, tags: [] }
-  const { marks } = await selectObjects(repository, everything)
+  const marks = await tipsClosure(repository, known)
   for (const want of left) if (!((marks[want] as number) & Mark.send)) throw notOurRef(set.oid(want))
 }
 
@@ -50,7 +56,7 @@ const shortWalk = 2000
 
 /**
  * Which of the objects the tips reach. Nothing may be said of any other one, not even that it is stored: whatever a client claims to have or
- * to be cut off at passes through here. A commit whose descendants are dated more than a day before it may be missed: that costs a
+ * to be cut off at passes through here. Exact where the history table holds nearly everything; else a commit whose descendants are dated more than a day before it may be missed: that costs a
  * larger pack, or leaves the client's history cut off there, and is harmless. The same for what isn't a commit and stands in no pack that is
  * reached as a whole.
  * @param tips packed ids
@@ -63,6 +69,10 @@ export async function reachedObjects(
   const { set } = repository
   if (objects.length === 0) return new Set()
   const known = await knownTips(repository, tips)
+  if (repository.exact) {
+    const marks = await tipsClosure(repository, known)
+    return new Set(objects.filter((object) => ((marks[object] as number) & Mark.send) !== 0))
+  }
   const reached = new Set(objects.filter((object) => known.numbers.has(object)))
   const open = new Set(objects.filter((object) => !reached.has(object)))
   const settle = (found: number) => {
@@ -126,8 +136,14 @@ async function knownTips({ lastTips, pace, set }: PacedRepository, ids: Uint8Arr
     const number = set.find(ids, at)
     if (number >= 0) numbers.add(number)
   }
-  lastTips.value = { ids, numbers, taken: null }
+  lastTips.value = { ids, numbers, taken: null, closure: null }
   return lastTips.value
+}
+
+/** `Mark.send` on all that the tips reach; kept with them. */
+async function tipsClosure(repository: PacedRepository, known: KnownTips): Promise<Uint8Array> {
+  known.closure ??= (await selectObjects(repository, { ...everything, wants: [...known.numbers] })).marks
+  return known.closure
 }
 
 async function takenPacks({ pace, set }: PacedRepository, known: KnownTips): Promise<readonly StoredPack[]> {

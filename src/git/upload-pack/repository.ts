@@ -1,7 +1,9 @@
 // What a fetch reads: the packs of the network, whole objects out of them, and the commits parsed so far.
 // Everything here is of one moment: a push makes a new PackSet, and a new FetchRepository beside it.
 import type { PackSet, StoredPack } from '../odb/pack-set.ts'
+import type { Added } from './added-objects.ts'
 import { CommitTable } from './commit-table.ts'
+import { emptyHistory, type History, isNearlyWhole, openHistory } from './history.ts'
 import { Pace } from './pace.ts'
 import type { RegionSegments } from './run-bytes.ts'
 
@@ -17,6 +19,12 @@ export interface FetchRepository {
   readonly set: PackSet
   readonly objects: ObjectSource
   readonly commits: CommitTable
+  /** What is known of commits without reading any; empty when there is no table. */
+  readonly history: History
+  /** So little is outside of the history table that closures are exact, and cheap. */
+  readonly exact: boolean
+  /** What commits outside of the history table add, as far as it was asked for, by number. */
+  readonly added: Map<number, Added>
   /** Counts in the packs' own headers, by place in the set, as far as they were read. */
   readonly headerCounts: Map<number, number>
   /** What the bytes of whole packs are checked by, by place in the set, as far as it was asked for. */
@@ -33,6 +41,8 @@ export interface KnownTips {
   readonly numbers: ReadonlySet<number>
   /** Packs that the tips reach as wholes; null until somebody asks. */
   taken: readonly StoredPack[] | null
+  /** `Mark.send` on all that the tips reach; null until somebody asks. */
+  closure: Uint8Array | null
 }
 
 /** The repository in the hands of one request. */
@@ -44,11 +54,16 @@ export function paced(repository: FetchRepository, signal?: AbortSignal): PacedR
   return { ...repository, pace: new Pace(signal) }
 }
 
-export function openFetchRepository(set: PackSet, objects: ObjectSource): FetchRepository {
+/** @param table the bytes of a history table, or null; one that was made for other packs is passed over. CorruptError when it is none */
+export function openFetchRepository(set: PackSet, objects: ObjectSource, table: Uint8Array | null = null): FetchRepository {
+  const history = (table && openHistory(table, set)) ?? emptyHistory(set)
   return {
     set,
     objects,
-    commits: new CommitTable(set, objects),
+    commits: new CommitTable(set, objects, history),
+    history,
+    exact: isNearlyWhole(history, set),
+    added: new Map(),
     headerCounts: new Map(),
     packSegments: new Map(),
     lastTips: { value: null },

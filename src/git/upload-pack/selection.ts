@@ -1,13 +1,16 @@
-// Which objects a fetch sends. Cheapest way first: whole packs where nothing is cut off; else commits, then trees from the tips down.
+// Which objects a fetch sends. Cheapest way first: whole packs where nothing is cut off; else the closure of wants less that of haves, by the
+// history table; where there is none, commits, then trees from the tips down.
 import { fromHex, latin1 } from '../../base/index.ts'
 import type { FilterSpec } from '../format/filter-spec.ts'
 import { hashBytes, Kind } from '../format/object-id.ts'
 import type { StoredPack } from '../odb/pack-set.ts'
+import { markClosure } from './closure.ts'
 import { type CommitList, Mark, walkCommits } from './commit-walk.ts'
+import { knownTagTarget } from './history.ts'
 import { closePacks, isPreferred } from './pack-closure.ts'
 import { objectSteps } from './pace.ts'
 import type { PacedRepository } from './repository.ts'
-import { markClientTree, sendTree } from './tree-walk.ts'
+import { markTree, sendTree } from './tree-walk.ts'
 
 /** What has to be in the pack, in numbers; made by the negotiation. */
 export interface PackRequest {
@@ -58,7 +61,9 @@ class Selector {
     const { taken, rest } = await closePacks(set, this.#request.wants, this.#repository.pace)
     await this.#takeWhole(taken)
     if (rest.length === 0) return
-    const commits = await this.#startWants(rest)
+    const { commits, others } = await this.#peelWants(rest)
+    for (const number of others) await this.#sendOther(number)
+    if (this.#repository.exact) return await markClosure(this.#repository, this.marks, commits, Mark.send, Mark.client)
     // a commit of a taken pack needs no walk: all that it reaches is taken, or is a want of its own in `rest`
     await this.#sendCommits(await walkCommits(this.#repository, this.marks, commits, []))
   }
@@ -69,6 +74,11 @@ class Selector {
     const { haves, grafts, wants } = this.#request
     for (const graft of grafts) marks[graft] = (marks[graft] as number) | Mark.graft
     const starts = await this.#peelWants(wants)
+    if (this.#repository.exact) {
+      await markClosure(this.#repository, marks, haves, Mark.client, 0)
+      for (const number of starts.others) await this.#sendOther(number)
+      return await markClosure(this.#repository, marks, starts.commits, Mark.send, Mark.client)
+    }
     const list = await walkCommits(this.#repository, marks, starts.commits, haves)
     await this.#markEdges(list.commits)
     for (const number of starts.others) await this.#sendOther(number)
@@ -105,12 +115,6 @@ class Selector {
         if (!index.isAppended(position)) this.marks[set.find(index.oid(position), 0)] = Mark.send
       }
     }
-  }
-
-  async #startWants(wants: readonly number[]): Promise<number[]> {
-    const { commits, others } = await this.#peelWants(wants)
-    for (const number of others) await this.#sendOther(number)
-    return commits
   }
 
   /** Tags are sent as they are met on the way to what they point to. */
@@ -167,12 +171,14 @@ class Selector {
       }
     }
     if (this.#request.grafts.length > 0) for (const have of this.#request.haves) edges.add(have)
-    for (const edge of edges) await markClientTree(this.#repository, this.marks, commits.tree(edge))
+    for (const edge of edges) await markTree(this.#repository, this.marks, commits.tree(edge), Mark.client, Mark.client)
   }
 }
 
 /** Number of what an annotated tag points to. */
 export async function tagTarget(repository: PacedRepository, tag: number): Promise<number> {
+  const known = knownTagTarget(repository.history, tag)
+  if (known >= 0) return known
   const turn = repository.pace.turn(objectSteps)
   if (turn) await turn
   const bytes = await repository.objects.read(tag)

@@ -1,20 +1,36 @@
 // Trees and what stands in them, marked in bulk. The hot loop of every fetch that isn't served by whole packs.
-// A tree is compared with a version of it that was marked before (its commit's child's): entries that are the same need no look-up, and a
-// history costs what its commits changed, not what they contain.
+// A tree is compared with a version of it that was seen before (its commit's child's, or parent's): entries that are the same need no
+// look-up, and a history costs what its commits changed, not what they contain.
 import { CorruptError, hex } from '../../base/index.ts'
-import { hashBytes } from '../format/object-id.ts'
+import { hashBytes, Kind } from '../format/object-id.ts'
 import { Mark } from './commit-walk.ts'
 import { objectSteps } from './pace.ts'
 import type { PacedRepository } from './repository.ts'
 
 const space = 32
 const slash = 47
+const zero = 48
 const one = 49
 const four = 52
 const six = 54
 const nothing = new Uint8Array(0)
+/** Bytes of the mode and the space behind it; files' modes have six digits. */
+const treeModeBytes = 6
+const fileModeBytes = 7
 /** Bytes of a tree that are looked through at a time. */
 const sliceBytes = 64 << 10
+
+/** Who is told of what a walk meets. */
+export interface TreeVisitor {
+  /**
+   * An object, at each place where it is met. `bytes` holds its name from `nameAt` on, up to a zero byte; a root tree has none.
+   * @param context what was given for the tree that it stands in
+   * @returns −1: what is below was visited, or isn't to be; else what is given as the context of everything below. No matter for blobs
+   */
+  meet(number: number, isTree: boolean, context: number, bytes: Uint8Array, nameAt: number): number
+  /** The number of what stands at the same place in the other tree, or −1; called after `meet` where that has not returned −1. */
+  readonly older?: (number: number, like: number) => void
+}
 
 /**
  * Sets `send` on the tree and all below it that the client isn't known to have.
@@ -22,37 +38,48 @@ const sliceBytes = 64 << 10
  * @throws CorruptError when a tree is not well formed or names something that isn't stored
  */
 export async function sendTree(repository: PacedRepository, marks: Uint8Array, tree: number, like: number): Promise<void> {
-  await new TreeMarker(repository, marks, Mark.send, Mark.send | Mark.client).mark(tree, like)
+  await new TreeWalk(repository, marking(marks, Mark.send, Mark.send | Mark.client)).walk(tree, like)
 }
 
-/** Sets `client` on the tree and all below it. Errors as `sendTree`. */
-export async function markClientTree(repository: PacedRepository, marks: Uint8Array, tree: number): Promise<void> {
-  await new TreeMarker(repository, marks, Mark.client, Mark.client).mark(tree, -1)
+/** Sets `mark` on the tree and all below it, but for what has one of `stopAt`. Errors as `sendTree`. */
+export async function markTree(repository: PacedRepository, marks: Uint8Array, tree: number, mark: number, stopAt: number): Promise<void> {
+  await new TreeWalk(repository, marking(marks, mark, stopAt)).walk(tree, -1)
 }
 
-class TreeMarker {
+function marking(marks: Uint8Array, mark: number, stopAt: number): TreeVisitor {
+  const meet = (number: number): number => {
+    const present = marks[number] as number
+    if (present & stopAt) return -1
+    marks[number] = present | mark
+    return 0
+  }
+  return { meet }
+}
+
+/** Goes through a tree and all below it, leaving out what stands at the same place in another tree. */
+export class TreeWalk {
   readonly #repository: PacedRepository
-  readonly #marks: Uint8Array
-  readonly #mark: number
-  readonly #stopAt: number
+  readonly #visitor: TreeVisitor
   readonly #idBytes: number
-  readonly #stack: number[] = [] // tree, version of it (−1: none), …
+  readonly #stack: number[] = [] // tree, version of it (−1: none), context, …
   #at = 0 // how far the open tree was looked through
   #knownAt = 0
 
-  constructor(repository: PacedRepository, marks: Uint8Array, mark: number, stopAt: number) {
+  constructor(repository: PacedRepository, visitor: TreeVisitor) {
     this.#repository = repository
-    this.#marks = marks
-    this.#mark = mark
-    this.#stopAt = stopAt
+    this.#visitor = visitor
     this.#idBytes = hashBytes(repository.set.format)
   }
 
-  async mark(tree: number, like: number): Promise<void> {
+  /** @param like the tree whose entries are left out, or −1 */
+  async walk(tree: number, like: number, context = 0): Promise<void> {
     const { objects, pace } = this.#repository
-    if (!this.#set(tree)) return
-    this.#stack.push(tree, like)
+    const below = this.#visitor.meet(tree, true, context, nothing, 0)
+    if (below < 0) return
+    this.#visitor.older?.(tree, like)
+    this.#stack.push(tree, like, below)
     while (this.#stack.length > 0) {
+      const inside = this.#stack.pop() as number
       const known = this.#stack.pop() as number
       const next = this.#stack.pop() as number
       const read = objects.read(next)
@@ -63,22 +90,15 @@ class TreeMarker {
       this.#knownAt = 0
       do {
         const from = this.#at
-        this.#entries(next, bytes, knownBytes)
+        this.#entries(next, bytes, knownBytes, inside)
         const turn = pace.turn(objectSteps + ((this.#at - from) >> 6))
         if (turn) await turn
       } while (this.#at < bytes.length)
     }
   }
 
-  #set(number: number): boolean {
-    const present = this.#marks[number] as number
-    if (present & this.#stopAt) return false
-    this.#marks[number] = present | this.#mark
-    return true
-  }
-
   /** Looks a slice of the tree through. Both are sorted by name, so entries of one name meet. */
-  #entries(tree: number, bytes: Uint8Array, known: Uint8Array): void {
+  #entries(tree: number, bytes: Uint8Array, known: Uint8Array, context: number): void {
     const idBytes = this.#idBytes
     const end = bytes.length
     const words = new DataView(bytes.buffer, bytes.byteOffset, end)
@@ -125,25 +145,30 @@ class TreeMarker {
         while (k < idBytes && words.getInt32(id + k) === knownWords.getInt32(knownId + k)) k += 4
         if (k === idBytes) continue
       }
-      this.#entry(tree, bytes, start, id, known, knownId)
+      this.#entry(tree, bytes, start, id, known, knownId, context)
     }
     this.#at = at
     this.#knownAt = knownAt
   }
 
-  /** An entry that no marked version of the tree has: `knownId` is where the id of the same name stands in `known`, or −1. */
-  #entry(tree: number, bytes: Uint8Array, start: number, id: number, known: Uint8Array, knownId: number): void {
-    // "40000 " is a tree, "160000 " a submodule's commit that is none of ours, anything else a blob
-    if (bytes[start] === one && bytes[start + 1] === six) return
+  /** An entry that differs: `knownId` is where the id of the same name stands in `known`, or −1. */
+  #entry(tree: number, bytes: Uint8Array, start: number, id: number, known: Uint8Array, knownId: number, context: number): void {
+    // "40000 " is a tree, "160000 " a submodule's commit that is none of ours, anything else a blob; old tools put zeros before the mode
+    let mode = start
+    while (bytes[mode] === zero) mode++
+    if (bytes[mode] === one && bytes[mode + 1] === six) return
+    const isTree = bytes[mode] === four
     const { set } = this.#repository
     const number = set.find(bytes, id)
     if (number < 0) {
       const oid = hex(bytes.subarray(id, id + this.#idBytes))
       throw new CorruptError('object', `tree ${hex(set.oid(tree))} refers to ${oid}, which is not stored`)
     }
-    if (!this.#set(number) || bytes[start] !== four) return
+    const below = this.#visitor.meet(number, isTree, context, bytes, mode + (isTree ? treeModeBytes : fileModeBytes))
+    if (below < 0 || (!isTree && !this.#visitor.older)) return
     const like = knownId > 0 ? set.find(known, knownId) : -1
-    this.#stack.push(number, like >= 0 && set.kind(like) === set.kind(number) ? like : -1)
+    this.#visitor.older?.(number, like)
+    if (isTree) this.#stack.push(number, like >= 0 && set.kind(like) === Kind.tree ? like : -1, below)
   }
 }
 

@@ -1,0 +1,50 @@
+// A history table over sets that its packs are only a part of.
+import assert from 'node:assert/strict'
+import { after, test } from 'node:test'
+import { gitPackSet, loadGitPack } from '../../../tests/support/git-pack.ts'
+import { Git, TempFolder } from '../../../tests/support/git.ts'
+import { fromHex } from '../../base/index.ts'
+import { ObjectCache, ObjectReader, type PackSet } from '../odb/index.ts'
+import { buildHistory } from './build-history.ts'
+import { Mark } from './commit-walk.ts'
+import { openHistory } from './history.ts'
+import { openFetchRepository, paced } from './repository.ts'
+import { selectObjects } from './selection.ts'
+
+const folder = new TempFolder('history')
+const git = new Git(folder)
+after(() => folder.remove())
+
+const reader = (set: PackSet) => new ObjectReader(set, new ObjectCache(8 << 20))
+
+test('a larger pack that came later holds copies: numbers follow; another order of packs makes the table useless', async () => {
+  const work = folder.join('work')
+  await git.makeRepository(work, 6)
+  const pack = async (name: string, ...revisions: string[]) => {
+    const { stdout } = await git.run(['pack-objects', '-q', '--revs', folder.join(name)], { cwd: work, input: `${revisions.join('\n')}\n` })
+    return await loadGitPack(folder.join(`${name}-${stdout.trim()}`), 'sha1')
+  }
+  const small = await pack('small', 'HEAD')
+  const files = Array.from({ length: 4200 }, (_, i) => `M 644 inline many/${i}\ndata ${`${i}`.length}\n${i}\n`).join('')
+  const commit = `commit refs/heads/main\ncommitter A <a@b> 1700000000 +0000\ndata 0\nfrom refs/heads/main^0\n${files}`
+  await git.run(['fast-import', '--quiet', '--force'], { cwd: work, input: commit })
+  const large = await pack('large', 'HEAD')
+  assert.ok(large.index.count > 4096)
+  const before = gitPackSet([small], 'sha1')
+  const table = await buildHistory(paced(openFetchRepository(before, reader(before))))
+  const set = gitPackSet([small, large], 'sha1')
+  const repository = paced(openFetchRepository(set, reader(set), table))
+  assert.equal(repository.history.commits.length, 6)
+  for (const commit of repository.history.commits) assert.equal(set.find(set.oid(commit), 0), commit)
+  const tip = set.find(fromHex(await git.read(['rev-parse', 'HEAD'], { cwd: work })), 0)
+  const old = set.find(fromHex(await git.read(['rev-parse', 'HEAD~3'], { cwd: work })), 0)
+  const ask = { wants: [tip], haves: [old], grafts: [], filter: null, thinPack: true, ofsDelta: true, tags: [] }
+  const listed = (await git.read(['rev-list', '--objects', '--no-object-names', 'HEAD', '^HEAD~3'], { cwd: work })).split('\n')
+  const { marks } = await selectObjects(repository, ask)
+  const sent = Array.from(marks.keys()).filter((number) => (marks[number] as number) & Mark.send)
+  assert.deepEqual(
+    sent.toSorted((a, b) => a - b),
+    listed.map((id) => set.find(fromHex(id), 0)).sort((a, b) => a - b),
+  )
+  assert.equal(openHistory(table, gitPackSet([large, small], 'sha1')), null)
+})
