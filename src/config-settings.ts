@@ -44,6 +44,7 @@ export const settings = {
   cache: {
     memoryBytes: bytes('64MiB'),
     diskBytes: bytes('4GiB'),
+    packBytes: bytes('1GiB'),
     folder: optionalText(),
   },
   git: {

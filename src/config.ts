@@ -28,7 +28,7 @@ export type BucketConfig =
 /** What the server runs with: paths are absolute, everything is checked. Sizes in bytes, times in milliseconds. */
 export interface Config extends Omit<Settings, 'bucket' | 'cache' | 'workers'> {
   readonly bucket: BucketConfig
-  readonly cache: { readonly memoryBytes: number; readonly diskBytes: number; readonly folder: string }
+  readonly cache: { readonly memoryBytes: number; readonly diskBytes: number; readonly packBytes: number; readonly folder: string }
   /** `count` is at least 1. */
   readonly workers: { readonly count: number; readonly memoryBytes: number }
 }

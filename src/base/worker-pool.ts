@@ -22,6 +22,15 @@ interface Seat {
   failed: unknown
 }
 
+/** A job under way. */
+export interface StartedJob {
+  readonly port: MessagePort
+  /** The worker is rid of it; more calls do nothing. */
+  end(): void
+  /** What an error in talking to it means: UnavailableError('worker') when the worker died, else the error itself. */
+  explain(cause: unknown): unknown
+}
+
 interface JobMessage {
   readonly kind: string
   readonly payload: unknown
@@ -42,21 +51,36 @@ export class WorkerPool {
    * When the worker dies, the port closes: `use` sees that as the end of its messages, and `run` throws UnavailableError('worker').
    */
   async run<T>(kind: string, payload: unknown, transfer: readonly Transferable[], use: (port: MessagePort) => Promise<T>): Promise<T> {
+    const job = this.start(kind, payload, transfer)
+    try {
+      return await use(job.port)
+    } catch (cause) {
+      throw job.explain(cause)
+    } finally {
+      job.end()
+    }
+  }
+
+  /** The same for a job that outlives the call: whoever starts it ends it. */
+  start(kind: string, payload: unknown, transfer: readonly Transferable[] = []): StartedJob {
     const seat = this.#seat()
     const { port1, port2 } = new MessageChannel()
     seat.ports.add(port1)
     // the worker closes its end when it is done, which may be long before what it made has been used up
     port1.once('close', () => seat.ports.delete(port1))
-    try {
-      seat.worker.postMessage({ kind, payload, port: port2 } satisfies JobMessage, [port2, ...transfer])
-      return await use(port1)
-    } catch (cause) {
-      if (seat.failed !== undefined) throw new UnavailableError('worker', 'the worker thread ended', { cause: seat.failed })
-      throw cause
-    } finally {
+    const end = () => {
       port1.close()
       seat.ports.delete(port1)
     }
+    try {
+      seat.worker.postMessage({ kind, payload, port: port2 } satisfies JobMessage, [port2, ...transfer])
+    } catch (error) {
+      end()
+      throw error
+    }
+    const explain = (cause: unknown) =>
+      seat.failed === undefined ? cause : new UnavailableError('worker', 'the worker thread ended', { cause: seat.failed })
+    return { port: port1, end, explain }
   }
 
   /** Starts all threads now, so that no request waits for one to load its code. */

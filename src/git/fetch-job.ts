@@ -1,8 +1,16 @@
 // A fetch across threads: a worker negotiates and plans, the thread with the socket asks for it and streams stored regions itself.
+// Between the two the worker waits for a word: the pack may be there already.
 import type { MessagePort } from 'node:worker_threads'
-import { MessageStream, type WorkerPool } from '../base/index.ts'
+import { MessageStream, type StartedJob, type WorkerPool } from '../base/index.ts'
 import { type Inflater, ObjectCache, ObjectReader, type PackSet, type PackSetHandle, type PackSets } from './odb/index.ts'
-import { type FetchEvent, fetchEvents, type FetchRepository, type FetchTask, openFetchRepository } from './upload-pack/index.ts'
+import {
+  type FetchEvent,
+  fetchEvents,
+  type FetchRepository,
+  type FetchTask,
+  openFetchRepository,
+  type PackSource,
+} from './upload-pack/index.ts'
 
 export interface FetchJob {
   readonly packs: PackSetHandle
@@ -38,9 +46,9 @@ export class FetchRepositories {
   }
 }
 
-/** In a worker: runs the fetch and sends its events. */
+/** In a worker: runs the fetch and sends its events; behind the preamble only when it is told to go on. */
 export async function fetchJob(job: FetchJob, port: MessagePort, repositories: FetchRepositories): Promise<void> {
-  const main = new MessageStream<never>(port)
+  const main = new MessageStream<'go'>(port)
   const gone = new AbortController()
   port.once('close', () => gone.abort(new Error('nobody waits for this fetch any more')))
   try {
@@ -48,6 +56,7 @@ export async function fetchJob(job: FetchJob, port: MessagePort, repositories: F
       if (main.closed) return
       if (event.type === 'chunk') await main.sendBytes(event.bytes, event.bytes.byteLength === event.bytes.buffer.byteLength)
       else main.send(event)
+      if (event.type === 'preamble' && event.pack) await main.message()
     }
     main.endBytes()
   } catch (error) {
@@ -55,15 +64,37 @@ export async function fetchJob(job: FetchJob, port: MessagePort, repositories: F
   }
 }
 
-/** The events of a fetch that a worker runs, while `use` takes them. Throws what the worker failed with, or UnavailableError. */
-export async function runFetch(
-  workers: WorkerPool,
-  job: FetchJob,
-  use: (events: AsyncIterable<FetchEvent>) => Promise<void>,
-): Promise<void> {
-  await workers.run('fetch', job, [], (port) => use(eventsOf(new MessageStream<FetchMessage>(port))))
+/**
+ * Starts a fetch in a worker. Its events throw what the worker failed with, or UnavailableError; the pack is made only when what follows the
+ * preamble is asked for.
+ */
+export function startFetch(workers: WorkerPool, job: FetchJob): PackSource {
+  const started = workers.start('fetch', job)
+  return {
+    events: eventsOf(started),
+    stop: () => started.end(),
+    again: () => {
+      const next = startFetch(workers, job)
+      return { ...next, events: behindPreamble(next.events) }
+    },
+  }
 }
 
-async function* eventsOf(worker: MessageStream<FetchMessage>): AsyncGenerator<FetchEvent, void, undefined> {
-  for await (const item of worker.all()) yield 'message' in item ? item.message : { type: 'chunk', bytes: item.bytes }
+async function* eventsOf(started: StartedJob): AsyncGenerator<FetchEvent, void, undefined> {
+  const worker = new MessageStream<FetchMessage>(started.port)
+  try {
+    for await (const item of worker.all()) {
+      const event: FetchEvent = 'message' in item ? item.message : { type: 'chunk', bytes: item.bytes }
+      yield event
+      if (event.type === 'preamble' && event.pack) worker.send('go')
+    }
+  } catch (cause) {
+    throw started.explain(cause)
+  } finally {
+    started.end()
+  }
+}
+
+async function* behindPreamble(events: AsyncIterable<FetchEvent>): AsyncGenerator<FetchEvent, void, undefined> {
+  for await (const event of events) if (event.type !== 'preamble') yield event
 }

@@ -1,24 +1,18 @@
 // Fetches over Smart HTTP: the advertisement, and the POST that lists refs or asks for a pack.
 import type { FastifyReply, FastifyRequest } from 'fastify'
-import { type Repository, repositoryOf } from '../access/index.ts'
-import { concatBytes, CorruptError, InputError, UnavailableError } from '../base/index.ts'
+import { repositoryOf } from '../access/index.ts'
+import { concatBytes, InputError } from '../base/index.ts'
 import { Refusal, requestBody } from '../http/index.ts'
 import { Answer } from './answer.ts'
 import { scopeOf, settingsOf } from './context.ts'
-import { runFetch } from './fetch-job.ts'
+import { answerPack } from './fetch-serving.ts'
 import type { ObjectFormat } from './format/index.ts'
 import { type GitRoom, smallRequestBytes } from './git-room.ts'
-import type { StoredPack } from './odb/index.ts'
-import type { VisibleRefs } from './refs/index.ts'
 import {
   advertiseUploadPack,
-  answerFetch,
   type CommandV2,
   errorPacket,
-  type FetchRequest,
-  fetchTask,
   formatLsRefs,
-  type PackRegion,
   parseRequestV0,
   parseRequestV2,
   type RequestLimits,
@@ -94,57 +88,5 @@ function parseFetch(body: Uint8Array, version: 0 | 1 | 2, format: ObjectFormat, 
   } catch (error) {
     if (error instanceof InputError) return error
     throw error
-  }
-}
-
-async function answerPack(room: GitRoom, repository: Repository, request: FetchRequest, refs: VisibleRefs, answer: Answer): Promise<void> {
-  let free: (() => void) | undefined
-  try {
-    const task = fetchTask(request, refs)
-    free = await room.fetches.take()
-    const packs = await room.packs.open(repository.networkId) // after the refs: they may rest on no newer pack
-    const region = ({ pack, offset, sizeBytes }: PackRegion) => (packs.set.packs[pack] as StoredPack).stream(offset, sizeBytes)
-    await runFetch(room.workers, { packs: packs.handle, task }, async (events) => {
-      await answerFetch(untilGone(events, answer.gone), answer, {
-        request,
-        format: repository.objectFormat,
-        region,
-        gone: answer.gone,
-        packEnds: room.packEnds,
-      })
-    })
-    answer.end()
-  } catch (error) {
-    const alarm = error instanceof CorruptError
-    if (answer.gone.aborted && !alarm) return
-    if (error instanceof InputError) return answer.end(errorPacket(error.message))
-    room.options.log.error({ err: error, alarm, repository: repository.id }, alarm ? 'ALARM: stored data is wrong' : 'a fetch broke off')
-    // with frames the client has been told; without, a broken connection is all that tells it
-    if (request.sideband === 0) answer.break()
-    else answer.end()
-  } finally {
-    free?.()
-  }
-}
-
-/** Stops at once when nobody reads what comes, even while nothing does. */
-async function* untilGone<T>(items: AsyncIterable<T>, gone: AbortSignal): AsyncGenerator<T, void, undefined> {
-  const iterator = items[Symbol.asyncIterator]()
-  const left = Promise.withResolvers<never>()
-  left.promise.catch(() => {}) // it may come when nothing is waited for
-  const leave = () => left.reject(new UnavailableError('client-gone', 'the client closed the connection'))
-  if (gone.aborted) leave()
-  gone.addEventListener('abort', leave)
-  try {
-    for (;;) {
-      const item = iterator.next()
-      item.catch(() => {}) // it may fail when nobody waits for it any more
-      const { done, value } = await Promise.race([left.promise, item])
-      if (done) return
-      yield value
-    }
-  } finally {
-    gone.removeEventListener('abort', leave)
-    iterator.return?.().catch(() => {})
   }
 }

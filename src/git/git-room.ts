@@ -9,6 +9,7 @@ import { PackStore } from './odb/index.ts'
 import { PackIntake, type ReceivePackParts } from './receive-pack/index.ts'
 import { RefAnswers, type RefScope, RefStore, RefViews, type VisibleRefs } from './refs/index.ts'
 import { SettingsReader } from './settings.ts'
+import { PackCache } from './upload-pack/index.ts'
 import type { GitWorkerData } from './worker.ts'
 
 export interface GitRoomOptions {
@@ -18,7 +19,7 @@ export interface GitRoomOptions {
   readonly clock: Clock
   readonly randomness: Randomness
   readonly log: Log
-  readonly cache: { readonly memoryBytes: number; readonly diskBytes: number; readonly folder: string }
+  readonly cache: { readonly memoryBytes: number; readonly diskBytes: number; readonly packBytes: number; readonly folder: string }
   readonly threads: number
   readonly limits: IndexLimits & {
     readonly refsPerPush: number
@@ -60,6 +61,7 @@ export class GitRoom {
   readonly requests: Places
   /** Ends of packs whose trailers were found right (AnswerOptions). */
   readonly packEnds = new Map<number, Uint8Array>()
+  readonly packCache: PackCache
 
   constructor(options: GitRoomOptions) {
     const { db, bucket, clock, randomness, log, limits } = options
@@ -67,6 +69,7 @@ export class GitRoom {
     const disk = { folder: options.cache.folder, bytes: options.cache.diskBytes }
     this.reader = makeBlockReader(bucket, { clock, randomness, memoryBytes: options.cache.memoryBytes, disk })
     this.refs = new RefStore(db)
+    this.packCache = new PackCache({ folder: options.cache.folder, limitBytes: options.cache.packBytes, clock, randomness })
     this.fetches = new Places(limits.concurrentFetches)
     this.requests = new Places(largeRequests)
     this.packs = new PackStore(db, this.reader, indexBytes)
@@ -111,6 +114,7 @@ export class GitRoom {
   }
 
   async close(): Promise<void> {
+    this.packCache.close()
     await this.workers.close()
     await this.reader.close()
   }

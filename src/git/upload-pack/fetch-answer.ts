@@ -1,9 +1,9 @@
 // A fetch's events as the bytes of the answer: preamble, then the pack in side-band frames, its trailer, progress and keep-alives.
-import { createHash } from 'node:crypto'
+import { createHash, type Hash } from 'node:crypto'
 import { equalBytes, InputError } from '../../base/index.ts'
 import { hashBytes, type ObjectFormat } from '../format/object-id.ts'
 import { PACK_HEADER_BYTES } from '../format/pack.ts'
-import type { FetchEvent } from './fetch.ts'
+import type { AnswerEvent } from './cached-pack.ts'
 import { errorPacket } from './negotiation.ts'
 import { RegionCheck } from './region-check.ts'
 import type { FetchRequest } from './request.ts'
@@ -29,7 +29,7 @@ const corruption = 'aborting due to possible repository corruption on the remote
  * Writes the whole answer. An InputError is told to the client and ends the answer; any other error is told in general words and thrown again
  * (the caller then breaks the connection off).
  */
-export async function answerFetch(events: AsyncIterable<FetchEvent>, sink: FrameSink, options: AnswerOptions): Promise<void> {
+export async function answerFetch(events: AsyncIterable<AnswerEvent>, sink: FrameSink, options: AnswerOptions): Promise<void> {
   const answer = new FetchAnswer(sink, options)
   const timer = setInterval(() => answer.keepAlive(), options.keepAliveMs ?? 5000)
   try {
@@ -47,9 +47,11 @@ class FetchAnswer {
   readonly #sink: FrameSink
   readonly #options: AnswerOptions
   readonly #frames: SidebandWriter
-  readonly #hash: ReturnType<typeof createHash>
+  #hash: Hash | null // of what was sent of the pack; null while somebody else hashes
+  #tell: ((trailer: Uint8Array) => void) | null = null
+  #trailer: Uint8Array | null = null
   #inPack = false
-  #hashed = true
+  #ended = false // with its own trailer
 
   constructor(sink: FrameSink, options: AnswerOptions) {
     this.#sink = sink
@@ -58,7 +60,7 @@ class FetchAnswer {
     this.#hash = createHash(options.format)
   }
 
-  async take(event: FetchEvent): Promise<void> {
+  async take(event: AnswerEvent): Promise<void> {
     switch (event.type) {
       case 'preamble':
         await this.#sink.write(event.bytes)
@@ -68,11 +70,17 @@ class FetchAnswer {
         if (!this.#options.request.noProgress) await this.#frames.progress(event.text)
         return
       case 'chunk':
-        this.#hash.update(event.bytes)
+        this.#hash?.update(event.bytes)
         await this.#frames.data(event.bytes)
         return
       case 'region':
-        await (event.trailer ? this.#wholePack(event.region) : this.#region(event.region))
+        return await (event.trailer ? this.#wholePack(event.region) : this.#region(event.region))
+      case 'hash':
+        this.#hash = event.state
+        this.#tell = event.tell
+        return
+      case 'trailer':
+        this.#trailer = event.bytes
     }
   }
 
@@ -82,6 +90,7 @@ class FetchAnswer {
    */
   async #wholePack(region: PackRegion): Promise<void> {
     const known = this.#options.packEnds?.get(region.packId)
+    const hash = known ? null : createHash(this.#options.format)
     const ends = new Uint8Array(PACK_HEADER_BYTES + hashBytes(this.#options.format))
     const trailer = ends.subarray(PACK_HEADER_BYTES)
     const trailerAt = region.sizeBytes - trailer.length
@@ -91,20 +100,20 @@ class FetchAnswer {
       if (at < PACK_HEADER_BYTES) ends.set(own.subarray(0, PACK_HEADER_BYTES - at), at)
       if (own.length < bytes.length) trailer.set(bytes.subarray(own.length), Math.max(0, at - trailerAt))
       at += bytes.length
-      if (!known) this.#hash.update(own)
+      hash?.update(own)
       await this.#frames.data(own)
     }
-    if (!equalBytes(known ?? this.#hash.digest(), known ? ends : trailer)) {
+    if (!equalBytes(known ?? (hash as Hash).digest(), known ? ends : trailer)) {
       throw new RegionCheck(region).corrupt('do not agree with their own trailer')
     }
     if (!known) this.#options.packEnds?.set(region.packId, ends)
-    this.#hashed = false
+    this.#ended = true
     await this.#frames.data(trailer)
   }
 
   async #region(region: PackRegion): Promise<void> {
     for await (const bytes of this.#checked(region)) {
-      this.#hash.update(bytes)
+      this.#hash?.update(bytes)
       await this.#frames.data(bytes)
     }
   }
@@ -130,8 +139,16 @@ class FetchAnswer {
 
   async end(): Promise<void> {
     if (!this.#inPack) return
-    if (this.#hashed) await this.#frames.data(this.#hash.digest())
+    if (!this.#ended) await this.#frames.data(this.#ownTrailer())
     await this.#frames.end()
+  }
+
+  #ownTrailer(): Uint8Array {
+    if (this.#trailer !== null) return this.#trailer
+    if (this.#hash === null) throw new Error('nobody has hashed the pack')
+    const trailer = this.#hash.digest()
+    this.#tell?.(trailer)
+    return trailer
   }
 
   async fail(error: unknown): Promise<void> {

@@ -7,12 +7,16 @@ import { negotiate } from './negotiation.ts'
 import { type PackPlan, planRuns, type Run } from './pack-plan.ts'
 import { type WriteCounts, writePack } from './pack-writer.ts'
 import { type FetchRepository, paced, type PacedRepository } from './repository.ts'
+import { requestKey } from './request-key.ts'
 import { type PackRegion, RunBytes } from './run-bytes.ts'
 import { type PackRequest, selectObjects } from './selection.ts'
 
 export type FetchEvent =
-  /** First, once: pkt-lines to be sent as they are. `pack` false: nothing follows. */
-  | { readonly type: 'preamble'; readonly bytes: Uint8Array; readonly pack: boolean }
+  /**
+   * First, once: pkt-lines to be sent as they are. `pack` false: nothing follows. `key` names the pack among the network's (request-key.ts); null:
+   * it has no name.
+   */
+  | { readonly type: 'preamble'; readonly bytes: Uint8Array; readonly pack: boolean; readonly key: string | null }
   /** For the user, in git's words, with its line end. */
   | { readonly type: 'progress'; readonly text: string }
   /** Bytes of the pack; the receiver's to keep. */
@@ -31,7 +35,7 @@ export async function* fetchEvents(
 ): AsyncGenerator<FetchEvent, void, undefined> {
   const repository = paced(kept, signal)
   const { preamble, pack } = await negotiate(repository, task)
-  yield { type: 'preamble', bytes: preamble, pack: pack !== null }
+  yield { type: 'preamble', bytes: preamble, pack: pack !== null, key: pack && requestKey(repository.set, pack) }
   if (!pack) return
   const plan = await planPack(repository, pack)
   yield { type: 'progress', text: countingText(plan.objectCount) }

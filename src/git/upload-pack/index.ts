@@ -1,11 +1,13 @@
 // upload-pack: serves fetches and clones. Advertise (advertise, ls-refs) → parse (request) → join with refs (fetch-task) → plan and write
 // (fetch, in a worker) → answer (fetch-answer, where the socket is).
 export { advertiseReceivePack, type AdvertiseOptions, advertiseUploadPack } from './advertise.ts'
+export type { AnswerEvent, PackSource } from './cached-pack.ts'
 export { type FetchEvent, fetchEvents, planPack } from './fetch.ts'
 export { answerFetch, type AnswerOptions } from './fetch-answer.ts'
 export { type FetchTask, fetchTask } from './fetch-task.ts'
 export { formatLsRefs, type LsRefsRequest, type VisibleRefs } from './ls-refs.ts'
 export { errorPacket } from './negotiation.ts'
+export { PackCache } from './pack-cache.ts'
 export type { PackRegion } from './run-bytes.ts'
 export { type FetchRepository, type ObjectSource, openFetchRepository } from './repository.ts'
 export { defaultRequestLimits, type FetchRequest, type RequestLimits } from './request.ts'

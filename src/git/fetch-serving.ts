@@ -1,0 +1,108 @@
+// One fetch, served: a worker negotiates, then the pack comes from it or from the cache, and goes out at this client's pace.
+import type { Repository } from '../access/index.ts'
+import { CorruptError, InputError, UnavailableError } from '../base/index.ts'
+import type { Answer } from './answer.ts'
+import { startFetch } from './fetch-job.ts'
+import type { GitRoom } from './git-room.ts'
+import type { NetworkPacks, StoredPack } from './odb/index.ts'
+import type { VisibleRefs } from './refs/index.ts'
+import {
+  type AnswerEvent,
+  answerFetch,
+  errorPacket,
+  type FetchRequest,
+  type FetchTask,
+  fetchTask,
+  type PackRegion,
+} from './upload-pack/index.ts'
+
+/** Answers a fetch. What goes wrong is told to the client as far as that is possible, and logged. */
+export async function answerPack(
+  room: GitRoom,
+  repository: Repository,
+  request: FetchRequest,
+  refs: VisibleRefs,
+  answer: Answer,
+): Promise<void> {
+  let free: (() => void) | undefined
+  try {
+    const task = fetchTask(request, refs)
+    free = await room.fetches.take()
+    const packs = await room.packs.open(repository.networkId) // after the refs: they may rest on no newer pack
+    await answerFetch(untilGone(servedEvents(room, packs, task, answer.gone), answer.gone), answer, {
+      request,
+      format: repository.objectFormat,
+      region: (region) => storedPack(packs, region).stream(region.offset, region.sizeBytes),
+      gone: answer.gone,
+      packEnds: room.packEnds,
+    })
+    answer.end()
+  } catch (error) {
+    const alarm = error instanceof CorruptError
+    if (answer.gone.aborted && !alarm) return
+    if (error instanceof InputError) return answer.end(errorPacket(error.message))
+    room.options.log.error({ err: error, alarm, repository: repository.id }, alarm ? 'ALARM: stored data is wrong' : 'a fetch broke off')
+    // with frames the client has been told; without, a broken connection is all that tells it
+    if (request.sideband === 0) answer.break()
+    else answer.end()
+  } finally {
+    free?.()
+  }
+}
+
+/** The negotiation is always done; only what it comes to is looked for in the cache. */
+async function* servedEvents(
+  room: GitRoom,
+  packs: NetworkPacks,
+  task: FetchTask,
+  gone: AbortSignal,
+): AsyncGenerator<AnswerEvent, void, undefined> {
+  const source = startFetch(room.workers, { packs: packs.handle, task })
+  const stop = () => source.stop()
+  gone.addEventListener('abort', stop)
+  let preamble: Extract<AnswerEvent, { type: 'preamble' }> | null = null
+  try {
+    const first = await source.events.next()
+    if (first.done || first.value.type !== 'preamble') throw new Error('a fetch begins with its preamble')
+    yield first.value
+    preamble = first.value
+  } finally {
+    gone.removeEventListener('abort', stop)
+    if (!preamble?.pack || gone.aborted) stop()
+  }
+  if (!preamble.pack) return
+  const key = preamble.key && `${packs.handle.networkId} ${preamble.key}`
+  const isStored = (packId: number) => packs.set.packs.some((pack) => pack.id === packId)
+  const wanted = { key, format: packs.handle.format, source, isStored }
+  yield* room.packCache.read(wanted, gone)
+}
+
+/** By its id: the region may have been planned with another set of packs. */
+function storedPack({ set }: NetworkPacks, region: PackRegion): StoredPack {
+  const planned = set.packs[region.pack]
+  const pack = planned?.id === region.packId ? planned : set.packs.find(({ id }) => id === region.packId)
+  if (!pack) throw new UnavailableError('pack-gone', `pack ${region.packId} is not there any more`)
+  return pack
+}
+
+/** Stops at once when nobody reads what comes, even while nothing does. */
+async function* untilGone<T>(items: AsyncIterable<T>, gone: AbortSignal): AsyncGenerator<T, void, undefined> {
+  const iterator = items[Symbol.asyncIterator]()
+  const left = Promise.withResolvers<never>()
+  left.promise.catch(() => {}) // it may come when nothing is waited for
+  const leave = () => left.reject(new UnavailableError('client-gone', 'the client closed the connection'))
+  if (gone.aborted) leave()
+  gone.addEventListener('abort', leave)
+  try {
+    for (;;) {
+      const item = iterator.next()
+      item.catch(() => {}) // it may fail when nobody waits for it any more
+      const { done, value } = await Promise.race([left.promise, item])
+      if (done) return
+      yield value
+    }
+  } finally {
+    gone.removeEventListener('abort', leave)
+    iterator.return?.().catch(() => {})
+  }
+}

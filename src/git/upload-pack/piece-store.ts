@@ -1,0 +1,125 @@
+// The bytes of one cached pack, in the pieces in which they came: in memory while they are few, then in a file that has no name any more,
+// so that it ends with the process. Pieces from the file are compared with their CRCs.
+import { type FileHandle, open, unlink } from 'node:fs/promises'
+import { join } from 'node:path'
+import { crc32 } from 'node:zlib'
+import { CorruptError, isSystemError, makeFolders, UnavailableError } from '../../base/index.ts'
+
+/** More than this moves to a file. */
+const mostMemoryBytes = 256 << 10
+/** The newest pieces stay in memory beside the file: readers that keep up never read it. */
+const recentPieces = 3
+
+export interface StoredPiece {
+  readonly sizeBytes: number
+  readonly crc: number
+}
+
+export class PieceStore {
+  readonly #path: string
+  readonly #pieces: (StoredPiece & { readonly from: number })[] = []
+  #held: (Uint8Array | undefined)[] = [] // by piece, as far as they are in memory
+  #file: FileHandle | null = null
+  #sizeBytes = 0
+  #closed = false
+
+  /** @param path of a file that doesn't exist; its folder is made when it is needed */
+  constructor(folder: string, name: string) {
+    this.#path = join(folder, name)
+  }
+
+  get sizeBytes(): number {
+    return this.#sizeBytes
+  }
+
+  /** What of it is kept in memory when nothing more is appended. */
+  get memoryBytes(): number {
+    return this.#file === null ? this.#sizeBytes : 0
+  }
+
+  /** Takes the bytes over; they are there for `read` when the promise resolves. Throws Node's system errors: then nothing was appended. */
+  async append(bytes: Uint8Array): Promise<StoredPiece> {
+    const piece = { from: this.#sizeBytes, sizeBytes: bytes.length, crc: crc32(bytes) }
+    if (this.#file === null && this.#sizeBytes + bytes.length > mostMemoryBytes) await this.#moveToFile()
+    if (this.#file !== null) {
+      await writeAt(this.#file, bytes, piece.from)
+      this.#held[this.#pieces.length - recentPieces] = undefined
+    }
+    this.#held.push(bytes)
+    this.#pieces.push(piece)
+    this.#sizeBytes += bytes.length
+    return piece
+  }
+
+  /** Nothing more will be appended. */
+  finish(): void {
+    if (this.#file !== null) this.#held = []
+  }
+
+  /**
+   * A piece, in memory or read into `buffer` where that is large enough: good until the buffer is used again.
+   * @throws CorruptError when the file has other bytes than were written; UnavailableError when it can't be read
+   */
+  read(place: number, buffer: Uint8Array): Uint8Array | Promise<Uint8Array> {
+    return this.#held[place] ?? this.#fromFile(place, buffer)
+  }
+
+  /** Gives memory and file back when the reads under way are over. */
+  close(): void {
+    if (this.#closed) return
+    this.#closed = true
+    this.#held = []
+    void this.#file?.close()
+  }
+
+  async #fromFile(place: number, buffer: Uint8Array): Promise<Uint8Array> {
+    const { from, sizeBytes, crc } = this.#pieces[place] as StoredPiece & { from: number }
+    if (this.#closed || this.#file === null) throw new UnavailableError('pack-cache', 'the cached pack was closed')
+    const target = buffer.length >= sizeBytes ? buffer.subarray(0, sizeBytes) : new Uint8Array(sizeBytes)
+    let done = 0
+    try {
+      while (done < sizeBytes) {
+        const { bytesRead } = await this.#file.read(target, done, sizeBytes - done, from + done)
+        if (bytesRead === 0) break
+        done += bytesRead
+      }
+    } catch (cause) {
+      throw new UnavailableError('pack-cache', 'a file of the pack cache cannot be read', { cause })
+    }
+    if (done < sizeBytes || crc32(target) !== crc) {
+      throw new CorruptError(
+        'pack-cache',
+        `bytes ${from} to ${from + sizeBytes} of a file of the pack cache are not what was written: a bad disk?`,
+      )
+    }
+    return target
+  }
+
+  async #moveToFile(): Promise<void> {
+    const file = await open(this.#path, 'wx+', 0o600).catch(async (error: unknown) => {
+      if (!isSystemError(error, 'ENOENT')) throw error
+      await makeFolders(join(this.#path, '..'), 0o700)
+      return await open(this.#path, 'wx+', 0o600)
+    })
+    try {
+      await unlink(this.#path)
+      let at = 0
+      for (const bytes of this.#held as Uint8Array[]) {
+        await writeAt(file, bytes, at)
+        at += bytes.length
+      }
+    } catch (error) {
+      await file.close()
+      throw error
+    }
+    this.#file = file
+    if (this.#closed) await file.close()
+  }
+}
+
+async function writeAt(file: FileHandle, bytes: Uint8Array, position: number): Promise<void> {
+  for (let done = 0; done < bytes.length; ) {
+    const { bytesWritten } = await file.write(bytes, done, bytes.length - done, position + done)
+    done += bytesWritten
+  }
+}
