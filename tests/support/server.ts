@@ -197,7 +197,8 @@ export class Server {
     return readdirSync(root, { recursive: true, withFileTypes: true })
       .filter((entry) => entry.isFile())
       .map((entry) => join(entry.parentPath, entry.name))
-      .map((path) => ({ path, sizeBytes: statSync(path).size }))
+      .map((path) => ({ path, sizeBytes: statSync(path, { throwIfNoEntry: false })?.size ?? -1 }))
+      .filter((file) => file.sizeBytes >= 0) // it went between the two looks
   }
 }
 

@@ -181,7 +181,7 @@ test('a failure never looks like the end of a pack', async () => {
   const never = async function* (): AsyncGenerator<Uint8Array> {}
   await assert.rejects(answerFetch(events(), sink, { request, format: 'sha1', region: never }), UnavailableError)
   const answer = Buffer.concat(written).toString('latin1')
-  assert.match(answer, /\x03aborting due to possible repository corruption/)
+  assert.ok(answer.includes('\x03aborting due to possible repository corruption'))
   assert.ok(!answer.endsWith('0000'))
   assert.ok(!answer.includes(sha1(packOf(chunks(3, 1000))).toString('latin1')))
   cache.close()
