@@ -1,0 +1,149 @@
+// The bridge's own listener: what `git http-backend` decides before it runs git (is it a repository, is it exported, is the service on), then
+// the import, then the request goes on to the server as one for the hosted repository.
+import { existsSync } from 'node:fs'
+import { createServer, type IncomingMessage, request as httpRequest, type Server, type ServerResponse } from 'node:http'
+import { join } from 'node:path'
+import { type BridgeRequest, readRequest } from './request.ts'
+import { type DiskConfig, readConfig } from './disk-settings.ts'
+import { Mirror, type Hosted } from './mirror.ts'
+import { type DiskPlace, findPlace } from './place.ts'
+import type { BridgedServer } from './server.ts'
+
+/** A push under way, for whoever acts on its behalf on the disk. */
+export interface BridgedPush {
+  readonly mirror: Mirror
+  readonly request: BridgeRequest
+}
+
+export interface Front {
+  readonly server: Server
+  /** The push that holds the hosted repository at the moment. */
+  pushTo(repositoryId: number): BridgedPush | undefined
+}
+
+const forwarded = ['accept', 'accept-language', 'content-encoding', 'content-length', 'content-type', 'expect', 'range', 'user-agent']
+const services: Readonly<Record<string, { key: string; unset: boolean | 'who said who he is' }>> = {
+  'git-upload-pack': { key: 'http.uploadpack', unset: true },
+  'git-receive-pack': { key: 'http.receivepack', unset: 'who said who he is' },
+  'git-upload-archive': { key: 'http.uploadarchive', unset: 'who said who he is' },
+}
+
+class Refused extends Error {
+  readonly status: number
+  readonly headers: Readonly<Record<string, string>>
+
+  constructor(status: number, message: string, headers: Readonly<Record<string, string>> = {}) {
+    super(message)
+    this.status = status
+    this.headers = headers
+  }
+}
+
+export function makeFront(root: string, server: BridgedServer, tell: (message: string, error: unknown) => void): Front {
+  const mirrors = new Map<string, Mirror>()
+  const pushes = new Map<number, BridgedPush>()
+  const handle = async (incoming: IncomingMessage, response: ServerResponse) => {
+    const { request, place } = await admit(root, incoming)
+    let mirror = mirrors.get(place.gitDir)
+    if (!mirror) mirrors.set(place.gitDir, (mirror = new Mirror(server, place)))
+    const free = await mirror.lock.take()
+    try {
+      const hosted = await mirror.update(place, request.environment)
+      if (request.tail !== '/git-receive-pack') free()
+      else pushes.set(hosted.repository.id, { mirror, request })
+      await passOn(server, hosted, request, incoming, response)
+      if (request.tail === '/git-receive-pack') mirror.touched(hosted)
+      pushes.delete(hosted.repository.id)
+    } finally {
+      free()
+    }
+  }
+  const listener = createServer({ maxHeaderSize: 1 << 20, requestTimeout: 0 }, (incoming, response) => {
+    handle(incoming, response).catch((error: unknown) => {
+      if (!(error instanceof Refused)) tell(`${incoming.method} ${String(incoming.headers['x-repo-path'] ?? incoming.url)}`, error)
+      if (response.headersSent) return response.destroy()
+      refuse(incoming, response, error)
+    })
+  })
+  return { server: listener, pushTo: (repositoryId) => pushes.get(repositoryId) }
+}
+
+/** What git http-backend asks before it does anything, in its order and with its answers. */
+async function admit(root: string, incoming: IncomingMessage): Promise<{ request: BridgeRequest; place: DiskPlace }> {
+  const request = readRequest(incoming)
+  if (request === null) throw new Refused(404, 'Request not supported')
+  const method = request.tail.startsWith('/git-') ? 'POST' : 'GET'
+  if ((request.method === 'HEAD' ? 'GET' : request.method) !== method) {
+    throw new Refused(405, 'Method Not Allowed', { allow: method === 'GET' ? 'GET, HEAD' : method })
+  }
+  const place = findPlace(root, request.folder)
+  if (place === null) throw new Refused(404, `Not a git repository: '${request.folder}'`)
+  if (!request.environment.has('GIT_HTTP_EXPORT_ALL') && !existsSync(join(place.gitDir, 'git-daemon-export-ok'))) {
+    throw new Refused(404, `Repository not exported: '${request.folder}'`)
+  }
+  assertEnabled(request, await readConfig(place))
+  return { request, place }
+}
+
+function assertEnabled({ service, user }: BridgeRequest, { values }: DiskConfig): void {
+  if (service === null) {
+    if (flag(values['http.getanyfile'], true) === false) throw new Refused(403, 'Unsupported service: getanyfile')
+    return
+  }
+  const known = Object.hasOwn(services, service) ? services[service] : undefined
+  if (known === undefined) throw new Refused(403, `Unsupported service: '${service}'`)
+  const unset = known.unset === 'who said who he is' ? user !== null : known.unset
+  if (!flag(values[known.key], unset)) throw new Refused(403, `Service not enabled: '${service.slice('git-'.length)}'`)
+}
+
+function flag(values: readonly string[] | undefined, unset: boolean): boolean {
+  const value = values?.at(-1)?.toLowerCase()
+  if (value === undefined) return unset
+  return !['false', 'no', 'off', '0', ''].includes(value)
+}
+
+async function passOn(
+  server: BridgedServer,
+  { repository }: Hosted,
+  request: BridgeRequest,
+  incoming: IncomingMessage,
+  response: ServerResponse,
+): Promise<void> {
+  const headers: Record<string, string> = { authorization: `Bearer ${server.owner.token}` }
+  for (const name of forwarded) {
+    const value = incoming.headers[name]
+    if (typeof value === 'string') headers[name] = value
+  }
+  if (request.protocol !== '') headers['git-protocol'] = request.protocol
+  const path = `/${server.owner.login}/${repository.name}.git${request.tail}${request.search}`
+  const outgoing = httpRequest({ host: '127.0.0.1', port: server.port, path, method: request.method, headers })
+  const done = Promise.withResolvers<void>()
+  response.once('close', () => {
+    if (!response.writableFinished) outgoing.destroy()
+    done.resolve()
+  })
+  outgoing.on('error', (error) => done.reject(error))
+  outgoing.on('response', (answer) => {
+    const kept = Object.entries(answer.headers).filter(([name]) => !['connection', 'keep-alive', 'transfer-encoding'].includes(name))
+    response.writeHead(answer.statusCode ?? 500, Object.fromEntries(kept))
+    answer.on('error', (error) => done.reject(error))
+    answer.on('aborted', () => response.destroy())
+    answer.pipe(response)
+  })
+  incoming.on('error', (error) => outgoing.destroy(error))
+  incoming.pipe(outgoing)
+  await done.promise
+}
+
+function refuse(incoming: IncomingMessage, response: ServerResponse, error: unknown): void {
+  const [status, message, headers] = error instanceof Refused ? [error.status, error.message, error.headers] : [500, 'Internal Server Error', {}]
+  incoming.resume()
+  response.writeHead(status, {
+    'content-type': 'text/plain',
+    expires: 'Fri, 01 Jan 1980 00:00:00 GMT',
+    pragma: 'no-cache',
+    'cache-control': 'no-cache, max-age=0, must-revalidate',
+    ...headers,
+  })
+  response.end(incoming.method === 'HEAD' ? undefined : `${message}\n`)
+}
