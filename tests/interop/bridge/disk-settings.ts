@@ -6,7 +6,8 @@ import type { DiskPlace } from './place.ts'
 
 export type SettingValues = Readonly<Record<string, readonly string[]>>
 
-const sections = /^(?:uploadpack|receive|transfer|http|bundle|promisor|remote|uploadpackfilter|lsrefs|extensions|core|fsck|tar|uploadarchive|gpg|pack)\./
+const sections =
+  /^(?:uploadpack|receive|transfer|http|bundle|promisor|remote|uploadpackfilter|lsrefs|extensions|core|fsck|tar|uploadarchive|gpg|pack)\./
 
 /** Where a hosted repository differs from git until somebody says otherwise. */
 const gitDefaults: SettingValues = {

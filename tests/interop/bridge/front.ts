@@ -1,7 +1,14 @@
 // The bridge's own listener: what `git http-backend` decides before it runs git (is it a repository, is it exported, is the service on), then
 // the import, then the request goes on to the server as one for the hosted repository.
 import { existsSync } from 'node:fs'
-import { createServer, type IncomingMessage, request as httpRequest, type Server, type ServerResponse } from 'node:http'
+import {
+  createServer,
+  type IncomingHttpHeaders,
+  type IncomingMessage,
+  request as httpRequest,
+  type Server,
+  type ServerResponse,
+} from 'node:http'
 import { join } from 'node:path'
 import { type BridgeRequest, readRequest } from './request.ts'
 import { type DiskConfig, readConfig } from './disk-settings.ts'
@@ -26,6 +33,12 @@ const services: Readonly<Record<string, { key: string; unset: boolean | 'who sai
   'git-upload-pack': { key: 'http.uploadpack', unset: true },
   'git-receive-pack': { key: 'http.receivepack', unset: 'who said who he is' },
   'git-upload-archive': { key: 'http.uploadarchive', unset: 'who said who he is' },
+}
+
+const noCache = {
+  expires: 'Fri, 01 Jan 1980 00:00:00 GMT',
+  pragma: 'no-cache',
+  'cache-control': 'no-cache, max-age=0, must-revalidate',
 }
 
 class Refused extends Error {
@@ -124,8 +137,7 @@ async function passOn(
   })
   outgoing.on('error', (error) => done.reject(error))
   outgoing.on('response', (answer) => {
-    const kept = Object.entries(answer.headers).filter(([name]) => !['connection', 'keep-alive', 'transfer-encoding'].includes(name))
-    response.writeHead(answer.statusCode ?? 500, Object.fromEntries(kept))
+    response.writeHead(answer.statusCode ?? 500, cgiHeaders(answer.headers))
     answer.on('error', (error) => done.reject(error))
     answer.on('aborted', () => response.destroy())
     answer.pipe(response)
@@ -135,14 +147,23 @@ async function passOn(
   await done.promise
 }
 
+/** The server's headers as git http-backend would have sent them: the same set, in the same order. */
+function cgiHeaders(headers: IncomingHttpHeaders): Record<string, string> {
+  const kept: Record<string, string> = /no-cache/.test(headers['cache-control'] ?? '') ? { ...noCache } : {}
+  for (const name of ['cache-control', 'content-type', 'content-length', 'last-modified', 'allow'] as const) {
+    const value = headers[name]
+    if (value !== undefined) kept[name] = String(value)
+  }
+  return kept
+}
+
 function refuse(incoming: IncomingMessage, response: ServerResponse, error: unknown): void {
-  const [status, message, headers] = error instanceof Refused ? [error.status, error.message, error.headers] : [500, 'Internal Server Error', {}]
+  const [status, message, headers] =
+    error instanceof Refused ? [error.status, error.message, error.headers] : [500, 'Internal Server Error', {}]
   incoming.resume()
   response.writeHead(status, {
     'content-type': 'text/plain',
-    expires: 'Fri, 01 Jan 1980 00:00:00 GMT',
-    pragma: 'no-cache',
-    'cache-control': 'no-cache, max-age=0, must-revalidate',
+    ...noCache,
     ...headers,
   })
   response.end(incoming.method === 'HEAD' ? undefined : `${message}\n`)

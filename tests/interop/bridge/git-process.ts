@@ -22,7 +22,8 @@ const always = ['-c', 'safe.directory=*', '-c', 'core.fsync=none', '-c', 'gc.aut
 /** The environment of git and of hooks: nothing of a repository that the bridge itself was started in. */
 export function cleanEnvironment(more: Readonly<Record<string, string>> = {}): Record<string, string> {
   const kept = Object.entries(process.env).filter(
-    (entry): entry is [string, string] => entry[1] !== undefined && !/^(GIT_(?!EXEC_PATH|CONFIG_NOSYSTEM|TRACE)|NODE_|STEMMA_)/.test(entry[0]),
+    (entry): entry is [string, string] =>
+      entry[1] !== undefined && !/^(GIT_(?!EXEC_PATH|CONFIG_NOSYSTEM|TRACE)|NODE_|STEMMA_)/.test(entry[0]),
   )
   return { ...Object.fromEntries(kept), GIT_NO_LAZY_FETCH: '1', GIT_TERMINAL_PROMPT: '0', ...more }
 }
@@ -33,7 +34,9 @@ export function asOwner({ owner }: DiskPlace): { uid?: number; gid?: number } {
 }
 
 export function startGit(place: DiskPlace, args: readonly string[], options: GitOptions = {}): ChildProcess {
-  const environment = cleanEnvironment({ GIT_DIR: place.gitDir, GIT_NO_REPLACE_OBJECTS: '1', ...options.environment })
+  // no settings but the repository's own: whoever started the bridge may not be able to read others
+  const plain = { GIT_DIR: place.gitDir, GIT_NO_REPLACE_OBJECTS: '1', GIT_CONFIG_NOSYSTEM: '1', GIT_CONFIG_GLOBAL: '/dev/null' }
+  const environment = cleanEnvironment({ ...plain, ...options.environment })
   return spawn(options.command ?? 'git', [...always, ...args], {
     cwd: place.gitDir,
     env: environment,

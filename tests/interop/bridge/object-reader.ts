@@ -26,7 +26,7 @@ export async function* readObjects(place: DiskPlace, ids: readonly string[]): As
 /** An answer for each id, null where there is no such object; ends early when git does. */
 async function* readRun(place: DiskPlace, ids: readonly string[]): AsyncGenerator<DiskObject | null, void, undefined> {
   const child = startGit(place, ['cat-file', '--batch', '--buffer'])
-  child.stderr?.resume()
+  child.stderr?.on('data', (chunk: Buffer) => process.stderr.write(`reading ${place.gitDir}: ${chunk.toString()}`))
   child.stdin?.on('error', () => {})
   child.stdin?.end(ids.map((id) => `${id}\n`).join(''))
   const closed = once(child, 'close')
