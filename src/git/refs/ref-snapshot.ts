@@ -13,10 +13,15 @@ export interface Ref {
 export interface RefSnapshot {
   /** Grows with every change; equal versions are equal snapshots. */
   readonly version: number
-  /** What HEAD points to; may be unborn. */
+  /** What HEAD points to: a ref, which may be unborn, or an object where HEAD is detached (then `byName` has it under that). */
   readonly head: string
   readonly refs: readonly Ref[]
   readonly byName: ReadonlyMap<string, Ref>
+}
+
+/** True for a HEAD that is no name of a ref but an object's id, as a repository from elsewhere may have it. */
+export function isDetached(head: string): head is ObjectId {
+  return /^(?:[0-9a-f]{40}|[0-9a-f]{64})$/.test(head)
 }
 
 export class RefStore {
@@ -79,12 +84,9 @@ export class RefStore {
       const ref = { name: row.name, oid: hex(row.oid) as ObjectId }
       refs.push(row.peeled ? { ...ref, peeled: hex(row.peeled) as ObjectId } : ref)
     }
-    const snapshot: RefSnapshot = {
-      version: first.refs_version,
-      head: first.head,
-      refs,
-      byName: new Map(refs.map((ref) => [ref.name, ref])),
-    }
+    const byName = new Map(refs.map((ref) => [ref.name, ref]))
+    if (isDetached(first.head)) byName.set(first.head, { name: 'HEAD', oid: first.head })
+    const snapshot: RefSnapshot = { version: first.refs_version, head: first.head, refs, byName }
     this.#remember(repositoryId, snapshot)
     return snapshot
   }

@@ -4,7 +4,7 @@ import { fromHex, hex, UnavailableError } from '../../base/index.ts'
 import { type Database, sql, type Tx } from '../../db/index.ts'
 import type { ObjectId } from '../format/object-id.ts'
 import { compareRefnames, conflictingRefname } from '../format/refname.ts'
-import type { RefStore } from './ref-snapshot.ts'
+import { isDetached, type RefStore } from './ref-snapshot.ts'
 
 /** One wanted change; null stands for "there is no such ref". */
 export interface RefChange {
@@ -169,7 +169,7 @@ async function claim(tx: Tx, key: string): Promise<void> {
 /** HEAD of a repository whose HEAD is unborn moves to `main`, `master`, or the first pushed branch: as a newcomer's first push expects. */
 async function firstBranch(tx: Tx, repositoryId: number, accepted: readonly RefChange[], head: string): Promise<string> {
   const branches = accepted.filter((change) => change.newOid !== null && change.name.startsWith('refs/heads/')).map((change) => change.name)
-  if (branches.length === 0 || branches.includes(head)) return head
+  if (branches.length === 0 || branches.includes(head) || isDetached(head)) return head
   const born = await tx
     .selectFrom('ref')
     .select('name')

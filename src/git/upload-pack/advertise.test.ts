@@ -81,6 +81,16 @@ test('ls-refs: prefixes, peeled tags, unborn HEAD', () => {
   assert.deepEqual(lines(formatLsRefs(some, { ...all, prefixes: [...many, 'refs/heads/m'] })), [`${id('1')} refs/heads/main\n`, '0000'])
 })
 
+test('a detached HEAD is shown, and points to no ref', () => {
+  const oid = id('4')
+  const detached = { head: oid, refs: some.refs, byName: new Map([...some.byName, [oid, { name: 'HEAD', oid }]]) }
+  const head = lines(advertiseUploadPack(detached, { format: 'sha1', agent, version: 0 }))[2]
+  assert.ok(head?.startsWith(`${oid} HEAD\0`))
+  assert.ok(!head.includes('symref='))
+  const all = { peel: true, symrefs: true, unborn: true, prefixes: ['HEAD'] }
+  assert.deepEqual(lines(formatLsRefs(detached, all)), [`${oid} HEAD\n`, '0000'])
+})
+
 test('ten thousand refs take milliseconds', (t) => {
   const refs = Array.from({ length: 10_000 }, (_, i) => ({ name: `refs/pull/${i}/head`, oid: id((i % 10).toString()) }))
   const snapshot = refsOf('refs/heads/main', ...refs)

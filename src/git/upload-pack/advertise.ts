@@ -2,6 +2,7 @@
 // An advertisement is one buffer, the same for everyone who sees the same refs: worth keeping beside the snapshot.
 import { type ObjectFormat, type ObjectId, zeroId } from '../format/object-id.ts'
 import { PktLineWriter } from '../format/pkt-line.ts'
+import { isDetached } from '../refs/ref-snapshot.ts'
 import { headRef, type VisibleRefs } from '../refs/visible-refs.ts'
 
 export interface AdvertiseOptions {
@@ -21,7 +22,7 @@ const receivePackCapabilities = 'report-status report-status-v2 delete-refs side
 export function advertiseUploadPack(refs: VisibleRefs, options: AdvertiseOptions): Uint8Array {
   if (options.version === 2) return advertiseV2(options)
   const head = headRef(refs)
-  const symref = head ? ` symref=HEAD:${refs.head}` : ''
+  const symref = head && !isDetached(refs.head) ? ` symref=HEAD:${refs.head}` : ''
   const capabilities = `${uploadPackCapabilities}${symref} object-format=${options.format} agent=${options.agent}`
   const out = new Advertisement('git-upload-pack', capabilities, options)
   if (head) {

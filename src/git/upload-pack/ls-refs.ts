@@ -1,6 +1,7 @@
 // The `ls-refs` command of protocol version 2 (gitprotocol-v2(5)).
 import { PktLineWriter } from '../format/pkt-line.ts'
 import type { Ref } from '../refs/ref-snapshot.ts'
+import { isDetached } from '../refs/ref-snapshot.ts'
 import { headRef, type VisibleRefs } from '../refs/visible-refs.ts'
 
 export type { VisibleRefs }
@@ -18,7 +19,7 @@ export function formatLsRefs(refs: VisibleRefs, request: LsRefsRequest): Uint8Ar
   const { prefixes } = request
   const out = new PktLineWriter()
   const head = headRef(refs)
-  const symref = request.symrefs ? ` symref-target:${refs.head}` : ''
+  const symref = request.symrefs && !isDetached(refs.head) ? ` symref-target:${refs.head}` : ''
   if (prefixes.length === 0 || prefixes.some((prefix) => 'HEAD'.startsWith(prefix))) {
     if (head) out.text(`${head.oid} HEAD${symref}${peeled(head, request)}\n`)
     else if (request.unborn && request.symrefs && refs.head !== '') out.text(`unborn HEAD${symref}\n`)

@@ -12,9 +12,9 @@ import {
 import { join } from 'node:path'
 import { type BridgeRequest, readRequest } from './request.ts'
 import { type DiskConfig, readConfig } from './disk-settings.ts'
-import { Mirror, type Hosted } from './mirror.ts'
+import { type Hosted, Mirror, type Namespace } from './mirror.ts'
 import { type DiskPlace, findPlace } from './place.ts'
-import type { BridgedServer } from './server.ts'
+import { type BridgedServer, contextHeaders } from './server.ts'
 
 /** A push under way, for whoever acts on its behalf on the disk. */
 export interface BridgedPush {
@@ -61,10 +61,10 @@ export function makeFront(root: string, server: BridgedServer, tell: (message: s
     if (!mirror) mirrors.set(place.gitDir, (mirror = new Mirror(server, place)))
     const free = await mirror.lock.take()
     try {
-      const hosted = await mirror.update(place, request.environment)
+      const { hosted, namespace } = await mirror.update(place, request.environment)
       if (request.tail !== '/git-receive-pack') free()
       else pushes.set(hosted.repository.id, { mirror, request })
-      await passOn(server, hosted, request, incoming, response)
+      await passOn({ server, hosted, namespace, request }, incoming, response)
       if (request.tail === '/git-receive-pack') mirror.touched(hosted)
       pushes.delete(hosted.repository.id)
     } finally {
@@ -74,8 +74,8 @@ export function makeFront(root: string, server: BridgedServer, tell: (message: s
   const listener = createServer({ maxHeaderSize: 1 << 20, requestTimeout: 0 }, (incoming, response) => {
     handle(incoming, response).catch((error: unknown) => {
       if (!(error instanceof Refused)) tell(`${incoming.method} ${String(incoming.headers['x-repo-path'] ?? incoming.url)}`, error)
-      if (response.headersSent) return response.destroy()
-      refuse(incoming, response, error)
+      if (response.headersSent) response.destroy()
+      else refuse(incoming, response, error)
     })
   })
   return { server: listener, pushTo: (repositoryId) => pushes.get(repositoryId) }
@@ -85,9 +85,9 @@ export function makeFront(root: string, server: BridgedServer, tell: (message: s
 async function admit(root: string, incoming: IncomingMessage): Promise<{ request: BridgeRequest; place: DiskPlace }> {
   const request = readRequest(incoming)
   if (request === null) throw new Refused(404, 'Request not supported')
-  const method = request.tail.startsWith('/git-') ? 'POST' : 'GET'
-  if ((request.method === 'HEAD' ? 'GET' : request.method) !== method) {
-    throw new Refused(405, 'Method Not Allowed', { allow: method === 'GET' ? 'GET, HEAD' : method })
+  const wanted = request.tail.startsWith('/git-') ? 'POST' : 'GET'
+  if ((request.method === 'HEAD' ? 'GET' : request.method) !== wanted) {
+    throw new Refused(405, 'Method Not Allowed', { allow: wanted === 'GET' ? 'GET, HEAD' : wanted })
   }
   const place = findPlace(root, request.folder)
   if (place === null) throw new Refused(404, `Not a git repository: '${request.folder}'`)
@@ -100,7 +100,7 @@ async function admit(root: string, incoming: IncomingMessage): Promise<{ request
 
 function assertEnabled({ service, user }: BridgeRequest, { values }: DiskConfig): void {
   if (service === null) {
-    if (flag(values['http.getanyfile'], true) === false) throw new Refused(403, 'Unsupported service: getanyfile')
+    if (!flag(values['http.getanyfile'], true)) throw new Refused(403, 'Unsupported service: getanyfile')
     return
   }
   const known = Object.hasOwn(services, service) ? services[service] : undefined
@@ -115,19 +115,24 @@ function flag(values: readonly string[] | undefined, unset: boolean): boolean {
   return !['false', 'no', 'off', '0', ''].includes(value)
 }
 
-async function passOn(
-  server: BridgedServer,
-  { repository }: Hosted,
-  request: BridgeRequest,
-  incoming: IncomingMessage,
-  response: ServerResponse,
-): Promise<void> {
+interface Bridged {
+  readonly server: BridgedServer
+  readonly hosted: Hosted
+  readonly namespace: Namespace
+  readonly request: BridgeRequest
+}
+
+async function passOn(bridged: Bridged, incoming: IncomingMessage, response: ServerResponse): Promise<void> {
+  const { server, request, namespace } = bridged
+  const { repository } = bridged.hosted
   const headers: Record<string, string> = { authorization: `Bearer ${server.owner.token}` }
   for (const name of forwarded) {
     const value = incoming.headers[name]
     if (typeof value === 'string') headers[name] = value
   }
   if (request.protocol !== '') headers['git-protocol'] = request.protocol
+  if (namespace.name !== '') headers[contextHeaders.namespace] = encodeURIComponent(namespace.name)
+  if (namespace.head !== null) headers[contextHeaders.head] = encodeURIComponent(namespace.head)
   const path = `/${server.owner.login}/${repository.name}.git${request.tail}${request.search}`
   const outgoing = httpRequest({ host: '127.0.0.1', port: server.port, path, method: request.method, headers })
   const done = Promise.withResolvers<void>()

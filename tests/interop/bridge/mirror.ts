@@ -1,10 +1,11 @@
-// One repository on disk and what stands for it in the server: a network with its objects, and a hosted repository for each namespace of its
-// refs. `update` brings these in line with the disk; nothing is asked of the objects but their names.
+// One repository on disk and the hosted one that stands for it in the server. `update` brings that in line with the disk; nothing is asked of
+// the objects but their names and what they refer to.
 import { createRepository, type NetworkId, type Repository } from '../../../src/access/index.ts'
 import { fromHex } from '../../../src/base/index.ts'
 import { packKey } from '../../../src/bucket/index.ts'
 import { sql } from '../../../src/db/index.ts'
 import { isRefname, Kind, type ObjectFormat, parseTagTarget } from '../../../src/git/format/index.ts'
+import { namespacePrefix } from '../../../src/git/refs/index.ts'
 import { listObjects } from './disk-objects.ts'
 import { type DiskRefs, readRefs, readShallow } from './disk-refs.ts'
 import { hostedSettings, readConfig } from './disk-settings.ts'
@@ -14,12 +15,20 @@ import { PackBuilder } from './pack-builder.ts'
 import type { DiskPlace } from './place.ts'
 import type { BridgedServer } from './server.ts'
 
-/** The hosted side of one namespace. */
+/** The hosted side. */
 export interface Hosted {
   readonly repository: Repository
   /** What was last written to its rows; empty: not known any more. */
   refs: string
   settings: string
+}
+
+/** The refs that a request is about. */
+export interface Namespace {
+  /** As in GIT_NAMESPACE; empty: none. */
+  readonly name: string
+  /** What its HEAD points to, without the namespace; null where there is none. */
+  readonly head: string | null
 }
 
 const packBytes = 32 << 20
@@ -34,7 +43,7 @@ export class Mirror {
   #fingerprint = ''
   #known = new Set<string>()
   readonly #targets = new Map<string, string>()
-  readonly #hosted = new Map<string, Hosted>()
+  #hosted: Hosted | null = null
 
   constructor(server: BridgedServer, place: DiskPlace) {
     this.#server = server
@@ -54,7 +63,7 @@ export class Mirror {
   }
 
   /** Caller holds the lock. */
-  async update(place: DiskPlace, environment: ReadonlyMap<string, string>): Promise<Hosted> {
+  async update(place: DiskPlace, environment: ReadonlyMap<string, string>): Promise<{ hosted: Hosted; namespace: Namespace }> {
     const config = await readConfig(place)
     if (place.identity !== this.#place.identity || config.objectFormat !== this.#format) this.#forget()
     this.#place = place
@@ -62,13 +71,12 @@ export class Mirror {
     // refs first: what they point to is then among the objects
     const refs = await readRefs(place)
     await this.#updateObjects()
-    const namespace = environment.get('GIT_NAMESPACE') ?? ''
-    const hosted = this.#hosted.get(namespace) ?? (await this.#makeHosted(namespace))
-    await this.#updateRefs(hosted, this.#seen(refs, prefixOf(namespace)))
+    const hosted = this.#hosted ?? (await this.#makeHosted())
+    await this.#updateRefs(hosted, this.#seen(refs))
     const shallow = readShallow(place.gitDir)
     const settings = { ...hostedSettings(place, config, environment), ...(shallow.length > 0 ? { 'stemma.shallow': shallow } : {}) }
     await this.#updateSettings(hosted, JSON.stringify(settings))
-    return hosted
+    return { hosted, namespace: namespaceOf(environment.get('GIT_NAMESPACE') ?? '', refs) }
   }
 
   /** After a push: the hosted rows are no longer what `update` wrote. */
@@ -81,7 +89,7 @@ export class Mirror {
     this.#fingerprint = ''
     this.#known = new Set()
     this.#targets.clear()
-    this.#hosted.clear()
+    this.#hosted = null
   }
 
   async #updateObjects(): Promise<void> {
@@ -160,27 +168,23 @@ export class Mirror {
     return this.#networkId
   }
 
-  async #makeHosted(namespace: string): Promise<Hosted> {
+  async #makeHosted(): Promise<Hosted> {
     const { db, owner } = this.#server
     const options = { ownerId: owner.accountId, name: `disk-${++made}`, visibility: 'private', objectFormat: this.#format } as const
     const repository = await createRepository(db, options)
     const networkId = this.#networkId as NetworkId
     await db.queries.updateTable('repository').set({ network_id: networkId }).where('id', '=', repository.id).execute()
     const hosted: Hosted = { repository: { ...repository, networkId }, refs: '', settings: '' }
-    this.#hosted.set(namespace, hosted)
+    this.#hosted = hosted
     return hosted
   }
 
-  /** Refs below the prefix, without it, as far as what they point to is there: git passes over the others, too. */
-  #seen(disk: DiskRefs, prefix: string): { head: string; refs: [name: string, oid: string, peeled: string | null][] } {
+  /** What the hosted rows are to say. Refs whose object isn't there are left out: git passes over them, too. */
+  #seen({ head, refs: all }: DiskRefs): SeenRefs {
     const refs: [string, string, string | null][] = []
-    for (const [full, oid] of disk.refs) {
-      if (!full.startsWith(prefix) || !this.#known.has(oid)) continue
-      const name = full.slice(prefix.length)
-      if (isRefname(name)) refs.push([name, oid, this.#peeled(oid)])
-    }
-    const head = prefix === '' ? disk.head : (disk.heads.get(`${prefix}HEAD`) ?? { ref: `${prefix}refs/heads/.none` })
-    return { head: 'ref' in head ? head.ref.slice(head.ref.startsWith(prefix) ? prefix.length : 0) : head.oid, refs }
+    for (const [name, oid] of all) if (this.#known.has(oid) && isRefname(name)) refs.push([name, oid, this.#peeled(oid)])
+    const detached = 'oid' in head && this.#known.has(head.oid) ? head.oid : 'refs/heads/.invalid'
+    return { head: 'ref' in head ? head.ref : detached, refs }
   }
 
   #peeled(oid: string): string | null {
@@ -192,7 +196,7 @@ export class Mirror {
     return target !== undefined && this.#known.has(target) ? target : null
   }
 
-  async #updateRefs(hosted: Hosted, { head, refs }: ReturnType<Mirror['#seen']>): Promise<void> {
+  async #updateRefs(hosted: Hosted, { head, refs }: SeenRefs): Promise<void> {
     const state = `${head}\n${refs.map((ref) => ref.join(' ')).join('\n')}`
     if (state === hosted.refs) return
     const { id } = hosted.repository
@@ -217,11 +221,13 @@ export class Mirror {
   }
 }
 
-/** `a/b` → `refs/namespaces/a/refs/namespaces/b/` (gitnamespaces(7)). */
-export function prefixOf(namespace: string): string {
-  return namespace
-    .split('/')
-    .filter((part) => part !== '')
-    .map((part) => `refs/namespaces/${part}/`)
-    .join('')
+interface SeenRefs {
+  readonly head: string
+  readonly refs: readonly (readonly [name: string, oid: string, peeled: string | null])[]
+}
+
+function namespaceOf(name: string, { heads }: DiskRefs): Namespace {
+  const prefix = namespacePrefix(name)
+  const head = prefix === '' ? undefined : heads.get(`${prefix}HEAD`)
+  return { name, head: head === undefined || 'oid' in head ? null : head.ref.replace(prefix, '') }
 }

@@ -31,7 +31,7 @@ export interface BridgeRequest {
 export function readRequest(request: IncomingMessage): BridgeRequest | null {
   const { headers } = request
   const environment = readEnvironment(headers)
-  const [urlPath = '', urlQuery] = splitOnce(request.url ?? '/', '?')
+  const [urlPath, urlQuery] = splitOnce(request.url ?? '/', '?')
   const path = decoded(header(headers, 'x-repo-path') ?? urlPath).replace(/\/+(?=\/)/g, '')
   const tail = tails.map((pattern) => pattern.exec(path)?.[0]).find((found) => found !== undefined)
   if (tail === undefined) return null

@@ -12,6 +12,9 @@ import { GitRoom, registerGit } from '../../../src/git/index.ts'
 import { makeListener } from '../../../src/http/index.ts'
 import { version } from '../../../src/version.ts'
 
+/** By which the front tells the server what no request from outside may say. */
+export const contextHeaders = { namespace: 'x-bridge-namespace', head: 'x-bridge-namespace-head' } as const
+
 export interface BridgedServer {
   readonly port: number
   /** Owner of every hosted repository, and its token. */
@@ -72,5 +75,9 @@ function makeRoom(
     limits: { ...config.limits, memoryBytes: config.workers.memoryBytes },
     tailBytes: config.git.tailBytes,
     agent: `stemma/${version}`,
+    contextOf: ({ headers }) => ({
+      namespace: decodeURIComponent(String(headers[contextHeaders.namespace] ?? '')),
+      namespaceHead: contextHeaders.head in headers ? decodeURIComponent(String(headers[contextHeaders.head])) : null,
+    }),
   })
 }
