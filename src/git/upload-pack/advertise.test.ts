@@ -86,7 +86,7 @@ test('a detached HEAD is shown, and points to no ref', () => {
   const detached = { head: oid, refs: some.refs, byName: new Map([...some.byName, [oid, { name: 'HEAD', oid }]]) }
   const head = lines(advertiseUploadPack(detached, { format: 'sha1', agent, version: 0 }))[2]
   assert.ok(head?.startsWith(`${oid} HEAD\0`))
-  assert.ok(!head.includes('symref='))
+  assert.ok(head && !head.includes('symref='))
   const all = { peel: true, symrefs: true, unborn: true, prefixes: ['HEAD'] }
   assert.deepEqual(lines(formatLsRefs(detached, all)), [`${oid} HEAD\n`, '0000'])
 })
