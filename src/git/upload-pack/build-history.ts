@@ -4,7 +4,7 @@ import { Kind } from '../format/object-id.ts'
 import { AddedObjects } from './added-objects.ts'
 import { objectSteps } from './pace.ts'
 import type { PacedRepository } from './repository.ts'
-import { tagTarget } from './selection.ts'
+import { tagTarget } from './peel-tags.ts'
 
 /**
  * The table of all commits and annotated tags in the repository's packs.

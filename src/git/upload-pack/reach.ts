@@ -6,7 +6,8 @@ import { Mark, walkCommits } from './commit-walk.ts'
 import { closePacks } from './pack-closure.ts'
 import { objectSteps } from './pace.ts'
 import type { KnownTips, PacedRepository } from './repository.ts'
-import { peelTags, selectObjects, tagTarget } from './selection.ts'
+import { peelTags, tagTarget } from './peel-tags.ts'
+import { selectObjects } from './selection.ts'
 
 const everything = { wants: [], haves: [], grafts: [], filter: null, thinPack: false, ofsDelta: true, tags: [] }
 

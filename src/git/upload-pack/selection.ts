@@ -1,14 +1,14 @@
 // Which objects a fetch sends. Cheapest way first: whole packs where nothing is cut off; else the closure of wants less that of haves, by the
 // history table; where there is none, commits, then trees from the tips down.
-import { fromHex, latin1 } from '../../base/index.ts'
 import type { FilterSpec } from '../format/filter-spec.ts'
-import { hashBytes, Kind } from '../format/object-id.ts'
+import { Kind } from '../format/object-id.ts'
 import type { StoredPack } from '../odb/pack-set.ts'
 import { markClosure } from './closure.ts'
 import { type CommitList, Mark, walkCommits } from './commit-walk.ts'
-import { knownTagTarget } from './history.ts'
 import { closePacks, isPreferred } from './pack-closure.ts'
+import { applyFilter } from './object-filter.ts'
 import { objectSteps } from './pace.ts'
+import { tagTarget } from './peel-tags.ts'
 import type { PacedRepository } from './repository.ts'
 import { markTree, sendTree } from './tree-walk.ts'
 
@@ -39,8 +39,10 @@ export async function selectObjects(repository: PacedRepository, request: PackRe
   const selector = new Selector(repository, request)
   if (request.haves.length === 0 && request.grafts.length === 0) await selector.everything()
   else await selector.difference()
+  const { marks, whole } = selector
+  const left = request.filter ? await applyFilter(repository, selector, request.filter, request.wants) : whole
   await selector.includeTags()
-  return { marks: selector.marks, whole: selector.whole }
+  return { marks, whole: left }
 }
 
 class Selector {
@@ -173,23 +175,4 @@ class Selector {
     if (this.#request.grafts.length > 0) for (const have of this.#request.haves) edges.add(have)
     for (const edge of edges) await markTree(this.#repository, this.marks, commits.tree(edge), Mark.client, Mark.client)
   }
-}
-
-/** Number of what an annotated tag points to. */
-export async function tagTarget(repository: PacedRepository, tag: number): Promise<number> {
-  const known = knownTagTarget(repository.history, tag)
-  if (known >= 0) return known
-  const turn = repository.pace.turn(objectSteps)
-  if (turn) await turn
-  const bytes = await repository.objects.read(tag)
-  const width = hashBytes(repository.set.format) * 2
-  // "object <id>" is a tag's first line; what was stored has passed fsck
-  return repository.set.find(fromHex(latin1(bytes.subarray(7, 7 + width))), 0)
-}
-
-/** Number of the object that tags, one on another perhaps, lead to; the number itself where it is no tag. */
-export async function peelTags(repository: PacedRepository, number: number): Promise<number> {
-  let at = number
-  while (repository.set.kind(at) === Kind.tag) at = await tagTarget(repository, at)
-  return at
 }

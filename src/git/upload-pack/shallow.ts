@@ -5,7 +5,7 @@ import type { PktLineWriter } from '../format/pkt-line.ts'
 import { objectSteps } from './pace.ts'
 import type { PacedRepository } from './repository.ts'
 import { infiniteDepth } from './request.ts'
-import { peelTags } from './selection.ts'
+import { peelTags } from './peel-tags.ts'
 
 export interface ShallowRequest {
   /** Commits at which the client's history is cut off now. */

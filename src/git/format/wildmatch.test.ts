@@ -1,0 +1,77 @@
+// Git's own answers: `git check-ignore` for patterns of paths, a plain table for the rest.
+import assert from 'node:assert/strict'
+import { spawnSync } from 'node:child_process'
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import { git } from '../../../tests/support/history.ts'
+import { temporaryFolder } from '../../../tests/support/pack-indexing.ts'
+import { utf8 } from '../../base/index.ts'
+import { matchSparse, parseSparsePatterns } from './sparse-patterns.ts'
+import { compileWildcard, matchesWildcard } from './wildmatch.ts'
+
+const paths = [
+  'a',
+  'ab',
+  'a/b',
+  'a/b/c',
+  'b',
+  'b/a',
+  'x/a/b',
+  'x/y/a',
+  'abc',
+  'a.c',
+  'a/x.c',
+  'x/b.c',
+  'foo/bar',
+  'foo/q/bar',
+  'foobar',
+  'a b',
+  '-',
+  ']',
+]
+
+test('patterns match what they match for git', () => {
+  const folder = temporaryFolder()
+  git(folder, ['init', '-q', '.'])
+  const all = `a* /a a/ a/* a/** **/a a/**/c **/b/** ? ?/? *.c /*.c */*.c a[b-]* [!a] [^a]b [[:alpha:]] [a-c]b *b* foo/**/bar foo**bar
+    foo/*bar \\a a\\* [a- [] [\\]] []] [[:bad:]] a** **a /** ** * /*/* !a - [--a] x/**/ foo\\/**/bar **/**/a`.split(/\s+/)
+  for (const pattern of all) {
+    writeFileSync(join(folder, '.git', 'info', 'exclude'), `${pattern.replace(/^!/, '')}\n`)
+    // ends with 1 when nothing is ignored
+    const told = spawnSync('git', ['-C', folder, 'check-ignore', '--no-index', '--stdin'], { input: `${paths.join('\n')}\n` })
+    assert.ok(told.status === 0 || told.status === 1, `${told.stderr}`)
+    const ignored = new Set(told.stdout.toString().split('\n'))
+    const patterns = parseSparsePatterns(utf8(`${pattern.replace(/^!/, '')}\n`))
+    for (const path of paths) {
+      const parts = path.split('/')
+      const inFolder = parts.slice(1).some((_, i) => matchSparse(patterns, parts.slice(0, i + 1).join('/'), true) === true)
+      assert.equal(inFolder || matchSparse(patterns, path, false) === true, ignored.has(path), `${pattern} on ${path}`)
+    }
+  }
+})
+
+test('without paths a star matches slashes; names that are not closed match nothing', () => {
+  assert.ok(matchesWildcard(compileWildcard('a*c', false), 'a/b/c'))
+  assert.ok(!matchesWildcard(compileWildcard('a*c', true), 'a/b/c'))
+  assert.ok(!matchesWildcard(compileWildcard('a[b', true), 'a[b'))
+  assert.ok(!matchesWildcard(compileWildcard('a\\', true), 'a\\'))
+  assert.ok(matchesWildcard(compileWildcard('', true), ''))
+})
+
+test('the last pattern that fits decides; lines are read as git reads them', () => {
+  const patterns = parseSparsePatterns(utf8('\ufeff# none\n\n/*\n!/*/\n/keep/\r\nlast \n\\ x\\ \n'))
+  assert.equal(patterns.length, 5)
+  assert.equal(matchSparse(patterns, '', true), false)
+  assert.equal(matchSparse(patterns, 'file', false), true)
+  assert.equal(matchSparse(patterns, 'folder', true), false)
+  assert.equal(matchSparse(patterns, 'keep', true), true)
+  assert.equal(matchSparse(patterns, 'keep/file', false), null)
+  assert.equal(matchSparse(patterns, 'x/last', false), true)
+  assert.equal(matchSparse(patterns, 'y/ x ', false), true)
+})
+
+test('no pattern takes long', () => {
+  const wildcard = compileWildcard(`${'*a'.repeat(60)}b`, true)
+  assert.equal(matchesWildcard(wildcard, 'a'.repeat(4000)), false)
+})
