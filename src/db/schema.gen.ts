@@ -28,6 +28,15 @@ export interface Account {
   login: string;
 }
 
+export interface Import {
+  imported_at: Generated<Date>;
+  object_count: number | null;
+  refs_version: number;
+  repository_id: number;
+  source: string;
+  verified_at: Date | null;
+}
+
 export interface Job {
   due_at: Generated<Date>;
   ended_at: Date | null;
@@ -40,6 +49,24 @@ export interface Job {
 export interface KeyDeletion {
   key: string;
   not_before: Generated<Date>;
+}
+
+export interface Mirror {
+  created_at: Generated<Date>;
+  direction: string;
+  due_at: Generated<Date>;
+  ended_at: Date | null;
+  error: string | null;
+  every_s: number;
+  failures: Generated<number>;
+  holder: string | null;
+  id: Generated<number>;
+  leased_until: Date | null;
+  refs: string[];
+  repository_id: number;
+  secret: string | null;
+  succeeded_at: Date | null;
+  url: string;
 }
 
 export interface Network {
@@ -82,6 +109,7 @@ export interface Reflog {
   name: string;
   new_oid: Uint8Array | null;
   old_oid: Uint8Array | null;
+  reason: string | null;
   repository_id: number;
 }
 
@@ -123,8 +151,10 @@ export interface UploadIntent {
 
 export interface DB {
   account: Account;
+  import: Import;
   job: Job;
   key_deletion: KeyDeletion;
+  mirror: Mirror;
   network: Network;
   outbox: Outbox;
   pack: Pack;

@@ -4,6 +4,7 @@ import { workerData } from 'node:worker_threads'
 import { serveJobs, systemClock, systemRandomness } from '../base/index.ts'
 import { attachBucket, type BucketConfig, makeBlockReader } from '../bucket/index.ts'
 import { fetchJob, type FetchJob, FetchRepositories } from './fetch-job.ts'
+import { verifyJob, type VerifyJob } from './import/verify-job.ts'
 import { Inflater, PackSets } from './odb/index.ts'
 import { receiveJob, type ReceiveJob } from './receive-pack/index.ts'
 
@@ -24,5 +25,6 @@ const repositories = new FetchRepositories(sets, 24 << 20, inflater)
 
 serveJobs({
   receive: (job: ReceiveJob, port) => receiveJob(job, port, sets, inflater),
+  verify: (job: VerifyJob, port) => verifyJob(job, port, sets, inflater),
   fetch: (job: FetchJob, port) => fetchJob(job, port, repositories),
 })

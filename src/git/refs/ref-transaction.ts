@@ -32,6 +32,10 @@ export interface RefTransactionInput {
   /** All changes or none. */
   readonly atomic: boolean
   readonly pack: NewPack | null
+  /** What HEAD points to afterwards, where that is said by whoever moves the refs: then even what it pointed to may be deleted. */
+  readonly head?: string
+  /** Why, for the reflog and the outbox; a push when left out. */
+  readonly reason?: 'import' | 'mirror'
 }
 
 /** What became of each change, by name: null = done, else git's own words for why not. */
@@ -58,21 +62,22 @@ export async function moveRefs(db: Database, refs: RefStore, input: RefTransacti
       .forUpdate()
       .executeTakeFirst()
     if (!repository) return new Map(input.changes.map((change) => [change.name, 'the repository was deleted']))
-    const outcomes = await judge(tx, input, repository.head)
+    const outcomes = await judge(tx, input, input.head === undefined ? repository.head : null)
     await judgeFolders(refs, tx, input, repository.refs_version, outcomes)
     const refused = input.changes.some((change) => outcomes.get(change.name) !== null)
     if (refused && input.atomic) {
       for (const [name, outcome] of outcomes) if (outcome === null) outcomes.set(name, words.atomic)
     }
     const accepted = input.changes.filter((change) => outcomes.get(change.name) === null)
-    if (accepted.length === 0) return outcomes
+    if (accepted.length === 0 && (refused || (input.head ?? repository.head) === repository.head)) return outcomes
     await write(tx, input, accepted)
     await follow(tx, input, accepted, repository.head)
     return outcomes
   })
 }
 
-async function judge(tx: Tx, input: RefTransactionInput, head: string): Promise<RefOutcomes> {
+/** @param head the branch that may not be deleted */
+async function judge(tx: Tx, input: RefTransactionInput, head: string | null): Promise<RefOutcomes> {
   const outcomes: RefOutcomes = new Map()
   const names = input.changes.map((change) => change.name)
   const rows = await sql<{ name: string; oid: Buffer }>`
@@ -126,8 +131,8 @@ async function write(tx: Tx, input: RefTransactionInput, accepted: readonly RefC
       on conflict (repository_id, name) do update set oid = excluded.oid, peeled = excluded.peeled`.execute(tx)
   }
   await sql`
-    insert into reflog (repository_id, account_id, name, old_oid, new_oid)
-    select ${input.repositoryId}, ${input.accountId}::bigint, * from unnest(${accepted.map((c) => c.name)}::text[],
+    insert into reflog (repository_id, account_id, reason, name, old_oid, new_oid)
+    select ${input.repositoryId}, ${input.accountId}::bigint, ${input.reason ?? null}::text, * from unnest(${accepted.map((c) => c.name)}::text[],
       ${accepted.map((c) => bytesOf(c.oldOid))}::bytea[], ${accepted.map((c) => bytesOf(c.newOid))}::bytea[])`.execute(tx)
 }
 
@@ -149,14 +154,15 @@ async function follow(tx: Tx, input: RefTransactionInput, accepted: readonly Ref
     await sql`update network set packs_version = packs_version + 1 where id = ${input.networkId}`.execute(tx)
     if (pack.key !== null) await claim(tx, pack.key)
   }
-  const newHead = await firstBranch(tx, input.repositoryId, accepted, head)
+  const newHead = input.head ?? (await firstBranch(tx, input.repositoryId, accepted, head))
   await sql`
     update repository set refs_version = refs_version + 1, pushed_at = now(), updated_at = now(), head = ${newHead}
     where id = ${input.repositoryId}`.execute(tx)
   const changes = accepted.map((change) => ({ ref: change.name, before: change.oldOid, after: change.newOid }))
+  const why = input.reason === undefined ? {} : { reason: input.reason }
   await tx
     .insertInto('outbox')
-    .values({ kind: 'push', repository_id: input.repositoryId, payload: JSON.stringify({ account: input.accountId, changes }) })
+    .values({ kind: 'push', repository_id: input.repositoryId, payload: JSON.stringify({ account: input.accountId, ...why, changes }) })
     .execute()
 }
 
