@@ -18,6 +18,8 @@ export interface Repository {
   /** What HEAD points to: a full ref name. The ref may not exist. */
   readonly head: string
   readonly objectFormat: 'sha1' | 'sha256'
+  /** Other repositories have objects in its network, or had. */
+  readonly isShared: boolean
   /** Grows with every change of its refs, head or settings. */
   readonly refsVersion: number
   /** Git's own settings of this repository: what the git room makes of them is its business. */
@@ -146,7 +148,7 @@ async function assertBranch(tx: Queries, id: RepositoryId, ref: string): Promise
   if (!row) throw new InputError('no-such-branch', `The branch ${ref.replace('refs/heads/', '')} does not exist`)
 }
 
-function nameTaken(error: unknown): unknown {
+export function nameTaken(error: unknown): unknown {
   if (sqlState(error) !== '23505') return error
   return new InputError('repository-exists', 'name already exists on this account', { cause: error })
 }
@@ -172,6 +174,7 @@ const repositoryColumns = [
     'repository.visibility',
     'repository.head',
     'network.object_format',
+    'network.is_shared',
     'repository.settings',
   ] as const),
   ...(['repository.refs_version', 'repository.created_at', 'repository.updated_at', 'repository.pushed_at'] as const),
@@ -208,6 +211,7 @@ export function repositoryOf(row: RepositoryRow): Repository {
     visibility: row.visibility as Visibility,
     head: row.head,
     objectFormat: row.object_format as 'sha1' | 'sha256',
+    isShared: row.is_shared,
     refsVersion: row.refs_version,
     settings: row.settings as RepositorySettings,
     createdAt: row.created_at,

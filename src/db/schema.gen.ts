@@ -28,15 +28,6 @@ export interface Account {
   login: string;
 }
 
-export interface Import {
-  imported_at: Generated<Date>;
-  object_count: number | null;
-  refs_version: number;
-  repository_id: number;
-  source: string;
-  verified_at: Date | null;
-}
-
 export interface Job {
   due_at: Generated<Date>;
   ended_at: Date | null;
@@ -51,27 +42,10 @@ export interface KeyDeletion {
   not_before: Generated<Date>;
 }
 
-export interface Mirror {
-  created_at: Generated<Date>;
-  direction: string;
-  due_at: Generated<Date>;
-  ended_at: Date | null;
-  error: string | null;
-  every_s: number;
-  failures: Generated<number>;
-  holder: string | null;
-  id: Generated<number>;
-  leased_until: Date | null;
-  refs: string[];
-  repository_id: number;
-  secret: string | null;
-  succeeded_at: Date | null;
-  url: string;
-}
-
 export interface Network {
   created_at: Generated<Date>;
   id: Generated<string>;
+  is_shared: Generated<boolean>;
   object_format: 'sha1' | 'sha256';
   packs_version: Generated<number>;
 }
@@ -95,6 +69,18 @@ export interface Pack {
   tail: Uint8Array | null;
 }
 
+export interface PushCertificate {
+  account_id: number | null;
+  at: Generated<Date>;
+  certificate: Uint8Array;
+  id: Generated<number>;
+  nonce_slop_s: number | null;
+  nonce_status: string;
+  pushee: string | null;
+  pusher: string | null;
+  repository_id: number;
+}
+
 export interface Ref {
   name: string;
   oid: Uint8Array;
@@ -105,11 +91,11 @@ export interface Ref {
 export interface Reflog {
   account_id: number | null;
   at: Generated<Date>;
+  certificate_id: number | null;
   id: Generated<number>;
   name: string;
   new_oid: Uint8Array | null;
   old_oid: Uint8Array | null;
-  reason: string | null;
   repository_id: number;
 }
 
@@ -121,6 +107,7 @@ export interface Repository {
   name: string;
   network_id: string;
   owner_id: number;
+  parent_id: number | null;
   pushed_at: Date | null;
   refs_version: Generated<number>;
   settings: Generated<Json>;
@@ -151,13 +138,12 @@ export interface UploadIntent {
 
 export interface DB {
   account: Account;
-  import: Import;
   job: Job;
   key_deletion: KeyDeletion;
-  mirror: Mirror;
   network: Network;
   outbox: Outbox;
   pack: Pack;
+  push_certificate: PushCertificate;
   ref: Ref;
   reflog: Reflog;
   repository: Repository;

@@ -4,10 +4,9 @@ import { type Clock, type Log, Places, type Randomness, WorkerPool } from '../ba
 import { type BlockReader, type Bucket, type BucketConfig, makeBlockReader } from '../bucket/index.ts'
 import type { Database } from '../db/index.ts'
 import type { GitContext } from './context.ts'
-import type { ImportParts } from './import/index.ts'
 import type { IndexLimits } from './index-pack/index.ts'
 import { PackStore } from './odb/index.ts'
-import { PackIntake, type ReceivePackParts } from './receive-pack/index.ts'
+import { PackIntake, type PushHooks, type ReceivePackParts } from './receive-pack/index.ts'
 import { RefAnswers, type RefScope, RefStore, RefViews, type VisibleRefs } from './refs/index.ts'
 import { SettingsReader } from './settings.ts'
 import { PackCache } from './upload-pack/index.ts'
@@ -36,6 +35,8 @@ export interface GitRoomOptions {
   readonly agent: string
   /** For a front end in this process that speaks for others; requests from outside have no context. */
   readonly contextOf?: (request: FastifyRequest) => GitContext
+  /** For the same: what takes part in a push. */
+  readonly hooksOf?: (request: FastifyRequest) => PushHooks | null
 }
 
 /** An upload that takes longer than a request may is nobody's any more. */
@@ -55,7 +56,6 @@ export class GitRoom {
   readonly packs: PackStore
   readonly workers: WorkerPool
   readonly receive: ReceivePackParts
-  readonly importParts: ImportParts
   readonly reader: BlockReader
   /** Fetches under way. */
   readonly fetches: Places
@@ -95,7 +95,6 @@ export class GitRoom {
       concurrentPushes: limits.concurrentPushes,
       intentLeaseMs: limits.requestTimeoutMs + intentSlackMs,
     })
-    this.importParts = { db, packs: this.packs, refs: this.refs, intake, workers: this.workers }
     this.receive = { db, packs: this.packs, refs: this.refs, intake, clock, log, limits }
   }
 

@@ -53,7 +53,8 @@ export interface PushSettings {
   readonly isEnabled: boolean | null
   readonly denyDeletes: boolean
   readonly denyNonFastForwards: boolean
-  readonly denyDeleteCurrent: 'ignore' | 'warn' | 'refuse' | 'true' | 'false'
+  /** Null: not set, which refuses and says why. */
+  readonly denyDeleteCurrent: 'ignore' | 'warn' | 'refuse' | null
   /** stemma.protectedRefs: patterns of refs that can neither be forced nor deleted. */
   readonly protectedRefs: readonly string[]
   readonly advertisesAtomic: boolean
@@ -84,6 +85,10 @@ export const hostedDefaults: GitConfig = {
   'http.uploadarchive': ['true'],
   'receive.advertisepushoptions': ['true'],
   'receive.fsckobjects': ['true'],
+  // three faults of old tools that harm nobody and stand in well-known histories (redis has zero-padded modes), where no push could mend them
+  'receive.fsck.zeropaddedfilemode': ['warn'],
+  'receive.fsck.badtimezone': ['warn'],
+  'receive.fsck.missingspacebeforedate': ['warn'],
   'receive.shallowupdate': ['false'],
 }
 
@@ -154,7 +159,7 @@ function readPush(config: GitConfig): PushSettings {
     isEnabled: config['http.receivepack'] === undefined ? null : readFlag(config, 'http.receivepack', false),
     denyDeletes: flag('denydeletes', false),
     denyNonFastForwards: flag('denynonfastforwards', false),
-    denyDeleteCurrent: readWord(config, 'receive.denydeletecurrent', ['ignore', 'warn', 'refuse', 'true', 'false'], 'refuse'),
+    denyDeleteCurrent: readDenial(config),
     protectedRefs: config['stemma.protectedrefs'] ?? [],
     advertisesAtomic: flag('advertiseatomic', true),
     advertisesOptions: flag('advertisepushoptions', false),
@@ -167,6 +172,13 @@ function readPush(config: GitConfig): PushSettings {
     keepAliveMs: readNumber(config, 'receive.keepalive', 5) * 1000,
     adoptsHead: readFlag(config, 'stemma.adopthead', true),
   }
+}
+
+function readDenial(config: GitConfig): PushSettings['denyDeleteCurrent'] {
+  if (config['receive.denydeletecurrent'] === undefined) return null
+  const words = ['ignore', 'warn', 'refuse', 'updateinstead', 'true', 'false'] as const
+  const word = readWord(config, 'receive.denydeletecurrent', words, 'refuse')
+  return word === 'warn' ? word : word === 'ignore' || word === 'false' ? 'ignore' : 'refuse'
 }
 
 function readFsck(config: GitConfig): PushSettings['fsck'] {

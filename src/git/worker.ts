@@ -4,7 +4,6 @@ import { workerData } from 'node:worker_threads'
 import { serveJobs, systemClock, systemRandomness } from '../base/index.ts'
 import { attachBucket, type BucketConfig, makeBlockReader } from '../bucket/index.ts'
 import { fetchJob, type FetchJob, FetchRepositories } from './fetch-job.ts'
-import { verifyJob, type VerifyJob } from './import/verify-job.ts'
 import { Inflater, PackSets } from './odb/index.ts'
 import { receiveJob, type ReceiveJob } from './receive-pack/index.ts'
 
@@ -24,7 +23,6 @@ const inflater = new Inflater()
 const repositories = new FetchRepositories(sets, 24 << 20, inflater)
 
 serveJobs({
-  receive: (job: ReceiveJob, port) => receiveJob(job, port, sets, inflater),
-  verify: (job: VerifyJob, port) => verifyJob(job, port, sets, inflater),
+  receive: (job: ReceiveJob, port) => receiveJob(job, port, { sets, inflater, history: (packs) => repositories.open(packs) }),
   fetch: (job: FetchJob, port) => fetchJob(job, port, repositories),
 })

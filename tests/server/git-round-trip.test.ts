@@ -192,13 +192,6 @@ describe('bodies', () => {
     await assertSame(source, copy)
   })
 
-  it('says that it takes no push options', async () => {
-    const url = await host.create('options')
-    const pushed = await git.run(['push', '-o', 'ci.skip', url, 'main'], { cwd: work, mayFail: true })
-    assert.notEqual(pushed.code, 0)
-    assert.match(pushed.stderr, /the receiving end does not support push options/)
-  })
-
   it('tells its progress on side-band 2', stemmaOnly, async () => {
     const url = await host.create('progress')
     const pushed = await git.run(['push', '--progress', url, 'main'], { cwd: work })

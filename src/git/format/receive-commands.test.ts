@@ -90,7 +90,6 @@ describe('push commands', () => {
       refuses('push-command', /^protocol error: expected old\/new\/ref, got '/, [line])
     }
     refuses('push-shallow', /^protocol error: expected shallow sha, got 'abc'$/, ['shallow abc'])
-    refuses('push-certificate', /signed pushes/, ['push-cert\0report-status'])
     const command = `${zero} ${one} refs/heads/x`
     refuses('push-duplicate-ref', /^multiple updates for ref 'refs\/heads\/x' not allowed$/, [command, `${one} ${two} refs/heads/x`])
     refuses('push-too-many', /at most 1 refs/, [command, `${command}y`], 'sha1', { commands: 1 })
@@ -105,6 +104,10 @@ describe('push commands', () => {
     const rest: Uint8Array[] = []
     for await (const part of reader.rest()) rest.push(part)
     assert.equal(Buffer.concat(rest).toString(), 'PACK')
+  })
+  test('options end at a NUL, as in git', async () => {
+    const reader = new PktLineReader(once(encodePkt(Buffer.from('a\0b')), flushPkt))
+    assert.deepEqual(await readPushOptions(reader), ['a'])
   })
   test('nothing is a request without commands; an end without flush is not', async () => {
     assert.deepEqual((await readPushRequest(new PktLineReader(once('0000')), 'sha1')).commands, [])
@@ -160,6 +163,72 @@ describe('capabilities', () => {
     assert.deepEqual(['20261123T072500.123Z-H1-P2', '', 'a b', 'x'.repeat(257)].map(isSessionId), [true, false, false, false])
     assert.equal(printable('a\x1b\n'), 'a??')
     assert.equal(printable('x'.repeat(300)).length, 201)
+  })
+})
+
+describe('push certificates', () => {
+  const certificate = [
+    'certificate version 0.1\n',
+    'pusher A U Thor <author@example.com> 1700000000 +0100\n',
+    'pushee https://example.com/a.git\n',
+    'nonce 1700000000-abc\n',
+    'push-option ci.skip\n',
+    'push-option more text\n',
+    '\n',
+    `${one} ${two} refs/heads/main\n`,
+    `${zero} ${one} refs/heads/new\n`,
+  ]
+  const signature = ['-----BEGIN PGP SIGNATURE-----\n', '\n', 'xyz\n', '-----END PGP SIGNATURE-----\n']
+  const begin = 'push-cert\0report-status push-cert=1700000000-abc\n'
+
+  test('hold the commands, and what was signed', () => {
+    const { commands, certificate: signed, capabilities } = parse([begin, ...certificate, ...signature, 'push-cert-end\n'])
+    assert.deepEqual(
+      commands.map(({ action, ref }) => [action, ref]),
+      [
+        ['update', 'refs/heads/main'],
+        ['create', 'refs/heads/new'],
+      ],
+    )
+    assert.equal(hasCapability(capabilities, 'report-status'), true)
+    assert.ok(signed)
+    const { version, pusher, pushee, nonce, options } = signed
+    assert.deepEqual([version, pusher], ['0.1', 'A U Thor <author@example.com> 1700000000 +0100'])
+    assert.deepEqual([pushee, nonce, options], ['https://example.com/a.git', '1700000000-abc', ['ci.skip', 'more text']])
+    assert.equal(signed.signature, 'openpgp')
+    assert.equal(Buffer.from(signed.bytes.subarray(0, signed.payloadBytes)).toString(), certificate.join(''))
+    assert.equal(Buffer.from(signed.bytes).toString(), [...certificate, ...signature].join(''))
+  })
+  test('may come unsigned, or signed by SSH; the last signature counts', () => {
+    assert.equal(parse([begin, ...certificate, 'push-cert-end\n']).certificate?.signature, null)
+    const twice = ['-----BEGIN PGP SIGNATURE-----\n', `${zero} ${two} refs/heads/inside\n`, '-----BEGIN SSH SIGNATURE-----\n', 'x\n']
+    assert.throws(() => parse([begin, ...certificate, ...twice, 'push-cert-end\n']), /expected old\/new\/ref, got '-----BEGIN/)
+    const ssh = parse([begin, ...certificate, '-----BEGIN SSH SIGNATURE-----\n', 'x\n', 'push-cert-end\n'])
+    assert.equal(ssh.certificate?.signature, 'ssh')
+  })
+  test('are refused when malformed', () => {
+    refuses('push-certificate', /^malformed push certificate certificate version 0\.1/, [begin, certificate[0] ?? '', 'push-cert-end\n'])
+    refuses('push-certificate', /unexpected packet/, [begin, ...certificate])
+    refuses('push-certificate', /both push certificate and unsigned commands/, [
+      begin,
+      ...certificate,
+      'push-cert-end\n',
+      `${zero} ${one} refs/heads/x`,
+    ])
+    refuses('push-certificate', /more than one/, [begin, ...certificate, 'push-cert-end\n', 'push-cert'])
+    refuses('push-too-many', /too large/, [begin, ...certificate], 'sha1', { certificateBytes: 100 })
+    refuses('push-duplicate-ref', /multiple updates/, [begin, ...certificate, certificate[7] ?? '', 'push-cert-end\n'])
+  })
+  test('of noise are refused without harm', () => {
+    fc.assert(
+      fc.property(fc.array(fc.uint8Array({ maxLength: 60 })), (noise) => {
+        try {
+          parse([begin, ...noise, 'push-cert-end\n'])
+        } catch (error) {
+          assert.ok(error instanceof InputError)
+        }
+      }),
+    )
   })
 })
 

@@ -1,10 +1,12 @@
 // What a client asks receive-pack to do (gitprotocol-pack(5), Pushing data to a server): `shallow` lines, then commands
-// `old SP new SP ref`, the first of them with the client's capabilities behind a NUL; a flush ends them.
+// `old SP new SP ref`, the first of them with the client's capabilities behind a NUL; a flush ends them. A signed push has its commands
+// in a certificate instead, between the lines `push-cert` and `push-cert-end`.
 // Invariant: what comes out is well formed; whether a ref may be moved is decided later (`refusal` says what the name alone decides).
-import { InputError, latin1 } from '../../base/index.ts'
+import { concatBytes, InputError, latin1 } from '../../base/index.ts'
 import { type Capability, capabilityValue, hasCapability, parseCapabilities, printable } from './capabilities.ts'
 import { type ObjectFormat, type ObjectId, parseObjectId, zeroId } from './object-id.ts'
 import { type PktLineReader, withoutNewline } from './pkt-line.ts'
+import { type PushCertificate, parsePushCertificate } from './push-certificate.ts'
 import { refusalOfPushTo } from './refname.ts'
 
 export interface RefCommand {
@@ -23,6 +25,8 @@ export interface PushRequest {
   /** Commits that the client has without their parents. */
   readonly shallows: readonly ObjectId[]
   readonly capabilities: readonly Capability[]
+  /** Of a signed push: where the commands stood. */
+  readonly certificate: PushCertificate | null
 }
 
 export interface PushLimits {
@@ -32,6 +36,8 @@ export interface PushLimits {
   readonly shallows?: number
   /** Push options, and the bytes of each. Default 1,000 of 1,024 bytes. */
   readonly options?: number
+  /** Bytes of a push certificate. Default 64 MiB. */
+  readonly certificateBytes?: number
 }
 
 /** Collects the lines of one request. `line` takes each data line, `finish` gives the request. */
@@ -43,23 +49,16 @@ export interface PushParser {
 /**
  * A parser for one push.
  * InputError: `push-command` (not old, new and ref), `push-shallow`, `push-object-format` (another than the repository's),
- * `push-duplicate-ref`, `push-too-many`, `push-certificate` (signed pushes are not offered here).
+ * `push-duplicate-ref`, `push-too-many`, `push-certificate` (malformed, or beside commands outside it).
  */
 export function newPushParser(format: ObjectFormat, limits: PushLimits = {}): PushParser {
-  const commands = new Map<string, RefCommand>()
+  const commands = new Commands(format, limits.commands ?? 500_000)
   const shallows: ObjectId[] = []
   const capabilities: Capability[] = []
-  const zero = zeroId(format)
-  const readCommand = (bytes: Uint8Array) => {
-    const command = parseCommand(bytes, format, zero)
-    const key = latin1(command.refBytes)
-    if (commands.has(key)) throw new InputError('push-duplicate-ref', `multiple updates for ref '${printable(command.ref)}' not allowed`)
-    if (commands.size >= (limits.commands ?? 500_000))
-      throw new InputError('push-too-many', `at most ${commands.size} refs can be pushed at once`)
-    commands.set(key, command)
-  }
+  const certificate = new CertificateLines(limits.certificateBytes ?? 64 << 20)
   return {
     line(bytes) {
+      if (certificate.isOpen) return certificate.add(bytes)
       const whole = withoutNewline(bytes)
       if (beginsWith(whole, 'shallow ') && whole.length > 8) {
         if (shallows.length >= (limits.shallows ?? 100_000)) throw new InputError('push-too-many', 'too many shallow commits')
@@ -72,13 +71,87 @@ export function newPushParser(format: ObjectFormat, limits: PushLimits = {}): Pu
         capabilities.push(...parseCapabilities(latin1(whole.subarray(nul + 1)).split('\0', 1)[0] ?? ''))
         checkFormat(capabilities, format)
       }
-      if (latin1(head) === 'push-cert') throw new InputError('push-certificate', 'signed pushes are not supported by this server')
-      readCommand(head)
+      if (latin1(head) === 'push-cert') certificate.open()
+      else commands.add(head)
     },
     finish() {
-      return { commands: [...commands.values()], shallows, capabilities }
+      const signed = certificate.finish()
+      if (signed !== null && commands.all.length > 0) {
+        throw new InputError('push-certificate', 'protocol error: got both push certificate and unsigned commands')
+      }
+      for (const line of signed?.commands ?? []) commands.add(line)
+      return { commands: commands.all, shallows, capabilities, certificate: signed }
     },
   }
+}
+
+class Commands {
+  readonly #format: ObjectFormat
+  readonly #zero: ObjectId
+  readonly #limit: number
+  readonly #byName = new Map<string, RefCommand>()
+
+  constructor(format: ObjectFormat, limit: number) {
+    this.#format = format
+    this.#zero = zeroId(format)
+    this.#limit = limit
+  }
+
+  add(line: Uint8Array): void {
+    const command = parseCommand(line, this.#format, this.#zero)
+    const key = latin1(command.refBytes)
+    if (this.#byName.has(key)) {
+      throw new InputError('push-duplicate-ref', `multiple updates for ref '${printable(command.ref)}' not allowed`)
+    }
+    if (this.#byName.size >= this.#limit) throw new InputError('push-too-many', `at most ${this.#limit} refs can be pushed at once`)
+    this.#byName.set(key, command)
+  }
+
+  get all(): readonly RefCommand[] {
+    return [...this.#byName.values()]
+  }
+}
+
+/** What stands between `push-cert` and `push-cert-end`. */
+class CertificateLines {
+  readonly #limitBytes: number
+  readonly #lines: Uint8Array[] = []
+  #sizeBytes = 0
+  #isOpen = false
+
+  constructor(limitBytes: number) {
+    this.#limitBytes = limitBytes
+  }
+
+  get isOpen(): boolean {
+    return this.#isOpen
+  }
+
+  open(): void {
+    if (this.#lines.length > 0) throw new InputError('push-certificate', 'protocol error: got more than one push certificate')
+    this.#isOpen = true
+  }
+
+  add(line: Uint8Array): void {
+    if (latin1(line.subarray(0, 15)) === 'push-cert-end\n' && line.length === 14) {
+      this.#isOpen = false
+      return
+    }
+    this.#sizeBytes += line.length
+    if (this.#sizeBytes > this.#limitBytes) throw new InputError('push-too-many', 'the push certificate is too large')
+    this.#lines.push(upToNul(line).slice())
+  }
+
+  finish(): PushCertificate | null {
+    if (this.#isOpen) throw new InputError('push-certificate', 'protocol error: got an unexpected packet')
+    return this.#lines.length === 0 ? null : parsePushCertificate(concatBytes(this.#lines))
+  }
+}
+
+/** As git reads a line of text. */
+function upToNul(line: Uint8Array): Uint8Array {
+  const nul = line.indexOf(0)
+  return nul < 0 ? line : line.subarray(0, nul)
 }
 
 function beginsWith(bytes: Uint8Array, text: string): boolean {
@@ -140,7 +213,7 @@ export async function readPushOptions(reader: PktLineReader, limits: PushLimits 
   for await (const line of linesToFlush(reader)) {
     if (options.length >= (limits.options ?? 1000) || line.length > 1024)
       throw new InputError('push-too-many', 'too many or too long push options')
-    options.push(looseUtf8.decode(withoutNewline(line)))
+    options.push(looseUtf8.decode(upToNul(withoutNewline(line))))
   }
   return options
 }

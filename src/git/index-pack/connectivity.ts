@@ -7,7 +7,7 @@ import { Kind, kindName, type ObjectId } from '../format/object-id.ts'
 import { type EntryTable, IS_APPENDED } from './entry-table.ts'
 import { refuse } from './errors.ts'
 import type { IndexOptions } from './index-pack.ts'
-import { checkObject, references } from './scanner.ts'
+import { checkObject, mostWarnings, references } from './scanner.ts'
 import type { IdIndex } from './sorted-ids.ts'
 import { readStored } from './stored-object.ts'
 
@@ -35,21 +35,22 @@ interface Outside {
   flags: number
 }
 
-/** `found`: what the threads found, ids with flags. InputErrors `object-missing`, `object-kind`, `fsck`. */
+/** `found`: what the threads found, ids with flags; `warnings` is added to. InputErrors `object-missing`, `object-kind`, `fsck`. */
 export async function connect(
   table: EntryTable,
   positions: Positions,
   found: readonly Uint8Array[],
   options: IndexOptions,
+  warnings: string[],
 ): Promise<Connections> {
   const flags = new Uint8Array(positions.entries.length)
   const outside = mergeReferences(table, positions, found, flags)
   checkKindsInPack(table, positions, flags)
-  const missing = checkOutside(outside, options)
+  const missing = await checkOutside(outside, options)
   const excused = missing.length > 0 ? absentParents(table, positions, missing, options) : new Set<string>()
   const unexcused = missing.filter(({ id }) => !excused.has(hex(id)))
   if (unexcused.length > 0) throw missingObjects(unexcused)
-  if (options.fsck !== null) await checkSpecialFiles(table, positions, flags, outside, options)
+  if (options.fsck !== null) await checkSpecialFiles(table, positions, flags, outside, options, warnings)
   const externals = outside.filter(({ id }) => !excused.has(hex(id)))
   return { sources: sourcesOf(table, positions, flags), externals: Buffer.concat(externals.map(({ id }) => id)) }
 }
@@ -91,12 +92,12 @@ function wrongKind(id: Uint8Array, kind: number, flags: number): Error {
 }
 
 /** Asks for all of them; returns those that are nowhere. */
-function checkOutside(outside: readonly Outside[], options: IndexOptions): Outside[] {
+async function checkOutside(outside: readonly Outside[], options: IndexOptions): Promise<Outside[]> {
   const missing: Outside[] = []
   const STEP = 65536
   for (let first = 0; first < outside.length; first += STEP) {
     const some = outside.slice(first, first + STEP)
-    const kinds = options.existing.kinds(Buffer.concat(some.map(({ id }) => id)))
+    const kinds = await options.existing.kinds(Buffer.concat(some.map(({ id }) => id)))
     some.forEach((object, i) => {
       const kind = kinds[i] ?? 0
       if (kind === 0) missing.push(object)
@@ -144,10 +145,14 @@ async function checkSpecialFiles(
   flags: Uint8Array,
   outside: readonly Outside[],
   options: IndexOptions,
+  warnings: string[],
 ): Promise<void> {
+  const warn = (finding: string) => {
+    if (warnings.length < mostWarnings) warnings.push(finding)
+  }
   const check = (id: Uint8Array, bytes: Uint8Array | null, set: number) => {
     const held = roles.filter(([, flag]) => (set & flag) !== 0).map(([role]) => role)
-    if (bytes !== null) return checkObject(Kind.blob, bytes, options.format, options.fsck ?? {}, held)
+    if (bytes !== null) return checkObject(Kind.blob, bytes, options.format, options.fsck ?? {}, warn, held)
     const { skip, ...rest } = options.fsck ?? {}
     const findings = held.flatMap((role) => fsckSpecial(role, 'large', rest))
     if (refusesPush(findings) && skip?.includes(hex(id) as ObjectId) !== true) {

@@ -20,6 +20,8 @@ export interface IndexedPack {
   readonly bases: Uint32Array
   readonly sources: Uint8Array // packed ids
   readonly externals: Uint8Array // packed ids
+  /** What fsck found that refuses nothing, as git prints it; some of many. */
+  readonly warnings: readonly string[]
 }
 
 /**
@@ -29,8 +31,8 @@ export interface IndexedPack {
 export interface ExistingObjects {
   /** The whole object, or null when the network has none of that id. */
   read(oid: Uint8Array): Promise<{ readonly kind: Kind; readonly bytes: Uint8Array } | null>
-  /** Of these packed ids, the kind of each in order; 0 where the network has no such object. */
-  kinds(oids: Uint8Array): Uint8Array
+  /** Of these packed ids, the kind of each in order; 0 where there is no such object to build on. */
+  kinds(oids: Uint8Array): Uint8Array | Promise<Uint8Array>
 }
 
 /** Where the pack's bytes go as they arrive; a file for large packs, memory for small ones. Synchronous: it is used in a worker. */

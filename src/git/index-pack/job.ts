@@ -7,7 +7,7 @@ import type { FsckSettings, IndexedPack, IndexOptions } from './index-pack.ts'
 import { PendingDeltas } from './pending.ts'
 import { Receiver } from './receiver.ts'
 import { ControlWord, Resolver, type ResolverSettings } from './resolver.ts'
-import { Scanner } from './scanner.ts'
+import { mostWarnings, Scanner } from './scanner.ts'
 import { chooseEntries, IdIndex } from './sorted-ids.ts'
 import { appendBases, rewriteEnds, splitByExistence } from './thin.ts'
 import { defaultThreads, runHelper } from './threads.ts'
@@ -67,14 +67,14 @@ async function run(input: AsyncIterable<Uint8Array>, options: IndexOptions, work
   const { table } = receiver
   const received = table.count
   const pending = await linkBases(receiver, options)
-  const refs = await resolveDeltas(receiver, pending, { workspace, scanner, seed, refsBytes }, options)
+  const { refs, warnings } = await resolveDeltas(receiver, pending, { workspace, scanner, seed, refsBytes }, options)
   assertResolved(table)
   const entries = chooseEntries(table)
   const positions = { entries, index: new IdIndex(gatherIds(table, entries), table.idWords) }
   options.progress?.('checking', 0, entries.length)
-  const connections = await connect(table, positions, refs, options)
+  const connections = await connect(table, positions, refs, options, warnings)
   if (table.count > received) rewriteEnds(table, options)
-  return { ...assemble(table, positions), ...connections }
+  return { ...assemble(table, positions), ...connections, warnings: warnings.slice(0, mostWarnings) }
 }
 
 /** Links deltas to their bases as far as these are known; those whose base must still be found among results are returned. */
@@ -87,7 +87,7 @@ async function linkBases(receiver: Receiver, options: IndexOptions): Promise<Pen
   const known = PendingDeltas.of(namedBases, table.idBytes)
   const whole = table.count
   for (let entry = 0; entry < whole; entry++) if ((table.columns.kinds[entry]! & 7) !== 0) known.attach(table, entry)
-  const { outside, inside } = splitByExistence(known.left(), options)
+  const { outside, inside } = await splitByExistence(known.left(), options)
   await appendBases(table, outside, options)
   return inside.length === 0 ? null : PendingDeltas.of(inside, table.idBytes)
 }
@@ -99,19 +99,19 @@ interface Tools {
   readonly refsBytes: number
 }
 
-/** Phase 2, on as many threads as pay. Returns what each thread found the objects to refer to. */
+/** Phase 2, on as many threads as pay. Returns what each thread found the objects to refer to, and what all of them warn of. */
 async function resolveDeltas(
   receiver: Receiver,
   pending: PendingDeltas | null,
   tools: Tools,
   options: IndexOptions,
-): Promise<Uint8Array[]> {
+): Promise<{ readonly refs: Uint8Array[]; readonly warnings: string[] }> {
   const { table } = receiver
   const { columns, count } = table
   const roots: number[] = []
   for (let entry = 0; entry < count; entry++) if ((columns.kinds[entry]! & 7) !== 0 && columns.firsts[entry]! >= 0) roots.push(entry)
   const deltas = countDeltas(table)
-  if (deltas === 0) return [tools.workspace.refs()]
+  if (deltas === 0) return { refs: [tools.workspace.refs()], warnings: tools.scanner.warnings }
   const isSmall = table.packEnd < (options.sharedBytes ?? SHARED_BYTES) || options.spool.path === null
   const threads = isSmall ? 1 : Math.max(1, Math.min(options.threads ?? defaultThreads(), roots.length))
   const { limits, scratchFolder } = options
@@ -144,7 +144,11 @@ async function resolveDeltas(
   } finally {
     await settled
   }
-  return [tools.workspace.refs(), ...(await Promise.all(helpers))]
+  const shares = await Promise.all(helpers)
+  return {
+    refs: [tools.workspace.refs(), ...shares.map((share) => share.refs)],
+    warnings: [...tools.scanner.warnings, ...shares.flatMap((share) => share.warnings)],
+  }
 }
 
 function assertResolved(table: EntryTable): void {
@@ -168,7 +172,7 @@ function gatherIds(table: EntryTable, entries: Uint32Array): Uint32Array {
   return words
 }
 
-function assemble(table: EntryTable, { entries, index }: Positions): Omit<IndexedPack, 'sources' | 'externals'> {
+function assemble(table: EntryTable, { entries, index }: Positions): Omit<IndexedPack, 'sources' | 'externals' | 'warnings'> {
   const { columns, count, packEnd, idBytes, format } = table
   const n = entries.length
   const result = {

@@ -27,7 +27,7 @@ function work(job: HelperJob): HelperAnswer {
     const pending = job.pending === null ? null : new PendingDeltas(job.pending)
     const scanner = new Scanner(workspace, table.format, job.fsck)
     new Resolver(table, workspace, source, scanner, pending, job.settings).run(job.roots, job.control, () => {})
-    return { refs: workspace.refs() }
+    return { refs: workspace.refs(), warnings: scanner.warnings }
   } catch (error) {
     return error instanceof InputError ? { input: { code: error.code, message: error.message } } : { failure: error }
   } finally {

@@ -3,7 +3,7 @@
 import { createHash } from 'node:crypto'
 import { latin1, utf8 } from '../../base/index.ts'
 import { RefFlag } from '../../../kernels/index.ts'
-import { fsckObject, type SpecialRole } from '../format/fsck/index.ts'
+import { formatFinding, fsckObject, type SpecialRole } from '../format/fsck/index.ts'
 import { Kind, kindName, type ObjectFormat, type ObjectId, hashBytes } from '../format/object-id.ts'
 import { refuse } from './errors.ts'
 import type { FsckSettings } from './index-pack.ts'
@@ -19,12 +19,16 @@ export function objectIdOf(kind: Kind, bytes: Uint8Array, format: ObjectFormat):
     .digest('hex') as ObjectId
 }
 
-/** Throws what fsck calls an error, in git's words. */
+/** Of a pack so many warnings are kept: the pusher reads no more. */
+export const mostWarnings = 100
+
+/** Throws what fsck calls an error, in git's words; anything less goes to `warn`. */
 export function checkObject(
   kind: Kind,
   bytes: Uint8Array,
   format: ObjectFormat,
   settings: FsckSettings,
+  warn: (finding: string) => void,
   roles: readonly SpecialRole[] = [],
   onSpecial: (role: SpecialRole, oid: Uint8Array) => void = () => {},
 ): void {
@@ -33,6 +37,7 @@ export function checkObject(
   const skipped = skip?.includes(oid) === true
   const findings = fsckObject(kind, bytes, format, { ...rest, oid, roles, onSpecial, skip: { has: () => skipped } })
   const error = findings.find((finding) => finding.severity === 'error')
+  for (const finding of findings) if (finding.severity !== 'error') warn(formatFinding(oid, finding))
   if (error !== undefined) throw refuse('fsck', `object ${oid}: ${error.id}: ${error.message}`)
 }
 
@@ -89,6 +94,8 @@ export class Scanner {
   readonly #format: ObjectFormat
   readonly #idBytes: number
   readonly #settings: FsckSettings | null
+  /** What was found that refuses nothing, as git prints it. */
+  readonly warnings: string[] = []
 
   constructor(workspace: Workspace, format: ObjectFormat, settings: FsckSettings | null) {
     this.#workspace = workspace
@@ -118,7 +125,10 @@ export class Scanner {
       workspace.addRef(id, flags)
     }
     if (this.#settings !== null) {
-      checkObject(kind, bytes, this.#format, this.#settings, [], (role, oid) => add(oid, RefFlag.blob | roleFlags[role]))
+      const warn = (finding: string) => {
+        if (this.warnings.length < mostWarnings) this.warnings.push(finding)
+      }
+      checkObject(kind, bytes, this.#format, this.#settings, warn, [], (role, oid) => add(oid, RefFlag.blob | roleFlags[role]))
     }
     references(kind, bytes, this.#format, add)
   }

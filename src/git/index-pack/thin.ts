@@ -9,12 +9,12 @@ import { refuse } from './errors.ts'
 import type { IndexOptions } from './index-pack.ts'
 import type { NamedBase } from './receiver.ts'
 
-/** Of the waiting deltas, those whose base the network holds. */
-export function splitByExistence(
+/** Of the waiting deltas, those whose base is there to build on. */
+export async function splitByExistence(
   waiting: readonly NamedBase[],
   options: IndexOptions,
-): { readonly outside: NamedBase[]; readonly inside: NamedBase[] } {
-  const kinds = options.existing.kinds(concatBytes(waiting.map(({ base }) => base)))
+): Promise<{ readonly outside: NamedBase[]; readonly inside: NamedBase[] }> {
+  const kinds = await options.existing.kinds(concatBytes(waiting.map(({ base }) => base)))
   return { outside: waiting.filter((_, i) => kinds[i] !== 0), inside: waiting.filter((_, i) => kinds[i] === 0) }
 }
 

@@ -22,8 +22,14 @@ export interface HelperJob {
   readonly settings: ResolverSettings
 }
 
+/** The references that a share's objects have, and what fsck warns of in them. */
+export interface HelperShare {
+  readonly refs: Uint8Array<ArrayBuffer>
+  readonly warnings: readonly string[]
+}
+
 export type HelperAnswer =
-  | { readonly refs: Uint8Array<ArrayBuffer> }
+  | HelperShare
   | { readonly input: { readonly code: string; readonly message: string } }
   | { readonly failure: unknown }
 
@@ -36,8 +42,8 @@ export function defaultThreads(): number {
   return availableParallelism()
 }
 
-/** Runs a share in a helper thread: the references that it found. Throws what the share threw. */
-export async function runHelper(job: HelperJob): Promise<Uint8Array<ArrayBuffer>> {
+/** Runs a share in a helper thread. Throws what the share threw. */
+export async function runHelper(job: HelperJob): Promise<HelperShare> {
   const waiting = idle.pop()
   if (waiting !== undefined) clearTimeout(waiting.timer)
   const worker = waiting?.worker ?? startWorker()
@@ -58,7 +64,7 @@ export async function runHelper(job: HelperJob): Promise<Uint8Array<ArrayBuffer>
   idle.push({ worker, timer: setTimeout(() => void retire(worker), IDLE_MS).unref() })
   if ('input' in answer) throw new InputError(answer.input.code, answer.input.message)
   if ('failure' in answer) throw answer.failure
-  return answer.refs
+  return answer
 }
 
 function startWorker(): Worker {

@@ -11,9 +11,11 @@ import { PackSet } from './pack-set.ts'
 export interface NetworkPacks {
   readonly set: PackSet
   readonly handle: PackSetHandle
+  /** Other repositories have objects in the network, or had. */
+  readonly isShared: boolean
 }
 
-interface Cached extends NetworkPacks {
+interface Cached extends Omit<NetworkPacks, 'isShared'> {
   readonly version: number
   readonly bytes: number
 }
@@ -40,7 +42,7 @@ export class PackStore {
   async open(networkId: string): Promise<NetworkPacks> {
     const network = await this.#db.queries
       .selectFrom('network')
-      .select(['object_format', 'packs_version'])
+      .select(['object_format', 'packs_version', 'is_shared'])
       .where('id', '=', networkId)
       .executeTakeFirst()
     if (!network) throw new CorruptError('no-network', `network ${networkId} has no row`)
@@ -48,7 +50,7 @@ export class PackStore {
     if (cached && cached.version >= network.packs_version) {
       this.#networks.delete(networkId)
       this.#networks.set(networkId, cached)
-      return cached
+      return { ...cached, isShared: network.is_shared }
     }
     const loading = `${networkId} ${network.packs_version}`
     let load = this.#loading.get(loading)
@@ -57,7 +59,7 @@ export class PackStore {
       this.#loading.set(loading, load)
       load.finally(() => this.#loading.delete(loading)).catch(() => {})
     }
-    return load
+    return { ...(await load), isShared: network.is_shared }
   }
 
   async #load(networkId: string, format: ObjectFormat, version: number, previous: Cached | undefined): Promise<Cached> {

@@ -7,11 +7,9 @@ import type { MessagePort } from 'node:worker_threads'
 import { type Clock, MessageStream, Places, type Randomness, remakeSpool, type WorkerPool } from '../../base/index.ts'
 import { type Bucket, type FileUpload, type Key, packKey } from '../../bucket/index.ts'
 import type { Database } from '../../db/index.ts'
-import type { ObjectId } from '../format/object-id.ts'
 import type { IndexLimits } from '../index-pack/index.ts'
-import type { PackSetHandle } from '../odb/index.ts'
 import type { NewPack } from '../refs/index.ts'
-import type { ReceiveJob, ReceiveMessage, ReceiveResult, Tip } from './receive-job.ts'
+import type { ReceiveJob, ReceiveMessage, ReceiveResult } from './receive-job.ts'
 
 export interface PackIntakeParts {
   readonly db: Database
@@ -29,10 +27,18 @@ export interface PackIntakeParts {
   readonly intentLeaseMs: number
 }
 
+/** What a pack is asked when it is taken in. */
+export type PackQuestions = Pick<ReceiveJob, 'packs' | 'tips' | 'fsck' | 'buildOn' | 'shallows' | 'ancestry'> & {
+  /** receive.maxInputSize; 0: the server's own limit alone. */
+  readonly maxInputBytes: number
+}
+
+export type PackFacts = Pick<ReceiveResult, 'tips' | 'warnings' | 'ancestry' | 'cutOff'>
+
 /** A pack whose bytes are stored and durable, visible to nobody yet. */
 export interface StagedPack {
   readonly pack: NewPack
-  readonly tips: readonly Tip[]
+  readonly facts: PackFacts
   /** Removes it again: for when no ref needs it after all. */
   discard(): Promise<void>
 }
@@ -55,25 +61,26 @@ export class PackIntake {
    * @throws InputError when the pack is not to be had (each reason in git's words); nothing is left behind then
    */
   async take(
-    packs: PackSetHandle,
-    tips: readonly ObjectId[],
+    { maxInputBytes, ...questions }: PackQuestions,
     body: AsyncIterable<Uint8Array>,
     progress: IntakeProgress,
   ): Promise<StagedPack> {
-    const { workers, randomness, bucket, limits, tailBytes, threads } = this.#parts
+    const { workers, randomness, bucket, tailBytes, threads } = this.#parts
     const id = randomness.uuid()
     const scratchFolder = bucket.spoolFolder
-    const job: ReceiveJob = { packs, limits, tailBytes, spoolPath: join(scratchFolder, `${id}.pack`), scratchFolder, threads, tips }
+    const packBytes = Math.min(this.#parts.limits.packBytes, maxInputBytes || Number.POSITIVE_INFINITY)
+    const limits = { ...this.#parts.limits, packBytes }
+    const job: ReceiveJob = { ...questions, limits, tailBytes, spoolPath: join(scratchFolder, `${id}.pack`), scratchFolder, threads }
     const upload = new LazyUpload(this.#parts, packKey(id), job.spoolPath)
     const place: Place = {}
     if (!existsSync(scratchFolder)) await remakeSpool(scratchFolder)
     try {
       const result = await workers.run('receive', job, [], (port) => converse(port, this.#admitted(body, place), upload, progress))
-      if (result.value !== null) return { pack: tail(result), tips: result.tips, discard: async () => {} }
+      if (result.value !== null) return { pack: tail(result), facts: result, discard: async () => {} }
       await upload.complete(result.valueBytes)
       return {
         pack: { key: upload.key, tail: null, valueBytes: result.valueBytes, packBytes: result.packBytes, objectCount: result.objectCount },
-        tips: result.tips,
+        facts: result,
         discard: () => upload.discard(),
       }
     } catch (error) {

@@ -1,12 +1,16 @@
 // The worker's half of a push: takes the pack's bytes, indexes and checks them, and leaves the stored value (pack, index, trailer) in
 // memory (small) or in the spool file (large). Says for each new tip of a ref what it is.
 import type { MessagePort } from 'node:worker_threads'
-import { fromHex, InputError, MessageStream, systemRandomness } from '../../base/index.ts'
+import { concatBytes, fromHex, InputError, MessageStream, systemRandomness, UnavailableError } from '../../base/index.ts'
 import { Kind, type ObjectId } from '../format/object-id.ts'
 import { encodePackIndex, indexStart, PackIndex } from '../format/stored-pack.ts'
 import { parseTagTarget } from '../format/index.ts'
-import { type ExistingObjects, GrowingSpool, indexPack, type IndexLimits } from '../index-pack/index.ts'
+import { type ExistingObjects, type FsckSettings, GrowingSpool, indexPack, type IndexLimits } from '../index-pack/index.ts'
 import { type Inflater, ObjectCache, ObjectReader, PackSet, type PackSetHandle, type PackSets, tailBytes } from '../odb/index.ts'
+import { Pace } from '../upload-pack/pace.ts'
+import type { FetchRepository, PacedRepository } from '../upload-pack/repository.ts'
+import { BuildableObjects } from './buildable.ts'
+import { type Ancestry, type AncestryQuestion, answerAncestry, type CutOff, findCutOff, type Tip } from './push-facts.ts'
 
 /** What the main thread asks for; the pack's bytes follow on the same port. */
 export interface ReceiveJob {
@@ -21,6 +25,13 @@ export interface ReceiveJob {
   readonly threads: number
   /** New values of refs. */
   readonly tips: readonly ObjectId[]
+  /** Null: objects are only read for what they refer to. */
+  readonly fsck: FsckSettings | null
+  /** In a network of several repositories: what the push may build on (BuildableObjects). Null: all that is stored. */
+  readonly buildOn: { readonly tips: Uint8Array; readonly likely: Uint8Array } | null
+  /** Commits that the pusher has without their parents. */
+  readonly shallows: readonly ObjectId[]
+  readonly ancestry: readonly AncestryQuestion[]
 }
 
 /** What comes back: progress while it goes on, then one result. */
@@ -37,23 +48,28 @@ export interface ReceiveResult {
   /** The stored value when it is small; null: it is in the spool file. */
   readonly value: Uint8Array | null
   readonly tips: readonly Tip[]
+  /** What fsck found and let pass, as git prints it. */
+  readonly warnings: readonly string[]
+  readonly ancestry: readonly Ancestry[]
+  readonly cutOff: CutOff
 }
 
-/** What a new value of a ref is; kind 0: there is no such object. */
-export interface Tip {
-  readonly oid: ObjectId
-  readonly kind: Kind | 0
-  /** For an annotated tag: what it finally points to. */
-  readonly peeled: ObjectId | null
+/** What the thread keeps, for its jobs to use. */
+export interface ReceiveParts {
+  readonly sets: PackSets
+  readonly inflater: Inflater
+  /** For questions about history. */
+  readonly history: (packs: PackSetHandle) => FetchRepository
 }
 
-/** @param inflater the thread's own */
-export async function receiveJob(job: ReceiveJob, port: MessagePort, sets: PackSets, inflater: Inflater): Promise<void> {
+export async function receiveJob(job: ReceiveJob, port: MessagePort, parts: ReceiveParts): Promise<void> {
+  const gone = new AbortController()
+  port.once('close', () => gone.abort(new UnavailableError('client-gone', 'nobody waits for this push any more')))
   const main = new MessageStream<never>(port)
   const spool = new GrowingSpool(job.spoolPath, job.tailBytes)
   let keep = false
   try {
-    const result = await receive(job, main, spool, sets.open(job.packs), inflater)
+    const result = await receive(job, main, spool, parts, new Pace(gone.signal))
     keep = result.value === null
     spool.close(keep)
     main.send({ type: 'result', result } satisfies ReceiveMessage)
@@ -67,10 +83,13 @@ async function receive(
   job: ReceiveJob,
   main: MessageStream<never>,
   spool: GrowingSpool,
-  set: PackSet,
-  inflater: Inflater,
+  { sets, inflater, history }: ReceiveParts,
+  pace: Pace,
 ): Promise<ReceiveResult> {
   const { format } = job.packs
+  const set = sets.open(job.packs)
+  const repository = (): PacedRepository => ({ ...history(job.packs), pace })
+  const buildable = job.buildOn && new BuildableObjects(repository(), job.buildOn.tips, job.buildOn.likely)
   const stored = new ObjectReader(set, new ObjectCache(16 << 20), inflater)
   let announced = 0
   const advancing = async function* () {
@@ -89,8 +108,10 @@ async function receive(
     scratchFolder: job.scratchFolder,
     randomness: systemRandomness,
     threads: job.threads,
-    existing: existingObjects(set, stored),
+    existing: buildable ?? existingObjects(set, stored),
     limits: job.limits,
+    fsck: job.fsck,
+    shallow: job.shallows,
     progress: (phase, done, total) => main.send({ type: 'progress', phase, done, total } satisfies ReceiveMessage),
   })
   if (parts.entryCount !== parts.objectCount) throw new InputError('duplicate-object', 'the same object appears twice in the pack')
@@ -103,7 +124,15 @@ async function receive(
       bytes: { ...tailBytes(new Uint8Array(0)), read: spoolReader(spool) },
     },
   ])
-  const tips = await findTips(job.tips, [new ObjectReader(added, new ObjectCache(1 << 20), inflater), stored])
+  const pack = new ObjectReader(added, new ObjectCache(1 << 20), inflater)
+  const outside = job.tips.filter((oid) => added.find(fromHex(oid), 0) < 0)
+  const refused = buildable ? await buildable.refused(outside) : new Set<ObjectId>()
+  const found = await findTips(job.tips, [pack, stored])
+  const tips = found.map((tip) => (refused.has(tip.oid) ? { oid: tip.oid, kind: 0 as const, peeled: null } : tip))
+  const has = async (commits: readonly ObjectId[]) => {
+    const ids = concatBytes(commits.map((oid) => fromHex(oid)))
+    return [...(await (buildable ?? existingObjects(set, stored)).kinds(ids))].map((kind) => kind !== 0)
+  }
   spool.append(index)
   const memory = spool.inMemory()
   return {
@@ -112,6 +141,9 @@ async function receive(
     valueBytes: spool.sizeBytes,
     value: memory === null ? null : new Uint8Array(memory),
     tips,
+    warnings: parts.warnings,
+    ancestry: await answerAncestry(job.ancestry, pack, repository, pace),
+    cutOff: await findCutOff(job.shallows, tips, pack, has, pace),
   }
 }
 

@@ -41,7 +41,7 @@ export class Reporter {
   }
 
   /** Shown as `remote: …`. */
-  message(text: string): void {
+  message(text: string | Uint8Array): void {
     this.#band(Band.progress, text)
   }
 
@@ -72,12 +72,16 @@ export class Reporter {
     if (this.#options.frameBytes !== null) void this.#sink.write(new Uint8Array(Buffer.from('0005\x02', 'latin1')))
   }
 
-  /** The last word: the report's lines (already pkt-lines, flush included), or nothing when the client wants no report. */
-  async end(report: Uint8Array | null): Promise<void> {
+  /** The report's lines (already pkt-lines, flush included); null when the client wants none. */
+  async report(report: Uint8Array | null): Promise<void> {
     this.endProgress()
-    if (this.#options.frameBytes === null) return this.#sink.end(report ?? undefined)
-    if (report) await this.#sink.write(encodeBand(Band.data, report, this.#options.frameBytes))
-    this.#sink.end(flushPkt)
+    if (report === null) return
+    const { frameBytes } = this.#options
+    await this.#sink.write(frameBytes === null ? report : encodeBand(Band.data, report, frameBytes))
+  }
+
+  end(): void {
+    this.#sink.end(this.#options.frameBytes === null ? undefined : flushPkt)
   }
 
   /** Ends in the middle, with a reason that the client shows as `fatal: …` of the remote side. */
@@ -86,7 +90,7 @@ export class Reporter {
     this.#sink.end(this.#options.frameBytes === null ? undefined : flushPkt)
   }
 
-  #band(band: Band, text: string): void {
+  #band(band: Band, text: string | Uint8Array): void {
     if (this.#options.frameBytes !== null) void this.#sink.write(encodeBand(band, text, this.#options.frameBytes))
   }
 }

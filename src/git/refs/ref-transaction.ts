@@ -32,21 +32,39 @@ export interface RefTransactionInput {
   /** All changes or none. */
   readonly atomic: boolean
   readonly pack: NewPack | null
-  /** What HEAD points to afterwards, where that is said by whoever moves the refs: then even what it pointed to may be deleted. */
-  readonly head?: string
-  /** Why, for the reflog and the outbox; a push when left out. */
-  readonly reason?: 'import' | 'mirror'
+  /** True: the pack is kept even when no ref moves. */
+  readonly keepsPack?: boolean
+  /** What HEAD points to may be deleted. */
+  readonly mayDeleteHead?: boolean
+  /** False: an unborn HEAD stays what it is, whatever branch comes first. */
+  readonly adoptsHead?: boolean
+  readonly certificate?: NewCertificate | null
+  /** For the outbox, beside the changes. */
+  readonly options?: readonly string[]
+  /** Told of each refusal in a whole sentence. */
+  readonly explain?: (sentence: string) => void
+}
+
+/** The certificate of a signed push: kept when a ref moves by it. */
+export interface NewCertificate {
+  readonly bytes: Uint8Array
+  readonly pusher: string | null
+  readonly pushee: string | null
+  readonly nonceStatus: string
+  readonly nonceSlopS: number | null
 }
 
 /** What became of each change, by name: null = done, else git's own words for why not. */
 export type RefOutcomes = Map<string, string | null>
 
+/** git's words: refs.h, `ref_transaction_error`. */
 const words = {
-  stale: 'failed to update ref',
+  stale: 'incorrect old value provided',
   exists: 'reference already exists',
-  missing: 'unable to resolve reference',
+  missing: 'reference does not exist',
+  conflict: 'refname conflict',
   head: 'deletion of the current branch prohibited',
-  atomic: 'atomic push failure',
+  atomic: 'atomic transaction failed',
 }
 
 /**
@@ -62,22 +80,22 @@ export async function moveRefs(db: Database, refs: RefStore, input: RefTransacti
       .forUpdate()
       .executeTakeFirst()
     if (!repository) return new Map(input.changes.map((change) => [change.name, 'the repository was deleted']))
-    const outcomes = await judge(tx, input, input.head === undefined ? repository.head : null)
+    const outcomes = await judge(tx, input, repository.head)
     await judgeFolders(refs, tx, input, repository.refs_version, outcomes)
     const refused = input.changes.some((change) => outcomes.get(change.name) !== null)
-    if (refused && input.atomic) {
-      for (const [name, outcome] of outcomes) if (outcome === null) outcomes.set(name, words.atomic)
-    }
+    if (refused && input.atomic) for (const name of outcomes.keys()) outcomes.set(name, words.atomic)
     const accepted = input.changes.filter((change) => outcomes.get(change.name) === null)
-    if (accepted.length === 0 && (refused || (input.head ?? repository.head) === repository.head)) return outcomes
-    await write(tx, input, accepted)
-    await follow(tx, input, accepted, repository.head)
+    if (accepted.length === 0 && !(input.keepsPack && input.pack)) return outcomes
+    if (input.pack) await showPack(tx, input.networkId, input.pack)
+    if (accepted.length === 0) return outcomes
+    const certificateId = input.certificate ? await keep(tx, input, input.certificate) : null
+    await write(tx, input, accepted, certificateId)
+    await follow(tx, input, accepted, repository.head, certificateId)
     return outcomes
   })
 }
 
-/** @param head the branch that may not be deleted */
-async function judge(tx: Tx, input: RefTransactionInput, head: string | null): Promise<RefOutcomes> {
+async function judge(tx: Tx, input: RefTransactionInput, head: string): Promise<RefOutcomes> {
   const outcomes: RefOutcomes = new Map()
   const names = input.changes.map((change) => change.name)
   const rows = await sql<{ name: string; oid: Buffer }>`
@@ -85,11 +103,17 @@ async function judge(tx: Tx, input: RefTransactionInput, head: string | null): P
   const present = new Map(rows.rows.map((row) => [row.name, hex(row.oid)]))
   for (const { name, oldOid, newOid } of input.changes) {
     const now = present.get(name) ?? null
-    if (now === oldOid) outcomes.set(name, newOid === null && name === head ? words.head : null)
-    else if (oldOid === null) outcomes.set(name, words.exists)
-    else outcomes.set(name, now === null ? words.missing : words.stale)
+    if (now === oldOid) outcomes.set(name, newOid === null && name === head && !input.mayDeleteHead ? words.head : null)
+    else if (oldOid === null) refuse(input, outcomes, name, words.exists, `cannot lock ref '${name}': reference already exists`)
+    else if (now === null) refuse(input, outcomes, name, words.missing, `cannot lock ref '${name}': unable to resolve reference '${name}'`)
+    else refuse(input, outcomes, name, words.stale, `cannot lock ref '${name}': is at ${now} but expected ${oldOid}`)
   }
   return outcomes
+}
+
+function refuse(input: RefTransactionInput, outcomes: RefOutcomes, name: string, word: string, sentence: string): void {
+  outcomes.set(name, word)
+  input.explain?.(sentence)
 }
 
 /** `a` and `a/b` can't both be refs. Deletions of the same push make room; new names are also held against each other. */
@@ -101,23 +125,59 @@ async function judgeFolders(refs: RefStore, tx: Tx, input: RefTransactionInput, 
   const present = (await refs.at(tx, input.repositoryId, version)).refs.map((ref) => ref.name).filter((name) => !deleted.has(name))
   for (const { name } of created) {
     const other = conflictingRefname(name, present)
-    if (other !== null) outcomes.set(name, `cannot lock ref '${name}': '${other}' exists; cannot create '${name}'`)
+    if (other !== null)
+      refuse(input, outcomes, name, words.conflict, `cannot lock ref '${name}': '${other}' exists; cannot create '${name}'`)
   }
-  judgeAmongThemselves(created.filter(isDone), outcomes)
+  judgeAmongThemselves(input, created.filter(isDone), outcomes)
 }
 
 /** Of new names, those are refused whose folder is a new ref too. Sorted, what begins with a name follows it: a stack of prefixes is enough. */
-function judgeAmongThemselves(created: readonly RefChange[], outcomes: RefOutcomes): void {
+function judgeAmongThemselves(input: RefTransactionInput, created: readonly RefChange[], outcomes: RefOutcomes): void {
   const open: string[] = []
   for (const name of created.map((change) => change.name).sort(compareRefnames)) {
     while (open.length > 0 && !name.startsWith(open.at(-1) as string)) open.pop()
     const folder = open.find((outer) => name[outer.length] === '/')
     if (folder === undefined) open.push(name)
-    else outcomes.set(name, `cannot process '${folder}' and '${name}' at the same time`)
+    else
+      refuse(input, outcomes, name, words.conflict, `cannot lock ref '${name}': cannot process '${folder}' and '${name}' at the same time`)
   }
 }
 
-async function write(tx: Tx, input: RefTransactionInput, accepted: readonly RefChange[]): Promise<void> {
+/** Makes the pack visible. */
+async function showPack(tx: Tx, networkId: string, pack: NewPack): Promise<void> {
+  await tx
+    .insertInto('pack')
+    .values({
+      network_id: networkId,
+      key: pack.key,
+      tail: pack.tail ? Buffer.from(pack.tail) : null,
+      size_bytes: pack.valueBytes,
+      pack_bytes: pack.packBytes,
+      object_count: pack.objectCount,
+    })
+    .execute()
+  await sql`update network set packs_version = packs_version + 1 where id = ${networkId}`.execute(tx)
+  if (pack.key !== null) await claim(tx, pack.key)
+}
+
+async function keep(tx: Tx, { repositoryId, accountId }: RefTransactionInput, certificate: NewCertificate): Promise<number> {
+  const { id } = await tx
+    .insertInto('push_certificate')
+    .values({
+      repository_id: repositoryId,
+      account_id: accountId,
+      certificate: Buffer.from(certificate.bytes),
+      pusher: certificate.pusher,
+      pushee: certificate.pushee,
+      nonce_status: certificate.nonceStatus,
+      nonce_slop_s: certificate.nonceSlopS,
+    })
+    .returning('id')
+    .executeTakeFirstOrThrow()
+  return id
+}
+
+async function write(tx: Tx, input: RefTransactionInput, accepted: readonly RefChange[], certificateId: number | null): Promise<void> {
   const kept = accepted.filter((change) => change.newOid !== null)
   const gone = accepted.filter((change) => change.newOid === null).map((change) => change.name)
   if (gone.length > 0) {
@@ -131,39 +191,28 @@ async function write(tx: Tx, input: RefTransactionInput, accepted: readonly RefC
       on conflict (repository_id, name) do update set oid = excluded.oid, peeled = excluded.peeled`.execute(tx)
   }
   await sql`
-    insert into reflog (repository_id, account_id, reason, name, old_oid, new_oid)
-    select ${input.repositoryId}, ${input.accountId}::bigint, ${input.reason ?? null}::text, * from unnest(${accepted.map((c) => c.name)}::text[],
+    insert into reflog (repository_id, account_id, certificate_id, name, old_oid, new_oid)
+    select ${input.repositoryId}, ${input.accountId}::bigint, ${certificateId}::bigint, * from unnest(${accepted.map((c) => c.name)}::text[],
       ${accepted.map((c) => bytesOf(c.oldOid))}::bytea[], ${accepted.map((c) => bytesOf(c.newOid))}::bytea[])`.execute(tx)
 }
 
-/** What follows from moved refs: the pack is visible, versions grow, a fresh repository's HEAD finds its branch, the outbox tells. */
-async function follow(tx: Tx, input: RefTransactionInput, accepted: readonly RefChange[], head: string): Promise<void> {
-  const { pack } = input
-  if (pack) {
-    await tx
-      .insertInto('pack')
-      .values({
-        network_id: input.networkId,
-        key: pack.key,
-        tail: pack.tail ? Buffer.from(pack.tail) : null,
-        size_bytes: pack.valueBytes,
-        pack_bytes: pack.packBytes,
-        object_count: pack.objectCount,
-      })
-      .execute()
-    await sql`update network set packs_version = packs_version + 1 where id = ${input.networkId}`.execute(tx)
-    if (pack.key !== null) await claim(tx, pack.key)
-  }
-  const newHead = input.head ?? (await firstBranch(tx, input.repositoryId, accepted, head))
+/** What follows from moved refs: the version grows, a fresh repository's HEAD finds its branch, the outbox tells. */
+async function follow(
+  tx: Tx,
+  input: RefTransactionInput,
+  accepted: readonly RefChange[],
+  head: string,
+  certificateId: number | null,
+): Promise<void> {
+  const newHead = input.adoptsHead === false ? head : await firstBranch(tx, input.repositoryId, accepted, head)
   await sql`
     update repository set refs_version = refs_version + 1, pushed_at = now(), updated_at = now(), head = ${newHead}
     where id = ${input.repositoryId}`.execute(tx)
   const changes = accepted.map((change) => ({ ref: change.name, before: change.oldOid, after: change.newOid }))
-  const why = input.reason === undefined ? {} : { reason: input.reason }
-  await tx
-    .insertInto('outbox')
-    .values({ kind: 'push', repository_id: input.repositoryId, payload: JSON.stringify({ account: input.accountId, ...why, changes }) })
-    .execute()
+  const { accountId: account, options = [], certificate } = input
+  const signed = certificate ? { certificate: { id: certificateId, nonce: certificate.nonceStatus } } : {}
+  const payload = JSON.stringify({ account, changes, ...(options.length > 0 ? { options } : {}), ...signed })
+  await tx.insertInto('outbox').values({ kind: 'push', repository_id: input.repositoryId, payload }).execute()
 }
 
 /** Ends the key's intent. When the sweeper took it for an orphan meanwhile, nothing may become visible. */

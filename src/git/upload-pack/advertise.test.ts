@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { readPkts } from '../../../tests/support/wire.ts'
 import type { ObjectId } from '../format/object-id.ts'
-import { advertiseReceivePack, advertiseUploadPack } from './advertise.ts'
+import { advertiseUploadPack } from './advertise.ts'
 import { formatLsRefs, type VisibleRefs } from './ls-refs.ts'
 
 const agent = 'stemma/test'
@@ -41,19 +41,10 @@ test('version 0 and 1: HEAD first with its symref, tags peeled', () => {
 
 test('an empty repository still tells what it can', () => {
   const empty = refsOf('refs/heads/main')
-  for (const advertise of [advertiseUploadPack, advertiseReceivePack]) {
-    const first = lines(advertise(empty, { format: 'sha256', agent, version: 0 }))[2]
-    assert.ok(first)
-    assert.ok(first?.startsWith(`${'0'.repeat(64)} capabilities^{}\0`))
-    assert.ok(first.includes(' object-format=sha256 '))
-  }
-})
-
-test('receive-pack: refs only, no version 2', () => {
-  const out = lines(advertiseReceivePack(some, { format: 'sha1', agent, version: 2 }))
-  assert.equal(out[0], '# service=git-receive-pack\n')
-  assert.ok(out[2]?.startsWith(`${id('1')} refs/heads/main\0report-status report-status-v2 delete-refs `))
-  assert.equal(out.length, 6)
+  const first = lines(advertiseUploadPack(empty, { format: 'sha256', agent, version: 0 }))[2]
+  assert.ok(first)
+  assert.ok(first.startsWith(`${'0'.repeat(64)} capabilities^{}\0`))
+  assert.ok(first.includes(' object-format=sha256 '))
 })
 
 test('version 2 tells commands, not refs', () => {

@@ -16,8 +16,6 @@ const uploadPackCapabilities =
   'multi_ack thin-pack side-band side-band-64k ofs-delta shallow deepen-since deepen-not deepen-relative no-progress include-tag' +
   ' multi_ack_detailed allow-tip-sha1-in-want allow-reachable-sha1-in-want no-done'
 
-const receivePackCapabilities = 'report-status report-status-v2 delete-refs side-band-64k quiet atomic ofs-delta'
-
 /** The body of `GET info/refs?service=git-upload-pack`. */
 export function advertiseUploadPack(refs: VisibleRefs, options: AdvertiseOptions): Uint8Array {
   if (options.version === 2) return advertiseV2(options)
@@ -33,14 +31,6 @@ export function advertiseUploadPack(refs: VisibleRefs, options: AdvertiseOptions
     out.add(ref.oid, ref.name)
     if (ref.peeled) out.add(ref.peeled, `${ref.name}^{}`)
   }
-  return out.end()
-}
-
-/** The body of `GET info/refs?service=git-receive-pack`; pushes have no version 2, so 2 is answered as 0. */
-export function advertiseReceivePack(refs: VisibleRefs, options: AdvertiseOptions): Uint8Array {
-  const capabilities = `${receivePackCapabilities} object-format=${options.format} agent=${options.agent}`
-  const out = new Advertisement('git-receive-pack', capabilities, options)
-  for (const ref of refs.refs) out.add(ref.oid, ref.name)
   return out.end()
 }
 

@@ -1,6 +1,6 @@
 // upload-pack: serves fetches and clones. Advertise (advertise, ls-refs) → parse (request) → join with refs (fetch-task) → plan and write
 // (fetch, in a worker) → answer (fetch-answer, where the socket is).
-export { advertiseReceivePack, type AdvertiseOptions, advertiseUploadPack } from './advertise.ts'
+export { type AdvertiseOptions, advertiseUploadPack } from './advertise.ts'
 export type { AnswerEvent, PackSource } from './cached-pack.ts'
 export { type FetchEvent, fetchEvents, planPack } from './fetch.ts'
 export { answerFetch, type AnswerOptions } from './fetch-answer.ts'

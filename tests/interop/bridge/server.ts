@@ -70,7 +70,7 @@ function makeRoom(
     ...parts,
     clock: systemClock,
     randomness: systemRandomness,
-    cache: { memoryBytes: 32 << 20, diskBytes: 0, folder: join(data, 'cache') },
+    cache: { memoryBytes: 32 << 20, diskBytes: 0, packBytes: 64 << 20, folder: join(data, 'cache') },
     threads: 2,
     limits: { ...config.limits, memoryBytes: config.workers.memoryBytes },
     tailBytes: config.git.tailBytes,

@@ -1,19 +1,28 @@
 // What fsck reports: git's message ids with their default severities (git-fsck(1), fsck.h), and how options change them.
-// Invariant: only ids that concern one object by itself stand here; those about refs and about missing objects belong to their rooms.
+// All of git's ids stand here, so that each can be named in settings; those about refs and about how objects are stored are never found
+// here, where one object is looked at by itself.
 import type { ObjectId } from '../object-id.ts'
 
 /** Default severities, as in git's fsck.h. `fatal` is an error that no option can lower; `ignore` is silent until an option raises it. */
 const defaults = {
   nulInHeader: 'fatal',
   unterminatedHeader: 'fatal',
-  badHeaderContinuation: 'error',
   badDate: 'error',
   badDateOverflow: 'error',
   badEmail: 'error',
   badGpgsig: 'error',
+  badHeaderContinuation: 'error',
+  badHeadTarget: 'error',
   badName: 'error',
   badObjectSha1: 'error',
+  badPackedRefEntry: 'error',
+  badPackedRefHeader: 'error',
   badParentSha1: 'error',
+  badRefContent: 'error',
+  badReferentName: 'error',
+  badRefFiletype: 'error',
+  badRefName: 'error',
+  badRefOid: 'error',
   badTimezone: 'error',
   badTree: 'error',
   badTreeSha1: 'error',
@@ -44,24 +53,33 @@ const defaults = {
   missingType: 'error',
   missingTypeEntry: 'error',
   multipleAuthors: 'error',
+  packedRefEntryNotTerminated: 'error',
+  packedRefUnsorted: 'error',
   treeNotSorted: 'error',
+  unknownType: 'error',
   zeroPaddedDate: 'error',
+  badReftableTableName: 'warning',
   emptyName: 'warning',
   fullPathname: 'warning',
   hasDot: 'warning',
   hasDotdot: 'warning',
   hasDotgit: 'warning',
   largePathname: 'warning',
-  nullSha1: 'warning',
   nulInCommit: 'warning',
+  nullSha1: 'warning',
   zeroPaddedFilemode: 'warning',
   badFilemode: 'info',
   badTagName: 'info',
+  emptyPackedRefsFile: 'info',
   gitattributesSymlink: 'info',
   gitignoreSymlink: 'info',
   gitmodulesParse: 'info',
   mailmapSymlink: 'info',
   missingTaggerEntry: 'info',
+  refMissingNewline: 'info',
+  symlinkRef: 'info',
+  symrefTargetIsNotARef: 'info',
+  trailingRefContent: 'info',
   extraHeaderEntry: 'ignore',
 } as const satisfies Record<string, Severity | 'fatal' | 'ignore'>
 
@@ -110,6 +128,11 @@ export const hostedSeverities = {
 
 /** All ids, in the order of severity. */
 export const fsckIds: readonly FsckId[] = Object.keys(defaults) as FsckId[]
+
+/** The severity that git gives an id by itself. */
+export function defaultSeverity(id: FsckId): Severity | 'fatal' | 'ignore' {
+  return defaults[id]
+}
 
 /** The id that an operator wrote, in any case (git's configuration keys have none), or null. */
 export function parseFsckId(text: string): FsckId | null {

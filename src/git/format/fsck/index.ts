@@ -8,6 +8,7 @@ import { fsckTree } from './tree.ts'
 
 export { fsckSpecial, MAX_GITATTRIBUTES_BYTES, MAX_GITMODULES_BYTES } from './blob.ts'
 export {
+  defaultSeverity,
   type Finding,
   type FsckId,
   type FsckOptions,

@@ -1,0 +1,96 @@
+// Forks: repositories of one network, which share objects and nothing else. What a network's other repositories hold is no one's to take by
+// knowing its id; the git room sees to that wherever `network.is_shared` says so.
+import { InputError } from '../base/index.ts'
+import { type Database, type Queries, sql } from '../db/index.ts'
+import type { AccountId, Identity, NetworkId, RepositoryId } from './identity.ts'
+import { may, type Visibility } from './may.ts'
+import { assertRepositoryName } from './names.ts'
+import { nameTaken, type Repository, repositoryOf, repositoryRows, tell } from './repositories.ts'
+
+export interface NewFork {
+  readonly sourceId: RepositoryId
+  readonly ownerId: AccountId
+  readonly name: string
+  /** As the source's without it; a fork of a private repository is private in any case. */
+  readonly visibility?: Visibility
+  /** Whether the fork gets that ref: hidden ones and those of the host's own are not for it. */
+  readonly takesRef: (name: string) => boolean
+}
+
+/**
+ * A fork: a new repository in the source's network with the source's refs as they are now, in time that goes with their number. No object is
+ * copied. Null when the source is gone. Permission to read the source is the caller's business.
+ * InputError `bad-repository-name`, or `repository-exists` as `createRepository`.
+ */
+export async function forkRepository(db: Database, { sourceId, ownerId, name, visibility, takesRef }: NewFork): Promise<Repository | null> {
+  assertRepositoryName(name)
+  const fork = async (tx: Queries) => {
+    // a push to the source waits, or the fork does: the refs are of one moment
+    const source = await tx
+      .selectFrom('repository')
+      .select(['network_id', 'visibility', 'description', 'head'])
+      .where('id', '=', sourceId)
+      .forUpdate()
+      .executeTakeFirst()
+    if (!source) return null
+    await tx.updateTable('network').set({ is_shared: true }).where('id', '=', source.network_id).execute()
+    const { id } = await tx
+      .insertInto('repository')
+      .values({
+        owner_id: ownerId,
+        network_id: source.network_id,
+        parent_id: sourceId,
+        name,
+        description: source.description,
+        head: source.head,
+        visibility: source.visibility === 'private' ? 'private' : (visibility ?? source.visibility),
+      })
+      .returning('id')
+      .executeTakeFirstOrThrow()
+    const refs = await tx.selectFrom('ref').select('name').where('repository_id', '=', sourceId).execute()
+    const taken = refs.map((ref) => ref.name).filter(takesRef)
+    await sql`
+      insert into ref (repository_id, name, oid, peeled)
+      select ${id}, name, oid, peeled from ref where repository_id = ${sourceId} and name = any(${taken}::text[])`.execute(tx)
+    await tell(tx, 'repository.forked', id, { name, ownerId, sourceId, refs: taken.length })
+    return repositoryOf(await repositoryRows(tx).where('repository.id', '=', id).executeTakeFirstOrThrow())
+  }
+  try {
+    return await db.transaction(fork, { mayRetry: true })
+  } catch (error) {
+    throw error instanceof InputError ? error : nameTaken(error)
+  }
+}
+
+/**
+ * Other repositories of the network that the caller may read: what the repository was forked from first, then those that were pushed to last.
+ * @param most how many at most
+ */
+export async function readableSiblings(
+  queries: Queries,
+  identity: Identity,
+  repository: { readonly id: RepositoryId; readonly networkId: NetworkId },
+  most: number,
+): Promise<Repository[]> {
+  const everything = identity.kind === 'account' && identity.isAdmin
+  const rows = await repositoryRows(queries)
+    .where('repository.network_id', '=', repository.networkId)
+    .where('repository.id', '!=', repository.id)
+    .$if(!everything, (query) =>
+      query.where((where) =>
+        where.or([
+          where('repository.visibility', '=', 'public'),
+          ...(identity.kind === 'account' ? [where('repository.owner_id', '=', identity.accountId)] : []),
+        ]),
+      ),
+    )
+    .orderBy(sql`repository.id = (select parent_id from repository where id = ${repository.id})`, (order) => order.desc().nullsLast())
+    .orderBy('repository.pushed_at', (order) => order.desc().nullsLast())
+    .orderBy('repository.id')
+    .limit(most)
+    .execute()
+  // the query narrows, `may` decides
+  return rows
+    .map(repositoryOf)
+    .filter(({ ownerId, visibility }) => may(identity, 'repository:read', { kind: 'repository', ownerId, visibility }))
+}

@@ -1,0 +1,138 @@
+// Pushes over Smart HTTP: the advertisement, and the POST that brings commands and pack.
+import type { FastifyReply, FastifyRequest } from 'fastify'
+import { createRepository, findRepository, type Identity, readableSiblings, type Repository } from '../access/index.ts'
+import { InputError } from '../base/index.ts'
+import { Refusal, requestBody } from '../http/index.ts'
+import { Answer } from './answer.ts'
+import { scopeOf, settingsOf } from './context.ts'
+import { protocolVersion } from './fetch-routes.ts'
+import type { ObjectId } from './format/index.ts'
+import type { GitRoom } from './git-room.ts'
+import {
+  advertisePush,
+  formatOtherRefs,
+  makeNonce,
+  type NonceIssuer,
+  noHooks,
+  pushCapabilities,
+  receivePack,
+} from './receive-pack/index.ts'
+import { everything, namespacePrefix, type RefScope, type VisibleRefs } from './refs/index.ts'
+
+/** Room for the commands before the pack. */
+const commandBytes = 64 << 20
+const pushPace = { bodyWindowMs: 30_000, bodyFloorBytes: 64 << 10 }
+/** Of siblings so many are asked for their tips, and so many tips are shown as `.have` lines. */
+const shown = { siblings: 16, tips: 1000 }
+/** What a push may rest on: no less than what was shown, though siblings have moved since. */
+const counted = { siblings: 64, tips: 100_000 }
+
+/** The body of `GET info/refs?service=git-receive-pack`. Refusal 403 where pushes are switched off. */
+export async function advertisePushes(room: GitRoom, request: FastifyRequest): Promise<Uint8Array> {
+  assertEnabled(room, request)
+  const { repository } = request
+  const { clock, randomness, agent } = room.options
+  const format = repository?.objectFormat ?? 'sha1'
+  const nonce = makeNonce(noncesOf(room, request), Math.floor(clock.now() / 1000))
+  const capabilities = pushCapabilities({ settings: settingsOf(room, request), format, agent, nonce, sessionId: randomness.uuid() })
+  const version = protocolVersion(request)
+  if (!repository) {
+    const refs: VisibleRefs = { head: 'refs/heads/main', refs: [], byName: new Map() }
+    return advertisePush({ format, version, capabilities, refs, otherLines: new Uint8Array(0), haves: [] })
+  }
+  const scope = scopeOf(room, request, 'push')
+  const otherLines = await room.refAnswer(repository, scope, 'git-receive-pack', formatOtherRefs)
+  const snapshot = await room.refs.read(repository.id, repository.refsVersion)
+  const haves = [...outsideOf(scope, snapshot.refs), ...(await siblingTips(room, request.identity, repository, shown))]
+  return advertisePush({ format, version, capabilities, refs: room.views.of(snapshot, scope), otherLines, haves })
+}
+
+/** In a namespace, the others' tips: their objects are there (gitnamespaces(7)). */
+function outsideOf({ namespace }: RefScope, refs: VisibleRefs['refs']): ObjectId[] {
+  const prefix = namespacePrefix(namespace)
+  return prefix === '' ? [] : refs.filter((ref) => !ref.name.startsWith(prefix)).map((ref) => ref.oid)
+}
+
+/** Tips of other repositories in the network, as far as the caller may read them. */
+async function siblingTips(room: GitRoom, identity: Identity, repository: Repository, most: typeof shown): Promise<ObjectId[]> {
+  if (!repository.isShared) return []
+  const tips = new Set<ObjectId>()
+  for (const sibling of await readableSiblings(room.options.db.queries, identity, repository, most.siblings)) {
+    const snapshot = await room.refs.read(sibling.id, sibling.refsVersion)
+    const { hidden } = room.settings.read(sibling.settings)
+    for (const ref of room.views.of(snapshot, { ...everything, hidden: hidden.fetch }).refs) {
+      if (tips.size >= most.tips) return [...tips]
+      tips.add(ref.oid)
+    }
+  }
+  return [...tips]
+}
+
+/** As http-backend: http.receivepack says it. */
+function assertEnabled(room: GitRoom, request: FastifyRequest): void {
+  if (settingsOf(room, request).push.isEnabled === false) {
+    throw new Refusal(403, 'service-disabled', "Service not enabled: 'receive-pack'")
+  }
+}
+
+function noncesOf(room: GitRoom, request: FastifyRequest): NonceIssuer {
+  const { repository } = request
+  const { certNonceSeed, certNonceSlopS } = settingsOf(room, request).push
+  const format = repository?.objectFormat ?? 'sha1'
+  return { seed: certNonceSeed, repository: String(repository?.id ?? ''), format, slopS: certNonceSlopS }
+}
+
+/** POST git-receive-pack. */
+export async function push(room: GitRoom, request: FastifyRequest, reply: FastifyReply): Promise<void> {
+  assertEnabled(room, request)
+  const { repository, repositoryToCreate, identity } = request
+  if (identity.kind !== 'account') throw new Error('a push of nobody')
+  const create = async () => {
+    if (!repositoryToCreate) throw new Error('nothing to create')
+    return targetOf(await createOrFind(room, repositoryToCreate))
+  }
+  await receivePack(room.receive, {
+    objectFormat: repository?.objectFormat ?? 'sha1',
+    target: repository ? targetOf(repository) : null,
+    create,
+    accountId: identity.accountId,
+    settings: settingsOf(room, request),
+    scope: scopeOf(room, request, 'push'),
+    hooks: room.options.hooksOf?.(request) ?? noHooks,
+    nonces: noncesOf(room, request),
+    siblingTips: async () => (repository ? await siblingTips(room, identity, repository, counted) : []),
+    body: pushedBody(room, request),
+    open: () => new Answer(reply, 'application/x-git-receive-pack-result'),
+  })
+}
+
+/** A pack may be large, but it must come along: a push that holds a place may neither trickle nor go on for ever. */
+async function* pushedBody(room: GitRoom, request: FastifyRequest): AsyncGenerator<Uint8Array, void, undefined> {
+  const { clock, limits } = room.options
+  const endMs = clock.monotonic() + limits.requestTimeoutMs
+  for await (const bytes of requestBody(request, { limitBytes: limits.packBytes + commandBytes, limits: pushPace })) {
+    if (clock.monotonic() > endMs) throw new InputError('slow-body', 'the push took longer than this server allows')
+    yield bytes
+  }
+}
+
+function targetOf(repository: Repository) {
+  return { repositoryId: repository.id, networkId: repository.networkId }
+}
+
+/** Two first pushes at once: one creates the repository, the other finds it. It is private: nobody said that it may be seen. */
+async function createOrFind(room: GitRoom, wanted: NonNullable<FastifyRequest['repositoryToCreate']>): Promise<Repository> {
+  try {
+    return await createRepository(room.options.db, { ...wanted, visibility: 'private' })
+  } catch (error) {
+    const found = error instanceof InputError && error.code === 'repository-exists' ? await findOwned(room, wanted) : null
+    if (!found) throw error
+    return found
+  }
+}
+
+async function findOwned(room: GitRoom, { ownerId, name }: NonNullable<FastifyRequest['repositoryToCreate']>): Promise<Repository | null> {
+  const { queries } = room.options.db
+  const owner = await queries.selectFrom('account').select('login').where('id', '=', ownerId).executeTakeFirst()
+  return owner ? findRepository(queries, owner.login, name) : null
+}

@@ -1,0 +1,248 @@
+// One push under way: the pack is taken in, each command is judged, and what stands is done in one transaction. git's receive-pack,
+// `execute_commands`, in its order.
+import { concatBytes, CorruptError, fromHex, InputError, UnavailableError } from '../../base/index.ts'
+import { type ObjectId, type PktLineReader, type PushRequest } from '../format/index.ts'
+import type { NetworkPacks } from '../odb/index.ts'
+import { isHidden, moveRefs, namespacePrefix, type NewPack, type RefChange, type RefSnapshot } from '../refs/index.ts'
+import { asHookCommands, failAll, type PushCommand, startCommands } from './commands.ts'
+import { pushFsckOf } from './fsck-settings.ts'
+import type { PackFacts, StagedPack } from './pack-intake.ts'
+import { isForProcReceive, procReceive } from './proc-receive.ts'
+import type { AncestryQuestion, Tip } from './push-facts.ts'
+import type { HookPush } from './push-hooks.ts'
+import { asksForAncestry, judge, mayDeleteCurrent } from './push-policy.ts'
+import type { Push, ReceivePackParts } from './receive-pack.ts'
+import type { Reporter } from './report.ts'
+
+/** Codes of UnavailableErrors that end when the operator has made room. */
+const spaceCodes: ReadonlySet<string> = new Set(['spool-full', 'bucket-full'])
+
+export interface Received {
+  readonly commands: readonly PushCommand[]
+  /** Why the pack wasn't taken; null: it was. */
+  readonly unpackError: string | null
+}
+
+export class Reception {
+  readonly #parts: ReceivePackParts
+  readonly #push: Push
+  readonly #request: PushRequest
+  readonly #about: HookPush
+  readonly #reporter: Reporter
+  readonly #commands: readonly PushCommand[]
+  readonly #prefix: string
+  #staged: StagedPack | null = null
+  #tips: ReadonlyMap<ObjectId, Tip> = new Map()
+
+  constructor(parts: ReceivePackParts, push: Push, request: PushRequest, about: HookPush, reporter: Reporter) {
+    this.#parts = parts
+    this.#push = push
+    this.#request = request
+    this.#about = about
+    this.#reporter = reporter
+    this.#commands = startCommands(request.commands)
+    this.#prefix = namespacePrefix(push.scope.namespace)
+  }
+
+  async run(reader: PktLineReader): Promise<Received> {
+    const commands = this.#commands
+    try {
+      const { target } = this.#push
+      const refs = target && (await this.#parts.refs.read(target.repositoryId)) // before the packs: they hold what refs point to
+      const packs = target && (await this.#parts.packs.open(target.networkId))
+      this.#refuseOtherOptions()
+      if (commands.some((command) => command.action !== 'delete')) await this.#takePack(refs, packs, reader)
+      await this.#judge(refs, packs)
+      if (!(await this.#move())) await this.#staged?.discard()
+      this.#tell()
+      return { commands, unpackError: null }
+    } catch (error) {
+      // after an unknown commit the pack may be visible: it stays, and if it isn't, its intent row leads the sweeper to it
+      if (!(error instanceof UnavailableError && error.code === 'commit-unknown')) await this.#staged?.discard()
+      for (const command of commands) command.error = 'unpacker error'
+      return { commands, unpackError: this.#explain(error) }
+    }
+  }
+
+  /** What was signed must be what was sent. */
+  #refuseOtherOptions(): void {
+    const { certificate } = this.#request
+    if (certificate === null) return
+    const options = this.#about.options ?? []
+    const isSame = certificate.options.length === options.length && certificate.options.every((option, i) => option === options[i])
+    if (!isSame) failAll(this.#commands, 'inconsistent push options')
+  }
+
+  async #takePack(refs: RefSnapshot | null, packs: NetworkPacks | null, reader: PktLineReader): Promise<void> {
+    const { objectFormat, settings } = this.#push
+    const fsck = pushFsckOf(settings.push.fsck, objectFormat)
+    for (const warning of fsck.warnings) this.#about.say(`${warning}\n`)
+    const values = this.#commands.filter((command) => command.action !== 'delete').map((command) => command.newId)
+    const questions = {
+      packs: packs?.handle ?? { networkId: 'new', format: objectFormat, lineage: 0, packs: [] },
+      tips: [...new Set(values)],
+      fsck: fsck.settings,
+      buildOn: refs && packs?.isShared ? await this.#buildOn(refs) : null,
+      shallows: this.#request.shallows,
+      ancestry: this.#questions(),
+      maxInputBytes: settings.push.maxInputBytes,
+    }
+    const { intake, clock } = this.#parts
+    const progress = (phase: 'receiving' | 'resolving' | 'checking', done: number, total: number) =>
+      this.#reporter.progress(phase, done, total, clock.now())
+    this.#staged = await intake.take(questions, reader.rest(), progress)
+    this.#reporter.endProgress()
+    this.#tips = new Map(this.#staged.facts.tips.map((tip) => [tip.oid, tip]))
+    for (const warning of this.#staged.facts.warnings) this.#about.say(`${warning}\n`)
+  }
+
+  async #buildOn(refs: RefSnapshot): Promise<{ tips: Uint8Array; likely: Uint8Array }> {
+    const tips = new Set<ObjectId>(await this.#push.siblingTips())
+    for (const ref of refs.refs) tips.add(ref.oid)
+    const head = refs.byName.get(refs.head)?.oid
+    const old = this.#commands.filter((command) => command.action === 'update').map((command) => command.oldId)
+    const packed = (ids: Iterable<ObjectId>) => concatBytes([...ids].map((oid) => fromHex(oid)))
+    return { tips: packed(tips), likely: packed(head ? [head, ...old] : old) }
+  }
+
+  #questions(): readonly AncestryQuestion[] {
+    return this.#commands.filter((command) => asksForAncestry(this.#push.settings.push, command))
+  }
+
+  /** Puts down what stands against each command. */
+  async #judge(refs: RefSnapshot | null, packs: NetworkPacks | null): Promise<void> {
+    const facts = this.#staged?.facts
+    if (facts) this.#refuseCutOff(facts, packs)
+    for (const command of this.#commands) {
+      if (command.action !== 'delete' && !this.#tips.get(command.newId)?.kind) command.error ??= 'missing necessary objects'
+    }
+    this.#refuseHidden()
+    const { hooks } = this.#push
+    const isDeclined = hooks.preReceive && !(await hooks.preReceive(this.#about, this.#commands.flatMap(asHookCommands)))
+    if (isDeclined) return failAll(this.#commands, 'pre-receive hook declined')
+    await this.#giveToHook()
+    this.#passMissing(refs, packs)
+    await this.#judgeEach(refs, facts)
+  }
+
+  /** A repository is never cut off: what rests on a commit without its parents is refused, and so is what came with it. */
+  #refuseCutOff({ cutOff }: PackFacts, packs: NetworkPacks | null): void {
+    if (cutOff.roots.length === 0) return
+    for (const command of this.#commands) {
+      const isStored = packs !== null && packs.set.find(fromHex(command.newId), 0) >= 0
+      if (command.action !== 'delete' && (!isStored || cutOff.tips.has(command.newId))) command.error ??= 'shallow update not allowed'
+    }
+  }
+
+  #refuseHidden(): void {
+    const { hidden } = this.#push.scope
+    for (const command of this.#commands) {
+      if (!isHidden(command.ref, this.#prefix + command.ref, hidden)) continue
+      command.error ??= command.action === 'delete' ? 'deny deleting a hidden ref' : 'deny updating a hidden ref'
+    }
+  }
+
+  async #giveToHook(): Promise<void> {
+    const { hooks, settings, objectFormat } = this.#push
+    const scheduled = this.#commands.filter((command) => command.error === null && isForProcReceive(settings.push.procReceiveRefs, command))
+    if (scheduled.length === 0) return
+    for (const command of scheduled) command.hook = 'scheduled'
+    await procReceive(this.#commands, this.#about, objectFormat, hooks.procReceive ?? (() => null))
+  }
+
+  /** As git: to delete what isn't there is a warning. (In a network of several, an id's being stored is nobody's to find out by that.) */
+  #passMissing(refs: RefSnapshot | null, packs: NetworkPacks | null): void {
+    for (const command of this.#commands) {
+      const { action, error, hook, ref, oldId } = command
+      if (action !== 'delete' || error !== null || hook !== 'none' || refs?.byName.has(this.#prefix + ref)) continue
+      if (packs && !packs.isShared && packs.set.find(fromHex(oldId), 0) >= 0) continue
+      command.wasMissing = true
+      this.#about.say('warning: deleting a non-existent ref\n')
+    }
+  }
+
+  async #judgeEach(refs: RefSnapshot | null, facts: PackFacts | undefined): Promise<void> {
+    const { settings, hooks, scope } = this.#push
+    const head = (this.#prefix === '' ? null : scope.namespaceHead) ?? refs?.head ?? ''
+    const answers = new Map(this.#questions().map((question, i) => [question, facts?.ancestry[i]]))
+    for (const command of this.#commands) {
+      if (command.error !== null || command.hook !== 'none') continue
+      const { error, said } = judge(command, settings.push, { head, ancestry: answers.get(command), tip: this.#tips.get(command.newId) })
+      if (said !== '') this.#about.say(said)
+      command.error = error
+      if (error === null && hooks.update && !(await hooks.update(this.#about, command))) {
+        this.#about.say(`error: hook declined to update ${command.ref}\n`)
+        command.error = 'hook declined'
+      }
+      if (command.error !== null && this.#about.isAtomic) break
+    }
+    if (this.#about.isAtomic && this.#commands.some((command) => command.error !== null)) failAll(this.#commands, 'atomic push failure')
+  }
+
+  /** True when the pack is stored for good. */
+  async #move(): Promise<boolean> {
+    const open = this.#commands.filter((command) => command.error === null)
+    const moving = open.filter((command) => command.hook === 'none' && !command.wasMissing)
+    const keepsPack = open.some((command) => command.hook === 'answered')
+    if (moving.length === 0 && !keepsPack) return false
+    const { settings, accountId } = this.#push
+    const { certificate } = this.#request
+    const nonce = this.#about.certificate?.nonce
+    const target = this.#push.target ?? (await this.#push.create())
+    const pack = this.#keptPack()
+    const outcomes = await moveRefs(this.#parts.db, this.#parts.refs, {
+      ...target,
+      accountId,
+      changes: moving.map((command) => this.#changeOf(command)),
+      atomic: this.#about.isAtomic,
+      pack,
+      keepsPack,
+      mayDeleteHead: mayDeleteCurrent(settings.push),
+      adoptsHead: settings.push.adoptsHead && this.#prefix === '',
+      certificate: certificate && nonce ? { ...certificate, nonceStatus: nonce.status, nonceSlopS: nonce.slopS } : null,
+      options: this.#about.options ?? [],
+      explain: (sentence) => this.#about.say(`error: ${sentence}\n`),
+    })
+    for (const command of moving) command.error = outcomes.get(this.#prefix + command.ref) ?? null
+    return pack !== null && (keepsPack || moving.some((command) => command.error === null))
+  }
+
+  /** An empty pack says nothing, and one that is cut off is not let in: nothing that is accepted needs it. */
+  #keptPack(): NewPack | null {
+    const staged = this.#staged
+    return staged && staged.pack.objectCount > 0 && staged.facts.cutOff.roots.length === 0 ? staged.pack : null
+  }
+
+  #changeOf({ ref, action, oldId, newId }: PushCommand): RefChange {
+    return {
+      name: this.#prefix + ref,
+      oldOid: action === 'create' || /^0+$/.test(oldId) ? null : oldId,
+      newOid: action === 'delete' ? null : newId,
+      peeled: this.#tips.get(newId)?.peeled ?? null,
+    }
+  }
+
+  /** For the operator: who pushed how much. */
+  #tell(): void {
+    const { target, accountId } = this.#push
+    const moved = this.#commands.filter((command) => command.error === null).length
+    const refs = { moved, refused: this.#commands.length - moved }
+    const staged = this.#staged
+    const pack = staged && { objects: staged.pack.objectCount, bytes: staged.pack.packBytes, place: staged.pack.key ?? 'tail' }
+    this.#parts.log.info({ repository: target?.repositoryId ?? 'new', account: accountId, refs, pack }, 'pushed')
+  }
+
+  /** What the client is told; what is not its fault is logged. */
+  #explain(error: unknown): string {
+    if (error instanceof InputError) {
+      const isFinding = error.code === 'fsck'
+      this.#about.say(isFinding ? `error: ${error.message}\nfatal: fsck error in packed object\n` : `fatal: ${error.message}\n`)
+      return error.message.replaceAll('\n', ' ')
+    }
+    const alarm = error instanceof CorruptError
+    this.#parts.log.error({ err: error, alarm }, alarm ? 'ALARM: stored data is wrong' : 'a push failed')
+    if (error instanceof UnavailableError && spaceCodes.has(error.code)) return 'no space left on the server'
+    if (error instanceof UnavailableError) return 'the server cannot store the push now; try again'
+    return alarm ? 'stored data failed its check; the operator has been told' : 'internal server error'
+  }
+}
