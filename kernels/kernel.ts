@@ -29,6 +29,8 @@ export interface Kernel {
   sha1QueueSize(): number
   sha1Begin(state: number): void
   sha1Blocks(state: number, blocks: number, count: number): number
+  sha1Allowed(): number
+  sha1OtherHalf(): number
   writeHeader(at: number, size: bigint, kind: number): number
   enqueue(at: number, size: number, kind: number): number
   deltaHeader(at: number, end: number): number

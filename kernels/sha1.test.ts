@@ -5,7 +5,7 @@ import { test } from 'node:test'
 import fc from 'fast-check'
 import { kernelMemory } from '../tests/support/kernel-memory.ts'
 import { conditions, vectors } from './sha1-conditions.ts'
-import { allowedVectors, expand, sha1 } from './twin/sha1.ts'
+import { allowedVectors, expand, otherHalf, sha1, type State } from './twin/sha1.ts'
 
 const { kernel, bytes } = kernelMemory(64)
 
@@ -103,7 +103,7 @@ test('the SHAttered pair collides, and each half is refused: in every lane, alon
   for (const half of [one, two]) {
     for (const behind of [0, 1, 64, 1000, 70000]) {
       const message = Buffer.concat([half, innocent, Buffer.alloc(behind)])
-      for (const before of [0, 1, 2, 3, 4, 7]) {
+      for (const before of [0, 1, 2, 3, 4, 7, 8, 9, 16, 40]) {
         const others = Array.from({ length: before }, () => innocent)
         assert.equal(hashAll([...others, message]), before)
         assert.equal(hashAll([...others, message, innocent, innocent, innocent]), before)
@@ -157,6 +157,53 @@ test('conditions: both halves of the attack meet those of their vector; noise me
   let allowed = 0
   for (let i = 0; i < 3000; i++) allowed += allowedVectors(expand(createHash('sha512').update(`${i}`).digest())).length
   assert.ok(allowed > 50 && allowed < 300, `${allowed} of 3000`)
+})
+
+const begin: State = [0x67452301, 0xefcdab89, 0x98badcfe, 0x10325476, 0xc3d2e1f0]
+
+/** Hashes the blocks by themselves; for each, the vectors that the kernel's quick test lets through. At most 128 blocks. */
+function suspectsIn(blocks: Uint8Array): number[][] {
+  const state = kernel.heapBase()
+  kernel.sha1Begin(state)
+  bytes.set(blocks, state + 64)
+  assert.equal(kernel.sha1Blocks(state, state + 64, blocks.length / 64), 0)
+  const view = new DataView(bytes.buffer, kernel.sha1Allowed())
+  const isAllowed = (vector: number, block: number) => ((view.getUint8(vector * 16 + (block >> 3)) >> (block & 7)) & 1) === 1
+  return Array.from({ length: blocks.length / 64 }, (_, block) => vectors.map((_, i) => i).filter((i) => isAllowed(i, block)))
+}
+
+test('the quick test lets every vector through whose conditions a block meets, wherever the block is, and few others', () => {
+  let met = 0
+  let through = 0
+  for (let round = 0; round < 60; round++) {
+    const blocks = Buffer.concat(
+      Array.from({ length: 1 + ((round * 37) % 128) }, (_, i) => createHash('sha512').update(`${round} ${i}`).digest()),
+    )
+    suspectsIn(blocks).forEach((suspects, i) => {
+      const expected = allowedVectors(expand(blocks.subarray(i * 64, i * 64 + 64)))
+      for (const vector of expected) assert.ok(suspects.includes(vector), `block ${i} of round ${round}: vector ${vector}`)
+      met += expected.length
+      through += suspects.length
+    })
+  }
+  assert.ok(met > 100 && through < met * 3, `${met} met, ${through} let through`)
+})
+
+test("suspects: the other half's states are those of the twin, from either middle", () => {
+  const steps = new Set<number>()
+  for (let round = 0; round < 1000; round++) {
+    const block = createHash('sha512').update(`other ${round}`).digest()
+    const suspects = suspectsIn(block)[0]!
+    if (suspects.length !== 1) continue
+    const { first, last } = otherHalf(begin, expand(block), suspects[0]!)
+    const view = new DataView(bytes.buffer, kernel.sha1OtherHalf())
+    assert.deepEqual(
+      [first, last],
+      [0, 160].map((from) => Array.from({ length: 5 }, (_, i) => view.getUint32(from + i * 32, true))),
+    )
+    steps.add(vectors[suspects[0]!]!.step)
+  }
+  assert.deepEqual([...steps].sort(), [58, 65])
 })
 
 test('vectors: 32, and their differences obey the message expansion', () => {

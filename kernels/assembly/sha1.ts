@@ -1,19 +1,27 @@
-// SHA-1 with detection of collision attacks. Two ways: a queue of whole messages, four at a time in SIMD lanes; and one long message block by block.
-// Both look at every block: does it meet the conditions of a disturbance vector (rarely), and then, is it one half of a collision (sha1-collision.ts)?
+// SHA-1 with detection of collision attacks. Two ways: a queue of whole messages, eight at a time in SIMD lanes; and one long message block by
+// block. Both keep what they hashed last (sha1-recent.ts), where every block is looked at: does it meet the conditions of a disturbance
+// vector (rarely), and then, is it one half of a collision?
 // Messages in the queue stand in memory with their padding behind them (frame.ts).
 
-import { suspect, suspectsClear, suspectsLeft } from './sha1-collision'
-import { allows, compressFour, compressOne, expandFour, survivorsOfFour, words } from '../../build/generated/sha1'
+import { compressEight, compressOne, expandFour, MESSAGES, POINTERS } from '../../build/generated/sha1'
+import { IDLE, nextSlot, nextWords, recentClear, settle, slotFilled } from './sha1-recent'
 
 const MAX_QUEUE: u32 = 4096
 /** For each message: where it starts (u32), blocks left (u32). */
 const queue: usize = memory.data(32768)
+/** The messages' numbers (u16), long ones first. */
+const order: usize = memory.data(8192)
 const digests: usize = memory.data(81920)
 let queued: u32 = 0
 
-const states: usize = memory.data(80, 16)
-const lanes: usize = memory.data(64)
-const single: usize = memory.data(32)
+const LANES: u32 = 8
+/** With fewer messages under way they are finished one by one: the lanes would be idle for the most part. */
+const FEWEST_LANES: u32 = 3
+/** The state of each lane, five words of eight lanes; where each lane is, blocks left, the message's number. */
+const states: usize = memory.data(160, 16)
+const places: usize = memory.data(32, 16)
+const lefts: usize = memory.data(32, 16)
+const messages: usize = memory.data(32, 16)
 
 export function sha1Digests(): usize {
   return digests
@@ -30,7 +38,7 @@ export function sha1Add(at: usize, blocks: u32): u32 {
 /** Forgets all that wait: what a failed job has left. */
 export function sha1Clear(): void {
   queued = 0
-  suspectsClear()
+  recentClear()
 }
 
 export function sha1QueueSize(): u32 {
@@ -43,127 +51,113 @@ export function sha1Flush(): i32 {
   let next: u32 = 0
   let active: u32 = 0
   queued = 0
-  for (let k: u32 = 0; k < 4; k++) {
-    store<u32>(lanes + (k << 4), 0, 4)
+  recentClear()
+  putInOrder(count)
+  for (let k: u32 = 0; k < LANES; k++) {
+    store<u32>(lefts + (k << 2), 0)
+    store<i32>(messages + (k << 2), IDLE)
     if (next < count) {
-      takeMessage(k, next++)
+      takeMessage(k, load<u16>(order + (next++ << 1)))
       active++
     }
   }
-  while (active > 1) {
+  while (active >= FEWEST_LANES) {
     const bad = stepLanes()
     if (bad >= 0) return bad
-    for (let k: u32 = 0; k < 4; k++) {
-      const lane = lanes + (k << 4)
-      if (load<u32>(lane, 4) != 0 || load<u32>(lane, 12) == 0) continue
-      finish(k, load<u32>(lane, 8))
-      store<u32>(lane, 0, 12)
-      if (next < count) takeMessage(k, next++)
+    for (let k: u32 = 0; k < LANES; k++) {
+      if (load<u32>(lefts + (k << 2)) != 0 || load<i32>(messages + (k << 2)) == IDLE) continue
+      writeDigest(load<i32>(messages + (k << 2)), states + (k << 2), 32)
+      store<i32>(messages + (k << 2), IDLE)
+      if (next < count) takeMessage(k, load<u16>(order + (next++ << 1)))
       else active--
     }
   }
-  const bad = suspectsLeft()
-  return bad >= 0 || active == 0 ? bad : finishLast()
+  for (let k: u32 = 0; k < LANES; k++) {
+    const bad = finishAlone(k)
+    if (bad >= 0) return bad
+  }
+  return settle()
 }
 
-/** A lane: position, blocks left, message number, busy. */
+const starts: usize = memory.data(136)
+
+/** Long messages first, by their highest bit: then all lanes end at nearly the same time. */
+function putInOrder(count: u32): void {
+  memory.fill(starts, 0, 136)
+  for (let i: u32 = 0; i < count; i++) {
+    const at = starts + (<usize>clz<u32>(load<u32>(queue + (i << 3), 4)) << 2)
+    store<u32>(at, load<u32>(at, 4) + 1, 4)
+  }
+  for (let at = starts; at < starts + 132; at += 4) store<u32>(at, load<u32>(at, 4) + load<u32>(at), 4)
+  for (let i: u32 = 0; i < count; i++) {
+    const at = starts + (<usize>clz<u32>(load<u32>(queue + (i << 3), 4)) << 2)
+    const place = load<u32>(at)
+    store<u32>(at, place + 1)
+    store<u16>(order + (place << 1), <u16>i)
+  }
+}
+
 function takeMessage(k: u32, message: u32): void {
-  const lane = lanes + (k << 4)
-  store<u32>(lane, load<u32>(queue + (message << 3)))
-  store<u32>(lane, load<u32>(queue + (message << 3), 4), 4)
-  store<u32>(lane, message, 8)
-  store<u32>(lane, 1, 12)
+  store<u32>(places + (k << 2), load<u32>(queue + (message << 3)))
+  store<u32>(lefts + (k << 2), load<u32>(queue + (message << 3), 4))
+  store<i32>(messages + (k << 2), <i32>message)
   const state = states + (k << 2)
   store<u32>(state, 0x67452301)
-  store<u32>(state, 0xefcdab89, 16)
-  store<u32>(state, 0x98badcfe, 32)
-  store<u32>(state, 0x10325476, 48)
-  store<u32>(state, 0xc3d2e1f0, 64)
+  store<u32>(state, 0xefcdab89, 32)
+  store<u32>(state, 0x98badcfe, 64)
+  store<u32>(state, 0x10325476, 96)
+  store<u32>(state, 0xc3d2e1f0, 128)
 }
 
 /** Hashes in all lanes until the first busy one ends. An idle lane repeats another's blocks. */
 function stepLanes(): i32 {
   let steps: u32 = 0xffffffff
-  let any: usize = 0
-  for (let k: u32 = 0; k < 4; k++) {
-    const left = load<u32>(lanes + (k << 4), 4)
-    if (left != 0) {
-      steps = min<u32>(steps, left)
-      any = load<u32>(lanes + (k << 4))
-    }
-  }
-  let p0: usize = load<u32>(lanes, 4) ? load<u32>(lanes) : any
-  let p1: usize = load<u32>(lanes, 20) ? load<u32>(lanes, 16) : any
-  let p2: usize = load<u32>(lanes, 36) ? load<u32>(lanes, 32) : any
-  let p3: usize = load<u32>(lanes, 52) ? load<u32>(lanes, 48) : any
-  for (let i: u32 = 0; i < steps; i++) {
-    compressFour(states, p0, p1, p2, p3)
-    const survivors = survivorsOfFour()
-    if (v128.any_true(survivors)) {
-      const bad0 = suspectLane(0, i32x4.extract_lane(survivors, 0), p0)
-      if (bad0 >= 0) return bad0
-      const bad1 = suspectLane(1, i32x4.extract_lane(survivors, 1), p1)
-      if (bad1 >= 0) return bad1
-      const bad2 = suspectLane(2, i32x4.extract_lane(survivors, 2), p2)
-      if (bad2 >= 0) return bad2
-      const bad3 = suspectLane(3, i32x4.extract_lane(survivors, 3), p3)
-      if (bad3 >= 0) return bad3
-    }
-    p0 += 64
-    p1 += 64
-    p2 += 64
-    p3 += 64
-  }
-  for (let k: u32 = 0; k < 4; k++) {
-    const lane = lanes + (k << 4)
-    const left = load<u32>(lane, 4)
+  let any: u32 = 0
+  for (let at: usize = 0; at < 32; at += 4) {
+    const left = load<u32>(lefts + at)
     if (left == 0) continue
-    store<u32>(lane, load<u32>(lane) + (steps << 6))
-    store<u32>(lane, left - steps, 4)
+    steps = min<u32>(steps, left)
+    any = load<u32>(places + at)
   }
-  return -1
-}
-
-/** Hands on what the lane's block may be; −1, or the message that is found to carry an attack. */
-function suspectLane(k: u32, survivors: u32, block: usize): i32 {
-  // An idle lane has no state of its own; what it repeats is looked at in the lane it repeats.
-  if (survivors == 0 || load<u32>(lanes + (k << 4), 12) == 0) return -1
-  return suspectAll(states + (k << 2), 16, k, survivors, block, load<i32>(lanes + (k << 4), 8))
-}
-
-function suspectAll(after: usize, stride: usize, k: u32, survivors: u32, block: usize, message: i32): i32 {
-  let left = survivors
-  while (left) {
-    const vector = ctz<u32>(left)
-    left &= left - 1
-    if (!allows(k, vector)) continue
-    const bad = suspect(after, stride, block, k, vector, message)
+  for (let at: usize = 0; at < 32; at += 4) {
+    const left = load<u32>(lefts + at)
+    if (left == 0) store<u32>(places + at, any)
+    else store<u32>(lefts + at, left - steps)
+  }
+  const block = i32x4.splat(64)
+  for (let i: u32 = 0; i < steps; i++) {
+    const slot = nextSlot()
+    const x = v128.load(places)
+    const y = v128.load(places, 16)
+    v128.store(slot, x, POINTERS)
+    v128.store(slot, y, POINTERS + 16)
+    v128.store(slot, v128.load(messages), MESSAGES)
+    v128.store(slot, v128.load(messages, 16), MESSAGES + 16)
+    compressEight(states, nextWords(), slot)
+    v128.store(places, i32x4.add(x, block))
+    v128.store(places, i32x4.add(y, block), 16)
+    const bad = slotFilled()
     if (bad >= 0) return bad
   }
   return -1
 }
 
-function finish(k: u32, message: u32): void {
+function writeDigest(message: u32, state: usize, stride: usize): void {
   const to = digests + message * 20
-  for (let i: u32 = 0; i < 5; i++) store<u32>(to + (i << 2), bswap<u32>(load<u32>(states + (i << 4) + (k << 2))))
-}
-
-/** One message is left: its blocks are checked four at a time instead. */
-function finishLast(): i32 {
-  for (let k: u32 = 0; k < 4; k++) {
-    const lane = lanes + (k << 4)
-    if (load<u32>(lane, 12) == 0) continue
-    for (let i: u32 = 0; i < 5; i++) store<u32>(lastState + (i << 2), load<u32>(states + (i << 4) + (k << 2)))
-    const message = load<i32>(lane, 8)
-    if (sha1Blocks(lastState, load<u32>(lane), load<u32>(lane, 4))) return message
-    const to = digests + load<u32>(lane, 8) * 20
-    for (let i: u32 = 0; i < 5; i++) store<u32>(to + (i << 2), bswap<u32>(load<u32>(lastState + (i << 2))))
-    store<u32>(lane, 0, 12)
-  }
-  return -1
+  for (let i: usize = 0; i < 5; i++) store<u32>(to + (i << 2), bswap<u32>(load<u32>(state + i * stride)))
 }
 
 const lastState: usize = memory.data(32)
+
+/** Hashes the rest of a lane's message, if there is one, by itself. */
+function finishAlone(k: u32): i32 {
+  const message = load<i32>(messages + (k << 2))
+  if (message == IDLE) return -1
+  for (let i: usize = 0; i < 5; i++) store<u32>(lastState + (i << 2), load<u32>(states + (i << 5) + (k << 2)))
+  const bad = oneMessage(lastState, load<u32>(places + (k << 2)), load<u32>(lefts + (k << 2)), message)
+  writeDigest(message, lastState, 4)
+  return bad
+}
 
 /** The state that a message begins with, five words at `state`. */
 export function sha1Begin(state: usize): void {
@@ -174,34 +168,35 @@ export function sha1Begin(state: usize): void {
   store<u32>(state, 0xc3d2e1f0, 16)
 }
 
-/** States behind the last four blocks. */
-const chain: usize = memory.data(80)
-
 /** Goes on with one message over whole blocks. True when one of them carries an attack. */
 export function sha1Blocks(state: usize, blocks: usize, count: u32): bool {
+  recentClear()
+  return oneMessage(state, blocks, count, 0) >= 0 || settle() >= 0
+}
+
+/** Goes on with one message. Its blocks are expanded side by side, and each takes a lane of the slot. */
+function oneMessage(state: usize, blocks: usize, count: u32, message: i32): i32 {
   let at = blocks
   let left = count
   while (left) {
-    const group = min<u32>(left, 4)
+    const group = min<u32>(left, LANES)
     const last = at + ((group - 1) << 6)
-    expandFour(at, min<usize>(at + 64, last), min<usize>(at + 128, last), last)
-    for (let k: u32 = 0; k < group; k++) {
-      compressOne(state, k << 2)
-      memory.copy(chain + k * 20, state, 20)
+    const slot = nextSlot()
+    const words = nextWords()
+    expandFour(words, at, min<usize>(at + 64, last), min<usize>(at + 128, last), min<usize>(at + 192, last))
+    if (group > 4) {
+      expandFour(words + 16, at + 256, min<usize>(at + 320, last), min<usize>(at + 384, last), last)
     }
-    const survivors = survivorsOfFour()
-    if (v128.any_true(survivors)) {
-      for (let k: u32 = 0; k < group; k++) {
-        if (suspectAll(chain + k * 20, 4, k, laneOf(survivors, k), at + (k << 6), 0) >= 0) return true
-      }
+    for (let k: u32 = 0; k < LANES; k++) {
+      const lane = k << 2
+      store<u32>(slot + lane, <u32>(at + (k << 6)), POINTERS)
+      store<i32>(slot + lane, k < group ? message : IDLE, MESSAGES)
+      if (k < group) compressOne(state, words + lane, slot + lane)
     }
+    const bad = slotFilled()
+    if (bad >= 0) return bad
     at += group << 6
     left -= group
   }
-  return suspectsLeft() >= 0
-}
-
-function laneOf(v: v128, k: u32): u32 {
-  v128.store(single, v)
-  return load<u32>(single + (k << 2))
+  return -1
 }

@@ -10,7 +10,7 @@ function mixed(t: number, b: number, c: number, d: number): number {
   return ((b ^ c ^ d) >>> 0) + 0xca62c1d6
 }
 
-type State = [number, number, number, number, number]
+export type State = [number, number, number, number, number]
 
 function forward([a, b, c, d, e]: State, w: Uint32Array, from: number, to: number): State {
   for (let t = from; t < to; t++) {
@@ -51,16 +51,22 @@ export function allowedVectors(w: Uint32Array): number[] {
     )
 }
 
+/** The states before the first step and behind the last of the block that would be the other half by that vector. */
+export function otherHalf(start: State, w: Uint32Array, vector: number): { readonly first: State; readonly last: State } {
+  const { step, differences } = vectors[vector]!
+  const middle = forward(start, w, 0, step)
+  const other = w.map((word, t) => word ^ differences[t]!)
+  return { first: backward(middle, other, step), last: forward(middle, other, step, 80) }
+}
+
 /** The vectors by which the block is half of a collision; conditions are not asked. */
 export function collidingVectors(start: State, w: Uint32Array): number[] {
+  const ours = sum(start, forward(start, w, 0, 80))
   return vectors
     .map((_, i) => i)
     .filter((i) => {
-      const { step, differences } = vectors[i]!
-      const middle = forward(start, w, 0, step)
-      const other = w.map((word, t) => word ^ differences[t]!)
-      const ours = sum(start, forward(middle, w, step, 80))
-      const theirs = sum(backward(middle, other, step), forward(middle, other, step, 80))
+      const { first, last } = otherHalf(start, w, i)
+      const theirs = sum(first, last)
       return ours.every((word, k) => word === theirs[k])
     })
 }

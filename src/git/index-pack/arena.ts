@@ -1,4 +1,4 @@
-// Whole objects in one thread's memory, waiting to be hashed four at a time, and the bases of the deltas that are being resolved.
+// Whole objects in one thread's memory, waiting to be hashed eight at a time, and the bases of the deltas that are being resolved.
 // A bump allocator: when the soft limit is reached, all that waits is hashed, and what is still needed is moved to the front.
 // Each object has room in front for git's header and behind for SHA-1's padding.
 import { createHash } from 'node:crypto'
