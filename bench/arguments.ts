@@ -6,20 +6,25 @@ export interface NamedRepository {
   readonly path: string
 }
 
-/** `--repo S=/path/to/S.git` (repeatable), `--runs 5`, `--out FILE`, and the flags named. */
-export function benchArguments(flags: readonly string[] = []): {
+export interface BenchArguments {
   readonly repositories: readonly NamedRepository[]
   readonly runs: number
   readonly out: string | null
   has(flag: string): boolean
+  /** The values of a `--name value` that was given; empty when it wasn't. */
+  values(name: string): readonly string[]
   readonly positionals: readonly string[]
-} {
+}
+
+/** `--repo S=/path/to/S.git` (repeatable), `--runs 5`, `--out FILE`, the flags named, and the names with values (repeatable). */
+export function benchArguments(flags: readonly string[] = [], named: readonly string[] = []): BenchArguments {
   const options: Record<string, { type: 'string' | 'boolean'; multiple?: boolean }> = {
     repo: { type: 'string', multiple: true },
     runs: { type: 'string' },
     out: { type: 'string' },
   }
   for (const flag of flags) options[flag] = { type: 'boolean' }
+  for (const name of named) options[name] = { type: 'string', multiple: true }
   const { values, positionals } = parseArgs({ options, allowPositionals: true })
   const repositories = ((values.repo ?? []) as string[]).map((word) => {
     const [name, path] = word.split('=')
@@ -31,6 +36,7 @@ export function benchArguments(flags: readonly string[] = []): {
     runs: Number(values.runs ?? 5),
     out: (values.out as string | undefined) ?? null,
     has: (flag) => values[flag] === true,
+    values: (name) => (values[name] ?? []) as string[],
     positionals,
   }
 }

@@ -1,8 +1,10 @@
-// The two servers that bench/run.ts compares, behind one face: Stemma, and `git http-backend` behind Apache.
+// The two servers that the benchmarks compare, behind one face: Stemma, and `git http-backend` behind Apache.
 import { setTimeout as sleep } from 'node:timers/promises'
-import { type Git, runProcess, type TempFolder } from '../tests/support/git.ts'
+import type { Git, TempFolder } from '../tests/support/git.ts'
 import { Peer } from '../tests/support/peer.ts'
+import { memory } from '../tests/support/process.ts'
 import { Server } from '../tests/support/server.ts'
+import { WarmUp } from './warm.ts'
 
 /** CPU time since the start, in milliseconds; `databaseMs` is the embedded PostgreSQL's, NaN where there is none. */
 export interface Cpu {
@@ -16,25 +18,60 @@ export interface Contender {
   readonly config: readonly string[]
   /** Headers for raw requests. */
   readonly headers: readonly string[]
-  /** Makes an empty repository. */
+  /** Makes an empty repository; its URL. */
   create(repository: string): Promise<string>
   /** Holds the whole of a bare repository afterwards: pushed, or for the peer copied with its bitmaps (its best case). */
   fill(repository: string, bare: string): Promise<string>
   remove(repository: string): Promise<void>
+  /**
+   * Forgets what it keeps in memory. Stemma: a new process, with its code warm unless `isNew` (warm.ts). The peer keeps nothing between requests.
+   */
+  forget(isNew?: boolean): Promise<void>
   cpu(): Cpu
+  /** Watches resident memory until the returned function is called, which tells the peak. */
+  watchMemory(): () => number
   stop(): Promise<void>
 }
 
-export async function startStemma(
-  folder: TempFolder,
-  git: Git,
-  env: Readonly<Record<string, string>> = {},
-): Promise<Contender & { server: Server }> {
-  const server = await Server.start({ data: folder.join('data'), env })
+export interface StemmaContender extends Contender {
+  readonly server: Server
+  /** The same data under other settings (STEMMA_…), in a new process. */
+  restart(env: Readonly<Record<string, string>>): Promise<void>
+}
+
+export async function startStemma(folder: TempFolder, git: Git, env: Readonly<Record<string, string>> = {}): Promise<StemmaContender> {
+  const data = folder.join('data')
+  let server = await Server.start({ data, env })
   const config = ['-c', server.eagerAuthorization]
+  const settle = async (): Promise<void> => {
+    // what a start leaves to do (threads that load their code) is no part of what is measured
+    for (let before = -1, now = server.cpu().serverMs; now - before > 2; now = server.cpu().serverMs) {
+      before = now
+      await sleep(300)
+    }
+  }
+  const warmUp = new WarmUp(git, folder)
+  let warmUrl = ''
+  const warm = async (): Promise<void> => {
+    const path = await warmUp.repository()
+    if (warmUrl === '') {
+      await server.create('warm')
+      warmUrl = server.repositoryUrl('warm', '')
+      await git.run([...config, 'push', '-q', warmUrl, 'main'], { cwd: path })
+    }
+    await warmUp.run(warmUrl, server.eagerAuthorization.replace('http.extraHeader=Authorization: ', ''))
+  }
+  const restart = async (settings: Readonly<Record<string, string>>): Promise<void> => {
+    await server.stop()
+    server = await Server.start({ data, env: { ...env, ...settings }, port: server.port })
+    await warm()
+    await settle()
+  }
   return {
     name: 'stemma',
-    server,
+    get server() {
+      return server
+    },
     config,
     headers: [server.eagerAuthorization.replace('http.extraHeader=', '')],
     create: async (repository) => {
@@ -53,7 +90,18 @@ export async function startStemma(
       const answer = await server.api('DELETE', `/api/v3/repos/admin/${repository}`)
       if (answer.status !== 204) throw new Error(`DELETE ${repository}: ${answer.status}`)
     },
+    forget: async (isNew) => {
+      await server.stop()
+      await server.begin()
+      if (!isNew) await warm()
+      await settle()
+    },
+    restart,
     cpu: () => server.cpu(),
+    watchMemory: () => {
+      server.resetPeak()
+      return () => server.memory().peakBytes
+    },
     stop: async () => void (await server.stop()),
   }
 }
@@ -73,39 +121,50 @@ export async function startPeer(folder: TempFolder): Promise<Contender> {
       return peer.repositoryUrl(repository)
     },
     remove: (repository) => peer.remove(repository),
+    forget: async () => {},
     cpu: () => ({ serverMs: peer.cpuMs() ?? Number.NaN, databaseMs: Number.NaN }),
+    watchMemory: () => watchProcesses(() => peer.processes()),
     stop: () => peer.stop(),
+  }
+}
+
+/** The largest sum of the resident sets of processes that lived at one moment, looked at every 5 ms. */
+function watchProcesses(pids: () => number[]): () => number {
+  let peakBytes = 0
+  const look = (): void => {
+    let sum = 0
+    for (const pid of pids()) {
+      try {
+        sum += memory(pid).residentBytes
+      } catch {
+        // it ended between the listing and this
+      }
+    }
+    peakBytes = Math.max(peakBytes, sum)
+  }
+  const timer = setInterval(look, 5)
+  look()
+  return () => {
+    clearInterval(timer)
+    return peakBytes
   }
 }
 
 export interface Sample {
   readonly wallMs: number
   readonly cpu: Cpu
-  /** Bytes of the answer where they were counted. */
-  readonly bytes: number
 }
 
 /**
- * Runs `act` and measures: wall time of `act`, and the CPU time that the server spent until 150 ms after it (what a server does for a
- * request it may do after its answer).
+ * Runs `act` and measures: its wall time, and the CPU time that the server spent until 150 ms after it (what a server does for a request it may do
+ * after its answer).
  */
-export async function measure(contender: Contender, act: () => Promise<number | undefined>): Promise<Sample> {
+export async function measure(contender: Contender, act: () => Promise<unknown>): Promise<Sample> {
   const before = contender.cpu()
   const startedAt = performance.now()
-  const bytes = await act()
+  await act()
   const wallMs = performance.now() - startedAt
   await sleep(150)
   const after = contender.cpu()
-  const cpu = { serverMs: after.serverMs - before.serverMs, databaseMs: after.databaseMs - before.databaseMs }
-  return { wallMs, cpu, bytes: bytes ?? Number.NaN }
-}
-
-/** The fetch request of a full clone (protocol v2), sent by curl with the answer thrown away; returns its size. */
-export async function rawFetch(contender: Contender, url: string, bodyFile: string): Promise<number> {
-  const headers = ['Content-Type: application/x-git-upload-pack-request', 'Git-Protocol: version=2', ...contender.headers]
-  const args = ['-sS', '--fail', '-o', '/dev/null', '-w', '%{size_download}', '--data-binary', `@${bodyFile}`]
-  for (const header of headers) args.push('-H', header)
-  const result = await runProcess('curl', [...args, `${url}/git-upload-pack`], { timeoutMs: 600_000 })
-  if (result.code !== 0) throw new Error(`curl: ${result.stderr}`)
-  return Number(result.stdout)
+  return { wallMs, cpu: { serverMs: after.serverMs - before.serverMs, databaseMs: after.databaseMs - before.databaseMs } }
 }

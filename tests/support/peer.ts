@@ -83,6 +83,12 @@ export class Peer {
     return this.#cgroup === null ? null : Number(readFileSync(join(this.#cgroup, 'cpuacct.usage'), 'latin1')) / 1e6
   }
 
+  /** Apache and every git process that runs now. */
+  processes(): number[] {
+    if (this.#cgroup === null) return [this.pid]
+    return readFileSync(join(this.#cgroup, 'cgroup.procs'), 'latin1').split('\n').filter(Boolean).map(Number)
+  }
+
   async stop(): Promise<void> {
     if (this.#apache.exitCode === null) {
       const ended = new Promise((resolve) => this.#apache.once('exit', resolve))

@@ -34,10 +34,23 @@ export function descendants(pid: number): ProcessEntry[] {
   return found.filter((entry) => entry.state !== 'Z')
 }
 
-/** User and system time of all threads of one process, its children not counted, in milliseconds (10 ms steps). 0 when it is gone. */
+/** Processor time of all threads of one process that live now, its children not counted, in milliseconds. 0 when it is gone. */
 export function cpuMs(pid: number): number {
-  const fields = statFields(pid)
-  return fields === null ? 0 : (Number(fields.rest[11]) + Number(fields.rest[12])) * 10
+  try {
+    const threads = readdirSync(`/proc/${pid}/task`)
+    return threads.reduce((sum, thread) => sum + runNs(`/proc/${pid}/task/${thread}/schedstat`), 0) / 1e6
+  } catch {
+    return 0
+  }
+}
+
+/** Nanoseconds on a processor: the first number of schedstat (proc(5) counts user and system time in ticks of 10 ms only). */
+function runNs(path: string): number {
+  try {
+    return Number.parseInt(readFileSync(path, 'latin1'), 10)
+  } catch {
+    return 0 // the thread ended between the listing and this
+  }
 }
 
 export interface Memory {

@@ -15,6 +15,8 @@ export interface ServerOptions {
   readonly env?: Readonly<Record<string, string>>
   readonly args?: readonly string[]
   readonly startTimeoutMs?: number
+  /** A free one when it isn't said. */
+  readonly port?: number
 }
 
 /** What the API answered; `body` is parsed JSON, or the text where it is none. */
@@ -42,7 +44,7 @@ export class Server {
   }
 
   static async start(options: ServerOptions): Promise<Server> {
-    const server = new Server(options, await freePort())
+    const server = new Server(options, options.port ?? (await freePort()))
     await server.begin()
     return server
   }
@@ -80,6 +82,10 @@ export class Server {
   /** What it has printed (the last 200,000 characters). */
   get output(): string {
     return this.#output
+  }
+
+  get port(): number {
+    return this.#port
   }
 
   get pid(): number {
