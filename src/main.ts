@@ -10,7 +10,7 @@ import { Endings } from './endings.ts'
 import { makeHealth } from './health.ts'
 import { type Listener, makeListener, plainForm } from './http/index.ts'
 import { JobRunner, orphanSweeper } from './jobs/index.ts'
-import { GitRoom, registerGit } from './git/index.ts'
+import { GitRoom, historyBuilder, registerGit } from './git/index.ts'
 import { version } from './version.ts'
 
 /** A server that answers requests. */
@@ -90,7 +90,12 @@ async function startParts({ config, log, showToken, signal }: StartOptions, endi
   endings.add('git', () => git.close(), 10_000)
   registerGit(listener, git)
   registerApi(listener, { db: database, publicUrl: config.publicUrl, version })
-  const jobs = new JobRunner({ database, randomness: systemRandomness, log, jobs: [orphanSweeper(database, bucket, log)] })
+  const jobs = new JobRunner({
+    database,
+    randomness: systemRandomness,
+    log,
+    jobs: [orphanSweeper(database, bucket, log), historyBuilder(git)],
+  })
   endings.add('background work', () => jobs.stop(), 10_000)
   endings.add('listener', () => listener.close(), config.drainTimeoutMs + slackMs)
   signal?.throwIfAborted()

@@ -36,7 +36,13 @@ export async function deleteRepository(db: Database, id: RepositoryId): Promise<
             .selectFrom('pack')
             .select((select) => [select.ref('pack.key').$notNull().as('key'), keyGrace.as('not_before')])
             .where('network_id', '=', row.network_id)
-            .where('key', 'is not', null),
+            .where('key', 'is not', null)
+            .unionAll(
+              tx
+                .selectFrom('history')
+                .select(['history.key', keyGrace.as('not_before')])
+                .where('network_id', '=', row.network_id),
+            ),
         )
         .onConflict((conflict) => conflict.doNothing())
         .execute()

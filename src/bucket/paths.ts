@@ -1,6 +1,7 @@
 // The only place that builds keys. What stands in a bucket:
 //
 //   pack/{first 2 hex digits of the UUID}/{UUID v4}     one stored pack: docs/design/pack-key.md
+//   history/{the same}                                  one history table: docs/design/history-key.md
 //
 // Invariants: every key is built from a fresh UUID, so no key is written twice; a key is 1 to 8 segments of [A-Za-z0-9._-] that don't
 // begin with a dot, so it is the same on every bucket and can't leave a folder; `tmp/` is the filesystem bucket's own and never a key.
@@ -14,10 +15,22 @@ const longestKey = 512
 /** Everything that is a stored pack. */
 export const packPrefix = 'pack/'
 
+/** Everything that is a history table. */
+export const historyPrefix = 'history/'
+
 /** The key of a stored pack. `uuid`: lower case, fresh for each attempt to write (Randomness.uuid()). */
 export function packKey(uuid: string): Key {
+  return keyBelow(packPrefix, uuid)
+}
+
+/** The key of a history table; `uuid` as for `packKey`. */
+export function historyKey(uuid: string): Key {
+  return keyBelow(historyPrefix, uuid)
+}
+
+function keyBelow(prefix: string, uuid: string): Key {
   if (!uuidShape.test(uuid)) throw new RangeError(`not a lower-case UUID: ${uuid}`)
-  return parseKey(`${packPrefix}${uuid.slice(0, 2)}/${uuid}`)
+  return parseKey(`${prefix}${uuid.slice(0, 2)}/${uuid}`)
 }
 
 /** A key that came from our own rows or from a listing. CorruptError('bad-key') for anything that this file couldn't have built. */

@@ -28,6 +28,16 @@ export interface Account {
   login: string;
 }
 
+export interface History {
+  created_at: Generated<Date>;
+  key: string;
+  last_pack: number;
+  network_id: string;
+  object_count: number;
+  pack_count: number;
+  size_bytes: number;
+}
+
 export interface Job {
   due_at: Generated<Date>;
   ended_at: Date | null;
@@ -138,6 +148,7 @@ export interface UploadIntent {
 
 export interface DB {
   account: Account;
+  history: History;
   job: Job;
   key_deletion: KeyDeletion;
   network: Network;

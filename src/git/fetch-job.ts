@@ -20,12 +20,18 @@ export interface FetchJob {
 /** Events but for chunks, which go as bytes. */
 type FetchMessage = Exclude<FetchEvent, { type: 'chunk' }>
 
+interface OpenRepository {
+  readonly repository: FetchRepository
+  readonly cache: ObjectCache
+  readonly historyKey: string | null
+}
+
 /** What a worker keeps of each network between fetches. */
 export class FetchRepositories {
   readonly #sets: PackSets
   readonly #cacheBytes: number
   readonly #inflater: Inflater
-  readonly #repositories = new Map<string, FetchRepository>()
+  readonly #repositories = new Map<string, OpenRepository>()
 
   /** @param cacheBytes for inflated objects of the network that is read at the moment */
   constructor(sets: PackSets, cacheBytes: number, inflater: Inflater) {
@@ -37,10 +43,15 @@ export class FetchRepositories {
   open(handle: PackSetHandle): FetchRepository {
     const set: PackSet = this.#sets.open(handle)
     const known = this.#repositories.get(handle.networkId)
-    if (known?.set === set) return known
-    const repository = openFetchRepository(set, new ObjectReader(set, new ObjectCache(this.#cacheBytes), this.#inflater))
+    const historyKey = handle.history?.key ?? null
+    if (known?.repository.set === set && known.historyKey === historyKey) return known.repository
+    // packs are only added behind: what the cache has by number is right
+    const extended = known?.repository.set.packs.every((pack, place) => set.packs[place] === pack)
+    const cache = known && extended ? known.cache : new ObjectCache(this.#cacheBytes)
+    const table = handle.history ? new Uint8Array(handle.history.bytes) : null
+    const repository = openFetchRepository(set, new ObjectReader(set, cache, this.#inflater), table)
     this.#repositories.delete(handle.networkId)
-    this.#repositories.set(handle.networkId, repository)
+    this.#repositories.set(handle.networkId, { repository, cache, historyKey })
     if (this.#repositories.size > 4) this.#repositories.delete(this.#repositories.keys().next().value as string)
     return repository
   }

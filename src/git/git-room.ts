@@ -74,7 +74,7 @@ export class GitRoom {
     this.packCache = new PackCache({ folder: options.cache.folder, limitBytes: options.cache.packBytes, clock, randomness })
     this.fetches = new Places(limits.concurrentFetches)
     this.requests = new Places(largeRequests)
-    this.packs = new PackStore(db, this.reader, indexBytes)
+    this.packs = new PackStore(db, this.reader, indexBytes, log)
     const data: GitWorkerData = { bucket: options.bucketConfig, cacheMemoryBytes: options.cache.memoryBytes, cacheDisk: disk }
     this.workers = new WorkerPool({
       entry: new URL('./worker.ts', import.meta.url),

@@ -1,6 +1,7 @@
 // git: hosts repositories. Other rooms put it together with GitRoom and mount its routes with registerGit.
 export type { GitContext } from './context.ts'
 export { GitRoom, type GitRoomOptions } from './git-room.ts'
+export { historyBuilder } from './history-job.ts'
 export { registerGit } from './routes.ts'
 export { type GitConfig } from './git-config.ts'
 export { changeSettings } from './setting-keys.ts'

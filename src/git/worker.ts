@@ -4,6 +4,7 @@ import { workerData } from 'node:worker_threads'
 import { serveJobs, systemClock, systemRandomness } from '../base/index.ts'
 import { attachBucket, type BucketConfig, makeBlockReader } from '../bucket/index.ts'
 import { fetchJob, type FetchJob, FetchRepositories } from './fetch-job.ts'
+import { historyJob, type HistoryJob } from './history-job.ts'
 import { Inflater, PackSets } from './odb/index.ts'
 import { receiveJob, type ReceiveJob } from './receive-pack/index.ts'
 
@@ -25,4 +26,5 @@ const repositories = new FetchRepositories(sets, 24 << 20, inflater)
 serveJobs({
   receive: (job: ReceiveJob, port) => receiveJob(job, port, { sets, inflater, history: (packs) => repositories.open(packs) }),
   fetch: (job: FetchJob, port) => fetchJob(job, port, repositories),
+  history: (job: HistoryJob, port) => historyJob(job, port, repositories),
 })

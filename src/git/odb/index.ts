@@ -1,7 +1,7 @@
 // odb: stored objects. What reads them (PackSet, ObjectReader) and where a network's packs are found (PackStore).
 export { Inflater } from './inflater.ts'
 export { ObjectCache, ObjectReader } from './object-reader.ts'
-export { openPackSet, type PackHandle, type PackSetHandle, tailBytes } from './pack-handle.ts'
+export { type HistoryHandle, openPackSet, type PackHandle, type PackSetHandle, tailBytes } from './pack-handle.ts'
 export { type PackBytes, PackSet, type StoredPack } from './pack-set.ts'
 export { PackSets } from './pack-sets.ts'
 export { type NetworkPacks, PackStore } from './pack-store.ts'

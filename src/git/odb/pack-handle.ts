@@ -21,6 +21,13 @@ export interface PackSetHandle {
   readonly format: ObjectFormat
   readonly lineage: number
   readonly packs: readonly PackHandle[]
+  /** The network's history table, where one was made for the first of these packs. */
+  readonly history?: HistoryHandle | null
+}
+
+export interface HistoryHandle {
+  readonly key: string
+  readonly bytes: SharedArrayBuffer
 }
 
 /** The set with those packs; `previous` is extended where it is of the same lineage, so what was set up for it is used again. */

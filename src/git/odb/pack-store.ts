@@ -1,10 +1,11 @@
 // Where a network's packs are found: rows in PostgreSQL, indexes read once and kept within a number of bytes, newest state on each call.
-import { CorruptError } from '../../base/index.ts'
+import { CorruptError, type Log } from '../../base/index.ts'
 import { type BlockReader, parseKey } from '../../bucket/index.ts'
 import { type Database, sql } from '../../db/index.ts'
+import { assertHistoryHash } from '../format/history-table.ts'
 import type { ObjectFormat } from '../format/object-id.ts'
 import { assertIndexHash, indexStart } from '../format/stored-pack.ts'
-import { openPackSet, type PackHandle, type PackSetHandle } from './pack-handle.ts'
+import { type HistoryHandle, openPackSet, type PackHandle, type PackSetHandle } from './pack-handle.ts'
 import { PackSet } from './pack-set.ts'
 
 /** A network's packs at one moment: as a set for this thread, and as a handle for workers. */
@@ -26,13 +27,15 @@ export class PackStore {
   readonly #limitBytes: number
   readonly #networks = new Map<string, Cached>()
   readonly #loading = new Map<string, Promise<Cached>>()
+  readonly #log: Log
   #lineages = 0
 
   /** @param limitBytes for loaded indexes and tails of networks that nobody uses at the moment */
-  constructor(db: Database, reader: BlockReader, limitBytes: number) {
+  constructor(db: Database, reader: BlockReader, limitBytes: number, log: Log) {
     this.#db = db
     this.#reader = reader
     this.#limitBytes = limitBytes
+    this.#log = log
   }
 
   /**
@@ -85,9 +88,10 @@ export class PackStore {
       format,
       lineage: extends_ && previous ? previous.handle.lineage : ++this.#lineages,
       packs: [...kept, ...added],
+      history: await this.#history(networkId, previous?.handle.history ?? null),
     }
     const set = openPackSet(handle, this.#reader, extends_ ? previous?.set : undefined)
-    const bytes = handle.packs.reduce((sum, pack) => sum + pack.bytes.byteLength, 0)
+    const bytes = handle.packs.reduce((sum, pack) => sum + pack.bytes.byteLength, handle.history?.bytes.byteLength ?? 0)
     const cached: Cached = { set, handle, version, bytes }
     this.#remember(networkId, cached)
     return cached
@@ -105,18 +109,44 @@ export class PackStore {
 
   async #index(pack: Omit<PackHandle, 'bytes'>, tail: Uint8Array | undefined): Promise<SharedArrayBuffer> {
     const from = pack.key === null ? 0 : indexStart(pack.packBytes)
-    const shared = new SharedArrayBuffer(pack.valueBytes - from)
+    const shared = pack.key === null ? new SharedArrayBuffer(pack.valueBytes) : await this.#shared(pack.key, from, pack.valueBytes - from)
     const bytes = new Uint8Array(shared)
     if (pack.key === null) bytes.set(tail as Uint8Array)
-    else {
-      const key = parseKey(pack.key)
-      let at = 0
-      for await (const part of this.#reader.stream(key, from, pack.valueBytes - from)) {
-        bytes.set(part, at)
-        at += part.length
-      }
-    }
     assertIndexHash(bytes, pack.packBytes, from)
+    return shared
+  }
+
+  /** The network's history table, or null: fetches don't need one. */
+  async #history(networkId: string, previous: HistoryHandle | null): Promise<HistoryHandle | null> {
+    const row = await this.#db.queries
+      .selectFrom('history')
+      .select(['key', 'size_bytes'])
+      .where('network_id', '=', networkId)
+      .executeTakeFirst()
+    if (!row) return null
+    if (row.key === previous?.key) return previous
+    try {
+      const bytes = await this.#shared(row.key, 0, row.size_bytes)
+      assertHistoryHash(new Uint8Array(bytes))
+      return { key: row.key, bytes }
+    } catch (error) {
+      // replaced and swept between the two reads, damaged, or out of reach: slower, not wrong
+      this.#log[error instanceof CorruptError ? 'error' : 'warn'](
+        { err: error, key: row.key },
+        'a history table could not be read; fetches go without',
+      )
+      return null
+    }
+  }
+
+  async #shared(key: string, from: number, sizeBytes: number): Promise<SharedArrayBuffer> {
+    const shared = new SharedArrayBuffer(sizeBytes)
+    const bytes = new Uint8Array(shared)
+    let at = 0
+    for await (const part of this.#reader.stream(parseKey(key), from, sizeBytes)) {
+      bytes.set(part, at)
+      at += part.length
+    }
     return shared
   }
 

@@ -1,6 +1,7 @@
 // upload-pack: serves fetches and clones. Advertise (advertise, ls-refs) → parse (request) → join with refs (fetch-task) → plan and write
 // (fetch, in a worker) → answer (fetch-answer, where the socket is).
 export { type AdvertiseOptions, advertiseUploadPack } from './advertise.ts'
+export { buildHistory } from './build-history.ts'
 export type { AnswerEvent, PackSource } from './cached-pack.ts'
 export { type FetchEvent, fetchEvents, planPack } from './fetch.ts'
 export { answerFetch, type AnswerOptions } from './fetch-answer.ts'
@@ -9,7 +10,7 @@ export { formatLsRefs, type LsRefsRequest, type VisibleRefs } from './ls-refs.ts
 export { errorPacket } from './negotiation.ts'
 export { PackCache } from './pack-cache.ts'
 export type { PackRegion } from './run-bytes.ts'
-export { type FetchRepository, type ObjectSource, openFetchRepository } from './repository.ts'
+export { type FetchRepository, type ObjectSource, openFetchRepository, paced } from './repository.ts'
 export { defaultRequestLimits, type FetchRequest, type RequestLimits } from './request.ts'
 export { parseRequestV0 } from './request-v0.ts'
 export { type CommandV2, parseRequestV2 } from './request-v2.ts'
