@@ -139,6 +139,10 @@ test('deletion: a shared network stays; the last repository takes packs along an
     ])
     .execute()
   await db.queries
+    .insertInto('history')
+    .values({ network_id: parent.networkId, key: 'history/ab/3', size_bytes: 100, object_count: 3, pack_count: 3, last_pack: 3 })
+    .execute()
+  await db.queries
     .insertInto('ref')
     .values({ repository_id: parent.id, name: 'refs/heads/main', oid: new Uint8Array(20) })
     .execute()
@@ -150,7 +154,7 @@ test('deletion: a shared network stays; the last repository takes packs along an
   const keys = await db.queries.selectFrom('key_deletion').selectAll().orderBy('key').execute()
   assert.deepEqual(
     keys.map((row) => row.key),
-    ['pack/ab/1', 'pack/ab/2'],
+    ['history/ab/3', 'pack/ab/1', 'pack/ab/2'],
   )
   assert.ok(keys.every((row) => row.not_before.getTime() > Date.now() + 3_600_000))
 })

@@ -38,7 +38,7 @@ export async function historyJob(job: HistoryJob, port: MessagePort, repositorie
 }
 
 /** Leased work: every network whose packs outgrew its table gets a new one. */
-export function historyBuilder(room: GitRoom, intervalMs = 10_000): Job {
+export function historyBuilder(room: GitRoom, intervalMs = 3000): Job {
   let lastPack = 0 // packs up to this id were seen by this node
   return {
     kind: 'build-history',

@@ -128,7 +128,7 @@ test('deleting a repository deletes its keys in time', async () => {
   const [a] = nodes as [Server, Server]
   const answer = await a.api('DELETE', '/api/v3/repos/admin/large')
   assert.equal(answer.status, 204)
-  const waiting = await database.query('select key from key_deletion')
+  const waiting = await database.query("select key from key_deletion where key like 'pack/%'")
   assert.equal(waiting.rowCount, 1)
 })
 

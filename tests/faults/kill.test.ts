@@ -84,13 +84,15 @@ async function healthy(server: Server): Promise<void> {
   }
 }
 
-/** Every pack row's key is there with its size, and every key has a row, or an intent row by which it will be swept. */
+/** Every pack's and history table's key is there with its size, and every key has a row, or an intent row by which it will be swept. */
 async function assertKeys(server: Server): Promise<void> {
   const database = await openDatabase(server)
   try {
-    const packs = await database.query<{ key: string; size: string }>('select key, size_bytes as size from pack where key is not null')
+    const packs = await database.query<{ key: string; size: string }>(
+      'select key, size_bytes as size from pack where key is not null union all select key, size_bytes from history',
+    )
     const intents = await database.query<{ key: string }>('select key from upload_intent union select key from key_deletion')
-    const files = server.bucketFiles().filter((file) => file.path.includes('/pack/'))
+    const files = server.bucketFiles().filter((file) => /\/(pack|history)\//.test(file.path))
     const known = new Set([...packs.rows, ...intents.rows].map((row) => row.key))
     for (const { key, size } of packs.rows) {
       const path = join(server.data, 'bucket', key)
