@@ -70,11 +70,7 @@ function makeRoom(
     ...parts,
     clock: systemClock,
     randomness: systemRandomness,
-<<<<<<< HEAD
     cache: { memoryBytes: 32 << 20, diskBytes: 0, packBytes: 64 << 20, folder: join(data, 'cache') },
-=======
-    cache: { memoryBytes: 32 << 20, diskBytes: 0, packBytes: 0, folder: join(data, 'cache') },
->>>>>>> 5481522 (History tables are made in the background, kept in the bucket, and used by every fetch)
     threads: 2,
     limits: { ...config.limits, memoryBytes: config.workers.memoryBytes },
     tailBytes: config.git.tailBytes,
