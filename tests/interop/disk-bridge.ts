@@ -33,14 +33,14 @@ const stopping = Promise.race([once(process, 'SIGTERM'), once(process, 'SIGINT')
 const server = await startBridgedServer(data, log)
 const front = makeFront(options.root, server, (message, error) => log.error({ err: error }, message))
 try {
-  front.server.listen(options.port, options.host)
-  await once(front.server, 'listening')
-  const { address, port, family } = front.server.address() as AddressInfo
+  front.listen(options.port, options.host)
+  await once(front, 'listening')
+  const { address, port, family } = front.address() as AddressInfo
   console.log(`http://${family === 'IPv6' ? `[${address}]` : address}:${port}`)
   await stopping
 } finally {
-  front.server.close()
-  front.server.closeAllConnections()
+  front.close()
+  front.closeAllConnections()
   await server.close()
   if (options.data === undefined) rmSync(data, { recursive: true, force: true })
 }

@@ -1,6 +1,7 @@
 // Where a front end in this process may take part in a push, as programs do in git (githooks(5)). The server itself runs no one's code: it
 // leaves all of this empty. What is pushed is not visible while a hook runs, not even to the hook; only commands and options are.
 import type { ObjectId } from '../format/object-id.ts'
+import type { NewPack } from '../refs/index.ts'
 import type { NonceVerdict } from './push-nonce.ts'
 
 export interface HookCommand {
@@ -17,6 +18,8 @@ export interface HookPush {
   readonly options: readonly string[] | null
   readonly isAtomic: boolean
   readonly certificate: HookCertificate | null
+  /** What was pushed, whole and stored, but visible to nobody yet; null: nothing, or it isn't taken in yet. */
+  pack: NewPack | null
   /** For the pusher, who sees it as `remote: …`; with line ends. */
   say(text: string | Uint8Array): void
 }
@@ -46,6 +49,11 @@ export interface PushHooks {
   readonly procReceive?: (push: HookPush) => HookProcess | null
   /** Before one ref moves; false declines that. One after the other. */
   readonly update?: (push: HookPush, command: HookCommand) => Promise<boolean>
+  /**
+   * Right before refs move, with all that will: a store beside ours moves its own first. What it refuses, by ref and with the reason, is
+   * refused here, too.
+   */
+  readonly beforeMove?: (push: HookPush, commands: readonly HookCommand[]) => Promise<ReadonlyMap<string, string>>
   /** After refs moved, with what was done. */
   readonly postReceive?: (push: HookPush, commands: readonly HookCommand[]) => Promise<void>
   /** The same, with the names alone. */

@@ -74,6 +74,7 @@ export async function receivePack(parts: ReceivePackParts, push: Push): Promise<
       bytes: certificate.bytes,
       nonce: checkNonce(nonces, certificate.nonce, Math.floor(parts.clock.now() / 1000)),
     },
+    pack: null,
     say: (text) => reporter.message(text),
   }
   const everyMs = settings.push.keepAliveMs

@@ -53,6 +53,7 @@ export class Reception {
       this.#refuseOtherOptions()
       if (commands.some((command) => command.action !== 'delete')) await this.#takePack(refs, packs, reader)
       await this.#judge(refs, packs)
+      await this.#askStore()
       if (!(await this.#move())) await this.#staged?.discard()
       this.#tell()
       return { commands, unpackError: null }
@@ -91,6 +92,7 @@ export class Reception {
     const progress = (phase: 'receiving' | 'resolving' | 'checking', done: number, total: number) =>
       this.#reporter.progress(phase, done, total, clock.now())
     this.#staged = await intake.take(questions, reader.rest(), progress)
+    this.#about.pack = this.#staged.pack.objectCount > 0 ? this.#staged.pack : null
     this.#reporter.endProgress()
     this.#tips = new Map(this.#staged.facts.tips.map((tip) => [tip.oid, tip]))
     for (const warning of this.#staged.facts.warnings) this.#about.say(`${warning}\n`)
@@ -165,7 +167,7 @@ export class Reception {
     const { settings, hooks, scope } = this.#push
     const head = (this.#prefix === '' ? null : scope.namespaceHead) ?? refs?.head ?? ''
     const answers = new Map(this.#questions().map((question, i) => [question, facts?.ancestry[i]]))
-    for (const command of this.#commands) {
+    for (const command of this.#inOrder()) {
       if (command.error !== null || command.hook !== 'none') continue
       const { error, said } = judge(command, settings.push, { head, ancestry: answers.get(command), tip: this.#tips.get(command.newId) })
       if (said !== '') this.#about.say(said)
@@ -177,6 +179,22 @@ export class Reception {
       if (command.error !== null && this.#about.isAtomic) break
     }
     if (this.#about.isAtomic && this.#commands.some((command) => command.error !== null)) failAll(this.#commands, 'atomic push failure')
+  }
+
+  /** As git does them: deletions make room for what is created, unless it is all one. */
+  #inOrder(): readonly PushCommand[] {
+    if (this.#about.isAtomic) return this.#commands
+    const isDeletion = ({ action }: PushCommand) => action === 'delete'
+    return [...this.#commands.filter(isDeletion), ...this.#commands.filter((command) => !isDeletion(command))]
+  }
+
+  /** A store beside ours moves its refs first. */
+  async #askStore(): Promise<void> {
+    const moving = this.#commands.filter(({ error, hook, wasMissing }) => error === null && hook === 'none' && !wasMissing)
+    if (moving.length === 0) return
+    const refused = await this.#push.hooks.beforeMove?.(this.#about, moving.flatMap(asHookCommands))
+    for (const command of moving) command.error = refused?.get(command.ref) ?? null
+    if (this.#about.isAtomic && moving.some((command) => command.error !== null)) failAll(this.#commands, 'atomic push failure')
   }
 
   /** True when the pack is stored for good. */

@@ -10,23 +10,15 @@ import {
   type ServerResponse,
 } from 'node:http'
 import { join } from 'node:path'
+import type { Key } from '../../../src/bucket/index.ts'
+import type { HookPush } from '../../../src/git/receive-pack/index.ts'
+import { DiskPush } from './disk-push.ts'
 import { type BridgeRequest, readRequest } from './request.ts'
 import { type DiskConfig, readConfig } from './disk-settings.ts'
 import { type Hosted, Mirror, type Namespace } from './mirror.ts'
 import { type DiskPlace, findPlace } from './place.ts'
 import { type BridgedServer, contextHeaders } from './server.ts'
-
-/** A push under way, for whoever acts on its behalf on the disk. */
-export interface BridgedPush {
-  readonly mirror: Mirror
-  readonly request: BridgeRequest
-}
-
-export interface Front {
-  readonly server: Server
-  /** The push that holds the hosted repository at the moment. */
-  pushTo(repositoryId: number): BridgedPush | undefined
-}
+import type { PushedPack } from './write-back.ts'
 
 const forwarded = ['accept', 'accept-language', 'content-encoding', 'content-length', 'content-type', 'expect', 'range', 'user-agent']
 const services: Readonly<Record<string, { key: string; unset: boolean | 'who said who he is' }>> = {
@@ -52,21 +44,23 @@ class Refused extends Error {
   }
 }
 
-export function makeFront(root: string, server: BridgedServer, tell: (message: string, error: unknown) => void): Front {
+export function makeFront(root: string, server: BridgedServer, tell: (message: string, error: unknown) => void): Server {
   const mirrors = new Map<string, Mirror>()
-  const pushes = new Map<number, BridgedPush>()
   const handle = async (incoming: IncomingMessage, response: ServerResponse) => {
     const { request, place } = await admit(root, incoming)
     let mirror = mirrors.get(place.gitDir)
     if (!mirror) mirrors.set(place.gitDir, (mirror = new Mirror(server, place)))
     const free = await mirror.lock.take()
     try {
-      const { hosted, namespace } = await mirror.update(place, request.environment)
-      if (request.tail !== '/git-receive-pack') free()
-      else pushes.set(hosted.repository.id, { mirror, request })
-      await passOn({ server, hosted, namespace, request }, incoming, response)
-      if (request.tail === '/git-receive-pack') mirror.touched(hosted)
-      pushes.delete(hosted.repository.id)
+      const { hosted, namespace } = await mirror.update(place, request.environment, request.service === 'git-receive-pack')
+      const bridged = { server, hosted, namespace, request }
+      if (request.tail === '/git-receive-pack') {
+        await push(bridged, place, incoming, response)
+        mirror.touched(hosted)
+      } else {
+        free()
+        await passOn(bridged, {}, incoming, response)
+      }
     } finally {
       free()
     }
@@ -78,7 +72,7 @@ export function makeFront(root: string, server: BridgedServer, tell: (message: s
       else refuse(incoming, response, error)
     })
   })
-  return { server: listener, pushTo: (repositoryId) => pushes.get(repositoryId) }
+  return listener
 }
 
 /** What git http-backend asks before it does anything, in its order and with its answers. */
@@ -122,10 +116,38 @@ interface Bridged {
   readonly request: BridgeRequest
 }
 
-async function passOn(bridged: Bridged, incoming: IncomingMessage, response: ServerResponse): Promise<void> {
+/** The lock is held until the push has ended: nobody else changes the hosted repository, and its hooks act on the disk meanwhile. */
+async function push(bridged: Bridged, place: DiskPlace, incoming: IncomingMessage, response: ServerResponse): Promise<void> {
+  const { server, request, namespace } = bridged
+  const id = server.room.options.randomness.uuid()
+  const packOf = (pushed: HookPush) => pushed.pack && pushedPack(server, pushed.pack)
+  server.pushes.set(id, new DiskPush({ place, config: await readConfig(place), request, namespace: namespace.name, packOf }))
+  try {
+    await passOn(bridged, { [contextHeaders.push]: id }, incoming, response)
+  } finally {
+    server.pushes.delete(id)
+  }
+}
+
+/** What the server holds of a push, as git would have received it. */
+function pushedPack({ bucket }: BridgedServer, { tail, key, packBytes, objectCount }: NonNullable<HookPush['pack']>): PushedPack {
+  const whole = { offset: 0, sizeBytes: packBytes }
+  async function* bytes() {
+    if (tail) yield tail.subarray(0, packBytes)
+    else yield* bucket.stream(key as Key, whole)
+  }
+  return { objectCount, bytes }
+}
+
+async function passOn(
+  bridged: Bridged,
+  own: Readonly<Record<string, string>>,
+  incoming: IncomingMessage,
+  response: ServerResponse,
+): Promise<void> {
   const { server, request, namespace } = bridged
   const { repository } = bridged.hosted
-  const headers: Record<string, string> = { authorization: `Bearer ${server.owner.token}` }
+  const headers: Record<string, string> = { ...own, authorization: `Bearer ${server.owner.token}` }
   for (const name of forwarded) {
     const value = incoming.headers[name]
     if (typeof value === 'string') headers[name] = value

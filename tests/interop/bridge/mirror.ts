@@ -63,7 +63,11 @@ export class Mirror {
   }
 
   /** Caller holds the lock. */
-  async update(place: DiskPlace, environment: ReadonlyMap<string, string>): Promise<{ hosted: Hosted; namespace: Namespace }> {
+  async update(
+    place: DiskPlace,
+    environment: ReadonlyMap<string, string>,
+    isPush: boolean,
+  ): Promise<{ hosted: Hosted; namespace: Namespace }> {
     const config = await readConfig(place)
     if (place.identity !== this.#place.identity || config.objectFormat !== this.#format) this.#forget()
     this.#place = place
@@ -72,7 +76,7 @@ export class Mirror {
     const refs = await readRefs(place)
     await this.#updateObjects()
     const hosted = this.#hosted ?? (await this.#makeHosted())
-    await this.#updateRefs(hosted, this.#seen(refs))
+    await this.#updateRefs(hosted, this.#seen(refs, isPush))
     const shallow = readShallow(place.gitDir)
     const settings = { ...hostedSettings(place, config, environment), ...(shallow.length > 0 ? { 'stemma.shallow': shallow } : {}) }
     await this.#updateSettings(hosted, JSON.stringify(settings))
@@ -179,10 +183,10 @@ export class Mirror {
     return hosted
   }
 
-  /** What the hosted rows are to say. Refs whose object isn't there are left out: git passes over them, too. */
-  #seen({ head, refs: all }: DiskRefs): SeenRefs {
+  /** What the hosted rows are to say. Refs whose object isn't there are left out, as git does it for fetches; pushes may still move them. */
+  #seen({ head, refs: all }: DiskRefs, isPush: boolean): SeenRefs {
     const refs: [string, string, string | null][] = []
-    for (const [name, oid] of all) if (this.#known.has(oid) && isRefname(name)) refs.push([name, oid, this.#peeled(oid)])
+    for (const [name, oid] of all) if ((isPush || this.#known.has(oid)) && isRefname(name)) refs.push([name, oid, this.#peeled(oid)])
     const detached = 'oid' in head && this.#known.has(head.oid) ? head.oid : 'refs/heads/.invalid'
     return { head: 'ref' in head ? head.ref : detached, refs }
   }

@@ -9,11 +9,12 @@ import { type Bucket, openBucket } from '../../../src/bucket/index.ts'
 import { loadConfig } from '../../../src/config.ts'
 import { Database, EmbeddedPostgres, migrate } from '../../../src/db/index.ts'
 import { GitRoom, registerGit } from '../../../src/git/index.ts'
+import type { PushHooks } from '../../../src/git/receive-pack/index.ts'
 import { makeListener } from '../../../src/http/index.ts'
 import { version } from '../../../src/version.ts'
 
 /** By which the front tells the server what no request from outside may say. */
-export const contextHeaders = { namespace: 'x-bridge-namespace', head: 'x-bridge-namespace-head' } as const
+export const contextHeaders = { namespace: 'x-bridge-namespace', head: 'x-bridge-namespace-head', push: 'x-bridge-push' } as const
 
 export interface BridgedServer {
   readonly port: number
@@ -22,6 +23,8 @@ export interface BridgedServer {
   readonly db: Database
   readonly bucket: Bucket
   readonly room: GitRoom
+  /** Pushes under way that take place on a disk, too, by the word in their request's header. */
+  readonly pushes: Map<string, PushHooks>
   close(): Promise<void>
 }
 
@@ -48,13 +51,14 @@ export async function startBridgedServer(data: string, log: Log): Promise<Bridge
     const gate = makeGate({ db, clock: systemClock, log, isCreatingOnPush: false })
     closers.push(() => gate.close())
     const listener = makeListener({ gate, log, randomness: systemRandomness })
-    const room = makeRoom(data, { db, bucket, bucketConfig, log })
+    const pushes = new Map<string, PushHooks>()
+    const room = makeRoom(data, { db, bucket, bucketConfig, log }, pushes)
     closers.push(() => room.close())
     registerGit(listener, room)
     const url = await listener.listen({ host: '127.0.0.1', port: 0 })
     closers.push(() => listener.close())
     const owner = { login: account.login, accountId: account.id, token }
-    return { port: Number(new URL(url).port), owner, db, bucket, room, close }
+    return { port: Number(new URL(url).port), owner, db, bucket, room, pushes, close }
   } catch (error) {
     await close()
     throw error
@@ -64,6 +68,7 @@ export async function startBridgedServer(data: string, log: Log): Promise<Bridge
 function makeRoom(
   data: string,
   parts: { db: Database; bucket: Bucket; bucketConfig: { kind: 'filesystem'; folder: string }; log: Log },
+  pushes: ReadonlyMap<string, PushHooks>,
 ): GitRoom {
   const config = loadConfig({ environment: {}, flags: { data } })
   return new GitRoom({
@@ -75,6 +80,7 @@ function makeRoom(
     limits: { ...config.limits, memoryBytes: config.workers.memoryBytes },
     tailBytes: config.git.tailBytes,
     agent: `stemma/${version}`,
+    hooksOf: ({ headers }) => pushes.get(String(headers[contextHeaders.push] ?? '')) ?? null,
     contextOf: ({ headers }) => ({
       namespace: decodeURIComponent(String(headers[contextHeaders.namespace] ?? '')),
       namespaceHead: contextHeaders.head in headers ? decodeURIComponent(String(headers[contextHeaders.head])) : null,
