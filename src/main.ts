@@ -10,7 +10,7 @@ import { Endings } from './endings.ts'
 import { makeHealth } from './health.ts'
 import { type Listener, makeListener, plainForm } from './http/index.ts'
 import { JobRunner, orphanSweeper } from './jobs/index.ts'
-import { GitRoom, historyBuilder, registerGit } from './git/index.ts'
+import { findArchive, GitRoom, historyBuilder, registerGit } from './git/index.ts'
 import { version } from './version.ts'
 
 /** A server that answers requests. */
@@ -89,7 +89,12 @@ async function startParts({ config, log, showToken, signal }: StartOptions, endi
   const git = makeGit(config, { db: database, bucket, log })
   endings.add('git', () => git.close(), 10_000)
   registerGit(listener, git)
-  registerApi(listener, { db: database, publicUrl: config.publicUrl, version })
+  registerApi(listener, {
+    db: database,
+    publicUrl: config.publicUrl,
+    version,
+    findArchive: async (...archive) => (await findArchive(git, ...archive)) !== null,
+  })
   const jobs = new JobRunner({
     database,
     randomness: systemRandomness,

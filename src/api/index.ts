@@ -1,6 +1,9 @@
 // api: GitHub's REST v3 shapes under /api/v3, so that its clients work with that base URL.
+import type { FastifyRequest } from 'fastify'
+import type { Repository } from '../access/index.ts'
 import type { Database } from '../db/index.ts'
 import type { Listener } from '../http/index.ts'
+import { registerArchives } from './archives.ts'
 import { tagAnswer } from './etag.ts'
 import { githubForm } from './form.ts'
 import { registerGitConfig } from './git-config.ts'
@@ -12,6 +15,8 @@ export interface ApiOptions {
   readonly db: Database
   /** Where clients reach the server, for the URLs in answers; null: what each request was sent to. */
   readonly publicUrl: string | null
+  /** Whether a name (a ref, an id, its beginning) stands for something of the repository that the request may see an archive of. */
+  readonly findArchive: (request: FastifyRequest, repository: Repository, name: string) => Promise<boolean>
   /** Stemma's version. */
   readonly version: string
 }
@@ -23,6 +28,7 @@ export function registerApi(listener: Listener, options: ApiOptions): void {
     registerMeta(routes, options)
     registerUsers(routes, options)
     registerRepositories(routes, options)
+    registerArchives(routes, options)
     registerGitConfig(routes, options)
   })
 }

@@ -9,13 +9,15 @@ export class Answer {
   readonly #raw: ServerResponse
   readonly #gone = new AbortController()
 
-  /** Takes the reply over from the framework and sends status 200 with that type. Protocol answers are never cached. */
-  constructor(reply: FastifyReply, contentType: string) {
+  /** Takes the reply over from the framework and sends that type. Protocol answers have status 200, and are never cached unless `more` says so. */
+  constructor(reply: FastifyReply, contentType: string, more: { status?: number; headers?: Readonly<Record<string, string>> } = {}) {
     reply.hijack()
     this.#raw = reply.raw
+    this.#raw.statusCode = more.status ?? 200
     for (const [name, value] of Object.entries(reply.getHeaders())) if (value !== undefined) this.#raw.setHeader(name, value)
     this.#raw.setHeader('content-type', contentType)
     this.#raw.setHeader('cache-control', 'no-cache, max-age=0, must-revalidate')
+    for (const [name, value] of Object.entries(more.headers ?? {})) this.#raw.setHeader(name, value)
     this.#raw.once('close', () => {
       if (!this.#raw.writableFinished) this.#gone.abort(new Error('the client closed the connection'))
     })

@@ -86,7 +86,7 @@ function storedPack({ set }: NetworkPacks, region: PackRegion): StoredPack {
 }
 
 /** Stops at once when nobody reads what comes, even while nothing does. */
-async function* untilGone<T>(items: AsyncIterable<T>, gone: AbortSignal): AsyncGenerator<T, void, undefined> {
+export async function* untilGone<T>(items: AsyncIterable<T>, gone: AbortSignal): AsyncGenerator<T, void, undefined> {
   const iterator = items[Symbol.asyncIterator]()
   const left = Promise.withResolvers<never>()
   left.promise.catch(() => {}) // it may come when nothing is waited for

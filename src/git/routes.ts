@@ -2,12 +2,14 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { onRepository } from '../access/index.ts'
 import { type Listener, Refusal, textForm } from '../http/index.ts'
+import { download, uploadArchive } from './archive/index.ts'
 import { advertiseFetch, fetch } from './fetch-routes.ts'
 import type { GitRoom } from './git-room.ts'
 import { advertisePushes, push } from './push-routes.ts'
 
 const services = ['git-upload-pack', 'git-receive-pack'] as const
 type Service = (typeof services)[number]
+type RequestType = Service | 'git-upload-archive'
 
 const access = {
   advertise: onRepository({
@@ -31,6 +33,14 @@ export function registerGit(listener: Listener, room: GitRoom): void {
         assertType(request, 'git-receive-pack')
         await push(room, request, reply)
       })
+      routes.post(`${path}/git-upload-archive`, { config: { access: access.read } }, async (request, reply) => {
+        assertType(request, 'git-upload-archive')
+        await uploadArchive(room, request, reply)
+      })
+      // `%2f` too: a ref's name may hold slashes
+      routes.get(`${path}/archive/*`, { config: { access: access.read, encodedSlash: true } }, async (request, reply) => {
+        await download(room, request, reply, (request.params as { '*': string })['*'])
+      })
     }
   })
 }
@@ -46,7 +56,7 @@ async function advertise(room: GitRoom, request: FastifyRequest, reply: FastifyR
     .send(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength))
 }
 
-function assertType(request: FastifyRequest, service: Service): void {
+function assertType(request: FastifyRequest, service: RequestType): void {
   const wanted = `application/x-${service}-request`
   const received = request.headers['content-type'] ?? ''
   if (received.split(';', 1)[0]?.trim() === wanted) return

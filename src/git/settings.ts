@@ -11,7 +11,8 @@ export interface GitSettings {
   readonly advertisesSessionId: boolean
   readonly fetch: FetchSettings
   readonly push: PushSettings
-  readonly archive: { readonly isEnabled: boolean; readonly allowsUnreachable: boolean }
+  /** `umask`: tar.umask, taken from what everybody may do with a file in an archive. */
+  readonly archive: { readonly isEnabled: boolean; readonly allowsUnreachable: boolean; readonly umask: number }
   /** http.getanyfile: the dumb protocol. */
   readonly isDumb: boolean
 }
@@ -108,9 +109,18 @@ export function readGitSettings(own: GitConfig, defaults: GitConfig = hostedDefa
     archive: {
       isEnabled: readFlag(config, 'http.uploadarchive', false),
       allowsUnreachable: readFlag(config, 'uploadarchive.allowunreachable', false),
+      umask: readUmask(config),
     },
     isDumb: readFlag(config, 'http.getanyfile', true),
   }
+}
+
+/** `user` is the umask of whoever runs git there: here, what most have. Numbers as C has them: octal behind a zero. */
+function readUmask(config: GitConfig): number {
+  const value = lastValue(config, 'tar.umask') ?? '0002'
+  if (value === 'user') return 0o022
+  const digits = /^0([0-7]+)$/.exec(value)?.[1]
+  return (digits === undefined ? readNumber(config, 'tar.umask', 0o002) : Number.parseInt(digits, 8)) & 0o777
 }
 
 function readFetch(config: GitConfig): FetchSettings {

@@ -3,6 +3,7 @@
 import { workerData } from 'node:worker_threads'
 import { serveJobs, systemClock, systemRandomness } from '../base/index.ts'
 import { attachBucket, type BucketConfig, makeBlockReader } from '../bucket/index.ts'
+import { archiveJob, type ArchiveJob } from './archive/archive-job.ts' // not its index: that would load the listener, too
 import { fetchJob, type FetchJob, FetchRepositories } from './fetch-job.ts'
 import { historyJob, type HistoryJob } from './history-job.ts'
 import { Inflater, PackSets } from './odb/index.ts'
@@ -27,4 +28,5 @@ serveJobs({
   receive: (job: ReceiveJob, port) => receiveJob(job, port, { sets, inflater, history: (packs) => repositories.open(packs) }),
   fetch: (job: FetchJob, port) => fetchJob(job, port, repositories),
   history: (job: HistoryJob, port) => historyJob(job, port, repositories),
+  archive: (job: ArchiveJob, port) => archiveJob(job, port, repositories),
 })

@@ -189,6 +189,19 @@ export class PackIndex {
     return -1
   }
 
+  /** Views of the ids that begin with these hex digits, ascending. */
+  *startingWith(digits: string): Generator<Uint8Array, void, undefined> {
+    const prefix = Buffer.from(digits.padEnd(digits.length + (digits.length % 2), '0'), 'hex')
+    let low = 0
+    let high = this.count
+    while (low < high) {
+      const middle = (low + high) >>> 1
+      if (Buffer.compare(this.oid(middle).subarray(0, prefix.length), prefix) < 0) low = middle + 1
+      else high = middle
+    }
+    for (; low < this.count && asBuffer(this.oid(low)).toString('hex', 0, prefix.length).startsWith(digits); low++) yield this.oid(low)
+  }
+
   /** A view (no copy) of the id at that position. */
   oid(position: number): Uint8Array {
     return this.#oids.subarray(position * this.#h, (position + 1) * this.#h)

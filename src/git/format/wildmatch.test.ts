@@ -8,7 +8,7 @@ import { git } from '../../../tests/support/history.ts'
 import { temporaryFolder } from '../../../tests/support/pack-indexing.ts'
 import { utf8 } from '../../base/index.ts'
 import { matchSparse, parseSparsePatterns } from './sparse-patterns.ts'
-import { compileWildcard, matchesWildcard } from './wildmatch.ts'
+import { compileWildcard, hasWildcard, matchesWildcard } from './wildmatch.ts'
 
 const paths = [
   'a',
@@ -74,4 +74,70 @@ test('the last pattern that fits decides; lines are read as git reads them', () 
 test('no pattern takes long', () => {
   const wildcard = compileWildcard(`${'*a'.repeat(60)}b`, true)
   assert.equal(matchesWildcard(wildcard, 'a'.repeat(4000)), false)
+})
+
+test('the table of git’s own cases, as paths and as plain texts', () => {
+  const cases: [pattern: string, text: string, pathname: boolean, plain: boolean][] = [
+    ['foo', 'foo', true, true],
+    ['foo', 'bar', false, false],
+    ['', '', true, true],
+    ['???', 'foo', true, true],
+    ['??', 'foo', false, false],
+    ['*', 'foo', true, true],
+    ['*', 'foo/bar', false, true],
+    ['*f', 'foo', false, false],
+    ['*foo*', 'foo', true, true],
+    ['*ob*a*r*', 'foobar', true, true],
+    ['foo\\*', 'foo*', true, true],
+    ['foo\\*bar', 'foobar', false, false],
+    ['[ten]', 'ten', false, false],
+    ['t[a-g]n', 'ten', true, true],
+    ['t[!a-g]n', 'ten', false, false],
+    ['t[^a-g]n', 'ton', true, true],
+    ['a[]]b', 'a]b', true, true],
+    ['a[]-]b', 'a-b', true, true],
+    ['a[]a-]b', 'aab', true, true],
+    [']', ']', true, true],
+    ['foo*bar', 'foo/baz/bar', false, true],
+    ['foo**bar', 'foo/baz/bar', false, true],
+    ['foo/**/bar', 'foo/baz/bar', true, true],
+    ['foo/**/bar', 'foo/b/a/z/bar', true, true],
+    ['foo/**/bar', 'foo/bar', true, false],
+    ['foo/**', 'foo', false, false],
+    ['foo/**', 'foo/a/b', true, true],
+    ['**/foo', 'foo', true, false],
+    ['**/foo', 'any/foo', true, true],
+    ['**/foo', 'bar/baz/foo', true, true],
+    ['*/foo', 'bar/baz/foo', false, true],
+    ['**/bar*', 'foo/bar/baz', false, true],
+    ['**/bar/*', 'deep/foo/bar/baz', true, true],
+    ['**/bar/**', 'deep/foo/bar/baz/', true, true],
+    ['*/bar/**', 'deep/foo/bar/baz/x', false, true],
+    ['foo?bar', 'foo/bar', false, true],
+    ['foo[/]bar', 'foo/bar', false, true],
+    ['f[^eiu][^eiu][^eiu][^eiu][^eiu]r', 'foo/bar', false, true],
+    ['[[:alpha:]][[:digit:]][[:upper:]]', 'a1B', true, true],
+    ['[[:digit:][:upper:][:space:]]', 'A', true, true],
+    ['[[:digit:][:upper:][:spaci:]]', '1', false, false],
+    ['[a-c[:digit:]x-z]', '5', true, true],
+    ['[\\\\-^]', ']', true, true],
+    ['[\\-_]', '-', true, true],
+    ['[--A]', '-', true, true],
+    ['[,-.]', '-', true, true],
+    ['[!]-]', ']', false, false],
+    ['[-]', '-', true, true],
+    ['[', '[', false, false],
+    ['a\\', 'a', false, false],
+    ['-*-*-*-*-*-*-12-*-*-*-m-*-*-*', '-adobe-courier-bold-o-normal--12-120-75-75-m-70-iso8859-1', true, true],
+  ]
+  for (const [pattern, text, pathname, plain] of cases) {
+    assert.equal(matchesWildcard(compileWildcard(pattern, true), text), pathname, `${pattern} on path ${text}`)
+    assert.equal(matchesWildcard(compileWildcard(pattern, false), text), plain, `${pattern} on ${text}`)
+  }
+  assert.ok(hasWildcard('a*') && !hasWildcard('a-b.c'))
+})
+
+test('a pattern made for backtracking costs no more than its length times the text’s', () => {
+  assert.equal(matchesWildcard(compileWildcard(`${'*a'.repeat(200)}*b`, false), 'a'.repeat(4000)), false)
+  assert.equal(matchesWildcard(compileWildcard(`${'**/a/'.repeat(100)}b`, true), 'a/'.repeat(2000)), false)
 })

@@ -122,6 +122,11 @@ const posix: Readonly<Record<string, (byte: number) => boolean>> = {
   xdigit: (byte) => digit(byte) || between('a', 'f')(byte) || between('A', 'F')(byte),
 }
 
+/** True for a text that holds a character with a meaning of its own in patterns. */
+export function hasWildcard(text: string): boolean {
+  return /[*?[\\]/.test(text)
+}
+
 /** True when the whole text matches. */
 export function matchesWildcard({ steps, paths }: Wildcard, text: string): boolean {
   let now = new Uint8Array(steps.length + 1) // places in the pattern that the text so far leads to

@@ -73,6 +73,11 @@ export class PackSet {
     return pack.index.count >= smallPackObjects
   }
 
+  /** Ids that begin with these hex digits, pack by pack: an id that several packs hold comes as often. */
+  *startingWith(digits: string): Generator<Uint8Array, void, undefined> {
+    for (const { index } of this.packs) yield* index.startingWith(digits)
+  }
+
   packOf(number: number): StoredPack {
     let low = 0
     let high = this.packs.length - 1

@@ -1,0 +1,62 @@
+// An archive across threads: a worker walks and packs, the thread with the socket takes its bytes.
+import type { MessagePort } from 'node:worker_threads'
+import { MessageStream, type WorkerPool } from '../../base/index.ts'
+import type { PackSetHandle } from '../odb/index.ts'
+import type { FetchRepository } from '../upload-pack/index.ts'
+import { openArchive } from './archive.ts'
+import type { ArchiveGo, ArchiveHead, ArchivePath, ArchiveTask } from './task.ts'
+
+export interface ArchiveJob {
+  readonly packs: PackSetHandle
+  readonly task: ArchiveTask
+}
+
+/** In a worker. */
+export async function archiveJob(
+  job: ArchiveJob,
+  port: MessagePort,
+  repositories: { open(handle: PackSetHandle): FetchRepository },
+): Promise<void> {
+  const main = new MessageStream<ArchiveGo>(port)
+  const gone = new AbortController()
+  port.once('close', () => gone.abort(new Error('nobody waits for this archive any more')))
+  try {
+    const archive = await openArchive(repositories.open(job.packs), job.task, gone.signal)
+    main.send(archive.head)
+    const go = await main.message()
+    for await (const item of archive.stream(go)) {
+      if (main.closed) return
+      if (item instanceof Uint8Array) await main.sendBytes(item, true)
+      else main.send(item)
+    }
+    main.endBytes()
+  } catch (error) {
+    main.fail(error)
+  }
+}
+
+/**
+ * Runs an archive in a worker. `use` is told what the name stands for, and may then take the archive, or not.
+ * Throws what the worker failed with (`openArchive`), or UnavailableError.
+ */
+export async function runArchive<T>(
+  workers: WorkerPool,
+  job: ArchiveJob,
+  use: (head: ArchiveHead, take: (go: ArchiveGo) => AsyncIterable<ArchivePath | Uint8Array>) => Promise<T>,
+): Promise<T> {
+  return await workers.run('archive', job, [], async (port) => {
+    const worker = new MessageStream<ArchiveHead | ArchivePath>(port)
+    const head = (await worker.message()) as ArchiveHead
+    return await use(head, (go) => {
+      worker.send(go)
+      return itemsOf(worker)
+    })
+  })
+}
+
+async function* itemsOf(worker: MessageStream<ArchiveHead | ArchivePath>): AsyncGenerator<ArchivePath | Uint8Array, void, undefined> {
+  for await (const item of worker.all()) {
+    if ('bytes' in item) yield item.bytes
+    else if (item.message.type === 'path') yield item.message
+  }
+}

@@ -1,0 +1,64 @@
+// What downloads and git-upload-archive share: an archive of one repository, as one request may see it, made in a worker.
+import type { FastifyRequest } from 'fastify'
+import { type Repository } from '../../access/index.ts'
+import { concatBytes, fromHex, UnavailableError } from '../../base/index.ts'
+import { scopeOf, settingsOf } from '../context.ts'
+import type { GitRoom } from '../git-room.ts'
+import { headRef, type VisibleRefs } from '../refs/index.ts'
+import { runArchive } from './archive-job.ts'
+import type { ObjectName } from './revision.ts'
+import type { ArchiveTask } from './task.ts'
+
+/** The refs that the request may see, as of the moment when the gate read the repository's row. */
+export async function refsOf(room: GitRoom, request: FastifyRequest, repository: Repository): Promise<VisibleRefs> {
+  const snapshot = await room.refs.read(repository.id, repository.refsVersion)
+  return room.views.of(snapshot, scopeOf(room, request, 'fetch'))
+}
+
+type Wishes = Pick<ArchiveTask, 'format' | 'level' | 'prefix' | 'pathspecs' | 'usesAttributes' | 'tellsPaths' | 'time'>
+
+export function taskOf(room: GitRoom, request: FastifyRequest, name: ObjectName, refs: VisibleRefs, wishes: Wishes): ArchiveTask {
+  return {
+    ...wishes,
+    name,
+    tips: name.isTip ? new Uint8Array(0) : tipsOf(refs),
+    umask: settingsOf(room, request).archive.umask,
+    now: Math.floor(room.options.clock.now() / 1000),
+  }
+}
+
+/** Packed ids of what the refs and HEAD point to, and of what that peels to. */
+export function tipsOf(refs: VisibleRefs): Uint8Array {
+  const tips = new Set<string>()
+  const head = headRef(refs)
+  for (const ref of head ? [...refs.refs, head] : refs.refs) {
+    tips.add(ref.oid)
+    if (ref.peeled) tips.add(ref.peeled)
+  }
+  return concatBytes([...tips].map((oid) => fromHex(oid)))
+}
+
+/** Waits for a place among the fetches. Errors as `runArchive`. */
+export async function serveArchive(
+  room: GitRoom,
+  repository: Repository,
+  task: ArchiveTask,
+  use: Parameters<typeof runArchive<void>>[2],
+): Promise<void> {
+  const free = await room.fetches.take()
+  try {
+    const packs = await room.packs.open(repository.networkId) // after the refs: they may rest on no newer pack
+    await runArchive(room.workers, { packs: packs.handle, task }, (head, take) => use(head, (go) => timed(take(go), room)))
+  } finally {
+    free()
+  }
+}
+
+/** A few objects can stand for an archive without end, and a client can take it for as long as it lasts. */
+async function* timed<T>(items: AsyncIterable<T>, { options }: GitRoom): AsyncGenerator<T, void, undefined> {
+  const endMs = options.clock.monotonic() + options.limits.requestTimeoutMs
+  for await (const item of items) {
+    if (options.clock.monotonic() > endMs) throw new UnavailableError('request-time', 'the archive took longer than a request may')
+    yield item
+  }
+}
