@@ -4,30 +4,22 @@
 import { parseArgs } from 'node:util'
 import { type Log, InputError, UnavailableError, makeLog, systemClock, systemRandomness } from './base/index.ts'
 import { helpText } from './cli-help.ts'
+import { type Flags, flags, needed, print, UsageError } from './cli-usage.ts'
 import { type Config, loadConfig, parseDuration } from './config.ts'
 import { version } from './version.ts'
 
-const flags = {
-  data: { type: 'string' },
-  listen: { type: 'string' },
-  config: { type: 'string' },
-  account: { type: 'string' },
-  name: { type: 'string' },
-  expires: { type: 'string' },
-  help: { type: 'boolean', short: 'h' },
-  version: { type: 'boolean' },
-} as const
-type Flags = { readonly [K in keyof typeof flags]?: ((typeof flags)[K]['type'] extends 'string' ? string : boolean) | undefined }
-
 interface Command {
   readonly flags: readonly (keyof typeof flags)[]
-  readonly run: (given: Flags) => Promise<void>
+  /** What stands behind the command's words, and must. */
+  readonly takes?: readonly string[]
+  readonly run: (given: Flags, taken: readonly string[]) => Promise<void>
 }
 
 const commands: Readonly<Record<string, Command>> = {
   serve: { flags: ['data', 'listen', 'config'], run: serve },
   migrate: { flags: ['data', 'config'], run: runMigrate },
   'config check': { flags: ['data', 'listen', 'config'], run: checkConfig },
+  import: { flags: ['owner', 'name', 'public', 'dry-run', 'json', 'data', 'config'], takes: ['SOURCE'], run: runImport },
   'token create': { flags: ['data', 'config', 'account', 'name', 'expires'], run: runCreateToken },
   'token list': { flags: ['data', 'config', 'account'], run: runListTokens },
   'token revoke': { flags: ['data', 'config', 'account', 'name'], run: runRevokeToken },
@@ -36,20 +28,34 @@ const commands: Readonly<Record<string, Command>> = {
 /** The server was told to stop while it started. */
 class StopSignal extends Error {}
 
-/** A wrong command line. */
-class UsageError extends Error {}
-
 async function main(args: readonly string[]): Promise<void> {
   const { values, positionals } = parse(args)
   if (values.version === true) return print(`stemma ${version}`)
-  const name = positionals.join(' ')
-  if (values.help === true || name === 'help') return print(helpText(name in commands ? name : null))
-  if (name === '') throw new UsageError(`which command? One of: ${Object.keys(commands).join(', ')} (stemma --help explains them)`)
-  const command = commands[name]
-  if (command === undefined) throw new UsageError(`unknown command '${name}'; there are: ${Object.keys(commands).join(', ')}`)
+  const name = commandName(positionals)
+  if (values.help === true || positionals[0] === 'help') return print(helpText(name))
+  if (positionals.length === 0)
+    throw new UsageError(`which command? One of: ${Object.keys(commands).join(', ')} (stemma --help explains them)`)
+  const command = name === null ? undefined : commands[name]
+  if (name === null || command === undefined) {
+    throw new UsageError(`unknown command '${positionals.join(' ')}'; there are: ${Object.keys(commands).join(', ')}`)
+  }
+  const taken = positionals.slice(name.split(' ').length)
   const stray = Object.keys(values).find((flag) => !command.flags.some((known) => known === flag))
   if (stray !== undefined) throw new UsageError(`'stemma ${name}' takes no --${stray}; it takes --${command.flags.join(', --')}`)
-  await command.run(values)
+  const { takes = [] } = command
+  if (taken.length !== takes.length) {
+    throw new UsageError(`'stemma ${name}' takes ${takes.length === 0 ? 'flags only' : takes.join(' ')}: see stemma ${name} --help`)
+  }
+  await command.run(values, taken)
+}
+
+/** The command whose words stand first: of two, the one with more words. */
+function commandName(positionals: readonly string[]): string | null {
+  for (let words = positionals.length; words > 0; words--) {
+    const name = positionals.slice(0, words).join(' ')
+    if (Object.hasOwn(commands, name)) return name
+  }
+  return null
 }
 
 function parse(args: readonly string[]): { values: Flags; positionals: string[] } {
@@ -117,6 +123,10 @@ async function runMigrate(given: Flags): Promise<void> {
   print(applied.length === 0 ? 'The database is up to date.' : `Applied: ${applied.join(', ')}`)
 }
 
+async function runImport(given: Flags, [source = '']: readonly string[]): Promise<void> {
+  await (await import('./cli-import.ts')).runImport(configOf(given), given, source)
+}
+
 async function checkConfig(given: Flags): Promise<void> {
   const { database, adminToken, ...config } = configOf(given)
   const bucket = config.bucket.kind === 's3' ? { ...config.bucket, secretAccessKey: hidden(config.bucket.secretAccessKey) } : config.bucket
@@ -161,17 +171,8 @@ async function runRevokeToken(given: Flags): Promise<void> {
   )
 }
 
-function needed(value: string | undefined, command: string, flag: string): string {
-  if (value === undefined || value === '') throw new UsageError(`'stemma ${command}' needs --${flag}`)
-  return value
-}
-
 function day(at: Date | null): string {
   return at === null ? 'never' : at.toISOString().slice(0, 10)
-}
-
-function print(text: string): void {
-  process.stdout.write(`${text}\n`)
 }
 
 try {
@@ -179,6 +180,10 @@ try {
 } catch (error) {
   const isExpected = error instanceof UsageError || error instanceof InputError || error instanceof UnavailableError
   const isUsage = error instanceof UsageError || (error instanceof InputError && error.code === 'config')
+  if (error instanceof Error && 'exitCode' in error && typeof error.exitCode === 'number') {
+    process.stderr.write(`stemma: ${error.message}\n`)
+    process.exit(error.exitCode)
+  }
   process.stderr.write(`stemma: ${isExpected ? error.message : error instanceof Error ? error.stack : String(error)}\n`)
   process.exit(isUsage ? 2 : 1)
 }

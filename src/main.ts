@@ -3,14 +3,15 @@ import { join } from 'node:path'
 import { administrator, ensureAdministrator, hasWorkingToken, makeGate } from './access/index.ts'
 import { registerApi } from './api/index.ts'
 import { type Log, systemClock, systemRandomness, UnavailableError } from './base/index.ts'
-import { type BucketConfig as OpenBucketConfig, type Bucket, openBucket } from './bucket/index.ts'
+import { type Bucket, openBucket } from './bucket/index.ts'
 import type { Config } from './config.ts'
 import { Database, EmbeddedPostgres, lockFolder, longestStopMs, migrate } from './db/index.ts'
 import { Endings } from './endings.ts'
 import { makeHealth } from './health.ts'
 import { type Listener, makeListener, plainForm } from './http/index.ts'
 import { JobRunner, orphanSweeper } from './jobs/index.ts'
-import { findArchive, GitRoom, historyBuilder, registerGit } from './git/index.ts'
+import { findArchive, historyBuilder, registerGit } from './git/index.ts'
+import { bucketConfig, makeGit } from './rooms.ts'
 import { version } from './version.ts'
 
 /** A server that answers requests. */
@@ -140,24 +141,6 @@ async function listen(listener: Listener, address: Config['listen']): Promise<st
     if (!(cause instanceof Error && 'syscall' in cause)) throw cause
     throw new UnavailableError('listen', `cannot listen on ${address.host}:${address.port}: ${cause.message}`, { cause })
   }
-}
-
-function bucketConfig(config: Config): OpenBucketConfig {
-  return config.bucket.kind === 'filesystem' ? config.bucket : { ...config.bucket, spoolFolder: join(config.data, 'spool') }
-}
-
-function makeGit(config: Config, parts: { db: Database; bucket: Bucket; log: Log }): GitRoom {
-  return new GitRoom({
-    ...parts,
-    bucketConfig: bucketConfig(config),
-    clock: systemClock,
-    randomness: systemRandomness,
-    cache: config.cache,
-    threads: config.workers.count,
-    limits: { ...config.limits, memoryBytes: config.workers.memoryBytes },
-    tailBytes: config.git.tailBytes,
-    agent: `stemma/${version}`,
-  })
 }
 
 function mountHealth(listener: Listener, parts: { database: Database; bucket: Bucket; log: Log }): void {

@@ -38,6 +38,15 @@ export interface History {
   size_bytes: number;
 }
 
+export interface Import {
+  imported_at: Generated<Date>;
+  object_count: number | null;
+  refs_version: number;
+  repository_id: number;
+  source: string;
+  verified_at: Date | null;
+}
+
 export interface Job {
   due_at: Generated<Date>;
   ended_at: Date | null;
@@ -50,6 +59,24 @@ export interface Job {
 export interface KeyDeletion {
   key: string;
   not_before: Generated<Date>;
+}
+
+export interface Mirror {
+  created_at: Generated<Date>;
+  direction: string;
+  due_at: Generated<Date>;
+  ended_at: Date | null;
+  error: string | null;
+  every_s: number;
+  failures: Generated<number>;
+  holder: string | null;
+  id: Generated<number>;
+  leased_until: Date | null;
+  refs: string[];
+  repository_id: number;
+  secret: string | null;
+  succeeded_at: Date | null;
+  url: string;
 }
 
 export interface Network {
@@ -106,6 +133,7 @@ export interface Reflog {
   name: string;
   new_oid: Uint8Array | null;
   old_oid: Uint8Array | null;
+  reason: string | null;
   repository_id: number;
 }
 
@@ -149,8 +177,10 @@ export interface UploadIntent {
 export interface DB {
   account: Account;
   history: History;
+  import: Import;
   job: Job;
   key_deletion: KeyDeletion;
+  mirror: Mirror;
   network: Network;
   outbox: Outbox;
   pack: Pack;

@@ -4,6 +4,7 @@ import { type Clock, type Log, Places, type Randomness, WorkerPool } from '../ba
 import { type BlockReader, type Bucket, type BucketConfig, makeBlockReader } from '../bucket/index.ts'
 import type { Database } from '../db/index.ts'
 import type { GitContext } from './context.ts'
+import type { ImportParts } from './import/index.ts'
 import type { IndexLimits } from './index-pack/index.ts'
 import { PackStore } from './odb/index.ts'
 import { PackIntake, type PushHooks, type ReceivePackParts } from './receive-pack/index.ts'
@@ -56,6 +57,7 @@ export class GitRoom {
   readonly packs: PackStore
   readonly workers: WorkerPool
   readonly receive: ReceivePackParts
+  readonly importParts: ImportParts
   readonly reader: BlockReader
   /** Fetches under way. */
   readonly fetches: Places
@@ -95,6 +97,7 @@ export class GitRoom {
       concurrentPushes: limits.concurrentPushes,
       intentLeaseMs: limits.requestTimeoutMs + intentSlackMs,
     })
+    this.importParts = { db, packs: this.packs, refs: this.refs, intake, workers: this.workers }
     this.receive = { db, packs: this.packs, refs: this.refs, intake, clock, log, limits }
   }
 

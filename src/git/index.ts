@@ -6,3 +6,12 @@ export { historyBuilder } from './history-job.ts'
 export { registerGit } from './routes.ts'
 export { type GitConfig } from './git-config.ts'
 export { changeSettings } from './setting-keys.ts'
+export {
+  DiskSource,
+  findRepositories,
+  importRepository,
+  type ImportParts,
+  type ImportProgress,
+  type ImportResult,
+  type Source,
+} from './import/index.ts'

@@ -6,6 +6,7 @@ import { attachBucket, type BucketConfig, makeBlockReader } from '../bucket/inde
 import { archiveJob, type ArchiveJob } from './archive/archive-job.ts' // not its index: that would load the listener, too
 import { fetchJob, type FetchJob, FetchRepositories } from './fetch-job.ts'
 import { historyJob, type HistoryJob } from './history-job.ts'
+import { verifyJob, type VerifyJob } from './import/verify-job.ts'
 import { Inflater, PackSets } from './odb/index.ts'
 import { receiveJob, type ReceiveJob } from './receive-pack/index.ts'
 
@@ -26,6 +27,7 @@ const repositories = new FetchRepositories(sets, 24 << 20, inflater)
 
 serveJobs({
   receive: (job: ReceiveJob, port) => receiveJob(job, port, { sets, inflater, history: (packs) => repositories.open(packs) }),
+  verify: (job: VerifyJob, port) => verifyJob(job, port, sets, inflater),
   fetch: (job: FetchJob, port) => fetchJob(job, port, repositories),
   history: (job: HistoryJob, port) => historyJob(job, port, repositories),
   archive: (job: ArchiveJob, port) => archiveJob(job, port, repositories),

@@ -1,5 +1,5 @@
 // disk: reads a Git repository as git keeps it on disk. For imports, and for tests that bring repositories along; the server itself keeps none.
-export type { DiskCode } from './errors.ts'
+export { type DiskCode, wrong } from './errors.ts'
 export type { DiskObject } from './loose.ts'
 export { DiskObjects, type DiskObjectsOptions } from './objects.ts'
 export { DiskPack } from './pack-file.ts'

@@ -16,8 +16,6 @@ export class DiskPack {
   readonly format: ObjectFormat
   readonly idx: DiskIdx
   readonly sizeBytes: number
-  /** Entries that its own header counts. */
-  readonly entryCount: number
   /** Came from a promisor remote: what it refers to may be absent. */
   readonly isPromisor: boolean
   /** Holds only what nothing referred to when it was made. */
@@ -36,7 +34,7 @@ export class DiskPack {
     this.#fd = reading(path, () => openSync(path, 'r'))
     try {
       this.sizeBytes = reading(path, () => fstatSync(this.#fd)).size
-      this.entryCount = this.#checkEnds()
+      this.#checkEnds()
     } catch (error) {
       closeSync(this.#fd)
       throw error
@@ -130,7 +128,7 @@ export class DiskPack {
     return wrong('disk-pack', this.path, what, cause)
   }
 
-  #checkEnds(): number {
+  #checkEnds(): void {
     const h = hashBytes(this.format)
     if (this.sizeBytes < PACK_HEADER_BYTES + h) throw this.wrong('is too small to be a pack')
     let header: ReturnType<typeof decodePackHeader>
@@ -140,7 +138,9 @@ export class DiskPack {
       throw this.wrong(`is no pack: ${cause instanceof Error ? cause.message : String(cause)}`, cause)
     }
     if (!equalBytes(this.read(this.sizeBytes - h, h), this.idx.packHash)) throw this.wrong('is not the pack that its index was made for')
-    return header?.objectCount ?? 0
+    if (header?.objectCount !== this.idx.count) {
+      throw this.wrong(`holds ${header?.objectCount} entries, of which its index names ${this.idx.count}`)
+    }
   }
 
   #sort() {

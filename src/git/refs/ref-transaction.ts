@@ -32,6 +32,10 @@ export interface RefTransactionInput {
   /** All changes or none. */
   readonly atomic: boolean
   readonly pack: NewPack | null
+  /** What HEAD points to afterwards, where that is said by whoever moves the refs: then even what it pointed to may be deleted. */
+  readonly head?: string
+  /** Why, for the reflog and the outbox; a push when left out. */
+  readonly reason?: 'import' | 'mirror'
   /** True: the pack is kept even when no ref moves. */
   readonly keepsPack?: boolean
   /** What HEAD points to may be deleted. */
@@ -80,14 +84,15 @@ export async function moveRefs(db: Database, refs: RefStore, input: RefTransacti
       .forUpdate()
       .executeTakeFirst()
     if (!repository) return new Map(input.changes.map((change) => [change.name, 'the repository was deleted']))
-    const outcomes = await judge(tx, input, repository.head)
+    const outcomes = await judge(tx, input, input.head === undefined ? repository.head : null)
     await judgeFolders(refs, tx, input, repository.refs_version, outcomes)
     const refused = input.changes.some((change) => outcomes.get(change.name) !== null)
     if (refused && input.atomic) for (const name of outcomes.keys()) outcomes.set(name, words.atomic)
     const accepted = input.changes.filter((change) => outcomes.get(change.name) === null)
-    if (accepted.length === 0 && !(input.keepsPack && input.pack)) return outcomes
+    const isHeadNew = !refused && (input.head ?? repository.head) !== repository.head
+    if (accepted.length === 0 && !isHeadNew && !(input.keepsPack && input.pack)) return outcomes
     if (input.pack) await showPack(tx, input.networkId, input.pack)
-    if (accepted.length === 0) return outcomes
+    if (accepted.length === 0 && !isHeadNew) return outcomes
     const certificateId = input.certificate ? await keep(tx, input, input.certificate) : null
     await write(tx, input, accepted, certificateId)
     await follow(tx, input, accepted, repository.head, certificateId)
@@ -95,7 +100,8 @@ export async function moveRefs(db: Database, refs: RefStore, input: RefTransacti
   })
 }
 
-async function judge(tx: Tx, input: RefTransactionInput, head: string): Promise<RefOutcomes> {
+/** @param head the branch that may not be deleted */
+async function judge(tx: Tx, input: RefTransactionInput, head: string | null): Promise<RefOutcomes> {
   const outcomes: RefOutcomes = new Map()
   const names = input.changes.map((change) => change.name)
   const rows = await sql<{ name: string; oid: Buffer }>`
@@ -191,8 +197,9 @@ async function write(tx: Tx, input: RefTransactionInput, accepted: readonly RefC
       on conflict (repository_id, name) do update set oid = excluded.oid, peeled = excluded.peeled`.execute(tx)
   }
   await sql`
-    insert into reflog (repository_id, account_id, certificate_id, name, old_oid, new_oid)
-    select ${input.repositoryId}, ${input.accountId}::bigint, ${certificateId}::bigint, * from unnest(${accepted.map((c) => c.name)}::text[],
+    insert into reflog (repository_id, account_id, reason, certificate_id, name, old_oid, new_oid)
+    select ${input.repositoryId}, ${input.accountId}::bigint, ${input.reason ?? null}::text, ${certificateId}::bigint,
+      * from unnest(${accepted.map((c) => c.name)}::text[],
       ${accepted.map((c) => bytesOf(c.oldOid))}::bytea[], ${accepted.map((c) => bytesOf(c.newOid))}::bytea[])`.execute(tx)
 }
 
@@ -204,14 +211,15 @@ async function follow(
   head: string,
   certificateId: number | null,
 ): Promise<void> {
-  const newHead = input.adoptsHead === false ? head : await firstBranch(tx, input.repositoryId, accepted, head)
+  const adopted = input.adoptsHead === false ? head : await firstBranch(tx, input.repositoryId, accepted, head)
+  const newHead = input.head ?? adopted
   await sql`
     update repository set refs_version = refs_version + 1, pushed_at = now(), updated_at = now(), head = ${newHead}
     where id = ${input.repositoryId}`.execute(tx)
   const changes = accepted.map((change) => ({ ref: change.name, before: change.oldOid, after: change.newOid }))
-  const { accountId: account, options = [], certificate } = input
+  const { accountId: account, options = [], certificate, reason } = input
   const signed = certificate ? { certificate: { id: certificateId, nonce: certificate.nonceStatus } } : {}
-  const payload = JSON.stringify({ account, changes, ...(options.length > 0 ? { options } : {}), ...signed })
+  const payload = JSON.stringify({ account, ...(reason ? { reason } : {}), changes, ...(options.length > 0 ? { options } : {}), ...signed })
   await tx.insertInto('outbox').values({ kind: 'push', repository_id: input.repositoryId, payload }).execute()
 }
 

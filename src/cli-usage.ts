@@ -1,0 +1,32 @@
+// What every command uses of the command line: its flags, how mistakes in it are told, where answers go.
+
+export const flags = {
+  data: { type: 'string' },
+  listen: { type: 'string' },
+  config: { type: 'string' },
+  account: { type: 'string' },
+  name: { type: 'string' },
+  expires: { type: 'string' },
+  owner: { type: 'string' },
+  public: { type: 'boolean' },
+  json: { type: 'boolean' },
+  'dry-run': { type: 'boolean' },
+  'token-file': { type: 'string' },
+  help: { type: 'boolean', short: 'h' },
+  version: { type: 'boolean' },
+} as const
+export type Flags = { readonly [K in keyof typeof flags]?: ((typeof flags)[K]['type'] extends 'string' ? string : boolean) | undefined }
+
+/** A wrong command line. */
+export class UsageError extends Error {}
+
+/** The flag's value. UsageError when it isn't given. */
+export function needed(value: string | undefined, command: string, flag: string): string {
+  if (value === undefined || value === '') throw new UsageError(`'stemma ${command}' needs --${flag}`)
+  return value
+}
+
+/** A line on standard output, which is for answers. */
+export function print(text: string): void {
+  process.stdout.write(`${text}\n`)
+}

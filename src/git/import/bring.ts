@@ -1,0 +1,166 @@
+// Makes a repository's refs what its source's are: what is missing of the objects comes first, as one pack through the ordinary intake, then
+// all refs and HEAD move in one transaction. Imports and pulling mirrors both do this.
+import { concatBytes, fromHex, InputError, MessageStream, type WorkerPool } from '../../base/index.ts'
+import type { Database } from '../../db/index.ts'
+import { Kind, kindName, type ObjectId } from '../format/object-id.ts'
+import { pushFsck } from '../index-pack/index.ts'
+import type { NetworkPacks, PackStore } from '../odb/index.ts'
+import type { PackIntake, PackQuestions, StagedPack } from '../receive-pack/index.ts'
+import { moveRefs, type RefChange, type RefSnapshot, type RefStore } from '../refs/index.ts'
+import { type ImportProgress, refuseImport, type Source, type SourceState } from './source.ts'
+import type { VerifyCounts, VerifyJob, VerifyMessage } from './verify-job.ts'
+
+/** What imports and mirrors stand on. */
+export interface ImportParts {
+  readonly db: Database
+  readonly packs: PackStore
+  readonly refs: RefStore
+  readonly intake: PackIntake
+  readonly workers: WorkerPool
+}
+
+export interface BringOptions {
+  readonly repositoryId: number
+  readonly networkId: string
+  readonly source: Source
+  readonly state: SourceState
+  /** Refs outside of this are left as they are. */
+  readonly isMeant: (name: string) => boolean
+  readonly reason: 'import' | 'mirror'
+  readonly progress: ImportProgress
+  readonly signal: AbortSignal
+}
+
+export interface Brought {
+  readonly created: number
+  readonly updated: number
+  readonly deleted: number
+  /** Objects in the pack that was stored; 0: none was needed. */
+  readonly objects: number
+  readonly packBytes: number
+  readonly leftOut: number | null
+}
+
+const noChange: Brought = { created: 0, updated: 0, deleted: 0, objects: 0, packBytes: 0, leftOut: null }
+
+/**
+ * @throws InputError when source or pack aren't good, or a ref can't be moved (somebody else moved it meanwhile: try again); UnavailableError
+ * when the source, the database or the bucket doesn't answer; the signal's reason. Nothing is changed then.
+ */
+export async function bring(parts: ImportParts, options: BringOptions): Promise<Brought> {
+  const { source, state, progress, signal, repositoryId, networkId } = options
+  const refs = await parts.refs.read(repositoryId)
+  const packs = await parts.packs.open(networkId)
+  if (packs.handle.format !== state.format) {
+    throw refuseImport('import-format', `the source names objects by ${state.format}, the repository by ${packs.handle.format}`)
+  }
+  const changes = changesTo(refs, state, options.isMeant)
+  const head = state.head !== null && options.isMeant(state.head) ? state.head : refs.head
+  if (changes.length === 0 && head === refs.head) return noChange
+  const tips = [...new Set(changes.flatMap((change) => (change.newOid === null ? [] : [change.newOid])))]
+  let staged: StagedPack | null = null
+  let leftOut: number | null = null
+  try {
+    if (tips.length > 0) {
+      const take = (pack: AsyncIterable<Uint8Array>) => parts.intake.take(questionsOf(packs, refs, tips), pack, progress)
+      const transferred = await source.transfer({ state, stored: { packs, refs }, progress, signal, take })
+      staged = transferred.staged
+      leftOut = transferred.leftOut
+    }
+    const peeled = peeledTips(changes, staged?.facts.tips ?? [])
+    const pack = staged?.pack.objectCount ? staged.pack : null
+    if (pack === null) await staged?.discard()
+    const moved = changes.map((change) => ({ ...change, peeled: change.newOid === null ? null : (peeled.get(change.newOid) ?? null) }))
+    const said: string[] = []
+    const explain = (sentence: string) => void said.push(sentence)
+    const input = { repositoryId, networkId, accountId: null, changes: moved, atomic: true, pack, head, reason: options.reason, explain }
+    const refusal = [...(await moveRefs(parts.db, parts.refs, input))].find(([, outcome]) => outcome !== null)
+    if (refusal !== undefined) throw refuseImport('import-ref', said[0] ?? `${refusal[0]}: ${refusal[1]}`)
+    return { ...countChanges(changes), objects: pack?.objectCount ?? 0, packBytes: pack?.packBytes ?? 0, leftOut }
+  } catch (error) {
+    if (!(error instanceof Error && 'code' in error && error.code === 'commit-unknown')) await staged?.discard()
+    throw error
+  }
+}
+
+/** What is in the network of others is not there for a source that names it. */
+function questionsOf(packs: NetworkPacks, refs: RefSnapshot, tips: readonly ObjectId[]): PackQuestions {
+  const own = () => ({ tips: concatBytes(refs.refs.map((ref) => fromHex(ref.oid))), likely: new Uint8Array(0) })
+  const buildOn = packs.isShared ? own() : null
+  return { packs: packs.handle, tips, fsck: pushFsck, buildOn, shallows: [], ancestry: [], maxInputBytes: 0 }
+}
+
+function changesTo(refs: RefSnapshot, state: SourceState, isMeant: (name: string) => boolean): RefChange[] {
+  const wanted = new Map(state.refs.filter((ref) => isMeant(ref.name)).map((ref) => [ref.name, ref.oid]))
+  const changes: RefChange[] = []
+  for (const [name, newOid] of wanted) {
+    const oldOid = refs.byName.get(name)?.oid ?? null
+    if (oldOid !== newOid) changes.push({ name, oldOid, newOid, peeled: null })
+  }
+  for (const { name, oid } of refs.refs) {
+    if (isMeant(name) && !wanted.has(name)) changes.push({ name, oldOid: oid, newOid: null, peeled: null })
+  }
+  return changes
+}
+
+/** What annotated tags finally point to. InputError for a ref whose object did not come, or is no commit though the ref is a branch. */
+function peeledTips(changes: readonly RefChange[], tips: StagedPack['facts']['tips']): Map<ObjectId, ObjectId | null> {
+  const found = new Map(tips.map((tip) => [tip.oid, tip]))
+  for (const { name, newOid } of changes) {
+    if (newOid === null) continue
+    const kind = found.get(newOid)?.kind ?? 0
+    if (kind === 0) throw refuseImport('import-missing', `${name} points to ${newOid}, which the source does not have`)
+    if (name.startsWith('refs/heads/') && kind !== Kind.commit) {
+      throw refuseImport('import-ref', `${name} points to ${newOid}, a ${kindName(kind)}: a branch must point to a commit`)
+    }
+  }
+  return new Map(tips.map((tip) => [tip.oid, tip.peeled]))
+}
+
+function countChanges(changes: readonly RefChange[]) {
+  return {
+    created: changes.filter((change) => change.oldOid === null).length,
+    updated: changes.filter((change) => change.oldOid !== null && change.newOid !== null).length,
+    deleted: changes.filter((change) => change.newOid === null).length,
+  }
+}
+
+/** True when the repository has exactly the source's refs (as far as they are meant) and its HEAD. */
+export function isInStep(refs: RefSnapshot, state: SourceState, isMeant: (name: string) => boolean = () => true): boolean {
+  const head = state.head !== null && isMeant(state.head) ? state.head : refs.head
+  return refs.head === head && changesTo(refs, state, isMeant).length === 0
+}
+
+/**
+ * Reads back and checks everything that the repository's refs reach, and asks the source for each id.
+ * @throws CorruptError for what is wrong in what is stored; InputError `import-verify` for an object that the source doesn't know
+ */
+export async function verifyStored(
+  parts: ImportParts,
+  options: Pick<BringOptions, 'networkId' | 'repositoryId' | 'source' | 'progress' | 'signal'>,
+): Promise<VerifyCounts> {
+  const refs = await parts.refs.read(options.repositoryId)
+  const { handle } = await parts.packs.open(options.networkId)
+  const tips = concatBytes([...new Set(refs.refs.map((ref) => ref.oid))].map((oid) => fromHex(oid)))
+  const h = handle.format === 'sha1' ? 20 : 32
+  return parts.workers.run('verify', { packs: handle, tips } satisfies VerifyJob, [], async (port) => {
+    let counts: VerifyCounts | null = null
+    for await (const item of new MessageStream<VerifyMessage>(port).all()) {
+      options.signal.throwIfAborted()
+      if ('bytes' in item) compareToSource(item.bytes, h, options.source)
+      else if (item.message.type === 'progress') options.progress(item.message.phase, item.message.done, item.message.total)
+      else counts = item.message.counts
+    }
+    if (counts === null) throw new Error('a verification ended without a result')
+    return counts
+  })
+}
+
+function compareToSource(ids: Uint8Array, h: number, source: Source): void {
+  if (source.has === null) return
+  for (let at = 0; at < ids.length; at += h) {
+    const id = ids.subarray(at, at + h)
+    if (!source.has(id))
+      throw new InputError('import-verify', `object ${Buffer.from(id).toString('hex')} is stored, but the source has none of that id`)
+  }
+}

@@ -1,0 +1,80 @@
+// What a repository is imported from, or kept in step with: a folder or a URL behind one interface.
+import { InputError } from '../../base/index.ts'
+import type { ObjectFormat, ObjectId } from '../format/object-id.ts'
+import { refusalOfPushTo } from '../format/refname.ts'
+import type { NetworkPacks } from '../odb/index.ts'
+import type { RefSnapshot } from '../refs/index.ts'
+import type { StagedPack } from '../receive-pack/index.ts'
+
+export interface SourceRef {
+  readonly name: string
+  readonly oid: ObjectId
+}
+
+/** The refs of a source at one moment. */
+export interface SourceState {
+  readonly format: ObjectFormat
+  /** A full ref name: what HEAD points to (it may be unborn). Null: HEAD is detached, and no branch is where it is. */
+  readonly head: string | null
+  /** Refs that can be kept here, in git's order. */
+  readonly refs: readonly SourceRef[]
+  /** Names that can't be kept here (`refs/stash`), and so don't come. */
+  readonly leftOut: readonly string[]
+}
+
+/** What is stored already. */
+export interface Stored {
+  readonly packs: NetworkPacks
+  readonly refs: RefSnapshot
+}
+
+/** How far it is; `total` 0: unknown. `text`: a line of the remote's own. */
+export interface ImportProgress {
+  (phase: ImportPhase, done: number, total: number, text?: string): void
+}
+export type ImportPhase = 'remote' | 'receiving' | 'resolving' | 'checking' | 'walking' | 'verifying bytes' | 'verifying objects'
+
+export interface TransferContext {
+  readonly state: SourceState
+  readonly stored: Stored
+  readonly progress: ImportProgress
+  readonly signal: AbortSignal
+  /** Takes a pack in; InputError when it isn't good. */
+  take(pack: AsyncIterable<Uint8Array>): Promise<StagedPack>
+}
+
+export interface Transferred {
+  readonly staged: StagedPack
+  /** Objects of the source that nothing refers to, and that were left behind; null: it can't be told. */
+  readonly leftOut: number | null
+}
+
+export interface Source {
+  /** For people; without secrets. */
+  readonly label: string
+  /** Reads the refs anew. InputError when the source can't be imported at all; UnavailableError when it doesn't answer. */
+  readState(): Promise<SourceState>
+  /** Brings everything that the state's refs reach and that isn't stored. */
+  transfer(context: TransferContext): Promise<Transferred>
+  /** True when the source has the object. Null where it can't be asked one by one. */
+  readonly has: ((oid: Uint8Array) => boolean) | null
+  close(): void
+}
+
+/** Sorts out what can't be kept. Names are as in git's receive-pack: `refs/x/y` at least. */
+export function keepable(refs: readonly SourceRef[]): Pick<SourceState, 'refs' | 'leftOut'> {
+  return {
+    refs: refs.filter((ref) => refusalOfPushTo(ref.name) === null),
+    leftOut: refs.filter((ref) => refusalOfPushTo(ref.name) !== null).map((ref) => ref.name),
+  }
+}
+
+/** The branch that a detached HEAD stands for: one that is where HEAD is, main or master first. */
+export function branchAt(oid: ObjectId, refs: readonly SourceRef[]): string | null {
+  const branches = refs.filter((ref) => ref.oid === oid && ref.name.startsWith('refs/heads/')).map((ref) => ref.name)
+  return ['refs/heads/main', 'refs/heads/master'].find((name) => branches.includes(name)) ?? branches[0] ?? null
+}
+
+export function refuseImport(code: string, message: string, cause?: unknown): InputError {
+  return new InputError(code, message, { cause })
+}

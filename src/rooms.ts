@@ -1,0 +1,26 @@
+// What the rooms are made with, out of the configuration: the same for the server and for commands that do its work beside it.
+import { join } from 'node:path'
+import { type Log, systemClock, systemRandomness } from './base/index.ts'
+import type { Bucket, BucketConfig as OpenBucketConfig } from './bucket/index.ts'
+import type { Config } from './config.ts'
+import type { Database } from './db/index.ts'
+import { GitRoom } from './git/index.ts'
+import { version } from './version.ts'
+
+export function bucketConfig(config: Config): OpenBucketConfig {
+  return config.bucket.kind === 'filesystem' ? config.bucket : { ...config.bucket, spoolFolder: join(config.data, 'spool') }
+}
+
+export function makeGit(config: Config, parts: { db: Database; bucket: Bucket; log: Log }): GitRoom {
+  return new GitRoom({
+    ...parts,
+    bucketConfig: bucketConfig(config),
+    clock: systemClock,
+    randomness: systemRandomness,
+    cache: config.cache,
+    threads: config.workers.count,
+    limits: { ...config.limits, memoryBytes: config.workers.memoryBytes },
+    tailBytes: config.git.tailBytes,
+    agent: `stemma/${version}`,
+  })
+}
