@@ -1,23 +1,34 @@
 // Fetches over Smart HTTP: the advertisement, and the POST that lists refs or asks for a pack.
 import type { FastifyReply, FastifyRequest } from 'fastify'
-import { repositoryOf } from '../access/index.ts'
-import { concatBytes, InputError } from '../base/index.ts'
+import { type Repository, repositoryOf } from '../access/index.ts'
+import { concatBytes, CorruptError, InputError } from '../base/index.ts'
 import { Refusal, requestBody } from '../http/index.ts'
 import { Answer } from './answer.ts'
 import { scopeOf, settingsOf } from './context.ts'
 import { answerPack } from './fetch-serving.ts'
-import type { ObjectFormat } from './format/index.ts'
 import { type GitRoom, smallRequestBytes } from './git-room.ts'
+import { runObjectInfo } from './object-info-job.ts'
+import type { VisibleRefs } from './refs/index.ts'
 import {
   advertiseUploadPack,
+  asksSidebandAll,
+  capabilitiesV0,
   type CommandV2,
   errorPacket,
+  type FetchOffer,
+  fetchOffer,
+  formatBundleUris,
   formatLsRefs,
+  formatObjectInfo,
+  type ObjectInfoRequest,
+  packedTips,
   parseRequestV0,
   parseRequestV2,
   type RequestLimits,
 } from './upload-pack/index.ts'
 
+/** Version 2 tells no refs. */
+const noRefs = { head: '', refs: [], byName: new Map() }
 const resultType = 'application/x-git-upload-pack-result'
 
 /** 0, 1 or 2: what the client asks for in `Git-Protocol: version=2` (protocol_v2, "HTTP Transport"). */
@@ -31,9 +42,16 @@ export function protocolVersion(request: FastifyRequest): 0 | 1 | 2 {
 export async function advertiseFetch(room: GitRoom, request: FastifyRequest): Promise<Uint8Array> {
   assertEnabled(room, request)
   const repository = repositoryOf(request)
-  const options = { format: repository.objectFormat, agent: room.options.agent, version: protocolVersion(request) }
-  const kind = `git-upload-pack ${options.version}`
-  return await room.refAnswer(repository, scopeOf(room, request, 'fetch'), kind, (refs) => advertiseUploadPack(refs, options))
+  const offer = offerOf(room, request, repository)
+  const version = protocolVersion(request)
+  if (version === 2) return advertiseUploadPack(noRefs, offer, version)
+  const kind = `git-upload-pack ${version} ${capabilitiesV0(offer, null)}`
+  return await room.refAnswer(repository, scopeOf(room, request, 'fetch'), kind, (refs) => advertiseUploadPack(refs, offer, version))
+}
+
+function offerOf(room: GitRoom, request: FastifyRequest, repository: Repository): FetchOffer {
+  const { agent } = room.options
+  return fetchOffer(settingsOf(room, request), { format: repository.objectFormat, agent, sessionId: room.sessionId })
 }
 
 /** As http-backend: http.uploadpack says it. */
@@ -45,21 +63,25 @@ function assertEnabled(room: GitRoom, request: FastifyRequest): void {
 export async function fetch(room: GitRoom, request: FastifyRequest, reply: FastifyReply): Promise<void> {
   assertEnabled(room, request)
   const repository = repositoryOf(request)
-  const { limits } = room.options
+  const { limits, log } = room.options
+  const offer = offerOf(room, request, repository)
   const asked = await readWhole(room, request, (body) =>
-    parseFetch(body, protocolVersion(request), repository.objectFormat, { bytes: limits.requestBytes, lines: limits.pktLines }),
+    parseFetch(body, protocolVersion(request), offer, { bytes: limits.requestBytes, lines: limits.pktLines }),
   )
+  if (asked === null) return new Answer(reply, resultType).end()
+  if (asked.command === null) return new Answer(reply, resultType).end(errorPacket(asked.refusal, asked.sidebandAll))
+  log.debug({ repository: repository.id, command: asked.command, ...asked.client }, 'a fetch command')
   const scope = scopeOf(room, request, 'fetch')
-  if (asked !== null && !(asked instanceof InputError) && asked.command === 'ls-refs') {
+  if (asked.command === 'ls-refs') {
     const kind = `ls-refs ${JSON.stringify(asked.request)}`
     const bytes = await room.refAnswer(repository, scope, kind, (refs) => formatLsRefs(refs, asked.request))
     return new Answer(reply, resultType).end(bytes)
   }
+  if (asked.command === 'bundle-uri') return new Answer(reply, resultType).end(formatBundleUris(offer.settings))
   const refs = room.views.of(await room.refs.read(repository.id, repository.refsVersion), scope)
   const answer = new Answer(reply, resultType)
-  if (asked instanceof InputError) return answer.end(errorPacket(asked.message))
-  if (asked === null) return answer.end()
-  await answerPack(room, repository, asked.request, refs, answer)
+  if (asked.command === 'object-info') return await answerObjectInfo(room, repository, asked.request, refs, answer)
+  await answerPack(room, repository, asked.request, { refs, offer }, answer)
 }
 
 /** Reads a body and parses it. A large one takes a place: what is inflated from little, and held back, must not add up. */
@@ -79,14 +101,43 @@ async function readWhole<T>(room: GitRoom, request: FastifyRequest, parse: (body
   }
 }
 
+interface Refused {
+  readonly command: null
+  readonly refusal: string
+  readonly sidebandAll: boolean
+}
+
 /** Malformed requests are answered in the protocol's own form: status 200 and an ERR line, which git shows as `remote error: …`. */
-function parseFetch(body: Uint8Array, version: 0 | 1 | 2, format: ObjectFormat, limits: RequestLimits): CommandV2 | InputError | null {
+function parseFetch(body: Uint8Array, version: 0 | 1 | 2, offer: FetchOffer, limits: RequestLimits): CommandV2 | Refused | null {
   try {
-    if (version === 2) return parseRequestV2(body, format, limits)
-    const request = parseRequestV0(body, version, format, limits)
-    return request && { command: 'fetch', request }
+    return version === 2 ? parseRequestV2(body, offer, limits) : parseRequestV0(body, version, offer, limits)
   } catch (error) {
-    if (error instanceof InputError) return error
-    throw error
+    if (!(error instanceof InputError)) throw error
+    const sidebandAll = version === 2 && body.length <= limits.bytes && asksSidebandAll(body, offer, limits)
+    return { command: null, refusal: error.message, sidebandAll }
+  }
+}
+
+async function answerObjectInfo(
+  room: GitRoom,
+  repository: Repository,
+  request: ObjectInfoRequest,
+  refs: VisibleRefs,
+  answer: Answer,
+): Promise<void> {
+  const free = await room.fetches.take()
+  try {
+    const packs = await room.packs.open(repository.networkId) // after the refs: they may rest on no newer pack
+    const job = { packs: packs.handle, tips: packedTips(refs), oids: request.oids }
+    answer.end(formatObjectInfo(request, await runObjectInfo(room.workers, job)))
+  } catch (error) {
+    const alarm = error instanceof CorruptError
+    room.options.log.error(
+      { err: error, alarm, repository: repository.id },
+      alarm ? 'ALARM: stored data is wrong' : 'object-info could not be answered',
+    )
+    answer.end(errorPacket('the server failed; try again later'))
+  } finally {
+    free()
   }
 }

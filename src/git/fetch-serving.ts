@@ -10,6 +10,7 @@ import {
   type AnswerEvent,
   answerFetch,
   errorPacket,
+  type FetchOffer,
   type FetchRequest,
   type FetchTask,
   fetchTask,
@@ -21,12 +22,12 @@ export async function answerPack(
   room: GitRoom,
   repository: Repository,
   request: FetchRequest,
-  refs: VisibleRefs,
+  { offer, refs }: { readonly refs: VisibleRefs; readonly offer: FetchOffer },
   answer: Answer,
 ): Promise<void> {
   let free: (() => void) | undefined
   try {
-    const task = fetchTask(request, refs)
+    const task = fetchTask(request, refs, offer)
     free = await room.fetches.take()
     const packs = await room.packs.open(repository.networkId) // after the refs: they may rest on no newer pack
     await answerFetch(untilGone(servedEvents(room, packs, task, answer.gone), answer.gone), answer, {
@@ -35,12 +36,13 @@ export async function answerPack(
       region: (region) => storedPack(packs, region).stream(region.offset, region.sizeBytes),
       gone: answer.gone,
       packEnds: room.packEnds,
+      keepAliveMs: offer.settings.keepAliveMs,
     })
     answer.end()
   } catch (error) {
     const alarm = error instanceof CorruptError
     if (answer.gone.aborted && !alarm) return
-    if (error instanceof InputError) return answer.end(errorPacket(error.message))
+    if (error instanceof InputError) return answer.end(errorPacket(error.message, request.sidebandAll))
     room.options.log.error({ err: error, alarm, repository: repository.id }, alarm ? 'ALARM: stored data is wrong' : 'a fetch broke off')
     // with frames the client has been told; without, a broken connection is all that tells it
     if (request.sideband === 0) answer.break()

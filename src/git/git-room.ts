@@ -52,6 +52,8 @@ export class GitRoom {
   readonly options: GitRoomOptions
   readonly refs: RefStore
   readonly views = new RefViews()
+  /** What `session-id` tells clients: one for each start of the server, so that their logs and ours can be laid side by side. */
+  readonly sessionId: string
   readonly settings = new SettingsReader()
   readonly #answers = new RefAnswers()
   readonly packs: PackStore
@@ -70,6 +72,7 @@ export class GitRoom {
   constructor(options: GitRoomOptions) {
     const { db, bucket, clock, randomness, log, limits } = options
     this.options = options
+    this.sessionId = `${options.agent.split('/', 1)[0]}-${randomness.uuid()}`
     const disk = { folder: options.cache.folder, bytes: options.cache.diskBytes }
     this.reader = makeBlockReader(bucket, { clock, randomness, memoryBytes: options.cache.memoryBytes, disk })
     this.refs = new RefStore(db)

@@ -20,8 +20,10 @@ export interface GitSettings {
 export interface FetchSettings {
   /** http.uploadpack */
   readonly isEnabled: boolean
+  /** Tips of hidden refs, too. */
   readonly allowsTips: boolean
   readonly allowsReachable: boolean
+  /** Whatever is stored. For a repository alone in its network: the API doesn't set it, since forks share what is stored. */
   readonly allowsAny: boolean
   readonly filter: FilterSettings
   readonly allowsRefInWant: boolean
@@ -76,7 +78,6 @@ export interface PushSettings {
 
 /** Where this server differs from git's own defaults. */
 export const hostedDefaults: GitConfig = {
-  'uploadpack.allowtipsha1inwant': ['true'],
   'uploadpack.allowreachablesha1inwant': ['true'],
   'uploadpack.allowfilter': ['true'],
   'uploadpack.allowrefinwant': ['true'],
@@ -154,6 +155,7 @@ function readFilters(config: GitConfig): FilterSettings {
   const allowed = new Map<string, boolean>()
   for (const { name, values } of subsections(config, 'uploadpackfilter')) {
     if (values.allow !== undefined) allowed.set(name, readFlag(values, 'allow', true))
+    else if (name === 'tree' && values.maxdepth !== undefined) allowed.set(name, true) // as git: a limit allows what it limits
   }
   return {
     isAllowed: readFlag(config, 'uploadpack.allowfilter', false),

@@ -7,6 +7,7 @@ import { archiveJob, type ArchiveJob } from './archive/archive-job.ts' // not it
 import { fetchJob, type FetchJob, FetchRepositories } from './fetch-job.ts'
 import { historyJob, type HistoryJob } from './history-job.ts'
 import { verifyJob, type VerifyJob } from './import/verify-job.ts'
+import { objectInfoJob, type ObjectInfoJob } from './object-info-job.ts'
 import { Inflater, PackSets } from './odb/index.ts'
 import { receiveJob, type ReceiveJob } from './receive-pack/index.ts'
 
@@ -31,4 +32,5 @@ serveJobs({
   fetch: (job: FetchJob, port) => fetchJob(job, port, repositories),
   history: (job: HistoryJob, port) => historyJob(job, port, repositories),
   archive: (job: ArchiveJob, port) => archiveJob(job, port, repositories),
+  objectInfo: (job: ObjectInfoJob, port) => objectInfoJob(job, port, repositories),
 })

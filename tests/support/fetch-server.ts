@@ -16,9 +16,11 @@ import {
   type FetchRepository,
   fetchEvents,
   type FetchRequest,
+  type FetchOffer,
   fetchTask,
   formatLsRefs,
   openFetchRepository,
+  plainOffer,
   parseRequestV0,
   parseRequestV2,
   type VisibleRefs,
@@ -29,6 +31,8 @@ export interface ServedRepository {
   readonly format: ObjectFormat
   refs: VisibleRefs
   repository: FetchRepository
+  /** Without one: what a repository without settings offers. */
+  offer?: FetchOffer
 }
 
 /** What the bare repository holds now. Loose objects aren't seen: repack first. */
@@ -106,6 +110,10 @@ function closed(server: Server): Promise<void> {
   return new Promise((resolve) => server.close(() => resolve()))
 }
 
+function offerOf(served: ServedRepository): FetchOffer {
+  return served.offer ?? plainOffer(served.format)
+}
+
 async function handle(
   request: IncomingMessage,
   response: ServerResponse,
@@ -115,7 +123,7 @@ async function handle(
   const version = Number(/version=([012])/.exec(String(request.headers['git-protocol'] ?? ''))?.[1] ?? 0) as 0 | 1 | 2
   if (request.method === 'GET') {
     response.setHeader('content-type', 'application/x-git-upload-pack-advertisement')
-    response.end(advertiseUploadPack(served.refs, { format: served.format, agent: 'stemma/test', version }))
+    response.end(advertiseUploadPack(served.refs, offerOf(served), version))
     return
   }
   response.setHeader('content-type', 'application/x-git-upload-pack-result')
@@ -139,24 +147,18 @@ async function answer(
   served: ServedRepository,
   requests: FetchRequest[],
 ): Promise<void> {
-  let fetch: FetchRequest | null
-  if (version === 2) {
-    const command = parseRequestV2(body, served.format, defaultRequestLimits)
-    if (command?.command === 'ls-refs') {
-      response.write(formatLsRefs(served.refs, command.request))
-      return
-    }
-    fetch = command?.request ?? null
-  } else {
-    fetch = parseRequestV0(body, version, served.format, defaultRequestLimits)
-  }
-  if (!fetch) return
+  const offer = offerOf(served)
+  const command =
+    version === 2 ? parseRequestV2(body, offer, defaultRequestLimits) : parseRequestV0(body, version, offer, defaultRequestLimits)
+  if (command?.command === 'ls-refs') response.write(formatLsRefs(served.refs, command.request))
+  if (command?.command !== 'fetch') return
+  const fetch = command.request
   requests.push(fetch)
   const { repository } = served
   const write = (bytes: Uint8Array) =>
     response.write(bytes) ? undefined : new Promise<void>((resolve) => response.once('drain', () => resolve()))
   await answerFetch(
-    fetchEvents(repository, fetchTask(fetch, served.refs)),
+    fetchEvents(repository, fetchTask(fetch, served.refs, offer)),
     { write },
     {
       request: fetch,

@@ -4,25 +4,14 @@ import { type ObjectFormat, type ObjectId, zeroId } from '../format/object-id.ts
 import { PktLineWriter } from '../format/pkt-line.ts'
 import { isDetached } from '../refs/ref-snapshot.ts'
 import { headRef, type VisibleRefs } from '../refs/visible-refs.ts'
-
-export interface AdvertiseOptions {
-  readonly format: ObjectFormat
-  /** `stemma/0.1.0`. */
-  readonly agent: string
-  readonly version: 0 | 1 | 2
-}
-
-const uploadPackCapabilities =
-  'multi_ack thin-pack side-band side-band-64k ofs-delta shallow deepen-since deepen-not deepen-relative no-progress include-tag' +
-  ' multi_ack_detailed allow-tip-sha1-in-want allow-reachable-sha1-in-want no-done'
+import { capabilitiesV0, capabilitiesV2, type FetchOffer } from './offer.ts'
 
 /** The body of `GET info/refs?service=git-upload-pack`. */
-export function advertiseUploadPack(refs: VisibleRefs, options: AdvertiseOptions): Uint8Array {
-  if (options.version === 2) return advertiseV2(options)
+export function advertiseUploadPack(refs: VisibleRefs, offer: FetchOffer, version: 0 | 1 | 2): Uint8Array {
+  if (version === 2) return advertiseV2(offer)
   const head = headRef(refs)
-  const symref = head && !isDetached(refs.head) ? ` symref=HEAD:${refs.head}` : ''
-  const capabilities = `${uploadPackCapabilities}${symref} object-format=${options.format} agent=${options.agent}`
-  const out = new Advertisement('git-upload-pack', capabilities, options)
+  const symref = head && !isDetached(refs.head) ? `HEAD:${refs.head}` : null
+  const out = new Advertisement('git-upload-pack', capabilitiesV0(offer, symref), offer.format, version)
   if (head) {
     out.add(head.oid, 'HEAD')
     if (head.peeled) out.add(head.peeled, 'HEAD^{}')
@@ -40,7 +29,7 @@ class Advertisement {
   readonly #format: ObjectFormat
   #capabilities: string
 
-  constructor(service: string, capabilities: string, { format, version }: AdvertiseOptions) {
+  constructor(service: string, capabilities: string, format: ObjectFormat, version: 0 | 1 | 2) {
     this.#format = format
     this.#capabilities = `\0${capabilities}`
     this.#out.text(`# service=${service}\n`).flush()
@@ -58,9 +47,8 @@ class Advertisement {
   }
 }
 
-function advertiseV2({ format, agent }: AdvertiseOptions): Uint8Array {
-  const lines = ['version 2', `agent=${agent}`, 'ls-refs=unborn', 'fetch=shallow wait-for-done', 'server-option', `object-format=${format}`]
-  const out = new PktLineWriter()
-  for (const line of lines) out.text(`${line}\n`)
+function advertiseV2(offer: FetchOffer): Uint8Array {
+  const out = new PktLineWriter().text('version 2\n')
+  for (const line of capabilitiesV2(offer)) out.text(`${line}\n`)
   return out.flush().take()
 }

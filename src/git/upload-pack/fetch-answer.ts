@@ -4,10 +4,10 @@ import { equalBytes, InputError } from '../../base/index.ts'
 import { hashBytes, type ObjectFormat } from '../format/object-id.ts'
 import { PACK_HEADER_BYTES } from '../format/pack.ts'
 import type { AnswerEvent } from './cached-pack.ts'
-import { errorPacket } from './negotiation.ts'
 import { RegionCheck } from './region-check.ts'
 import type { FetchRequest } from './request.ts'
 import type { PackRegion } from './run-bytes.ts'
+import { errorPacket } from './section-writer.ts'
 import { type FrameSink, SidebandWriter } from './sideband.ts'
 
 export interface AnswerOptions {
@@ -19,7 +19,7 @@ export interface AnswerOptions {
   readonly packEnds?: Map<number, Uint8Array>
   /** Aborted when nobody reads the answer any more. */
   readonly gone?: AbortSignal
-  /** Between empty frames while nothing else is sent. Default 5 seconds, as git. */
+  /** Between empty frames while nothing else is sent; 0: none are. Default 5 seconds, as git. */
   readonly keepAliveMs?: number
 }
 
@@ -31,7 +31,8 @@ const corruption = 'aborting due to possible repository corruption on the remote
  */
 export async function answerFetch(events: AsyncIterable<AnswerEvent>, sink: FrameSink, options: AnswerOptions): Promise<void> {
   const answer = new FetchAnswer(sink, options)
-  const timer = setInterval(() => answer.keepAlive(), options.keepAliveMs ?? 5000)
+  const { keepAliveMs = 5000 } = options
+  const timer = keepAliveMs > 0 ? setInterval(() => answer.keepAlive(), keepAliveMs) : undefined
   try {
     for await (const event of events) await answer.take(event)
     await answer.end()
@@ -65,6 +66,9 @@ class FetchAnswer {
       case 'preamble':
         await this.#sink.write(event.bytes)
         this.#inPack = event.pack
+        return
+      case 'section':
+        await this.#sink.write(event.bytes)
         return
       case 'progress':
         if (!this.#options.request.noProgress) await this.#frames.progress(event.text)
@@ -134,7 +138,8 @@ class FetchAnswer {
   }
 
   keepAlive(): void {
-    if (this.#inPack) this.#frames.keepAlive()
+    // with sideband-all the sections before the pack are framed, too
+    if (this.#inPack || this.#options.request.sidebandAll) this.#frames.keepAlive()
   }
 
   async end(): Promise<void> {
@@ -153,6 +158,9 @@ class FetchAnswer {
 
   async fail(error: unknown): Promise<void> {
     if (this.#inPack) await this.#frames.fatal(corruption)
-    else await this.#sink.write(errorPacket(error instanceof InputError ? error.message : 'the server failed; try again later'))
+    else {
+      const message = error instanceof InputError ? error.message : 'the server failed; try again later'
+      await this.#sink.write(errorPacket(message, this.#options.request.sidebandAll))
+    }
   }
 }

@@ -1,11 +1,19 @@
-// A request joined with what only the refs can tell, as plain data: everything that a worker needs beside the packs.
+// A request joined with what only the refs and settings can tell, as plain data: everything that a worker needs beside the packs.
 import { concatBytes, fromHex, InputError } from '../../base/index.ts'
-import type { ObjectId } from '../format/object-id.ts'
+import { printable } from '../format/capabilities.ts'
+import type { FilterSpec } from '../format/filter-spec.ts'
+import { type ObjectFormat, type ObjectId, parseObjectId } from '../format/object-id.ts'
 import { headRef, type VisibleRefs } from '../refs/visible-refs.ts'
+import type { FetchOffer } from './offer.ts'
+import { type PackfileUri, packfileUris } from './packfile-uris.ts'
 import type { FetchRequest } from './request.ts'
 
 export interface FetchTask {
   readonly request: FetchRequest
+  /** All that is wanted: by id, and by name. */
+  readonly wants: readonly ObjectId[]
+  /** What was wanted by name, and is answered with what the name stands for. */
+  readonly wantedRefs: readonly { readonly name: string; readonly oid: ObjectId }[]
   /** Wants that are no tips of visible refs: served only when these reach them. */
   readonly unlisted: readonly ObjectId[]
   /** Packed ids of all tips and of what they peel to; empty when the request names nothing but tips. */
@@ -14,33 +22,87 @@ export interface FetchTask {
   readonly tags: Uint8Array
   /** What the names in deepen-not stand for. */
   readonly deepenNot: readonly ObjectId[]
+  /** The blobs that hold the patterns of `sparse:oid` filters. */
+  readonly sparse: readonly SparseName[]
+  /** Objects that the client gets from elsewhere. */
+  readonly uris: readonly PackfileUri[]
 }
 
-/** InputError when a name in deepen-not is no ref. */
-export function fetchTask(request: FetchRequest, refs: VisibleRefs): FetchTask {
-  const tips = new Set<string>()
+/** `rev:path` with the revision looked up; without a path the object itself. */
+export interface SparseName {
+  readonly name: string
+  readonly oid: ObjectId
+  readonly path: string | null
+}
+
+/** InputError for a want-ref that isn't there, a name in deepen-not that is no ref, a sparse filter that nothing is named by. */
+export function fetchTask(request: FetchRequest, refs: VisibleRefs, offer: FetchOffer): FetchTask {
+  const { allowsAny, allowsTips } = offer.settings
+  const listed = new Set<string>()
+  const head = headRef(refs)
+  for (const ref of head ? [head, ...refs.refs] : refs.refs) {
+    listed.add(ref.oid)
+    if (ref.peeled) listed.add(ref.peeled)
+  }
+  const mayBeWanted = new Set(allowsTips ? (refs.hidden ?? []).map(({ oid }) => oid as string) : [])
+  const unlisted = allowsAny ? [] : request.wants.filter((want) => !listed.has(want) && !mayBeWanted.has(want))
+  const wantedRefs = request.wantRefs.map((name) => ({ name, oid: wantedRef(name, refs) }))
+  const claims = request.shallows.length > 0 || request.negotiation.some((entry) => entry !== 'flush' && entry !== 'done')
+  const sparse = sparseNames(request.filter, refs, offer.format)
+  const annotated = request.includeTag ? refs.refs.filter((ref) => ref.peeled && ref.name.startsWith('refs/tags/')) : []
+  return {
+    request,
+    wants: [...new Set([...request.wants, ...wantedRefs.map(({ oid }) => oid)])],
+    wantedRefs,
+    unlisted,
+    tips: unlisted.length === 0 && !claims && sparse.length === 0 ? new Uint8Array(0) : packedTips(refs),
+    tags: concatBytes(annotated.flatMap((ref) => [fromHex(ref.oid), fromHex(ref.peeled as ObjectId)])),
+    deepenNot: request.deepenNot.map((name) => deepenNot(name, refs)),
+    sparse,
+    uris: request.uriProtocols.length === 0 ? [] : packfileUris(offer, request.uriProtocols),
+  }
+}
+
+/** Packed ids of what the refs and HEAD point to, and of what those peel to. */
+export function packedTips(refs: VisibleRefs): Uint8Array {
+  const tips = new Set<ObjectId>()
   const head = headRef(refs)
   for (const ref of head ? [head, ...refs.refs] : refs.refs) {
     tips.add(ref.oid)
     if (ref.peeled) tips.add(ref.peeled)
   }
-  const unlisted = request.wants.filter((want) => !tips.has(want))
-  const claims = request.shallows.length > 0 || request.negotiation.some((entry) => entry !== 'flush' && entry !== 'done')
-  const annotated = request.includeTag ? refs.refs.filter((ref) => ref.peeled && ref.name.startsWith('refs/tags/')) : []
-  return {
-    request,
-    unlisted,
-    tips: unlisted.length === 0 && !claims ? new Uint8Array(0) : concatBytes([...tips].map((oid) => fromHex(oid))),
-    tags: concatBytes(annotated.flatMap((ref) => [fromHex(ref.oid), fromHex(ref.peeled as ObjectId)])),
-    deepenNot: request.deepenNot.map((name) => resolve(name, refs)),
-  }
+  return concatBytes([...tips].map((oid) => fromHex(oid)))
 }
 
-/** As git's expand_ref: the name itself, or below refs/, refs/tags/, refs/heads/ or refs/remotes/. */
-function resolve(name: string, refs: VisibleRefs): ObjectId {
-  const head = name === 'HEAD' ? headRef(refs) : null
-  const found = ['', 'refs/', 'refs/tags/', 'refs/heads/', 'refs/remotes/'].map((folder) => refs.byName.get(folder + name))
-  const ref = head ?? found.find((candidate) => candidate !== undefined)
-  if (!ref) throw new InputError('bad-request', `git upload-pack: deepen-not is not a ref: deepen-not ${name}`)
+/** A full name, or HEAD: hidden and missing look the same. */
+function wantedRef(name: string, refs: VisibleRefs): ObjectId {
+  const ref = name === 'HEAD' ? headRef(refs) : name.startsWith('refs/') ? refs.byName.get(name) : undefined
+  if (!ref) throw new InputError('unknown-ref', `unknown ref ${printable(name)}`)
   return ref.oid
+}
+
+/** As git's rev-parse rules: the name itself, or below refs/, refs/tags/, refs/heads/ or refs/remotes/. All that it may stand for, the first first. */
+function expand(name: string, refs: VisibleRefs): ObjectId[] {
+  const head = name === 'HEAD' ? headRef(refs) : null
+  const names = ['', 'refs/', 'refs/tags/', 'refs/heads/', 'refs/remotes/'].map((folder) => folder + name)
+  const found = [head, ...[...names, `refs/remotes/${name}/HEAD`].map((full) => refs.byName.get(full))]
+  return found.flatMap((ref) => (ref ? [ref.oid] : []))
+}
+
+function deepenNot(name: string, refs: VisibleRefs): ObjectId {
+  const [oid, other] = expand(name, refs)
+  if (oid === undefined) throw new InputError('bad-request', `git upload-pack: deepen-not is not a ref: deepen-not ${printable(name)}`)
+  if (other !== undefined) throw new InputError('bad-request', `git upload-pack: ambiguous deepen-not: deepen-not ${printable(name)}`)
+  return oid
+}
+
+function sparseNames(filter: FilterSpec | null, refs: VisibleRefs, format: ObjectFormat): SparseName[] {
+  if (filter?.kind === 'combine') return filter.filters.flatMap((part) => sparseNames(part, refs, format))
+  if (filter?.kind !== 'sparse:oid') return []
+  const { name } = filter
+  const colon = name.indexOf(':')
+  const revision = colon < 0 ? name : name.slice(0, colon)
+  const oid = parseObjectId(revision, format) ?? expand(revision, refs)[0]
+  if (!oid) throw new InputError('sparse-filter', `unable to access sparse blob in '${printable(name)}'`)
+  return [{ name, oid, path: colon < 0 ? null : name.slice(colon + 1) }]
 }

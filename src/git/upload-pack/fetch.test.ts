@@ -15,6 +15,7 @@ import { CrcChain } from './crc-chain.ts'
 import { fetchEvents } from './fetch.ts'
 import { answerFetch } from './fetch-answer.ts'
 import { fetchTask } from './fetch-task.ts'
+import { plainOffer } from './offer.ts'
 import { Pace } from './pace.ts'
 import { defaultRequestLimits, type FetchRequest } from './request.ts'
 import { parseRequestV2 } from './request-v2.ts'
@@ -36,13 +37,13 @@ async function bareRepository(): Promise<string> {
 const body = (...lines: string[]) => Buffer.concat([pkt('command=fetch\n'), delimiter, ...lines.map((line) => pkt(`${line}\n`)), flush])
 
 function request(served: ServedRepository, ...lines: string[]): FetchRequest {
-  const command = parseRequestV2(body(...lines), served.format, defaultRequestLimits)
+  const command = parseRequestV2(body(...lines), plainOffer(served.format), defaultRequestLimits)
   assert.ok(command?.command === 'fetch')
   return command.request
 }
 
 const events = (served: ServedRepository, asked: FetchRequest, signal?: AbortSignal) =>
-  fetchEvents(served.repository, fetchTask(asked, served.refs), signal)
+  fetchEvents(served.repository, fetchTask(asked, served.refs, plainOffer(served.format)), signal)
 
 /** The answer's pkt-lines, and what the server would have logged. */
 async function answer(

@@ -4,12 +4,14 @@ import { hashBytes } from '../format/object-id.ts'
 import type { StoredPack } from '../odb/pack-set.ts'
 import type { FetchTask } from './fetch-task.ts'
 import { negotiate } from './negotiation.ts'
+import { excludeByUri } from './packfile-uris.ts'
 import { type PackPlan, planRuns, type Run } from './pack-plan.ts'
 import { type WriteCounts, writePack } from './pack-writer.ts'
 import { type FetchRepository, paced, type PacedRepository } from './repository.ts'
 import { requestKey } from './request-key.ts'
 import { type PackRegion, RunBytes } from './run-bytes.ts'
-import { type PackRequest, selectObjects } from './selection.ts'
+import { SectionWriter } from './section-writer.ts'
+import { type PackRequest, type Selection, selectObjects } from './selection.ts'
 
 export type FetchEvent =
   /**
@@ -17,6 +19,8 @@ export type FetchEvent =
    * it has no name.
    */
   | { readonly type: 'preamble'; readonly bytes: Uint8Array; readonly pack: boolean; readonly key: string | null }
+  /** The same, between the preamble and the pack: sections that are known when the pack is planned. */
+  | { readonly type: 'section'; readonly bytes: Uint8Array }
   /** For the user, in git's words, with its line end. */
   | { readonly type: 'progress'; readonly text: string }
   /** Bytes of the pack; the receiver's to keep. */
@@ -35,17 +39,29 @@ export async function* fetchEvents(
 ): AsyncGenerator<FetchEvent, void, undefined> {
   const repository = paced(kept, signal)
   const { preamble, pack } = await negotiate(repository, task)
-  yield { type: 'preamble', bytes: preamble, pack: pack !== null, key: pack && requestKey(repository.set, pack) }
+  // what is elsewhere isn't in the pack, and another client may not know how to get it
+  const key = pack && task.uris.length === 0 ? requestKey(repository.set, pack) : null
+  yield { type: 'preamble', bytes: preamble, pack: pack !== null, key }
   if (!pack) return
-  const plan = await planPack(repository, pack)
+  let elsewhere: readonly string[] = []
+  const plan = await planPack(repository, pack, (selection) => {
+    const { lines, selection: rest } = excludeByUri(repository, selection, task.uris)
+    elsewhere = lines
+    return rest
+  })
+  if (task.uris.length > 0) yield { type: 'section', bytes: uriSection(elsewhere) }
   yield { type: 'progress', text: countingText(plan.objectCount) }
   const counts = yield* packEvents(repository, plan)
   yield { type: 'progress', text: totalText(plan, counts) }
 }
 
-/** Chooses the objects and how they are written. CorruptError when what has to be walked can't be read. */
-export async function planPack(repository: PacedRepository, request: PackRequest): Promise<PackPlan> {
-  const selection = await selectObjects(repository, request)
+/** Chooses the objects and how they are written; `lessen` may take some away. CorruptError when what has to be walked can't be read. */
+export async function planPack(
+  repository: PacedRepository,
+  request: PackRequest,
+  lessen: (selection: Selection) => Selection = (selection) => selection,
+): Promise<PackPlan> {
+  const selection = lessen(await selectObjects(repository, request))
   const counts: number[] = []
   for (const [place, pack] of repository.set.packs.entries()) counts.push(await headerCount(repository, place, pack))
   return await planRuns(repository.set, selection, request, counts, repository.pace)
@@ -73,6 +89,15 @@ async function headerCount(repository: FetchRepository, place: number, pack: Sto
   const count = decodePackHeader(read instanceof Promise ? await read : read)?.objectCount ?? -1
   repository.headerCounts.set(place, count)
   return count
+}
+
+/** The sections from packfile-uris on, whose request asked for sideband-all. */
+function uriSection(lines: readonly string[]): Uint8Array {
+  const out = new SectionWriter(true)
+  if (lines.length > 0) out.text('packfile-uris\n')
+  for (const line of lines) out.text(line)
+  if (lines.length > 0) out.delim()
+  return out.text('packfile\n').take()
 }
 
 function countingText(objects: number): string {

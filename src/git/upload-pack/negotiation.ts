@@ -1,14 +1,16 @@
 // The talk before the pack: shallow lines, acknowledgements, and what has to be in the pack. Answers as git's upload-pack does over HTTP,
 // where every request repeats all that was said before.
-import { fromHex, utf8 } from '../../base/index.ts'
+import { fromHex } from '../../base/index.ts'
 import { hashBytes, Kind, type ObjectId } from '../format/object-id.ts'
-import { encodePkt, MAX_PKT_DATA_BYTES, PktLineWriter } from '../format/pkt-line.ts'
+import { type FilterSpec, mapSparse } from '../format/filter-spec.ts'
 import type { FetchTask } from './fetch-task.ts'
 import { assertReachable, CommonGround, notOurRef, reachedObjects } from './reach.ts'
 import type { PacedRepository } from './repository.ts'
 import type { FetchRequest } from './request.ts'
+import { SectionWriter } from './section-writer.ts'
 import type { PackRequest } from './selection.ts'
 import { changeShallow, type ShallowChange, writeShallow } from './shallow.ts'
+import { sparseBlob } from './sparse-blob.ts'
 
 export interface Negotiated {
   /** pkt-lines, to be sent as they are, ahead of the pack. */
@@ -24,7 +26,7 @@ export interface Negotiated {
 export async function negotiate(repository: PacedRepository, task: FetchTask): Promise<Negotiated> {
   const { set } = repository
   const numbers = (ids: readonly ObjectId[]) => ids.map((id) => set.find(fromHex(id), 0))
-  const wants = [...new Set(task.request.wants)].map((id) => {
+  const wants = task.wants.map((id) => {
     const number = set.find(fromHex(id), 0)
     if (number < 0) throw notOurRef(fromHex(id))
     return number
@@ -45,7 +47,7 @@ class Talk {
   readonly #client: readonly number[]
   /** What the client names and the visible refs reach; nothing else is the client's as far as it is told. */
   readonly #reached: ReadonlySet<number>
-  readonly #out = new PktLineWriter()
+  readonly #out: SectionWriter
   #change: ShallowChange = { shallow: [], unshallow: [] }
 
   constructor(repository: PacedRepository, task: FetchTask, wants: readonly number[], reached: ReadonlySet<number>) {
@@ -53,6 +55,7 @@ class Talk {
     this.#reached = reached
     this.#task = task
     this.#request = task.request
+    this.#out = new SectionWriter(task.request.sidebandAll)
     this.#wants = wants
     this.#ground = new CommonGround(repository, wants)
     this.#client = [...new Set(task.request.shallows)]
@@ -91,7 +94,14 @@ class Talk {
       await this.#shallowLines()
       this.#out.delim()
     }
-    this.#out.text('packfile\n')
+    const { uris, wantedRefs } = this.#task
+    // behind shallow-info, as the protocol and git's client have it: git's own upload-pack sends them the other way round
+    if (wantedRefs.length > 0) {
+      this.#out.text('wanted-refs\n')
+      for (const { name, oid } of wantedRefs) this.#out.text(`${oid} ${name}\n`)
+      this.#out.delim()
+    }
+    if (uris.length === 0) this.#out.text('packfile\n') // else their section comes first, when it is known what is sent
     return await this.#withPack()
   }
 
@@ -177,11 +187,19 @@ class Talk {
       wants: [...wants],
       haves: [...haves],
       grafts: [...new Set([...this.#client, ...this.#change.shallow])],
-      filter: this.#request.filter,
+      filter: await this.#filter(),
       thinPack: this.#request.thinPack,
       ofsDelta: this.#request.ofsDelta,
       tags: this.#tags(),
     })
+  }
+
+  /** The filter with its `sparse:oid` as ids of blobs that the client may see. */
+  async #filter(): Promise<FilterSpec | null> {
+    const { filter } = this.#request
+    const ids = new Map<string, ObjectId>()
+    for (const sparse of this.#task.sparse) ids.set(sparse.name, await sparseBlob(this.#repository, this.#task.tips, sparse))
+    return filter && mapSparse(filter, (name) => ids.get(name) as ObjectId)
   }
 
   #tags(): PackRequest['tags'] {
@@ -199,9 +217,4 @@ class Talk {
   #answer(pack: PackRequest | null): Negotiated {
     return { preamble: this.#out.take(), pack }
   }
-}
-
-/** The pkt-line that ends a conversation with a message to the user; what is too long for one line is cut off. */
-export function errorPacket(message: string): Uint8Array {
-  return encodePkt(utf8(`ERR ${message}`).subarray(0, MAX_PKT_DATA_BYTES))
 }

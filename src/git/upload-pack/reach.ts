@@ -88,6 +88,18 @@ export async function reachedObjects(
   return reached
 }
 
+/**
+ * Of these objects, those that nothing reaches, exactly: for what is answered object by object. Errors as `reachedObjects`.
+ * @param tips packed ids
+ */
+export async function unreached(repository: PacedRepository, tips: Uint8Array, objects: readonly number[]): Promise<readonly number[]> {
+  const reached = await reachedObjects(repository, tips, objects)
+  const left = objects.filter((object) => !reached.has(object))
+  if (left.length === 0) return left
+  const marks = await tipsClosure(repository, await knownTips(repository, tips))
+  return left.filter((object) => !((marks[object] as number) & Mark.send))
+}
+
 /** Tells of each commit in `open` that it meets, until none is left or all that are young enough, or so many, were met. */
 async function walkDown(
   { commits, pace, set }: PacedRepository,

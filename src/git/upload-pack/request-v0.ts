@@ -1,46 +1,61 @@
 // The body of a POST to git-upload-pack in protocol versions 0 and 1 (gitprotocol-pack(5), gitprotocol-http(5)):
 // want lines with the capabilities on the first, shallow and deepen lines, flush; then haves in batches that end with a flush, and `done`.
 import { InputError } from '../../base/index.ts'
+import { type Capability, capabilityValue, hasCapability, parseCapabilities } from '../format/capabilities.ts'
 import type { ObjectFormat } from '../format/object-id.ts'
+import type { FetchOffer } from './offer.ts'
 import {
   assertSoundRequest,
   emptyRequest,
-  type FetchRequest,
+  type FetchCommand,
   type FetchRequestDraft,
   objectIdOf,
   type RequestLimits,
   splitWord,
+  takeFilter,
   takeShallowLine,
 } from './request.ts'
 import { RequestLines } from './request-lines.ts'
 
-/** The request, or null when it wants nothing. InputError with git's own words when it is malformed. */
-export function parseRequestV0(body: Uint8Array, version: 0 | 1, format: ObjectFormat, limits: RequestLimits): FetchRequest | null {
+/** The request and who asks, or null when it wants nothing. InputError with git's own words when it is malformed. */
+export function parseRequestV0(body: Uint8Array, version: 0 | 1, offer: FetchOffer, limits: RequestLimits): FetchCommand | null {
+  const { format } = offer
   const lines = new RequestLines(body, limits)
   const draft = emptyRequest(version)
+  const said: Capability[] = []
   for (let line = lines.next(); line.type !== 'flush' && line.type !== 'end'; line = lines.next()) {
     if (line.type === 'delim') throw new InputError('bad-packet', 'unexpected delimiter packet')
-    takeNeed(draft, line.text, format)
+    takeNeed(draft, line.text, offer, said)
   }
   if (draft.wants.length === 0) return null
   takeNegotiation(draft, lines, format)
   assertSoundRequest(draft)
-  return draft
+  const client = { agent: capabilityValue(said, 'agent'), sessionId: capabilityValue(said, 'session-id'), serverOptions: [] }
+  return { command: 'fetch', request: draft, client }
 }
 
-function takeNeed(draft: FetchRequestDraft, line: string, format: ObjectFormat): void {
+function takeNeed(draft: FetchRequestDraft, line: string, offer: FetchOffer, said: Capability[]): void {
+  const { format, settings } = offer
   if (takeShallowLine(draft, line, format)) return
   const [word, rest] = splitWord(line)
-  if (word === 'filter') throw new InputError('bad-request', 'git upload-pack: filtering capability not negotiated')
+  if (word === 'filter') {
+    if (!settings.filter.isAllowed || !hasCapability(said, 'filter')) {
+      throw new InputError('bad-request', 'git upload-pack: filtering capability not negotiated')
+    }
+    return takeFilter(draft, rest, settings.filter)
+  }
   const [id, capabilities] = splitWord(rest)
   const message = `git upload-pack: protocol error, expected to get object ID, not '${line}'`
   if (word !== 'want') throw new InputError('bad-request', message)
   draft.wants.push(objectIdOf(id, format, message))
-  if (capabilities !== '') takeCapabilities(draft, capabilities.split(' '), format)
+  if (capabilities === '') return
+  const fresh = parseCapabilities(capabilities)
+  said.push(...fresh)
+  takeCapabilities(draft, fresh, format)
 }
 
-function takeCapabilities(draft: FetchRequestDraft, capabilities: readonly string[], format: ObjectFormat): void {
-  const has = new Set(capabilities)
+function takeCapabilities(draft: FetchRequestDraft, capabilities: readonly Capability[], format: ObjectFormat): void {
+  const has = new Set(capabilities.map(({ name }) => name))
   draft.deepenRelative ||= has.has('deepen-relative')
   if (has.has('multi_ack_detailed')) draft.multiAck = 'detailed'
   else if (has.has('multi_ack') && draft.multiAck === 'none') draft.multiAck = 'continue'
@@ -51,11 +66,8 @@ function takeCapabilities(draft: FetchRequestDraft, capabilities: readonly strin
   else if (has.has('side-band') && draft.sideband === 0) draft.sideband = 1000
   draft.noProgress ||= has.has('no-progress')
   draft.includeTag ||= has.has('include-tag')
-  const other = capabilities.find((capability) => capability.startsWith('object-format=') && capability !== `object-format=${format}`)
-  if (other) {
-    const asked = other.slice('object-format='.length)
-    throw new InputError('object-format', `mismatched object format: server ${format}; client ${asked}`)
-  }
+  const other = capabilities.find(({ name, value }) => name === 'object-format' && value !== format)
+  if (other) throw new InputError('object-format', `mismatched object format: server ${format}; client ${other.value}`)
 }
 
 function takeNegotiation(draft: FetchRequestDraft, lines: RequestLines, format: ObjectFormat): void {

@@ -1,6 +1,6 @@
 // What a client asks for, after parsing: the same shape for every protocol version. Plain data, so that it can go to a worker.
 import { InputError } from '../../base/index.ts'
-import type { FilterSpec } from '../format/filter-spec.ts'
+import { assertFilterAllowed, type FilterRules, type FilterSpec, parseFilterSpec } from '../format/filter-spec.ts'
 import { type ObjectFormat, type ObjectId, parseObjectId } from '../format/object-id.ts'
 
 export interface RequestLimits {
@@ -15,9 +15,19 @@ export const defaultRequestLimits: RequestLimits = { bytes: 64 << 20, lines: 1_0
 /** `deepen` with this depth means all of the history (git's INFINITE_DEPTH). */
 export const infiniteDepth = 0x7fffffff
 
+/** What a client tells of itself: for logs, and for whoever serves it specially. Clients choose it freely. */
+export interface ClientFacts {
+  readonly agent: string | null
+  readonly sessionId: string | null
+  /** `--server-option` of the user, in order. */
+  readonly serverOptions: readonly string[]
+}
+
 export interface FetchRequest {
   readonly version: 0 | 1 | 2
   readonly wants: readonly ObjectId[]
+  /** Full names of refs whose values are wanted, each once. */
+  readonly wantRefs: readonly string[]
   /** Commits at which the client's history is cut off. */
   readonly shallows: readonly ObjectId[]
   /** Commits from each tip; 0 = not asked for. */
@@ -38,8 +48,20 @@ export interface FetchRequest {
   readonly multiAck: 'none' | 'continue' | 'detailed'
   readonly noDone: boolean
   readonly waitForDone: boolean
+  /** Version 2: all of the answer comes in side-band frames. */
+  readonly sidebandAll: boolean
+  /** Protocols by which the client fetches parts of the pack from elsewhere: `https`. */
+  readonly uriProtocols: readonly string[]
+  /** Names of promisor remotes that the client accepts: what lies there may be left out. */
+  readonly promisors: readonly string[]
   /** The haves in order, the flushes between them, and `done`. Empty in version 0: the body ended behind the wants. */
   readonly negotiation: readonly (ObjectId | 'flush' | 'done')[]
+}
+
+export interface FetchCommand {
+  readonly command: 'fetch'
+  readonly request: FetchRequest
+  readonly client: ClientFacts
 }
 
 type Mutable<T> = { -readonly [K in keyof T]: T[K] extends readonly (infer E)[] ? E[] : T[K] }
@@ -49,6 +71,7 @@ export function emptyRequest(version: 0 | 1 | 2): FetchRequestDraft {
   return {
     version,
     wants: [],
+    wantRefs: [],
     shallows: [],
     depth: 0,
     deepenRelative: false,
@@ -63,8 +86,18 @@ export function emptyRequest(version: 0 | 1 | 2): FetchRequestDraft {
     multiAck: 'none',
     noDone: false,
     waitForDone: false,
+    sidebandAll: false,
+    uriProtocols: [],
+    promisors: [],
     negotiation: [],
   }
+}
+
+/** Takes a `filter` line, which may come once. InputError when it is malformed or not allowed here. */
+export function takeFilter(draft: FetchRequestDraft, text: string, rules: FilterRules): void {
+  if (draft.filter !== null) throw new InputError('bad-request', 'multiple filter-specs cannot be combined')
+  draft.filter = parseFilterSpec(text)
+  assertFilterAllowed(draft.filter, rules)
 }
 
 /** Takes a `shallow` or `deepen…` line, the same in all versions; false when it is something else. InputError when it is malformed. */

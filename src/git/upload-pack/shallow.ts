@@ -1,11 +1,11 @@
 // Shallow histories: where the client's history will be cut off after this fetch (git's shallow.c; gitprotocol-pack(5), gitprotocol-v2(5)).
 import { hex, InputError } from '../../base/index.ts'
 import { Kind } from '../format/object-id.ts'
-import type { PktLineWriter } from '../format/pkt-line.ts'
 import { objectSteps } from './pace.ts'
 import type { PacedRepository } from './repository.ts'
 import { infiniteDepth } from './request.ts'
 import { peelTags } from './peel-tags.ts'
+import type { SectionWriter } from './section-writer.ts'
 
 export interface ShallowRequest {
   /** Commits at which the client's history is cut off now. */
@@ -143,7 +143,7 @@ async function cutByLimits(repository: PacedRepository, tips: readonly number[],
 }
 
 /** Writes the `shallow` and `unshallow` lines. */
-export function writeShallow(out: PktLineWriter, repository: PacedRepository, change: ShallowChange): void {
+export function writeShallow(out: SectionWriter, repository: PacedRepository, change: ShallowChange): void {
   for (const commit of change.shallow) out.text(`shallow ${hex(repository.set.oid(commit))}`)
   for (const commit of change.unshallow) out.text(`unshallow ${hex(repository.set.oid(commit))}`)
 }

@@ -1,0 +1,31 @@
+// The object-info command across threads: a worker looks up what the visible refs reach.
+import type { MessagePort } from 'node:worker_threads'
+import { MessageStream, type WorkerPool } from '../base/index.ts'
+import type { FetchRepositories } from './fetch-job.ts'
+import type { ObjectId } from './format/index.ts'
+import type { PackSetHandle } from './odb/index.ts'
+import { objectSizes } from './upload-pack/index.ts'
+
+export interface ObjectInfoJob {
+  readonly packs: PackSetHandle
+  /** Packed ids. */
+  readonly tips: Uint8Array
+  readonly oids: readonly ObjectId[]
+}
+
+/** In a worker. */
+export async function objectInfoJob(job: ObjectInfoJob, port: MessagePort, repositories: FetchRepositories): Promise<void> {
+  const main = new MessageStream<never>(port)
+  const gone = new AbortController()
+  port.once('close', () => gone.abort(new Error('nobody waits for this answer any more')))
+  try {
+    main.send(await objectSizes(repositories.open(job.packs), job.tips, job.oids, gone.signal))
+  } catch (error) {
+    main.fail(error)
+  }
+}
+
+/** Sizes in order, −1 for what isn't there for this caller. Throws what the worker failed with, or UnavailableError. */
+export async function runObjectInfo(workers: WorkerPool, job: ObjectInfoJob): Promise<number[]> {
+  return await workers.run('objectInfo', job, [], (port) => new MessageStream<number[]>(port).message())
+}
