@@ -2,6 +2,7 @@
 import { decodePackHeader, PACK_HEADER_BYTES } from '../format/pack.ts'
 import { hashBytes } from '../format/object-id.ts'
 import type { StoredPack } from '../odb/pack-set.ts'
+import { findDeltaCandidates } from './delta-search.ts'
 import type { FetchTask } from './fetch-task.ts'
 import { negotiate } from './negotiation.ts'
 import { excludeByUri } from './packfile-uris.ts'
@@ -64,7 +65,8 @@ export async function planPack(
   const selection = lessen(await selectObjects(repository, request))
   const counts: number[] = []
   for (const [place, pack] of repository.set.packs.entries()) counts.push(await headerCount(repository, place, pack))
-  return await planRuns(repository.set, selection, request, counts, repository.pace)
+  const candidates = await findDeltaCandidates(repository, selection.marks, request)
+  return await planRuns(repository.set, selection, request, candidates, counts, repository.pace)
 }
 
 async function* packEvents(repository: PacedRepository, plan: PackPlan): AsyncGenerator<FetchEvent, WriteCounts, undefined> {
@@ -73,7 +75,7 @@ async function* packEvents(repository: PacedRepository, plan: PackPlan): AsyncGe
     const segments = await new RunBytes(repository, plan.runs).segments(plan.runs[0] as Run)
     const region = { pack: plan.verbatim, packId: pack.id, offset: 0, sizeBytes: pack.index.packBytes, segments }
     yield { type: 'region', region, trailer: true }
-    return { encoded: 0, copied: plan.objectCount }
+    return { encoded: 0, made: 0, gained: 0, copied: plan.objectCount }
   }
   const pieces = writePack(repository, plan)
   for (let next = await pieces.next(); ; next = await pieces.next()) {
@@ -105,7 +107,8 @@ function countingText(objects: number): string {
   return `Enumerating objects: ${objects}, done.\n${counting}`
 }
 
-function totalText({ objectCount, deltaCount }: PackPlan, { encoded, copied }: WriteCounts): string {
-  const deltas = deltaCount - encoded
-  return `Total ${objectCount} (delta ${deltas}), reused ${objectCount - encoded} (delta ${deltas}), pack-reused ${copied}\n`
+function totalText({ objectCount, deltaCount }: PackPlan, { encoded, made, gained, copied }: WriteCounts): string {
+  const deltas = deltaCount - encoded + gained
+  const reused = objectCount - encoded - made
+  return `Total ${objectCount} (delta ${deltas}), reused ${reused} (delta ${deltas - made}), pack-reused ${copied}\n`
 }

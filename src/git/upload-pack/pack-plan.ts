@@ -2,6 +2,7 @@
 // A region may be copied when every delta in it rests on an entry of the same region: then all distances stay what they are.
 import type { PackSet, StoredPack } from '../odb/pack-set.ts'
 import { Mark } from './commit-walk.ts'
+import type { DeltaCandidates } from './delta-search.ts'
 import type { Pace } from './pace.ts'
 import type { PackRequest, Selection } from './selection.ts'
 
@@ -24,13 +25,18 @@ export interface PackPlan {
   readonly marks: Uint8Array
   readonly thinPack: boolean
   readonly ofsDelta: boolean
+  readonly candidates: DeltaCandidates
 }
 
-/** @param headerCounts for each pack, the count in its own header: where it differs from the index's, an object is stored twice */
+/**
+ * @param candidates objects that are looked at one by one, since they may become deltas
+ * @param headerCounts for each pack, the count in its own header: where it differs from the index's, an object is stored twice
+ */
 export async function planRuns(
   set: PackSet,
   selection: Selection,
   request: PackRequest,
+  candidates: DeltaCandidates,
   headerCounts: readonly number[],
   pace: Pace,
 ): Promise<PackPlan> {
@@ -44,13 +50,14 @@ export async function planRuns(
     const added =
       selection.whole.has(pack) && request.ofsDelta && !doubled
         ? wholeRun(pack, place, runs)
-        : await packRuns(pack, place, selection, { copyDeltas: request.ofsDelta, doubled, pace }, runs)
+        : await packRuns(pack, place, selection, { copyDeltas: request.ofsDelta, doubled, pace, candidates }, runs)
     objectCount += added.objects
     deltaCount += added.deltas
   }
   const only = runs.length === 1 ? runs[0] : undefined
   const verbatim = only?.copy && only.from === 0 && only.to === headerCounts[only.pack] ? only.pack : null
-  return { objectCount, deltaCount, runs, verbatim, marks: selection.marks, thinPack: request.thinPack, ofsDelta: request.ofsDelta }
+  const { ofsDelta, thinPack } = request
+  return { objectCount, deltaCount, runs, verbatim, marks: selection.marks, thinPack, ofsDelta, candidates }
 }
 
 interface Added {
@@ -71,7 +78,7 @@ async function packRuns(
   pack: StoredPack,
   place: number,
   { marks }: Selection,
-  rules: { readonly copyDeltas: boolean; readonly doubled: boolean; readonly pace: Pace },
+  rules: { readonly copyDeltas: boolean; readonly doubled: boolean; readonly candidates: DeltaCandidates; readonly pace: Pace },
   runs: Run[],
 ): Promise<Added> {
   const { index, first } = pack
@@ -96,7 +103,7 @@ async function packRuns(
     objects++
     const base = index.base(position)
     if (base >= 0) deltas++
-    let mayCopy = base < 0 && !rules.doubled
+    let mayCopy = base < 0 && !rules.doubled && !rules.candidates.has(first + position)
     if (base >= 0 && rules.copyDeltas && copy && from >= 0) {
       const baseRank = index.rank(base)
       mayCopy = baseRank >= from && baseRank < rank

@@ -1,12 +1,14 @@
 // Puts a pack together by its plan: pieces of stored packs as they stand, deltas under new headers, and objects encoded anew.
 // Invariant: a delta's base is sent in the same pack, or (thin packs) the client has it. Copies of one object in several packs can't
 // make a cycle of deltas, since the set prefers one pack over another in one fixed order for all objects.
-import { crc32, deflateSync } from 'node:zlib'
+import { crc32 } from 'node:zlib'
 import { CorruptError, hex } from '../../base/index.ts'
 import { decodeEntryHeader, encodeEntryHeader, encodePackHeader, EntryType } from '../format/pack.ts'
 import type { StoredPack } from '../odb/pack-set.ts'
 import { Mark } from './commit-walk.ts'
 import { CrcChain } from './crc-chain.ts'
+import { deflateBytes } from './deflate.ts'
+import { DeltaEntries } from './delta-entry.ts'
 import { deflateObject, largeObjectBytes } from './large-entry.ts'
 import { objectSteps } from './pace.ts'
 import type { PackPlan, Run } from './pack-plan.ts'
@@ -19,6 +21,9 @@ export type PackPiece = Uint8Array | PackRegion
 export interface WriteCounts {
   /** Objects whose stored delta was of no use to the client. */
   readonly encoded: number
+  /** Objects that were made deltas, and those of them that are stored whole. */
+  readonly made: number
+  readonly gained: number
   /** Objects copied with their neighbours. */
   readonly copied: number
 }
@@ -85,7 +90,9 @@ class PackWriter {
   readonly #full: Uint8Array[] = []
   readonly #bytes: RunBytes
   readonly #crcs = new CrcChain()
-  readonly counts = { encoded: 0, copied: 0 }
+  readonly #deltas: DeltaEntries
+  readonly #settled: Uint8Array // by number: written, and so is all that its delta rests on
+  readonly counts = { encoded: 0, made: 0, gained: 0, copied: 0 }
   #chunk = new Uint8Array(chunkBytes)
   #used = 0
   #before = 0 // bytes of the pack ahead of #chunk
@@ -95,6 +102,8 @@ class PackWriter {
     this.#plan = plan
     this.#bytes = new RunBytes(repository, plan.runs)
     this.#starts = new Float64Array(plan.runs.every((run) => run.copy) ? 0 : repository.set.size)
+    this.#settled = new Uint8Array(this.#starts.length)
+    this.#deltas = new DeltaEntries(repository, plan.marks, plan.candidates)
   }
 
   get hasFull(): boolean {
@@ -191,6 +200,7 @@ class PackWriter {
     for (let rank = run.from; rank < run.to; rank++) {
       const position = order[rank] as number
       this.#starts[pack.first + position] = pack.index.offset(position) + shift
+      this.#settled[pack.first + position] = 1
     }
   }
 
@@ -198,12 +208,36 @@ class PackWriter {
   entry(place: number, position: number): Promise<void> | undefined {
     const pack = this.#repository.set.packs[(this.#plan.runs[place] as Run).pack] as StoredPack
     const base = this.#base(pack, position)
+    if (base < 0 && this.#plan.candidates.has(pack.first + position)) return this.#anew(place, pack, position)
     if (base < 0) return this.#whole(pack.first + position)
     const offset = pack.index.offset(position)
     const entry = this.#bytes.read(place, offset, pack.index.end(position) - offset)
     return entry instanceof Promise
       ? entry.then((bytes) => this.#delta(pack, position, base, bytes))
       : this.#delta(pack, position, base, entry)
+  }
+
+  /** A new delta where that pays; else as it is stored, if it is whole there; else encoded. */
+  async #anew(place: number, pack: StoredPack, position: number): Promise<void> {
+    const { index } = pack
+    const number = pack.first + position
+    const isWhole = index.base(position) < 0 && this.#repository.headerCounts.get((this.#plan.runs[place] as Run).pack) === index.count
+    const offset = index.offset(position)
+    const entryBytes = index.end(position) - offset
+    const delta = await this.#deltas.make(number, (base) => this.#settled[base] === 1, isWhole ? entryBytes : Number.POSITIVE_INFINITY)
+    if (delta) {
+      this.counts.made++
+      if (index.base(position) < 0) this.counts.gained++
+      this.#deltaHeader(number, delta.base, delta.deltaBytes)
+      this.append(delta.deflated)
+      return
+    }
+    if (!isWhole) return await this.#whole(number)
+    const entry = await this.#bytes.read(place, offset, entryBytes)
+    if (crc32(entry) !== index.crc(position)) return await this.#whole(number)
+    this.#start(number)
+    this.#settled[number] = 1
+    this.append(entry)
   }
 
   /** Number of the delta's base where the client will have that; −1 when the object has to be sent whole. */
@@ -229,6 +263,7 @@ class PackWriter {
   #deltaHeader(number: number, base: number, deltaBytes: number): void {
     const start = this.#start(number)
     const baseStart = this.#starts[base] as number
+    this.#settled[number] = baseStart > 0 ? (this.#settled[base] as number) : (this.#plan.marks[base] as number) & Mark.send ? 0 : 1
     this.append(
       this.#plan.ofsDelta && baseStart > 0
         ? encodeEntryHeader(EntryType.ofsDelta, deltaBytes, start - baseStart)
@@ -245,11 +280,12 @@ class PackWriter {
 
   #encode(number: number, object: Uint8Array): void {
     this.#encodeHeader(number, object.length)
-    this.append(deflateSync(object, { level: 1 }))
+    this.append(deflateBytes(object))
   }
 
   #encodeHeader(number: number, sizeBytes: number): void {
     this.#start(number)
+    this.#settled[number] = 1
     this.counts.encoded++
     this.append(encodeEntryHeader(this.#repository.set.kind(number), sizeBytes))
   }
