@@ -50,6 +50,7 @@ export const settings = {
   git: {
     tailBytes: bytes('256KiB'),
     createOnPush: flag(true),
+    dumbHttp: flag(true),
   },
   workers: {
     count: count(0, 0, 256),

@@ -21,6 +21,7 @@ export function makeGit(config: Config, parts: { db: Database; bucket: Bucket; l
     threads: config.workers.count,
     limits: { ...config.limits, memoryBytes: config.workers.memoryBytes },
     tailBytes: config.git.tailBytes,
+    dumbHttp: config.git.dumbHttp,
     agent: `stemma/${version}`,
   })
 }

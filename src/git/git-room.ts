@@ -32,6 +32,8 @@ export interface GitRoomOptions {
     readonly requestTimeoutMs: number
   }
   readonly tailBytes: number
+  /** Repositories as files, for old clients (default true); each may switch it off for itself (http.getanyfile). */
+  readonly dumbHttp?: boolean
   /** `stemma/0.1.0` */
   readonly agent: string
   /** For a front end in this process that speaks for others; requests from outside have no context. */

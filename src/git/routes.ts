@@ -1,8 +1,9 @@
 // Git over Smart HTTP (gitprotocol-http(5)): which URL does what, who may, and in which form errors are told.
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { onRepository } from '../access/index.ts'
-import { type Listener, Refusal, textForm } from '../http/index.ts'
+import { type Listener, Refusal, type Routes, textForm } from '../http/index.ts'
 import { download, uploadArchive } from './archive/index.ts'
+import { DumbFace } from './dumb-http/index.ts'
 import { advertiseFetch, fetch } from './fetch-routes.ts'
 import type { GitRoom } from './git-room.ts'
 import { advertisePushes, push } from './push-routes.ts'
@@ -22,9 +23,12 @@ const access = {
 
 export function registerGit(listener: Listener, room: GitRoom): void {
   listener.room({ form: textForm, challenge: true, body: { raw: /^application\/x-git-/ } }, (routes) => {
+    const dumb = new DumbFace(room)
     // With `.git` and without: people paste both.
     for (const path of ['/:owner/:repo.git', '/:owner/:repo']) {
-      routes.get(`${path}/info/refs`, { config: { access: access.advertise } }, async (request, reply) => advertise(room, request, reply))
+      routes.get(`${path}/info/refs`, { config: { access: access.advertise } }, async (request, reply) =>
+        advertise(room, dumb, request, reply),
+      )
       routes.post(`${path}/git-upload-pack`, { config: { access: access.read } }, async (request, reply) => {
         assertType(request, 'git-upload-pack')
         await fetch(room, request, reply)
@@ -37,6 +41,7 @@ export function registerGit(listener: Listener, room: GitRoom): void {
         assertType(request, 'git-upload-archive')
         await uploadArchive(room, request, reply)
       })
+      registerDumb(routes, path, dumb)
       // `%2f` too: a ref's name may hold slashes
       routes.get(`${path}/archive/*`, { config: { access: access.read, encodedSlash: true } }, async (request, reply) => {
         await download(room, request, reply, (request.params as { '*': string })['*'])
@@ -45,9 +50,25 @@ export function registerGit(listener: Listener, room: GitRoom): void {
   })
 }
 
-async function advertise(room: GitRoom, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
+function registerDumb(routes: Routes, path: string, dumb: DumbFace): void {
+  const config = { access: access.read }
+  routes.get(`${path}/HEAD`, { config }, async (request, reply) => dumb.head(request, reply))
+  routes.get(`${path}/objects/info/packs`, { config }, async (request, reply) => dumb.infoPacks(request, reply))
+  routes.get(`${path}/objects/info/alternates`, { config }, async (request, reply) => dumb.alternates(request, reply))
+  routes.get(`${path}/objects/info/http-alternates`, { config }, async (request, reply) => dumb.alternates(request, reply))
+  routes.get(`${path}/objects/pack/:file`, { config }, async (request, reply) => {
+    await dumb.pack(request, reply, (request.params as { file: string }).file)
+  })
+  routes.get(`${path}/objects/:first/:rest`, { config }, async (request, reply) => {
+    const { first, rest } = request.params as { first: string; rest: string }
+    await dumb.loose(request, reply, first, rest)
+  })
+}
+
+async function advertise(room: GitRoom, dumb: DumbFace, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
   const { service } = request.query as { service?: unknown }
-  if (typeof service !== 'string') throw new Refusal(403, 'dumb-http', 'This server speaks the smart protocol only: use git 1.6.6 or newer')
+  if (service === undefined) return await dumb.infoRefs(request, reply)
+  if (typeof service !== 'string') throw new Refusal(403, 'unknown-service', 'Unsupported service')
   if (!services.includes(service as Service)) throw new Refusal(403, 'unknown-service', `Unsupported service: '${service.slice(0, 60)}'`)
   const bytes = service === 'git-upload-pack' ? await advertiseFetch(room, request) : await advertisePushes(room, request)
   return reply

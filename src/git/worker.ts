@@ -4,6 +4,7 @@ import { workerData } from 'node:worker_threads'
 import { serveJobs, systemClock, systemRandomness } from '../base/index.ts'
 import { attachBucket, type BucketConfig, makeBlockReader } from '../bucket/index.ts'
 import { archiveJob, type ArchiveJob } from './archive/archive-job.ts' // not its index: that would load the listener, too
+import { dumbJob, type DumbJob, KeptTips } from './dumb-http/dumb-job.ts'
 import { fetchJob, type FetchJob, FetchRepositories } from './fetch-job.ts'
 import { historyJob, type HistoryJob } from './history-job.ts'
 import { verifyJob, type VerifyJob } from './import/verify-job.ts'
@@ -24,6 +25,7 @@ const bucket = attachBucket(data.bucket, surroundings)
 const reader = makeBlockReader(bucket, { ...surroundings, memoryBytes: data.cacheMemoryBytes, disk: data.cacheDisk })
 const sets = new PackSets(reader)
 const inflater = new Inflater()
+const dumbTips = new KeptTips()
 const repositories = new FetchRepositories(sets, 24 << 20, inflater)
 
 serveJobs({
@@ -31,6 +33,7 @@ serveJobs({
   verify: (job: VerifyJob, port) => verifyJob(job, port, sets, inflater),
   fetch: (job: FetchJob, port) => fetchJob(job, port, repositories),
   history: (job: HistoryJob, port) => historyJob(job, port, repositories),
+  dumb: (job: DumbJob, port) => dumbJob(job, port, repositories, dumbTips),
   archive: (job: ArchiveJob, port) => archiveJob(job, port, repositories),
   objectInfo: (job: ObjectInfoJob, port) => objectInfoJob(job, port, repositories),
 })

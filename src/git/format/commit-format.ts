@@ -105,7 +105,10 @@ class CommitFormat {
       out.add(template.slice(at, percent))
       at = percent + 1
       const magic = /[-+ ]/.test(template[at] ?? '') ? template[at] : undefined
-      const found = template[at] === '%' ? { text: '%', length: 1 } : this.#placeholder(template.slice(magic ? at + 1 : at))
+      const rest = template.slice(magic ? at + 1 : at)
+      // git takes a magic character away with what it doesn't know behind it
+      const unknown = magic && !rest.startsWith('w') ? { text: '', length: 0 } : null
+      const found = template[at] === '%' ? { text: '%', length: 1 } : (this.#placeholder(rest) ?? unknown)
       if (found === null) {
         out.add('%')
         continue

@@ -164,6 +164,21 @@ async function takenPacks({ pace, set }: PacedRepository, known: KnownTips): Pro
   return known.taken
 }
 
+/** What the tips reach, for whoever serves objects one by one: kept as long as the tips are the same. */
+export async function reachedFrom(
+  repository: PacedRepository,
+  tips: Uint8Array,
+): Promise<{ readonly packs: readonly StoredPack[]; isReached(number: number): Promise<boolean> }> {
+  const known = await knownTips(repository, tips)
+  const packs = await takenPacks(repository, known)
+  const isReached = async (number: number) => {
+    const oid = repository.set.oid(number)
+    if (packs.some(({ index }) => holdsOwn(index, oid))) return true
+    return (((await tipsClosure(repository, known))[number] as number) & Mark.send) !== 0
+  }
+  return { packs, isReached }
+}
+
 export function notOurRef(oid: Uint8Array): InputError {
   return new InputError('not-our-ref', `upload-pack: not our ref ${hex(oid)}`)
 }
