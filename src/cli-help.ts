@@ -8,7 +8,7 @@ Usage: stemma COMMAND [FLAGS]
                  in a PostgreSQL of its own and a folder of files.
   migrate        Brings the database's schema up to date (serve does so by itself,
                  unless database.migrate is false).
-  import         Brings repositories in from a folder, and verifies each.
+  import         Brings repositories in, from a folder or a URL, and verifies each.
   token create   Makes an access token and prints it, this once.
   token list     Lists tokens (never their secrets).
   token revoke   Ends a token.
@@ -38,20 +38,25 @@ Should it get lost, make another one: stemma token create --account admin --name
   migrate: `Usage: stemma migrate [--data DIR] [--config FILE]
 
 Applies the migrations that the database lacks. Safe to run on several machines at once.`,
-  import: `Usage: stemma import SOURCE [--owner ACCOUNT] [--name NAME] [--public] [--dry-run] [--json]
-                     [--data DIR] [--config FILE]
+  import: `Usage: stemma import SOURCE [--owner ACCOUNT] [--name NAME] [--public] [--token-file FILE]
+                     [--no-strict] [--dry-run] [--json] [--data DIR] [--config FILE]
 
 Brings repositories in, with all their refs, beside the running server or while it is down. No git is needed.
 
-  SOURCE           A repository (bare or with a work tree), or a folder: then every repository below it.
+  SOURCE           A repository (bare or with a work tree); a folder: then every repository below it; or the
+                   https or http URL of one elsewhere, with user:password@ where it needs that.
   --owner ACCOUNT  Whose they become (default admin).
-  --name NAME      What it is called here. Without it: the path below SOURCE, without .git, slashes as hyphens.
+  --name NAME      What it is called here. Without it: the path below SOURCE (or the end of the URL), without .git,
+                   slashes as hyphens.
+  --token-file FILE  Its first line is the token for the URL, or user:password. Better than in the URL, which the
+                   list of processes shows. It is kept nowhere and never printed.
   --public         A repository that is made is public; otherwise it is private.
+  --no-strict      Takes objects with faults that pushes are refused for (git's fsck). They must still be whole.
   --dry-run        Only lists what would be imported, and under which names.
   --json           One JSON object for each repository instead of a line of text.
 
 Every object is checked as a push's are; then all that was stored is read back, and everything that the refs reach
-is looked up, here and in the source. What was interrupted goes on when the same command is started again: what is
+is looked up, here and (in a folder) in the source. What was interrupted goes on when the same command is started again: what is
 complete and verified is passed over, what has changed in the source since is brought. Exits with 1 when one failed.`,
   'config check': `Usage: stemma config check [--data DIR] [--listen HOST:PORT] [--config FILE]
 

@@ -1,18 +1,27 @@
 // `stemma import`: repositories from a folder or a URL. Answers, a line for each repository, go to standard output; how far it is, to
 // standard error.
-import { resolve } from 'node:path'
 import { findAccount } from './access/index.ts'
 import { CorruptError, InputError, systemClock, UnavailableError } from './base/index.ts'
 import { formatBytes, Progress } from './cli-progress.ts'
 import { type CommandRooms, interruptible, withRooms } from './cli-rooms.ts'
-import { type Flags, print, UsageError } from './cli-usage.ts'
+import { type Flags, print, readToken, UsageError } from './cli-usage.ts'
 import type { Config } from './config.ts'
-import { DiskSource, findRepositories, type ImportResult, importRepository, type Source } from './git/index.ts'
+import {
+  DiskSource,
+  findRepositories,
+  type ImportResult,
+  importRepository,
+  nameOf,
+  parsePlace,
+  RemoteSource,
+  type Source,
+  withToken,
+} from './git/index.ts'
 
 interface Item {
   readonly label: string
   readonly name: string
-  readonly open: () => Source
+  readonly open: (agent: string, signal: AbortSignal) => Source
 }
 
 interface Outcome {
@@ -35,7 +44,15 @@ export async function runImport(config: Config, given: Flags, source: string): P
 }
 
 function itemsOf(source: string, given: Flags): Item[] {
-  const found = findRepositories(resolve(source))
+  const place = parsePlace(source)
+  if ('remote' in place) {
+    const { url } = place.remote
+    const remote = given['token-file'] === undefined ? place.remote : withToken(place.remote, readToken(given['token-file']))
+    const open = (agent: string, signal: AbortSignal) => new RemoteSource(remote, agent, signal)
+    return [{ label: url, name: given.name ?? nameOf(decodeURIComponent(url.slice(url.lastIndexOf('/') + 1))), open }]
+  }
+  if (given['token-file'] !== undefined) throw new UsageError('--token-file is for a URL')
+  const found = findRepositories(place.folder)
   if (given.name !== undefined && found.length > 1) {
     throw new UsageError(`--name is for one repository; ${source} holds ${found.length}`)
   }
@@ -84,10 +101,11 @@ async function importOne(
   }
   let source: Source | null = null
   try {
-    source = item.open()
+    source = item.open(git.options.agent, signal)
     const result = await importRepository(git.importParts, {
       target: { ...owner, name: item.name, visibility: given.public === true ? 'public' : 'private' },
       source,
+      isStrict: given['no-strict'] !== true,
       progress: (phase, done, total) => progress.show(repository, phase, done, total),
       signal,
     })

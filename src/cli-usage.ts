@@ -1,4 +1,5 @@
 // What every command uses of the command line: its flags, how mistakes in it are told, where answers go.
+import { readFileSync } from 'node:fs'
 
 export const flags = {
   data: { type: 'string' },
@@ -11,6 +12,7 @@ export const flags = {
   public: { type: 'boolean' },
   json: { type: 'boolean' },
   'dry-run': { type: 'boolean' },
+  'no-strict': { type: 'boolean' },
   'token-file': { type: 'string' },
   help: { type: 'boolean', short: 'h' },
   version: { type: 'boolean' },
@@ -24,6 +26,19 @@ export class UsageError extends Error {}
 export function needed(value: string | undefined, command: string, flag: string): string {
   if (value === undefined || value === '') throw new UsageError(`'stemma ${command}' needs --${flag}`)
   return value
+}
+
+/** The first line of the file, which is a secret. UsageError when there is none. */
+export function readToken(path: string): string {
+  let text: string
+  try {
+    text = readFileSync(path, 'utf8')
+  } catch (error) {
+    throw new UsageError(`--token-file ${path} can't be read: ${error instanceof Error ? error.message : String(error)}`)
+  }
+  const token = text.split(/\r?\n/, 1)[0]?.trim() ?? ''
+  if (token === '') throw new UsageError(`--token-file ${path} is empty`)
+  return token
 }
 
 /** A line on standard output, which is for answers. */

@@ -19,7 +19,11 @@ const commands: Readonly<Record<string, Command>> = {
   serve: { flags: ['data', 'listen', 'config'], run: serve },
   migrate: { flags: ['data', 'config'], run: runMigrate },
   'config check': { flags: ['data', 'listen', 'config'], run: checkConfig },
-  import: { flags: ['owner', 'name', 'public', 'dry-run', 'json', 'data', 'config'], takes: ['SOURCE'], run: runImport },
+  import: {
+    flags: ['owner', 'name', 'public', 'token-file', 'no-strict', 'dry-run', 'json', 'data', 'config'],
+    takes: ['SOURCE'],
+    run: runImport,
+  },
   'token create': { flags: ['data', 'config', 'account', 'name', 'expires'], run: runCreateToken },
   'token list': { flags: ['data', 'config', 'account'], run: runListTokens },
   'token revoke': { flags: ['data', 'config', 'account', 'name'], run: runRevokeToken },

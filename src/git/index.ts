@@ -13,5 +13,8 @@ export {
   type ImportParts,
   type ImportProgress,
   type ImportResult,
+  nameOf,
+  RemoteSource,
   type Source,
 } from './import/index.ts'
+export { parsePlace, type RemoteUrl, withToken } from './remote/index.ts'

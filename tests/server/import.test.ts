@@ -205,6 +205,19 @@ test('damage that the refs reach fails that repository, names the place, and lea
   }
 })
 
+test('objects with faults come only when it is said that they may', stemmaOnly, async () => {
+  const { git } = host
+  const source = await git.makeRepository(host.folder.join('faulty'), 2)
+  const tree = await git.read(['rev-parse', 'HEAD^{tree}'], { cwd: source })
+  const text = `tree ${tree}\nauthor A <a@example.com> 1700000000 +0000\ncommitter <> 1700000000 +0000\n\nno name, no space before the address\n`
+  const bad = await git.read(['hash-object', '-t', 'commit', '-w', '--stdin', '--literally'], { cwd: source, input: text })
+  await git.run(['update-ref', 'refs/heads/bad', bad], { cwd: source })
+  const refused = await importJson(source)
+  assert.match(refused.results[0].error.message, new RegExp(`object ${bad}: missingSpaceBeforeEmail|object ${bad}: missingNameBeforeEmail`))
+  const taken = await importJson(source, '--no-strict')
+  assert.equal(taken.results[0].outcome, 'imported', JSON.stringify(taken.results))
+})
+
 test('killed in the middle, it goes on: what was done is passed over, and the end is the same', stemmaOnly, async () => {
   const { git } = host
   const root = host.folder.join('long')

@@ -1,11 +1,11 @@
 // Makes a repository's refs what its source's are: what is missing of the objects comes first, as one pack through the ordinary intake, then
 // all refs and HEAD move in one transaction. Imports and pulling mirrors both do this.
-import { concatBytes, fromHex, InputError, MessageStream, type WorkerPool } from '../../base/index.ts'
+import { concatBytes, fromHex, hex, InputError, MessageStream, type WorkerPool } from '../../base/index.ts'
 import type { Database } from '../../db/index.ts'
 import { Kind, kindName, type ObjectId } from '../format/object-id.ts'
 import { pushFsck } from '../index-pack/index.ts'
 import type { NetworkPacks, PackStore } from '../odb/index.ts'
-import type { PackIntake, PackQuestions, StagedPack } from '../receive-pack/index.ts'
+import type { PackIntake, StagedPack } from '../receive-pack/index.ts'
 import { moveRefs, type RefChange, type RefSnapshot, type RefStore } from '../refs/index.ts'
 import { type ImportProgress, refuseImport, type Source, type SourceState } from './source.ts'
 import type { VerifyCounts, VerifyJob, VerifyMessage } from './verify-job.ts'
@@ -27,6 +27,8 @@ export interface BringOptions {
   /** Refs outside of this are left as they are. */
   readonly isMeant: (name: string) => boolean
   readonly reason: 'import' | 'mirror'
+  /** False: objects are only read for what they refer to, not judged by fsck. */
+  readonly isStrict: boolean
   readonly progress: ImportProgress
   readonly signal: AbortSignal
 }
@@ -62,8 +64,18 @@ export async function bring(parts: ImportParts, options: BringOptions): Promise<
   let leftOut: number | null = null
   try {
     if (tips.length > 0) {
-      const take = (pack: AsyncIterable<Uint8Array>) => parts.intake.take(questionsOf(packs, refs, tips), pack, progress)
-      const transferred = await source.transfer({ state, stored: { packs, refs }, progress, signal, take })
+      const known = knownObjects(packs, refs)
+      const questions = {
+        packs: packs.handle,
+        tips,
+        fsck: options.isStrict ? pushFsck : null,
+        buildOn: known.buildOn,
+        shallows: [],
+        ancestry: [],
+        maxInputBytes: 0,
+      }
+      const take = (pack: AsyncIterable<Uint8Array>) => parts.intake.take(questions, pack, progress)
+      const transferred = await source.transfer({ state, isStored: known.isStored, refs: refs.refs, progress, signal, take })
       staged = transferred.staged
       leftOut = transferred.leftOut
     }
@@ -72,9 +84,19 @@ export async function bring(parts: ImportParts, options: BringOptions): Promise<
     if (pack === null) await staged?.discard()
     const moved = changes.map((change) => ({ ...change, peeled: change.newOid === null ? null : (peeled.get(change.newOid) ?? null) }))
     const said: string[] = []
-    const explain = (sentence: string) => void said.push(sentence)
-    const input = { repositoryId, networkId, accountId: null, changes: moved, atomic: true, pack, head, reason: options.reason, explain }
-    const refusal = [...(await moveRefs(parts.db, parts.refs, input))].find(([, outcome]) => outcome !== null)
+    const outcomes = await moveRefs(parts.db, parts.refs, {
+      repositoryId,
+      networkId,
+      accountId: null,
+      changes: moved,
+      atomic: true,
+      pack,
+      head,
+      mayDeleteHead: true,
+      reason: options.reason,
+      explain: (sentence) => said.push(sentence),
+    })
+    const refusal = [...outcomes].find(([, outcome]) => outcome !== null)
     if (refusal !== undefined) throw refuseImport('import-ref', said[0] ?? `${refusal[0]}: ${refusal[1]}`)
     return { ...countChanges(changes), objects: pack?.objectCount ?? 0, packBytes: pack?.packBytes ?? 0, leftOut }
   } catch (error) {
@@ -83,11 +105,15 @@ export async function bring(parts: ImportParts, options: BringOptions): Promise<
   }
 }
 
-/** What is in the network of others is not there for a source that names it. */
-function questionsOf(packs: NetworkPacks, refs: RefSnapshot, tips: readonly ObjectId[]): PackQuestions {
-  const own = () => ({ tips: concatBytes(refs.refs.map((ref) => fromHex(ref.oid))), likely: new Uint8Array(0) })
-  const buildOn = packs.isShared ? own() : null
-  return { packs: packs.handle, tips, fsck: pushFsck, buildOn, shallows: [], ancestry: [], maxInputBytes: 0 }
+/**
+ * What the source need not send. In a network of several repositories that is only what this one's own refs point to (and so reach): a
+ * server elsewhere could name a sibling's private commit, and by it make that one's history part of this repository.
+ */
+function knownObjects({ set, isShared }: NetworkPacks, { refs }: RefSnapshot) {
+  if (!isShared) return { isStored: (oid: Uint8Array) => set.find(oid, 0) >= 0, buildOn: null }
+  const own = new Set<string>(refs.map((ref) => ref.oid))
+  const tips = concatBytes([...own].map((oid) => fromHex(oid)))
+  return { isStored: (oid: Uint8Array) => own.has(hex(oid)), buildOn: { tips, likely: new Uint8Array(0) } }
 }
 
 function changesTo(refs: RefSnapshot, state: SourceState, isMeant: (name: string) => boolean): RefChange[] {

@@ -40,7 +40,7 @@ export class DiskSource implements Source {
 
   async transfer(context: TransferContext): Promise<Transferred> {
     const objects = this.#open()
-    const isStored = (oid: Uint8Array) => context.stored.packs.set.find(oid, 0) >= 0
+    const isStored = (oid: Uint8Array) => context.isStored(oid)
     const all = planCombinedPack(objects, { isStored, isChosen: outsideOfCruft(objects) })
     try {
       return await this.#offer(objects, all, context)

@@ -17,6 +17,8 @@ export interface ImportTarget {
 export interface ImportOptions {
   readonly target: ImportTarget
   readonly source: Source
+  /** False: objects are only read for what they refer to, not judged by fsck. */
+  readonly isStrict: boolean
   readonly progress: ImportProgress
   readonly signal: AbortSignal
 }
@@ -52,7 +54,7 @@ export async function importRepository(parts: ImportParts, options: ImportOption
   const repository = found ?? (await create(parts, target, state))
   const { id: repositoryId, networkId } = repository
   const work = { repositoryId, networkId, source, progress: options.progress, signal: options.signal }
-  const brought = await bring(parts, { ...work, state, isMeant: () => true, reason: 'import' })
+  const brought = await bring(parts, { ...work, state, isMeant: () => true, reason: 'import', isStrict: options.isStrict })
   const now = await parts.refs.read(repositoryId)
   if (!isInStep(now, state)) throw refuseImport('import-raced', 'its refs were moved by somebody else meanwhile')
   await writeNote(parts, repositoryId, source.label, now.version)

@@ -2,7 +2,6 @@
 import { InputError } from '../../base/index.ts'
 import type { ObjectFormat, ObjectId } from '../format/object-id.ts'
 import { refusalOfPushTo } from '../format/refname.ts'
-import type { NetworkPacks } from '../odb/index.ts'
 import type { RefSnapshot } from '../refs/index.ts'
 import type { StagedPack } from '../receive-pack/index.ts'
 
@@ -22,12 +21,6 @@ export interface SourceState {
   readonly leftOut: readonly string[]
 }
 
-/** What is stored already. */
-export interface Stored {
-  readonly packs: NetworkPacks
-  readonly refs: RefSnapshot
-}
-
 /** How far it is; `total` 0: unknown. `text`: a line of the remote's own. */
 export interface ImportProgress {
   (phase: ImportPhase, done: number, total: number, text?: string): void
@@ -36,7 +29,10 @@ export type ImportPhase = 'remote' | 'receiving' | 'resolving' | 'checking' | 'w
 
 export interface TransferContext {
   readonly state: SourceState
-  readonly stored: Stored
+  /** True for an object that need not come, nor anything that it reaches. */
+  isStored(oid: Uint8Array): boolean
+  /** The repository's refs as they are. */
+  readonly refs: RefSnapshot['refs']
   readonly progress: ImportProgress
   readonly signal: AbortSignal
   /** Takes a pack in; InputError when it isn't good. */

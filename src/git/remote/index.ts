@@ -1,0 +1,5 @@
+// remote: a Git client over Smart HTTP: reads refs, fetches, pushes.
+export { type RemoteFetch, fetchPack } from './remote-fetch.ts'
+export { RemoteHttp, type RemoteHttpOptions, type RemoteService } from './remote-http.ts'
+export { readRemote, type RemoteRef, type RemoteState } from './remote-refs.ts'
+export { parsePlace, parseRemoteUrl, type Place, type RemoteUrl, withToken } from './remote-url.ts'
