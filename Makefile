@@ -16,7 +16,7 @@ node_modules/.installed: package.json package-lock.json
 	npm install --no-save --ignore-scripts --no-progress --loglevel=error
 	@touch $@
 
-build/pack.wasm: node_modules/.installed $(shell find kernels/assembly kernels/build.ts -type f 2>/dev/null)
+build/pack.wasm: node_modules/.installed $(shell find kernels/assembly kernels/generate kernels/build.ts kernels/sha1-conditions.ts -type f 2>/dev/null)
 	$(node) kernels/build.ts
 
 .PHONY: install

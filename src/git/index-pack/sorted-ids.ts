@@ -1,8 +1,13 @@
 // Packed ids in ascending order, and what is done with them: sorting by first bytes, finding by halving.
 import type { EntryTable } from './entry-table.ts'
 
+/** Fewer ids than this are compared: the tables of the other way are larger than they. */
+const FEW = 2048
+
 /** The numbers of `count` ids of `idWords` words each, by ascending id; equal ids by `tie`. */
 export function sortIds(words: Uint32Array, idWords: number, count: number, tie: (a: number, b: number) => number): Uint32Array {
+  const compare = (a: number, b: number) => compareWords(words, a * idWords, words, b * idWords, idWords) || tie(a, b)
+  if (count < FEW) return Uint32Array.from({ length: count }, (_, i) => i).sort(compare)
   const keys = new Uint32Array(count)
   for (let i = 0; i < count; i++) keys[i] = swap(words[i * idWords]!)
   let order = Uint32Array.from({ length: count }, (_, i) => i)
@@ -21,10 +26,7 @@ export function sortIds(words: Uint32Array, idWords: number, count: number, tie:
   for (let first = 0; first < count; ) {
     let last = first + 1
     while (last < count && keys[order[last]!] === keys[order[first]!]) last++
-    if (last - first > 1) {
-      const same = order.subarray(first, last)
-      same.sort((a, b) => compareWords(words, a * idWords, words, b * idWords, idWords) || tie(a, b))
-    }
+    if (last - first > 1) order.subarray(first, last).sort(compare)
     first = last
   }
   return order
@@ -44,24 +46,29 @@ function swap(x: number): number {
   return ((x << 24) | ((x & 0xff00) << 8) | ((x >>> 8) & 0xff00) | (x >>> 24)) >>> 0
 }
 
-/** Sorted ids with a table of where each first two bytes begin. */
+/** Sorted ids with a table of where each first two bytes begin; of few ids, each first byte. */
 export class IdIndex {
   readonly words: Uint32Array
   readonly count: number
   readonly #idWords: number
-  readonly #starts = new Uint32Array(65537)
+  /** How far an id's first word is shifted for the number of its place in the table. */
+  readonly #shift: number
+  readonly #starts: Uint32Array
 
   constructor(words: Uint32Array, idWords: number) {
     this.words = words
     this.#idWords = idWords
     this.count = words.length / idWords
-    for (let i = 0; i < this.count; i++) this.#starts[(swap(words[i * idWords]!) >>> 16) + 1]!++
-    for (let i = 0; i < 65536; i++) this.#starts[i + 1]! += this.#starts[i]!
+    this.#shift = this.count < FEW ? 24 : 16
+    const starts = new Uint32Array(2 ** (32 - this.#shift) + 1)
+    for (let i = 0; i < this.count; i++) starts[(swap(words[i * idWords]!) >>> this.#shift) + 1]!++
+    for (let i = 1; i < starts.length; i++) starts[i]! += starts[i - 1]!
+    this.#starts = starts
   }
 
   /** The position of the id at `at` in `words`, or −1. */
   find(words: Uint32Array, at: number): number {
-    const bucket = swap(words[at]!) >>> 16
+    const bucket = swap(words[at]!) >>> this.#shift
     let low = this.#starts[bucket]!
     let high = this.#starts[bucket + 1]!
     while (low < high) {

@@ -66,29 +66,27 @@ export class PackStore {
   }
 
   async #load(networkId: string, format: ObjectFormat, version: number, previous: Cached | undefined): Promise<Cached> {
-    const rows = await this.#db.queries
-      .selectFrom('pack')
-      .select(['id', 'key', 'size_bytes', 'pack_bytes'])
-      .where('network_id', '=', networkId)
-      .orderBy('id')
-      .execute()
     const known = previous?.handle.packs ?? []
+    const [rows, history] = await Promise.all([
+      this.#rows(networkId, known.at(-1)?.id ?? 0),
+      this.#history(networkId, previous?.handle.history ?? null),
+    ])
     const extends_ = known.length <= rows.length && known.every((pack, i) => pack.id === rows[i]?.id)
     const kept = extends_ ? known : []
     const byId = new Map(known.map((pack) => [pack.id, pack]))
-    const tails = await this.#tails(rows.filter((row) => row.key === null && !byId.has(row.id)).map((row) => row.id))
+    const tails = await this.#tails(rows.filter((row) => row.key === null && row.tail === null && !byId.has(row.id)).map((row) => row.id))
     const added: PackHandle[] = []
     for (const row of rows.slice(kept.length)) {
       const already = byId.get(row.id)
       const pack = { id: row.id, key: row.key, valueBytes: row.size_bytes, packBytes: row.pack_bytes }
-      added.push(already ?? { ...pack, bytes: await this.#index(pack, tails.get(row.id)) })
+      added.push(already ?? { ...pack, bytes: await this.#index(pack, row.tail ?? tails.get(row.id)) })
     }
     const handle: PackSetHandle = {
       networkId,
       format,
       lineage: extends_ && previous ? previous.handle.lineage : ++this.#lineages,
       packs: [...kept, ...added],
-      history: await this.#history(networkId, previous?.handle.history ?? null),
+      history,
     }
     const set = openPackSet(handle, this.#reader, extends_ ? previous?.set : undefined)
     const bytes = handle.packs.reduce((sum, pack) => sum + pack.bytes.byteLength, handle.history?.bytes.byteLength ?? 0)
@@ -97,6 +95,17 @@ export class PackStore {
     return cached
   }
 
+  /** The network's packs by age; the tails of those that are newer than `newestId` come along. */
+  async #rows(networkId: string, newestId: number) {
+    return this.#db.queries
+      .selectFrom('pack')
+      .select(['id', 'key', 'size_bytes', 'pack_bytes', sql<Uint8Array | null>`case when id > ${newestId} then tail end`.as('tail')])
+      .where('network_id', '=', networkId)
+      .orderBy('id')
+      .execute()
+  }
+
+  /** Tails that did not: a pack older than one that is known has become visible later. */
   async #tails(ids: readonly number[]): Promise<Map<number, Uint8Array>> {
     if (ids.length === 0) return new Map()
     const rows = await this.#db.queries

@@ -1,10 +1,11 @@
 // Moves refs: one PostgreSQL transaction that compares and swaps each ref, writes the reflog and the outbox, and makes the pack that the
 // new values need visible. Either all of that is committed or none.
-import { fromHex, hex, UnavailableError } from '../../base/index.ts'
+import { hex } from '../../base/index.ts'
 import { type Database, sql, type Tx } from '../../db/index.ts'
 import type { ObjectId } from '../format/object-id.ts'
 import { compareRefnames, conflictingRefname } from '../format/refname.ts'
 import { isDetached, type RefStore } from './ref-snapshot.ts'
+import { writeRefs } from './ref-writes.ts'
 
 /** One wanted change; null stands for "there is no such ref". */
 export interface RefChange {
@@ -84,29 +85,43 @@ export async function moveRefs(db: Database, refs: RefStore, input: RefTransacti
       .forUpdate()
       .executeTakeFirst()
     if (!repository) return new Map(input.changes.map((change) => [change.name, 'the repository was deleted']))
-    const outcomes = await judge(tx, input, input.head === undefined ? repository.head : null)
+    const present = await readPresent(tx, input, repository.head)
+    const outcomes = judge(input, present, input.head === undefined ? repository.head : null)
     await judgeFolders(refs, tx, input, repository.refs_version, outcomes)
     const refused = input.changes.some((change) => outcomes.get(change.name) !== null)
     if (refused && input.atomic) for (const name of outcomes.keys()) outcomes.set(name, words.atomic)
     const accepted = input.changes.filter((change) => outcomes.get(change.name) === null)
     const isHeadNew = !refused && (input.head ?? repository.head) !== repository.head
     if (accepted.length === 0 && !isHeadNew && !(input.keepsPack && input.pack)) return outcomes
-    if (input.pack) await showPack(tx, input.networkId, input.pack)
-    if (accepted.length === 0 && !isHeadNew) return outcomes
-    const certificateId = input.certificate ? await keep(tx, input, input.certificate) : null
-    await write(tx, input, accepted, certificateId)
-    await follow(tx, input, accepted, repository.head, certificateId)
+    const { repositoryId, networkId, pack } = input
+    if (accepted.length === 0 && !isHeadNew) await writeRefs(tx, { repositoryId, networkId, pack, moved: null })
+    else {
+      const certificateId = input.certificate ? await keep(tx, input, input.certificate) : null
+      const moved = {
+        accountId: input.accountId,
+        reason: input.reason ?? null,
+        certificateId,
+        changes: accepted,
+        head: input.head ?? firstBranch(input, accepted, repository.head, present),
+        payload: payloadOf(input, accepted, certificateId),
+      }
+      await writeRefs(tx, { repositoryId, networkId, pack, moved })
+    }
     return outcomes
   })
 }
 
-/** @param head the branch that may not be deleted */
-async function judge(tx: Tx, input: RefTransactionInput, head: string | null): Promise<RefOutcomes> {
-  const outcomes: RefOutcomes = new Map()
-  const names = input.changes.map((change) => change.name)
-  const rows = await sql<{ name: string; oid: Buffer }>`
+/** What the refs that are to change are now, and HEAD's. */
+async function readPresent(tx: Tx, input: RefTransactionInput, head: string): Promise<ReadonlyMap<string, string>> {
+  const names = [...input.changes.map((change) => change.name), head]
+  const { rows } = await sql<{ name: string; oid: Buffer }>`
     select name, oid from ref where repository_id = ${input.repositoryId} and name = any(${names}::text[])`.execute(tx)
-  const present = new Map(rows.rows.map((row) => [row.name, hex(row.oid)]))
+  return new Map(rows.map((row) => [row.name, hex(row.oid)]))
+}
+
+/** @param head the branch that may not be deleted */
+function judge(input: RefTransactionInput, present: ReadonlyMap<string, string>, head: string | null): RefOutcomes {
+  const outcomes: RefOutcomes = new Map()
   for (const { name, oldOid, newOid } of input.changes) {
     const now = present.get(name) ?? null
     if (now === oldOid) outcomes.set(name, newOid === null && name === head && !input.mayDeleteHead ? words.head : null)
@@ -149,23 +164,6 @@ function judgeAmongThemselves(input: RefTransactionInput, created: readonly RefC
   }
 }
 
-/** Makes the pack visible. */
-async function showPack(tx: Tx, networkId: string, pack: NewPack): Promise<void> {
-  await tx
-    .insertInto('pack')
-    .values({
-      network_id: networkId,
-      key: pack.key,
-      tail: pack.tail ? Buffer.from(pack.tail) : null,
-      size_bytes: pack.valueBytes,
-      pack_bytes: pack.packBytes,
-      object_count: pack.objectCount,
-    })
-    .execute()
-  await sql`update network set packs_version = packs_version + 1 where id = ${networkId}`.execute(tx)
-  if (pack.key !== null) await claim(tx, pack.key)
-}
-
 async function keep(tx: Tx, { repositoryId, accountId }: RefTransactionInput, certificate: NewCertificate): Promise<number> {
   const { id } = await tx
     .insertInto('push_certificate')
@@ -183,66 +181,24 @@ async function keep(tx: Tx, { repositoryId, accountId }: RefTransactionInput, ce
   return id
 }
 
-async function write(tx: Tx, input: RefTransactionInput, accepted: readonly RefChange[], certificateId: number | null): Promise<void> {
-  const kept = accepted.filter((change) => change.newOid !== null)
-  const gone = accepted.filter((change) => change.newOid === null).map((change) => change.name)
-  if (gone.length > 0) {
-    await sql`delete from ref where repository_id = ${input.repositoryId} and name = any(${gone}::text[])`.execute(tx)
-  }
-  if (kept.length > 0) {
-    await sql`
-      insert into ref (repository_id, name, oid, peeled)
-      select ${input.repositoryId}, * from unnest(${kept.map((c) => c.name)}::text[], ${kept.map((c) => bytesOf(c.newOid))}::bytea[],
-        ${kept.map((c) => bytesOf(c.peeled))}::bytea[])
-      on conflict (repository_id, name) do update set oid = excluded.oid, peeled = excluded.peeled`.execute(tx)
-  }
-  await sql`
-    insert into reflog (repository_id, account_id, reason, certificate_id, name, old_oid, new_oid)
-    select ${input.repositoryId}, ${input.accountId}::bigint, ${input.reason ?? null}::text, ${certificateId}::bigint,
-      * from unnest(${accepted.map((c) => c.name)}::text[],
-      ${accepted.map((c) => bytesOf(c.oldOid))}::bytea[], ${accepted.map((c) => bytesOf(c.newOid))}::bytea[])`.execute(tx)
-}
-
-/** What follows from moved refs: the version grows, a fresh repository's HEAD finds its branch, the outbox tells. */
-async function follow(
-  tx: Tx,
-  input: RefTransactionInput,
-  accepted: readonly RefChange[],
-  head: string,
-  certificateId: number | null,
-): Promise<void> {
-  const adopted = input.adoptsHead === false ? head : await firstBranch(tx, input.repositoryId, accepted, head)
-  const newHead = input.head ?? adopted
-  await sql`
-    update repository set refs_version = refs_version + 1, pushed_at = now(), updated_at = now(), head = ${newHead}
-    where id = ${input.repositoryId}`.execute(tx)
+/** What the outbox tells. */
+function payloadOf(input: RefTransactionInput, accepted: readonly RefChange[], certificateId: number | null): string {
   const changes = accepted.map((change) => ({ ref: change.name, before: change.oldOid, after: change.newOid }))
   const { accountId: account, options = [], certificate, reason } = input
   const signed = certificate ? { certificate: { id: certificateId, nonce: certificate.nonceStatus } } : {}
-  const payload = JSON.stringify({ account, ...(reason ? { reason } : {}), changes, ...(options.length > 0 ? { options } : {}), ...signed })
-  await tx.insertInto('outbox').values({ kind: 'push', repository_id: input.repositoryId, payload }).execute()
-}
-
-/** Ends the key's intent. When the sweeper took it for an orphan meanwhile, nothing may become visible. */
-async function claim(tx: Tx, key: string): Promise<void> {
-  const intent = await tx.deleteFrom('upload_intent').where('key', '=', key).executeTakeFirst()
-  if (intent.numDeletedRows !== 1n) throw new UnavailableError('intent-gone', 'the upload took longer than its lease; push again')
+  return JSON.stringify({ account, ...(reason ? { reason } : {}), changes, ...(options.length > 0 ? { options } : {}), ...signed })
 }
 
 /** HEAD of a repository whose HEAD is unborn moves to `main`, `master`, or the first pushed branch: as a newcomer's first push expects. */
-async function firstBranch(tx: Tx, repositoryId: number, accepted: readonly RefChange[], head: string): Promise<string> {
+function firstBranch(
+  { adoptsHead }: RefTransactionInput,
+  accepted: readonly RefChange[],
+  head: string,
+  present: ReadonlyMap<string, string>,
+): string {
   const branches = accepted.filter((change) => change.newOid !== null && change.name.startsWith('refs/heads/')).map((change) => change.name)
-  if (branches.length === 0 || branches.includes(head) || isDetached(head)) return head
-  const born = await tx
-    .selectFrom('ref')
-    .select('name')
-    .where('repository_id', '=', repositoryId)
-    .where('name', '=', head)
-    .executeTakeFirst()
-  if (born) return head
+  if (adoptsHead === false || branches.length === 0 || branches.includes(head) || isDetached(head)) return head
+  const isDeleted = accepted.some((change) => change.name === head)
+  if (present.has(head) && !isDeleted) return head
   return ['refs/heads/main', 'refs/heads/master'].find((name) => branches.includes(name)) ?? (branches[0] as string)
-}
-
-function bytesOf(oid: ObjectId | null): Buffer | null {
-  return oid === null ? null : Buffer.from(fromHex(oid))
 }
