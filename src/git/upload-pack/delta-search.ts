@@ -5,7 +5,7 @@ import { noOlder } from '../format/history-table.ts'
 import { Kind } from '../format/object-id.ts'
 import type { StoredPack } from '../odb/pack-set.ts'
 import { Mark } from './commit-walk.ts'
-import { objectSteps } from './pace.ts'
+import { objectSteps, stretch, stretchSteps } from './pace.ts'
 import type { PacedRepository } from './repository.ts'
 import type { PackRequest } from './selection.ts'
 
@@ -54,9 +54,9 @@ class DeltaSearch {
     for (const pack of set.packs) {
       const { first, index } = pack
       for (let position = 0; position < index.count; position++) {
-        if (!((this.#marks[first + position] as number) & Mark.send)) continue
-        const turn = pace.turn()
+        const turn = position % stretch === 0 ? pace.turn(stretchSteps) : undefined
         if (turn) await turn
+        if (!((this.#marks[first + position] as number) & Mark.send)) continue
         this.#sent++
         const kind = index.kind(position)
         if (kind !== Kind.tree && kind !== Kind.blob) continue
@@ -94,6 +94,7 @@ class DeltaSearch {
   async readFamilies(): Promise<void> {
     const { pace, set } = this.#repository
     const packs = new Set<StoredPack>()
+    const isFamily = new Uint8Array(set.size)
     for (const number of this.objects) {
       const turn = pace.turn(objectSteps / 2)
       if (turn) await turn
@@ -101,16 +102,18 @@ class DeltaSearch {
       packs.add(pack)
       let position = number - pack.first
       for (let steps = 0; position >= 0 && steps < 3; steps++, position = pack.index.base(position)) {
+        isFamily[pack.first + position] = 1
         if (!this.#family.has(pack.first + position)) this.#family.set(pack.first + position, { number: -1, sizeBytes: 0 })
       }
     }
     for (const pack of packs) {
       const { first, index } = pack
       for (let position = 0; position < index.count; position++) {
-        const turn = pace.turn()
+        const turn = position % stretch === 0 ? pace.turn(stretchSteps) : undefined
         if (turn) await turn
         const base = index.base(position)
-        const known = base < 0 ? undefined : this.#family.get(first + base)
+        if (base < 0 || isFamily[first + base] === 0) continue
+        const known = this.#family.get(first + base)
         if (!known || !this.#isAvailable(pack, position)) continue
         const sizeBytes = index.end(position) - index.offset(position)
         if (known.number < 0 || sizeBytes < known.sizeBytes)

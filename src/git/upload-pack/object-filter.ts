@@ -9,6 +9,7 @@ import { newTreeCursor, nextTreeEntry } from '../format/tree.ts'
 import type { StoredPack } from '../odb/pack-set.ts'
 import { Mark } from './commit-walk.ts'
 import { DepthVisitor, type PlaceVisitor, SparseVisitor } from './filter-places.ts'
+import { stretch, stretchSteps } from './pace.ts'
 import { peelTags, tagTarget } from './peel-tags.ts'
 import type { PacedRepository } from './repository.ts'
 import { TreeWalk } from './tree-walk.ts'
@@ -123,7 +124,7 @@ async function judgePlaces(repository: PacedRepository, marks: Uint8Array, visit
   for (const { first, index } of set.packs) {
     for (let position = 0; position < index.count; position++) {
       const commit = first + position
-      const turn = pace.turn()
+      const turn = position % stretch === 0 ? pace.turn(stretchSteps) : undefined
       if (turn) await turn
       if (!((marks[commit] as number) & Mark.send) || index.kind(position) !== Kind.commit) continue
       const loading = commits.load(commit)
@@ -156,11 +157,11 @@ async function drop(
   for (const pack of set.packs) {
     const { first, index } = pack
     for (let position = 0; position < index.count; position++) {
+      const turn = position % stretch === 0 ? pace.turn(stretchSteps) : undefined
+      if (turn) await turn
       const number = first + position
       const mark = marks[number] as number
       if ((mark & (Mark.send | Mark.client)) === 0) continue
-      const turn = pace.turn()
-      if (turn) await turn
       const kind = index.kind(position)
       const fits =
         kinds.has(kind) && (kind !== Kind.blob || blobBytes === Number.POSITIVE_INFINITY || index.sizeBytes(position) < blobBytes)

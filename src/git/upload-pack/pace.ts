@@ -10,6 +10,10 @@ const stepsPerLook = 64
 /** Steps that reading and looking through one object counts for. */
 export const objectSteps = 16
 
+/** Loops that do next to nothing for each of all numbers ask once in so many, with so many steps. */
+export const stretch = 1024
+export const stretchSteps = 64
+
 /** One for each request; the same for all that it does. */
 export class Pace {
   readonly #signal: AbortSignal | undefined

@@ -3,7 +3,7 @@
 import type { PackSet, StoredPack } from '../odb/pack-set.ts'
 import { Mark } from './commit-walk.ts'
 import type { DeltaCandidates } from './delta-search.ts'
-import type { Pace } from './pace.ts'
+import { type Pace, stretch, stretchSteps } from './pace.ts'
 import type { PackRequest, Selection } from './selection.ts'
 
 /** Entries of one pack that lie one behind the other: ranks `from` … `to` − 1. */
@@ -93,11 +93,11 @@ async function packRuns(
     from = -1
   }
   for (let rank = 0; rank < order.length; rank++) {
-    const turn = rules.pace.turn()
+    const turn = rank % stretch === 0 ? rules.pace.turn(stretchSteps) : undefined
     if (turn) await turn
     const position = order[rank] as number
     if (!((marks[first + position] as number) & Mark.send)) {
-      close(rank)
+      if (from >= 0) close(rank)
       continue
     }
     objects++

@@ -10,6 +10,7 @@ import { CrcChain } from './crc-chain.ts'
 import { deflateBytes } from './deflate.ts'
 import { DeltaEntries } from './delta-entry.ts'
 import { deflateObject, largeObjectBytes } from './large-entry.ts'
+import { EntryStarts } from './entry-starts.ts'
 import { objectSteps } from './pace.ts'
 import type { PackPlan, Run } from './pack-plan.ts'
 import type { PacedRepository } from './repository.ts'
@@ -86,12 +87,11 @@ async function* writeEntries(repository: PacedRepository, writer: PackWriter, pl
 class PackWriter {
   readonly #repository: PacedRepository
   readonly #plan: PackPlan
-  readonly #starts: Float64Array // where each sent entry starts in the new pack, by number; 0 = not yet sent
+  readonly #starts: EntryStarts | null // null: nothing asks for them
   readonly #full: Uint8Array[] = []
   readonly #bytes: RunBytes
   readonly #crcs = new CrcChain()
   readonly #deltas: DeltaEntries
-  readonly #settled: Uint8Array // by number: written, and so is all that its delta rests on
   readonly counts = { encoded: 0, made: 0, gained: 0, copied: 0 }
   #chunk = new Uint8Array(chunkBytes)
   #used = 0
@@ -101,8 +101,7 @@ class PackWriter {
     this.#repository = repository
     this.#plan = plan
     this.#bytes = new RunBytes(repository, plan.runs)
-    this.#starts = new Float64Array(plan.runs.every((run) => run.copy) ? 0 : repository.set.size)
-    this.#settled = new Uint8Array(this.#starts.length)
+    this.#starts = plan.runs.every((run) => run.copy) ? null : new EntryStarts(plan.objectCount, repository.set.size)
     this.#deltas = new DeltaEntries(repository, plan.marks, plan.candidates)
   }
 
@@ -194,13 +193,13 @@ class PackWriter {
 
   #noteStarts(run: Run, pack: StoredPack, offset: number): void {
     this.counts.copied += run.to - run.from
-    if (this.#starts.length === 0) return
+    const starts = this.#starts
+    if (!starts) return
     const order = pack.index.order()
     const shift = this.#before + this.#used - offset
     for (let rank = run.from; rank < run.to; rank++) {
       const position = order[rank] as number
-      this.#starts[pack.first + position] = pack.index.offset(position) + shift
-      this.#settled[pack.first + position] = 1
+      starts.set(pack.first + position, pack.index.offset(position) + shift, true)
     }
   }
 
@@ -224,7 +223,11 @@ class PackWriter {
     const isWhole = index.base(position) < 0 && this.#repository.headerCounts.get((this.#plan.runs[place] as Run).pack) === index.count
     const offset = index.offset(position)
     const entryBytes = index.end(position) - offset
-    const delta = await this.#deltas.make(number, (base) => this.#settled[base] === 1, isWhole ? entryBytes : Number.POSITIVE_INFINITY)
+    const delta = await this.#deltas.make(
+      number,
+      (base) => this.#starts?.isSettled(base) === true,
+      isWhole ? entryBytes : Number.POSITIVE_INFINITY,
+    )
     if (delta) {
       this.counts.made++
       if (index.base(position) < 0) this.counts.gained++
@@ -235,8 +238,7 @@ class PackWriter {
     if (!isWhole) return await this.#whole(number)
     const entry = await this.#bytes.read(place, offset, entryBytes)
     if (crc32(entry) !== index.crc(position)) return await this.#whole(number)
-    this.#start(number)
-    this.#settled[number] = 1
+    this.#start(number, true)
     this.append(entry)
   }
 
@@ -261,9 +263,9 @@ class PackWriter {
   }
 
   #deltaHeader(number: number, base: number, deltaBytes: number): void {
-    const start = this.#start(number)
-    const baseStart = this.#starts[base] as number
-    this.#settled[number] = baseStart > 0 ? (this.#settled[base] as number) : (this.#plan.marks[base] as number) & Mark.send ? 0 : 1
+    const baseStart = this.#starts?.start(base) ?? 0
+    const isClients = ((this.#plan.marks[base] as number) & Mark.send) === 0
+    const start = this.#start(number, isClients || this.#starts?.isSettled(base) === true)
     this.append(
       this.#plan.ofsDelta && baseStart > 0
         ? encodeEntryHeader(EntryType.ofsDelta, deltaBytes, start - baseStart)
@@ -284,15 +286,14 @@ class PackWriter {
   }
 
   #encodeHeader(number: number, sizeBytes: number): void {
-    this.#start(number)
-    this.#settled[number] = 1
+    this.#start(number, true)
     this.counts.encoded++
     this.append(encodeEntryHeader(this.#repository.set.kind(number), sizeBytes))
   }
 
-  #start(number: number): number {
+  #start(number: number, isSettled: boolean): number {
     const start = this.#before + this.#used
-    this.#starts[number] = start
+    this.#starts?.set(number, start, isSettled)
     return start
   }
 
