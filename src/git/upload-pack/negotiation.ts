@@ -77,7 +77,7 @@ class Talk {
     if (this.#wants.length === 0 && !waitForDone) return this.#answer(null)
     const haves = negotiation.filter((entry): entry is ObjectId => entry !== 'flush' && entry !== 'done')
     const common = new Set<ObjectId>()
-    for (const have of haves) if (await this.#has(have)) common.add(have)
+    for (const have of haves) if ((await this.#has(have)) === 'new') common.add(have)
     const done = negotiation.includes('done')
     if (haves.length > 0 && !done) {
       this.#out.text('acknowledgments\n')
@@ -118,11 +118,11 @@ class Talk {
     writeShallow(this.#out, this.#repository, this.#change)
   }
 
-  async #has(have: ObjectId): Promise<boolean> {
+  /** Whether the object is common; `new` when it doesn't follow from another one that is. */
+  async #has(have: ObjectId): Promise<'no' | 'implied' | 'new'> {
     const number = this.#repository.set.find(fromHex(have), 0)
-    if (!this.#reached.has(number)) return false
-    await this.#ground.add(number)
-    return true
+    if (!this.#reached.has(number)) return 'no'
+    return (await this.#ground.add(number)) ? 'new' : 'implied'
   }
 
   /** Versions 0 and 1: true when the pack follows. */
@@ -150,13 +150,12 @@ class Talk {
         }
         return false // over HTTP the answer ends with the batch
       }
-      const known = await this.#has(entry)
-      if (known) {
+      if ((await this.#has(entry)) !== 'no') {
         common = true
         last = entry
         if (multiAck === 'detailed') this.#out.text(`ACK ${entry} common\n`)
         else if (multiAck === 'continue') this.#out.text(`ACK ${entry} continue\n`)
-        else if (this.#ground.haves.length === 1) this.#out.text(`ACK ${entry}\n`)
+        else if (this.#ground.count === 1) this.#out.text(`ACK ${entry}\n`)
         continue
       }
       other = true

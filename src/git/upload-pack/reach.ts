@@ -197,15 +197,18 @@ export class CommonGround {
   #oldest = Number.POSITIVE_INFINITY
   #answer: boolean | undefined
   readonly haves: number[] = []
+  /** Haves that were no parent of an earlier one: those alone are worth an ACK of version 2. */
+  count = 0
 
   constructor(repository: PacedRepository, wants: readonly number[]) {
     this.#repository = repository
     this.#wants = wants
   }
 
-  /** The client has that object, and all that it reaches. */
-  async add(number: number): Promise<void> {
+  /** The client has that object, and all that it reaches. True unless that followed from an earlier one, as git sees it: as its parent. */
+  async add(number: number): Promise<boolean> {
     const { commits, set } = this.#repository
+    const isNew = !this.#common.has(number)
     if (set.kind(number) === Kind.commit) {
       const loading = commits.load(number)
       if (loading) await loading
@@ -214,7 +217,9 @@ export class CommonGround {
     }
     this.#common.add(number)
     this.haves.push(number)
+    if (isNew) this.count++
     this.#answer = undefined
+    return isNew
   }
 
   /** True when nothing that the client might still name would make the pack much smaller. */
