@@ -11,8 +11,11 @@ export interface GitSettings {
   readonly advertisesSessionId: boolean
   readonly fetch: FetchSettings
   readonly push: PushSettings
-  /** `umask`: tar.umask, taken from what everybody may do with a file in an archive. */
-  readonly archive: { readonly isEnabled: boolean; readonly allowsUnreachable: boolean; readonly umask: number }
+  /**
+   * `isEnabled`: http.uploadarchive; null: not set, so that it serves a caller who said who he is. `umask`: tar.umask, taken from what everybody
+   * may do with a file in an archive.
+   */
+  readonly archive: { readonly isEnabled: boolean | null; readonly allowsUnreachable: boolean; readonly umask: number }
   /** http.getanyfile: the dumb protocol. */
   readonly isDumb: boolean
 }
@@ -108,7 +111,7 @@ export function readGitSettings(own: GitConfig, defaults: GitConfig = hostedDefa
     fetch: readFetch(config),
     push: readPush(config),
     archive: {
-      isEnabled: readFlag(config, 'http.uploadarchive', false),
+      isEnabled: lastValue(config, 'http.uploadarchive') === undefined ? null : readFlag(config, 'http.uploadarchive', false),
       allowsUnreachable: readFlag(config, 'uploadarchive.allowunreachable', false),
       umask: readUmask(config),
     },

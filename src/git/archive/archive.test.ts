@@ -36,7 +36,7 @@ before(async () => {
     'ignored.txt export-ignore\nsecret/ export-ignore\n*.subst export-subst\n[attr]gone export-ignore\nmacro.txt gone\n' +
     'windows.txt text eol=crlf\nauto.txt text=auto eol=crlf\nauto.bin text=auto eol=crlf\nid.txt ident\nwide.txt working-tree-encoding=UTF-16\n' +
     '"quoted\\040name.txt" export-ignore\n/sub/**/only.txt export-ignore\nsub/kept.txt -export-ignore\n!negative export-ignore\n' +
-    '*.log export-ignore\nkept.log !export-ignore\nkept.bin binary\n'
+    '*.log export-ignore\nkept.log !export-ignore\nkept.bin binary\nempty.txt -diff\nbig.bin diff\n'
   mkdirSync(at('bin'))
   symlinkSync('../README.md', at('bin/link'))
   symlinkSync(`${'t/'.repeat(70)}target`, at('far-link'))
@@ -277,7 +277,7 @@ describe('zip', () => {
       list(path)
         .split('\n')
         .slice(0, -2)
-        .map((line) => line.replace(/^(\S+) +(\S+) (\S+) +(\d+) \S+ \S+/, '$1 $3 $4'))
+        .map((line) => line.replace(/^(\S+) +(\S+) (\S+) +(\d+) (\S+) \S+/, '$1 $3 $4 $5'))
     assert.deepEqual(rows(own), rows(theirs))
     const comment = execFileSync('unzip', ['-z', own]).toString()
     assert.match(comment, new RegExp(await git.read(['rev-parse', 'main'], { cwd: bare })))

@@ -14,6 +14,7 @@ export const archiveAttributes: ReadonlySet<string> = new Set([
   'eol',
   'ident',
   'working-tree-encoding',
+  'diff', // a zip archive says of each file whether it is text
 ])
 
 /** True when a file's bytes may differ from the stored ones. */

@@ -12,6 +12,7 @@ import {
   ZipMethod,
   type ZipTime,
 } from '../format/zip.ts'
+import type { Attributes } from './conversion.ts'
 import { type ContentReader, type Contents } from './contents.ts'
 import type { Entry } from './entries.ts'
 import { through } from './pieces.ts'
@@ -78,7 +79,9 @@ class ZipArchive {
     const isLink = entry.mode === Mode.symlink
     const target = isLink ? await this.#contents.target(entry) : undefined
     const file = target ? { sizeBytes: target.length, bytes: target } : await this.#contents.read(entry)
-    yield* 'bytes' in file ? this.#whole(plain, file.bytes, isLink ? 0 : this.#rules.level) : this.#streamed(plain, file)
+    const looksLikeText = (bytes: Uint8Array) => isText(bytes, entry.attributes)
+    if ('bytes' in file) yield* this.#whole({ ...plain, isText: looksLikeText(file.bytes) }, file.bytes, isLink ? 0 : this.#rules.level)
+    else yield* this.#streamed(plain, file, looksLikeText)
   }
 
   *end(): Generator<Uint8Array, void, undefined> {
@@ -100,14 +103,17 @@ class ZipArchive {
       sizeBytes: bytes.length,
       storedBytes: stored.length,
       crc: crc32(bytes),
-      isText: isText(bytes),
     }
     yield this.#counted(encodeZipHeader(entry, this.#rules.time))
     yield this.#counted(stored)
     this.#note(entry)
   }
 
-  async *#streamed(plain: ZipEntry, file: Extract<Contents, { pieces: unknown }>): AsyncGenerator<Uint8Array, void, undefined> {
+  async *#streamed(
+    plain: ZipEntry,
+    file: Extract<Contents, { pieces: unknown }>,
+    looksLikeText: (piece: Uint8Array) => boolean,
+  ): AsyncGenerator<Uint8Array, void, undefined> {
     const { level, time } = this.#rules
     const method = level === 0 ? ZipMethod.store : ZipMethod.deflate
     const head: ZipEntry = { ...plain, method, isStreamed: true, sizeBytes: file.sizeBytes }
@@ -118,7 +124,7 @@ class ZipArchive {
     const seen = async function* () {
       for await (const piece of file.pieces) {
         crc = crc32(piece, crc)
-        text ??= isText(piece)
+        text ??= looksLikeText(piece)
         yield piece
       }
     }
@@ -144,6 +150,8 @@ class ZipArchive {
   }
 }
 
-function isText(bytes: Uint8Array): boolean {
-  return !bytes.subarray(0, textSampleBytes).includes(0)
+/** As git: by the `diff` attribute, else by a look at its beginning. */
+function isText(bytes: Uint8Array, attributes: Attributes): boolean {
+  const diff = attributes.get('diff')
+  return typeof diff === 'boolean' ? diff : !bytes.subarray(0, textSampleBytes).includes(0)
 }

@@ -18,7 +18,7 @@ const gitDefaults: SettingValues = {
   'uploadpack.advertisebundleuris': ['false'],
   'transfer.advertiseobjectinfo': ['false'],
   'transfer.advertisesid': ['false'],
-  'http.uploadarchive': ['false'],
+  'http.uploadarchive': [], // whoever said who he is
   'receive.advertisepushoptions': ['false'],
   'receive.shallowupdate': ['false'],
   'stemma.adopthead': ['false'],
