@@ -2,6 +2,7 @@
 // Between the two the worker waits for a word: the pack may be there already.
 import type { MessagePort } from 'node:worker_threads'
 import { MessageStream, type StartedJob, type WorkerPool } from '../base/index.ts'
+import type { ObjectId } from './format/index.ts'
 import { type Inflater, ObjectCache, ObjectReader, type PackSet, type PackSetHandle, type PackSets } from './odb/index.ts'
 import {
   type FetchEvent,
@@ -24,6 +25,7 @@ interface OpenRepository {
   readonly repository: FetchRepository
   readonly cache: ObjectCache
   readonly historyKey: string | null
+  readonly cutOff: string
 }
 
 /** What a worker keeps of each network between fetches. */
@@ -40,18 +42,20 @@ export class FetchRepositories {
     this.#inflater = inflater
   }
 
-  open(handle: PackSetHandle): FetchRepository {
+  /** @param shallow commits at which the repository is cut off */
+  open(handle: PackSetHandle, shallow: readonly ObjectId[] = []): FetchRepository {
     const set: PackSet = this.#sets.open(handle)
     const known = this.#repositories.get(handle.networkId)
     const historyKey = handle.history?.key ?? null
-    if (known?.repository.set === set && known.historyKey === historyKey) return known.repository
+    const cutOff = shallow.join()
+    if (known?.repository.set === set && known.historyKey === historyKey && known.cutOff === cutOff) return known.repository
     // packs are only added behind: what the cache has by number is right
     const extended = known?.repository.set.packs.every((pack, place) => set.packs[place] === pack)
     const cache = known && extended ? known.cache : new ObjectCache(this.#cacheBytes)
     const table = handle.history ? new Uint8Array(handle.history.bytes) : null
-    const repository = openFetchRepository(set, new ObjectReader(set, cache, this.#inflater), table)
+    const repository = openFetchRepository(set, new ObjectReader(set, cache, this.#inflater), table, shallow)
     this.#repositories.delete(handle.networkId)
-    this.#repositories.set(handle.networkId, { repository, cache, historyKey })
+    this.#repositories.set(handle.networkId, { repository, cache, historyKey, cutOff })
     if (this.#repositories.size > 4) this.#repositories.delete(this.#repositories.keys().next().value as string)
     return repository
   }
@@ -63,7 +67,7 @@ export async function fetchJob(job: FetchJob, port: MessagePort, repositories: F
   const gone = new AbortController()
   port.once('close', () => gone.abort(new Error('nobody waits for this fetch any more')))
   try {
-    for await (const event of fetchEvents(repositories.open(job.packs), job.task, gone.signal)) {
+    for await (const event of fetchEvents(repositories.open(job.packs, job.task.cutOff), job.task, gone.signal)) {
       if (main.closed) return
       if (event.type === 'chunk') await main.sendBytes(event.bytes, event.bytes.byteLength === event.bytes.buffer.byteLength)
       else main.send(event)

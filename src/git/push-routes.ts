@@ -38,13 +38,21 @@ export async function advertisePushes(room: GitRoom, request: FastifyRequest): P
   const version = protocolVersion(request)
   if (!repository) {
     const refs: VisibleRefs = { head: 'refs/heads/main', refs: [], byName: new Map() }
-    return advertisePush({ format, version, capabilities, refs, otherLines: new Uint8Array(0), haves: [] })
+    return advertisePush({ format, version, capabilities, refs, otherLines: new Uint8Array(0), haves: [], cutOff: [] })
   }
   const scope = scopeOf(room, request, 'push')
   const otherLines = await room.refAnswer(repository, scope, 'git-receive-pack', formatOtherRefs)
   const snapshot = await room.refs.read(repository.id, repository.refsVersion)
   const haves = [...outsideOf(scope, snapshot.refs), ...(await siblingTips(room, request.identity, repository, shown))]
-  return advertisePush({ format, version, capabilities, refs: room.views.of(snapshot, scope), otherLines, haves })
+  return advertisePush({
+    format,
+    version,
+    capabilities,
+    refs: room.views.of(snapshot, scope),
+    otherLines,
+    haves,
+    cutOff: settingsOf(room, request).cutOff,
+  })
 }
 
 /** In a namespace, the others' tips: their objects are there (gitnamespaces(7)). */

@@ -1,6 +1,7 @@
 // What the protocol rooms do differently for one repository, under the names that git's own configuration has (git-config(1)): an operator
 // who knows `receive.denyDeletes` knows ours. Kept as `repository.settings`; what isn't set there has the hosted default, then git's.
 import { createHash } from 'node:crypto'
+import type { ObjectId } from './format/object-id.ts'
 import { type GitConfig, lastValue, readFlag, readNumber, readWord, type Subsection, subsections } from './git-config.ts'
 
 export interface GitSettings {
@@ -18,6 +19,8 @@ export interface GitSettings {
   readonly archive: { readonly isEnabled: boolean | null; readonly allowsUnreachable: boolean; readonly umask: number }
   /** http.getanyfile: the dumb protocol. */
   readonly isDumb: boolean
+  /** stemma.shallow: commits whose parents the repository doesn't have, as git's file `shallow` says it. None in one that was only pushed to. */
+  readonly cutOff: readonly ObjectId[]
 }
 
 export interface FetchSettings {
@@ -116,6 +119,7 @@ export function readGitSettings(own: GitConfig, defaults: GitConfig = hostedDefa
       umask: readUmask(config),
     },
     isDumb: readFlag(config, 'http.getanyfile', true),
+    cutOff: (config['stemma.shallow'] ?? []) as readonly ObjectId[],
   }
 }
 

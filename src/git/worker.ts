@@ -29,7 +29,8 @@ const dumbTips = new KeptTips()
 const repositories = new FetchRepositories(sets, 24 << 20, inflater)
 
 serveJobs({
-  receive: (job: ReceiveJob, port) => receiveJob(job, port, { sets, inflater, history: (packs) => repositories.open(packs) }),
+  receive: (job: ReceiveJob, port) =>
+    receiveJob(job, port, { sets, inflater, history: (packs, cutOff) => repositories.open(packs, cutOff) }),
   verify: (job: VerifyJob, port) => verifyJob(job, port, sets, inflater),
   fetch: (job: FetchJob, port) => fetchJob(job, port, repositories),
   history: (job: HistoryJob, port) => historyJob(job, port, repositories),

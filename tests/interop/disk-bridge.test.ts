@@ -155,6 +155,24 @@ test('alternates are followed, and a namespace has its own refs', async () => {
   assert.equal(listed.stdout, `${await head(work)}\trefs/heads/main\n`)
 })
 
+test('a repository that is cut off is served as one, and a push to it rests on what it has', async () => {
+  const { bare, work } = await makeRepository()
+  for (const text of ['two', 'three', 'four']) await commit(work, text)
+  await git.run(['push', '-q', bare, 'main'], { cwd: work })
+  const shallow = join(root, `shallow-${made}.git`)
+  await git.run(['clone', '-q', '--bare', '--depth', '2', `file://${bare}`, shallow])
+  for (const version of ['0', '2']) {
+    const clone = folder.join(`shallow-clone-${version}`)
+    await git.run([...exported, '-c', `protocol.version=${version}`, 'clone', '-q', `${url}/shallow-${made}.git`, clone])
+    await git.run(['-C', clone, 'fsck'])
+    assert.equal(await git.read(['-C', clone, 'rev-list', '--count', 'HEAD']), '2')
+    assert.equal(readFileSync(join(clone, '.git/shallow'), 'utf8'), readFileSync(join(shallow, 'shallow'), 'utf8'))
+  }
+  const five = await commit(work, 'five')
+  await git.run([...known, 'push', '-q', `${url}/shallow-${made}.git`, 'main'], { cwd: work })
+  assert.equal(await head(shallow, 'main'), five)
+})
+
 test('nothing outside of the root, and nothing that is not exported', async () => {
   const { name, work } = await makeRepository()
   assert.equal((await fetch(`${url}/${name}/info/refs?service=git-upload-pack`)).status, 404)

@@ -13,7 +13,7 @@ const some = visible({ name: 'refs/heads/main', oid: id('1') }, { name: 'refs/ta
 
 function lines(refs: VisibleRefs, more: Partial<PushAdvertisement> = {}): string[] {
   const otherLines = formatOtherRefs(refs)
-  const bytes = advertisePush({ format: 'sha1', version: 0, capabilities: 'x', refs, otherLines, haves: [], ...more })
+  const bytes = advertisePush({ format: 'sha1', version: 0, capabilities: 'x', refs, otherLines, haves: [], cutOff: [], ...more })
   return readPkts(bytes).map(String)
 }
 
@@ -32,6 +32,10 @@ test('.have lines: each once, none that a ref shows; the first line when there i
     '0000',
   ])
   assert.deepEqual(lines(visible(), { haves: [id('3'), id('4')] }).slice(2), [`${id('3')} .have\0x\n`, `${id('4')} .have\n`, '0000'])
+})
+
+test('where the repository is cut off, behind all refs', () => {
+  assert.deepEqual(lines(some, { cutOff: [id('1')] }).slice(-2), [`shallow ${id('1')}\n`, '0000'])
 })
 
 test('capabilities as the settings say', () => {

@@ -16,6 +16,8 @@ export interface PushAdvertisement {
   readonly otherLines: Uint8Array
   /** Tips of what else the client may build on. */
   readonly haves: readonly ObjectId[]
+  /** Commits whose parents the repository doesn't have. */
+  readonly cutOff: readonly ObjectId[]
 }
 
 export interface CapabilityFacts {
@@ -53,7 +55,7 @@ export function formatOtherRefs({ refs }: VisibleRefs): Uint8Array {
 }
 
 /** The body of `GET info/refs?service=git-receive-pack`. */
-export function advertisePush({ format, version, capabilities, refs, otherLines, haves }: PushAdvertisement): Uint8Array {
+export function advertisePush({ format, version, capabilities, refs, otherLines, haves, cutOff }: PushAdvertisement): Uint8Array {
   const begin = new PktLineWriter()
   begin.text('# service=git-receive-pack\n').flush()
   if (version === 1) begin.text('version 1\n')
@@ -63,6 +65,7 @@ export function advertisePush({ format, version, capabilities, refs, otherLines,
   begin.text(`${first}\0${capabilities}\n`)
   const end = new PktLineWriter()
   for (const oid of more) end.text(`${oid} .have\n`)
+  for (const oid of cutOff) end.text(`shallow ${oid}\n`)
   return concatBytes([begin.take(), otherLines, end.flush().take()])
 }
 

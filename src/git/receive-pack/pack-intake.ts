@@ -28,7 +28,7 @@ export interface PackIntakeParts {
 }
 
 /** What a pack is asked when it is taken in. */
-export type PackQuestions = Pick<ReceiveJob, 'packs' | 'tips' | 'fsck' | 'buildOn' | 'shallows' | 'ancestry'> & {
+export type PackQuestions = Pick<ReceiveJob, 'packs' | 'tips' | 'fsck' | 'buildOn' | 'shallows' | 'cutOff' | 'ancestry'> & {
   /** receive.maxInputSize; 0: the server's own limit alone. */
   readonly maxInputBytes: number
 }

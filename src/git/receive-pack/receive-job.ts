@@ -31,6 +31,8 @@ export interface ReceiveJob {
   readonly buildOn: { readonly tips: Uint8Array; readonly likely: Uint8Array } | null
   /** Commits that the pusher has without their parents. */
   readonly shallows: readonly ObjectId[]
+  /** Commits whose parents the repository itself doesn't have. */
+  readonly cutOff?: readonly ObjectId[]
   readonly ancestry: readonly AncestryQuestion[]
 }
 
@@ -59,7 +61,7 @@ export interface ReceiveParts {
   readonly sets: PackSets
   readonly inflater: Inflater
   /** For questions about history. */
-  readonly history: (packs: PackSetHandle) => FetchRepository
+  readonly history: (packs: PackSetHandle, cutOff?: readonly ObjectId[]) => FetchRepository
 }
 
 export async function receiveJob(job: ReceiveJob, port: MessagePort, parts: ReceiveParts): Promise<void> {
@@ -88,7 +90,7 @@ async function receive(
 ): Promise<ReceiveResult> {
   const { format } = job.packs
   const set = sets.open(job.packs)
-  const repository = (): PacedRepository => ({ ...history(job.packs), pace })
+  const repository = (): PacedRepository => ({ ...history(job.packs, job.cutOff), pace })
   const buildable = job.buildOn && new BuildableObjects(repository(), job.buildOn.tips, job.buildOn.likely)
   const stored = new ObjectReader(set, new ObjectCache(16 << 20), inflater)
   let announced = 0

@@ -85,6 +85,7 @@ export class Reception {
       fsck: fsck.settings,
       buildOn: refs && packs?.isShared ? await this.#buildOn(refs) : null,
       shallows: this.#request.shallows,
+      cutOff: settings.cutOff,
       ancestry: this.#questions(),
       maxInputBytes: settings.push.maxInputBytes,
     }

@@ -20,7 +20,7 @@ export function advertiseUploadPack(refs: VisibleRefs, offer: FetchOffer, versio
     out.add(ref.oid, ref.name)
     if (ref.peeled) out.add(ref.peeled, `${ref.name}^{}`)
   }
-  return out.end()
+  return out.end(offer.cutOff)
 }
 
 /** Lines of refs behind the service's name; the first carries the capabilities. */
@@ -41,8 +41,9 @@ class Advertisement {
     this.#capabilities = ''
   }
 
-  end(): Uint8Array {
+  end(cutOff: readonly ObjectId[]): Uint8Array {
     if (this.#capabilities !== '') this.add(zeroId(this.#format), 'capabilities^{}')
+    for (const oid of cutOff) this.#out.text(`shallow ${oid}\n`)
     return this.#out.flush().take()
   }
 }

@@ -1,5 +1,6 @@
 // Commits as numbers: tree, committer time, parents. Out of the history table, or parsed once and kept. No strings, no object for each.
-// Invariant: a commit that is loaded has a tree and parents in the set (the store is closed); else CorruptError.
+// Invariant: a commit that is loaded has a tree and parents in the set (the store is closed); else CorruptError. Commits at which the
+// repository itself is cut off have no parents here.
 import { CorruptError, hex, InputError } from '../../base/index.ts'
 import { type CommitLinks, parseCommitLinks, readHexId } from '../format/commit.ts'
 import { hashBytes, Kind } from '../format/object-id.ts'
@@ -11,6 +12,7 @@ export class CommitTable {
   readonly #set: PackSet
   readonly #objects: ObjectSource
   readonly #history: History
+  readonly #cutOff: ReadonlySet<number>
   readonly #rows: number // slots below this one are the history table's rows
   readonly #id: Uint8Array
   readonly #slots: Int32Array // slot + 1 of each number; 0 = not loaded
@@ -20,10 +22,11 @@ export class CommitTable {
   #firstParents = new Int32Array(1025) // slot less #rows → place in #parents; one more than the last, too
   #parents = new Int32Array(1024)
 
-  constructor(set: PackSet, objects: ObjectSource, history: History) {
+  constructor(set: PackSet, objects: ObjectSource, history: History, cutOff: ReadonlySet<number> = new Set()) {
     this.#set = set
     this.#objects = objects
     this.#history = history
+    this.#cutOff = cutOff
     this.#id = new Uint8Array(hashBytes(set.format))
     this.#slots = new Int32Array(set.size)
     this.#rows = history.commits.length
@@ -90,7 +93,8 @@ export class CommitTable {
     const links = this.#parse(number, bytes)
     this.#trees[slot] = this.#find(number, bytes, links.treeAt)
     let next = this.#firstParents[slot] as number
-    for (let place = 0; place < links.parentCount; place++) {
+    const parentCount = this.#cutOff.has(number) ? 0 : links.parentCount
+    for (let place = 0; place < parentCount; place++) {
       if (next >= this.#parents.length) this.#parents = grown(this.#parents, new Int32Array(next * 2))
       this.#parents[next++] = this.#find(number, bytes, links.parentsAt + place * links.parentStride)
     }

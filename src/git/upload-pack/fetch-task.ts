@@ -26,6 +26,8 @@ export interface FetchTask {
   readonly sparse: readonly SparseName[]
   /** Objects that the client gets from elsewhere. */
   readonly uris: readonly PackfileUri[]
+  /** Commits whose parents the repository doesn't have. */
+  readonly cutOff: readonly ObjectId[]
 }
 
 /** `rev:path` with the revision looked up; without a path the object itself. */
@@ -60,6 +62,7 @@ export function fetchTask(request: FetchRequest, refs: VisibleRefs, offer: Fetch
     deepenNot: request.deepenNot.map((name) => deepenNot(name, refs)),
     sparse,
     uris: request.uriProtocols.length === 0 ? [] : packfileUris(offer, request.uriProtocols),
+    cutOff: offer.cutOff,
   }
 }
 

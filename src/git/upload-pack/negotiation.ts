@@ -89,7 +89,7 @@ class Talk {
       }
       this.#out.text('ready\n').delim()
     }
-    if (this.#deepens() || this.#request.shallows.length > 0) {
+    if (this.#deepens() || this.#request.shallows.length > 0 || this.#repository.cutOff.size > 0) {
       this.#out.text('shallow-info\n')
       await this.#shallowLines()
       this.#out.delim()
@@ -185,7 +185,7 @@ class Talk {
     return this.#answer({
       wants: [...wants],
       haves: [...haves],
-      grafts: [...new Set([...this.#client, ...this.#change.shallow])],
+      grafts: [...new Set([...this.#client, ...this.#change.shallow, ...this.#repository.cutOff])],
       filter: await this.#filter(),
       thinPack: this.#request.thinPack,
       ofsDelta: this.#request.ofsDelta,

@@ -1,5 +1,5 @@
 // What this server offers to those who fetch from one repository: what it advertises, and what it then takes.
-import type { ObjectFormat } from '../format/object-id.ts'
+import type { ObjectFormat, ObjectId } from '../format/object-id.ts'
 import { type FetchSettings, type GitSettings, readGitSettings } from '../settings.ts'
 import { formatPromisors, type PromisorRemote, promisorRemotes } from './promisor.ts'
 
@@ -11,6 +11,8 @@ export interface FetchOffer {
   readonly sessionId: string | null
   readonly settings: FetchSettings
   readonly promisors: readonly PromisorRemote[]
+  /** Commits whose parents the repository doesn't have. */
+  readonly cutOff: readonly ObjectId[]
 }
 
 export interface OfferFacts {
@@ -26,6 +28,7 @@ export function fetchOffer(settings: GitSettings, { agent, format, sessionId }: 
     sessionId: settings.advertisesSessionId ? sessionId : null,
     settings: settings.fetch,
     promisors: promisorRemotes(settings.fetch.promisors),
+    cutOff: settings.cutOff,
   }
 }
 

@@ -1,5 +1,7 @@
 // What a fetch reads: the packs of the network, whole objects out of them, and the commits parsed so far.
 // Everything here is of one moment: a push makes a new PackSet, and a new FetchRepository beside it.
+import { fromHex } from '../../base/index.ts'
+import type { ObjectId } from '../format/object-id.ts'
 import type { PackSet, StoredPack } from '../odb/pack-set.ts'
 import type { Added } from './added-objects.ts'
 import { CommitTable } from './commit-table.ts'
@@ -19,6 +21,8 @@ export interface FetchRepository {
   readonly set: PackSet
   readonly objects: ObjectSource
   readonly commits: CommitTable
+  /** Commits whose parents the repository doesn't have. */
+  readonly cutOff: ReadonlySet<number>
   /** What is known of commits without reading any; empty when there is no table. */
   readonly history: History
   /** So little is outside of the history table that closures are exact, and cheap. */
@@ -54,13 +58,23 @@ export function paced(repository: FetchRepository, signal?: AbortSignal): PacedR
   return { ...repository, pace: new Pace(signal) }
 }
 
-/** @param table the bytes of a history table, or null; one that was made for other packs is passed over. CorruptError when it is none */
-export function openFetchRepository(set: PackSet, objects: ObjectSource, table: Uint8Array | null = null): FetchRepository {
-  const history = (table && openHistory(table, set)) ?? emptyHistory(set)
+/**
+ * @param table the bytes of a history table, or null; one that was made for other packs is passed over. CorruptError when it is none
+ * @param shallow commits at which the repository is cut off; a table doesn't know of them, so it is not used then
+ */
+export function openFetchRepository(
+  set: PackSet,
+  objects: ObjectSource,
+  table: Uint8Array | null = null,
+  shallow: readonly ObjectId[] = [],
+): FetchRepository {
+  const history = (table && shallow.length === 0 && openHistory(table, set)) || emptyHistory(set)
+  const cutOff = new Set(shallow.map((oid) => set.find(fromHex(oid), 0)).filter((number) => number >= 0))
   return {
     set,
     objects,
-    commits: new CommitTable(set, objects, history),
+    commits: new CommitTable(set, objects, history, cutOff),
+    cutOff,
     history,
     exact: isNearlyWhole(history, set),
     added: new Map(),

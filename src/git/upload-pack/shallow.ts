@@ -26,14 +26,18 @@ export interface ShallowChange {
 
 const noChange: ShallowChange = { shallow: [], unshallow: [] }
 
-/** InputError when a limit by time or ref leaves no commit at all. */
+/**
+ * Where the repository itself is cut off, the client's history ends, too: it is told so even if it asks for no limit.
+ * InputError when a limit by time or ref leaves no commit at all.
+ */
 export async function changeShallow(
   repository: PacedRepository,
   wants: readonly number[],
   request: ShallowRequest,
 ): Promise<ShallowChange> {
   const tips = await wantedCommits(repository, wants)
-  if (request.depth === infiniteDepth && !request.relative) {
+  const isCutOff = repository.cutOff.size > 0
+  if (request.depth === infiniteDepth && !request.relative && !isCutOff) {
     return { shallow: [], unshallow: request.client.filter((commit) => request.reached.has(commit)) }
   }
   if (request.depth > 0) {
@@ -41,7 +45,7 @@ export async function changeShallow(
     return depth === 0 ? noChange : difference(request.client, await cutByDepth(repository, tips, depth))
   }
   if (request.since !== null || request.not.length > 0) return difference(request.client, await cutByLimits(repository, tips, request))
-  return noChange
+  return isCutOff ? difference(request.client, await cutByDepth(repository, tips, Number.POSITIVE_INFINITY)) : noChange
 }
 
 interface Cut {
@@ -93,12 +97,14 @@ async function* levels(repository: PacedRepository, tips: readonly number[]): As
 
 async function cutByDepth(repository: PacedRepository, tips: readonly number[], depth: number): Promise<Cut> {
   const inside = new Set<number>()
+  const boundary = new Set<number>()
   let at = 0
   for await (const level of levels(repository, tips)) {
-    if (++at === depth) return { boundary: new Set(level), inside }
-    for (const commit of level) inside.add(commit)
+    const isLast = ++at === depth
+    for (const commit of level) (isLast || repository.cutOff.has(commit) ? boundary : inside).add(commit)
+    if (isLast) break
   }
-  return { boundary: new Set(), inside }
+  return { boundary, inside }
 }
 
 /** The asked depth behind the nearest present boundary; 0 when the tips don't reach one. */
@@ -137,6 +143,7 @@ async function cutByLimits(repository: PacedRepository, tips: readonly number[],
   if (list.length === 0) throw new InputError('no-commits', 'no commits selected for shallow requests')
   const boundary = new Set<number>()
   for (const commit of list) {
+    if (repository.cutOff.has(commit)) boundary.add(commit)
     for (let place = 0; place < commits.parentCount(commit); place++) if (!chosen.has(commits.parent(commit, place))) boundary.add(commit)
   }
   return { boundary, inside: new Set(list.filter((commit) => !boundary.has(commit))) }
