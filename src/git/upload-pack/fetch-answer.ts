@@ -3,6 +3,7 @@ import { createHash, type Hash } from 'node:crypto'
 import { equalBytes, InputError } from '../../base/index.ts'
 import { hashBytes, type ObjectFormat } from '../format/object-id.ts'
 import { PACK_HEADER_BYTES } from '../format/pack.ts'
+import { Band } from '../format/pkt-line.ts'
 import type { AnswerEvent } from './cached-pack.ts'
 import { RegionCheck } from './region-check.ts'
 import type { FetchRequest } from './request.ts'
@@ -139,7 +140,8 @@ class FetchAnswer {
 
   keepAlive(): void {
     // with sideband-all the sections before the pack are framed, too
-    if (this.#inPack || this.#options.request.sidebandAll) this.#frames.keepAlive()
+    if (this.#options.request.sidebandAll) this.#frames.keepAlive(Band.progress)
+    else if (this.#inPack) this.#frames.keepAlive()
   }
 
   async end(): Promise<void> {

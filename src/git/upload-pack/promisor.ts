@@ -12,9 +12,13 @@ export interface PromisorRemote {
   readonly token: string | null
 }
 
-/** What is told of the remotes; empty: the capability isn't offered. */
+/** They all stand in one line. */
+const mostBytes = 60_000
+
+/** What is told of the remotes; empty: the capability isn't offered. What doesn't fit the line is left out. */
 export function promisorRemotes({ isAdvertised, remotes, sendFields }: FetchSettings['promisors']): readonly PromisorRemote[] {
   if (!isAdvertised) return []
+  let bytes = 0
   const fields = new Set(sendFields.map((field) => field.toLowerCase()))
   const found: PromisorRemote[] = []
   for (const { name, values } of remotes) {
@@ -22,7 +26,11 @@ export function promisorRemotes({ isAdvertised, remotes, sendFields }: FetchSett
     const isPromisor = parseFlag(last('promisor')) === true || values.partialclonefilter !== undefined
     if (!isPromisor || last('url') === '') continue
     const field = (key: string) => (fields.has(key) && last(key) !== '' ? last(key) : null)
-    found.push({ name, url: last('url'), filter: field('partialclonefilter'), token: field('token') })
+    const remote = { name, url: last('url'), filter: field('partialclonefilter'), token: field('token') }
+    const itsBytes = formatPromisors([remote]).length + 1
+    if (bytes + itsBytes > mostBytes) continue
+    bytes += itsBytes
+    found.push(remote)
   }
   return found
 }

@@ -59,9 +59,12 @@ export class SidebandWriter {
     if (this.#frameBytes > 0) await this.#message(Band.error, text)
   }
 
-  /** An empty frame, unless something was sent since the last call. Called every few seconds while nothing else is. */
-  keepAlive(): void {
-    if (this.#quiet && this.#frameBytes > 0) void this.#sink.write(keepAlive)
+  /**
+   * An empty frame, unless something was sent since the last call. Called every few seconds while nothing else is. Outside of the pack it has to
+   * be one of progress: readers of sections take an empty frame of band 1 for an empty line.
+   */
+  keepAlive(band: Band = Band.data): void {
+    if (this.#quiet && this.#frameBytes > 0) void this.#sink.write(band === Band.data ? keepAlive : encodeBandHeader(band, 0))
     this.#quiet = true
   }
 
