@@ -6,7 +6,7 @@ import { openDatabase } from '../support/database.ts'
 import { command, configure, post, refusalOf, sectionsOf, textOf } from '../support/fetch-wire.ts'
 import type { Git } from '../support/git.ts'
 import { type Host, openHost, stemmaOnly } from '../support/host.ts'
-import { flush, pkt } from '../support/wire.ts'
+import { flush, pkt, send } from '../support/wire.ts'
 
 let host: Host
 let git: Git
@@ -73,6 +73,23 @@ async function assertUnknown(url: string): Promise<void> {
   assert.deepEqual(sectionsOf(cut).sections.get('shallow-info'), [])
 }
 
+/** The same by the faces that know no wants: files of the dumb protocol, and archives. */
+async function assertNoFile(url: string): Promise<void> {
+  const get = async (path: string) => await send(url, `${new URL(url).pathname}/${path}`)
+  for (const oid of Object.values(secret)) {
+    assert.equal((await get(`objects/${oid.slice(0, 2)}/${oid.slice(2)}`)).status, 404)
+    for (const name of [oid, oid.slice(0, 8)]) assert.equal((await get(`archive/${name}.tar.gz`)).status, 404)
+    const body = Buffer.concat([pkt(`argument ${oid}\n`), flush])
+    const headers = { 'content-type': 'application/x-git-upload-archive-request' }
+    const answer = await send(url, `${new URL(url).pathname}/git-upload-archive`, { method: 'POST', headers, body })
+    assert.match(answer.body.toString(), /fatal: (no such ref|not a valid object name): /)
+  }
+  for (const [, name] of (await get('objects/info/packs')).body.toString().matchAll(/^P (\S+)\.pack$/gm)) {
+    const idx = (await get(`objects/pack/${name}.idx`)).body
+    for (const oid of Object.values(secret)) assert.equal(idx.indexOf(Buffer.from(oid, 'hex')), -1, `${oid} in ${name}`)
+  }
+}
+
 describe('a public repository tells nothing', stemmaOnly, () => {
   it('of its private fork, whose owner has it all', async () => {
     await assertUnknown(parent)
@@ -80,6 +97,12 @@ describe('a public repository tells nothing', stemmaOnly, () => {
     await git.run(['clone', '-q', '--mirror', fork, copy])
     assert.equal(await git.read(['rev-parse', 'refs/heads/secret'], { cwd: copy }), secret.commit)
     assert.equal(await git.read(['cat-file', '-t', secret.blob], { cwd: copy }), 'blob')
+  })
+
+  it('of it by files and archives, under any switch that they have', async () => {
+    await assertNoFile(parent)
+    await configure(host, 'parent', { 'uploadarchive.allowUnreachable': true })
+    await assertNoFile(parent)
   })
 
   it('of it under any switch that the API has', async () => {
@@ -110,5 +133,6 @@ describe('a public repository tells nothing', stemmaOnly, () => {
     const answer = await host.server.api('DELETE', '/api/v3/repos/admin/fork')
     assert.equal(answer.status, 204)
     await assertUnknown(parent)
+    await assertNoFile(parent)
   })
 })

@@ -1,6 +1,7 @@
 // An archive across threads: a worker walks and packs, the thread with the socket takes its bytes.
 import type { MessagePort } from 'node:worker_threads'
 import { MessageStream, type WorkerPool } from '../../base/index.ts'
+import type { ObjectId } from '../format/object-id.ts'
 import type { PackSetHandle } from '../odb/index.ts'
 import type { FetchRepository } from '../upload-pack/index.ts'
 import { openArchive } from './archive.ts'
@@ -8,6 +9,8 @@ import type { ArchiveGo, ArchiveHead, ArchivePath, ArchiveTask } from './task.ts
 
 export interface ArchiveJob {
   readonly packs: PackSetHandle
+  /** Commits whose parents the repository doesn't have. */
+  readonly cutOff: readonly ObjectId[]
   readonly task: ArchiveTask
 }
 
@@ -15,13 +18,13 @@ export interface ArchiveJob {
 export async function archiveJob(
   job: ArchiveJob,
   port: MessagePort,
-  repositories: { open(handle: PackSetHandle): FetchRepository },
+  repositories: { open(handle: PackSetHandle, cutOff: readonly ObjectId[]): FetchRepository },
 ): Promise<void> {
   const main = new MessageStream<ArchiveGo>(port)
   const gone = new AbortController()
   port.once('close', () => gone.abort(new Error('nobody waits for this archive any more')))
   try {
-    const archive = await openArchive(repositories.open(job.packs), job.task, gone.signal)
+    const archive = await openArchive(repositories.open(job.packs, job.cutOff), job.task, gone.signal)
     main.send(archive.head)
     const go = await main.message()
     for await (const item of archive.stream(go)) {

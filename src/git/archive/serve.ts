@@ -1,6 +1,6 @@
 // What downloads and git-upload-archive share: an archive of one repository, as one request may see it, made in a worker.
 import type { FastifyRequest } from 'fastify'
-import { type Repository } from '../../access/index.ts'
+import { type Repository, repositoryOf } from '../../access/index.ts'
 import { concatBytes, fromHex, UnavailableError } from '../../base/index.ts'
 import { scopeOf, settingsOf } from '../context.ts'
 import type { GitRoom } from '../git-room.ts'
@@ -41,14 +41,15 @@ export function tipsOf(refs: VisibleRefs): Uint8Array {
 /** Waits for a place among the fetches. Errors as `runArchive`. */
 export async function serveArchive(
   room: GitRoom,
-  repository: Repository,
+  request: FastifyRequest,
   task: ArchiveTask,
   use: Parameters<typeof runArchive<void>>[2],
 ): Promise<void> {
   const free = await room.fetches.take()
   try {
-    const packs = await room.packs.open(repository.networkId) // after the refs: they may rest on no newer pack
-    await runArchive(room.workers, { packs: packs.handle, task }, (head, take) => use(head, (go) => timed(take(go), room)))
+    const packs = await room.packs.open(repositoryOf(request).networkId) // after the refs: they may rest on no newer pack
+    const { cutOff } = settingsOf(room, request)
+    await runArchive(room.workers, { packs: packs.handle, cutOff, task }, (head, take) => use(head, (go) => timed(take(go), room)))
   } finally {
     free()
   }

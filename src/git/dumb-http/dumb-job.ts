@@ -2,6 +2,7 @@
 // names repository, version and scope, and asks for them only when it has others.
 import type { MessagePort } from 'node:worker_threads'
 import { CorruptError, fromHex, MessageStream, type WorkerPool } from '../../base/index.ts'
+import type { ObjectId } from '../format/object-id.ts'
 import type { PackSetHandle } from '../odb/index.ts'
 import type { FetchRepository } from '../upload-pack/index.ts'
 import { DumbObjects, type ShownPack } from './dumb-objects.ts'
@@ -9,6 +10,8 @@ import { idxBytes, idxPieces } from './idx-pieces.ts'
 
 export interface DumbJob {
   readonly packs: PackSetHandle
+  /** Commits whose parents the repository doesn't have. */
+  readonly cutOff: readonly ObjectId[]
   /** Equal keys are equal tips. */
   readonly tipsKey: string
   readonly question: DumbQuestion
@@ -46,9 +49,9 @@ export class KeptTips {
 
 /** In a worker. */
 export async function dumbJob(
-  { packs, question, tipsKey }: DumbJob,
+  { cutOff, packs, question, tipsKey }: DumbJob,
   port: MessagePort,
-  repositories: { open(handle: PackSetHandle): FetchRepository },
+  repositories: { open(handle: PackSetHandle, cutOff: readonly ObjectId[]): FetchRepository },
   kept: KeptTips,
 ): Promise<void> {
   const main = new MessageStream<{ readonly tips: Uint8Array }>(port)
@@ -56,7 +59,7 @@ export async function dumbJob(
   port.once('close', () => gone.abort(new Error('nobody waits for this answer any more')))
   const tell = (answer: FromWorker) => main.send(answer)
   try {
-    const repository = repositories.open(packs)
+    const repository = repositories.open(packs, cutOff)
     if (question.type === 'idx') {
       const pack = repository.set.packs.find(({ id }) => id === question.packId)
       if (!pack) throw new CorruptError('no-pack', `pack ${question.packId} is not in its network`)

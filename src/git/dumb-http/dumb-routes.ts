@@ -8,7 +8,7 @@ import { Answer } from '../answer.ts'
 import { tipsOf } from '../archive/index.ts'
 import { scopeOf, settingsOf } from '../context.ts'
 import { untilGone } from '../fetch-serving.ts'
-import { hashBytes, type ObjectFormat } from '../format/object-id.ts'
+import { hashBytes, type ObjectFormat, type ObjectId } from '../format/object-id.ts'
 import type { GitRoom } from '../git-room.ts'
 import type { NetworkPacks } from '../odb/index.ts'
 import { headRef, isDetached, type VisibleRefs } from '../refs/index.ts'
@@ -25,6 +25,7 @@ const yearSeconds = 31_536_000
 
 /** One request: what the caller may see. */
 interface View {
+  readonly cutOff: readonly ObjectId[]
   readonly repository: Repository
   readonly refs: VisibleRefs
   /** Equal keys are equal refs. */
@@ -112,7 +113,8 @@ export class DumbFace {
     const scope = scopeOf(this.#room, request, 'fetch')
     const snapshot = await this.#room.refs.read(repository.id, repository.refsVersion)
     const refs = this.#room.views.of(snapshot, scope)
-    return { repository, refs, key: `${repository.id} ${snapshot.version} ${JSON.stringify(scope)}` }
+    const { cutOff } = settingsOf(this.#room, request)
+    return { cutOff, repository, refs, key: `${repository.id} ${snapshot.version} ${JSON.stringify(scope)}` }
   }
 
   async #open({ repository }: View): Promise<NetworkPacks> {
@@ -125,7 +127,7 @@ export class DumbFace {
     if (known) return await known
     const asked = askDumb(
       this.#room.workers,
-      { packs: handle, tipsKey: view.key, question: { type: 'packs' } },
+      { packs: handle, cutOff: view.cutOff, tipsKey: view.key, question: { type: 'packs' } },
       () => tipsOf(view.refs),
       async (answer) => (answer.type === 'packs' ? answer.packs : []),
     )
@@ -144,7 +146,7 @@ export class DumbFace {
     reply: FastifyReply,
     type: string,
   ): Promise<void> {
-    const job = { packs: packs.handle, tipsKey: view.key, question }
+    const job = { packs: packs.handle, cutOff: view.cutOff, tipsKey: view.key, question }
     await askDumb(
       this.#room.workers,
       job,
