@@ -80,7 +80,7 @@ export async function fetch(room: GitRoom, request: FastifyRequest, reply: Fasti
   if (asked.command === 'bundle-uri') return new Answer(reply, resultType).end(formatBundleUris(offer.settings))
   const refs = room.views.of(await room.refs.read(repository.id, repository.refsVersion), scope)
   const answer = new Answer(reply, resultType)
-  if (asked.command === 'object-info') return await answerObjectInfo(room, repository, asked.request, refs, answer)
+  if (asked.command === 'object-info') return await answerObjectInfo(room, repository, asked.request, { refs, offer }, answer)
   await answerPack(room, repository, asked.request, { refs, offer }, answer)
 }
 
@@ -122,13 +122,13 @@ async function answerObjectInfo(
   room: GitRoom,
   repository: Repository,
   request: ObjectInfoRequest,
-  refs: VisibleRefs,
+  { offer, refs }: { readonly refs: VisibleRefs; readonly offer: FetchOffer },
   answer: Answer,
 ): Promise<void> {
   const free = await room.fetches.take()
   try {
     const packs = await room.packs.open(repository.networkId) // after the refs: they may rest on no newer pack
-    const job = { packs: packs.handle, tips: packedTips(refs), oids: request.oids }
+    const job = { packs: packs.handle, tips: packedTips(refs), oids: request.oids, cutOff: offer.cutOff }
     answer.end(formatObjectInfo(request, await runObjectInfo(room.workers, job)))
   } catch (error) {
     const alarm = error instanceof CorruptError

@@ -11,6 +11,8 @@ export interface ObjectInfoJob {
   /** Packed ids. */
   readonly tips: Uint8Array
   readonly oids: readonly ObjectId[]
+  /** Commits at which the repository is cut off. */
+  readonly cutOff: readonly ObjectId[]
 }
 
 /** In a worker. */
@@ -19,7 +21,7 @@ export async function objectInfoJob(job: ObjectInfoJob, port: MessagePort, repos
   const gone = new AbortController()
   port.once('close', () => gone.abort(new Error('nobody waits for this answer any more')))
   try {
-    main.send(await objectSizes(repositories.open(job.packs), job.tips, job.oids, gone.signal))
+    main.send(await objectSizes(repositories.open(job.packs, job.cutOff), job.tips, job.oids, gone.signal))
   } catch (error) {
     main.fail(error)
   }
