@@ -111,6 +111,7 @@ export interface PushCertificate {
   at: Generated<Date>;
   certificate: Uint8Array;
   id: Generated<number>;
+  is_pushee_right: Generated<boolean>;
   nonce_slop_s: number | null;
   nonce_status: string;
   pushee: string | null;

@@ -90,6 +90,19 @@ function noncesOf(room: GitRoom, request: FastifyRequest): NonceIssuer {
   return { seed: certNonceSeed, repository: String(repository?.id ?? ''), format, slopS: certNonceSlopS }
 }
 
+/** Host and scheme aside, which differ from network to network: the path's last two parts name owner and repository. */
+function isUrlOf(url: string, { owner, repo }: { readonly owner: string; readonly repo: string }): boolean {
+  const nameOf = (path: string) =>
+    path
+      .replace(/\/+$/, '')
+      .replace(/\.git$/i, '')
+      .split('/')
+      .slice(-2)
+      .join('/')
+      .toLowerCase()
+  return nameOf(url) === nameOf(`${owner}/${repo}`)
+}
+
 /** POST git-receive-pack. */
 export async function push(room: GitRoom, request: FastifyRequest, reply: FastifyReply): Promise<void> {
   assertEnabled(room, request)
@@ -108,6 +121,7 @@ export async function push(room: GitRoom, request: FastifyRequest, reply: Fastif
     scope: scopeOf(room, request, 'push'),
     hooks: room.options.hooksOf?.(request) ?? noHooks,
     nonces: noncesOf(room, request),
+    isPushee: (url) => isUrlOf(url, request.params as { owner: string; repo: string }),
     siblingTips: async () => (repository ? await siblingTips(room, identity, repository, counted) : []),
     body: pushedBody(room, request),
     open: () => new Answer(reply, 'application/x-git-receive-pack-result'),

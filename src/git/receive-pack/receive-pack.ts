@@ -49,6 +49,8 @@ export interface Push {
   readonly scope: RefScope
   readonly hooks: PushHooks
   readonly nonces: NonceIssuer
+  /** Whether a URL, as a certificate has it, names this repository. */
+  readonly isPushee: (url: string) => boolean
   /** Tips of other repositories of the network that the pusher may read: asked for where there are others. */
   readonly siblingTips: () => Promise<readonly ObjectId[]>
   readonly body: AsyncIterable<Uint8Array>

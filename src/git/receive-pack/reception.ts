@@ -1,15 +1,16 @@
 // One push under way: the pack is taken in, each command is judged, and what stands is done in one transaction. git's receive-pack,
 // `execute_commands`, in its order.
 import { concatBytes, CorruptError, fromHex, InputError, UnavailableError } from '../../base/index.ts'
-import { type ObjectId, type PktLineReader, type PushRequest } from '../format/index.ts'
+import type { ObjectId, PktLineReader, PushCertificate, PushRequest } from '../format/index.ts'
 import type { NetworkPacks } from '../odb/index.ts'
-import { isHidden, moveRefs, namespacePrefix, type NewPack, type RefChange, type RefSnapshot } from '../refs/index.ts'
+import { isHidden, moveRefs, namespacePrefix, type NewCertificate, type NewPack, type RefChange, type RefSnapshot } from '../refs/index.ts'
 import { asHookCommands, failAll, type PushCommand, startCommands } from './commands.ts'
 import { pushFsckOf } from './fsck-settings.ts'
 import type { PackFacts, StagedPack } from './pack-intake.ts'
 import { isForProcReceive, procReceive } from './proc-receive.ts'
 import type { AncestryQuestion, Tip } from './push-facts.ts'
 import type { HookPush } from './push-hooks.ts'
+import type { NonceVerdict } from './push-nonce.ts'
 import { asksForAncestry, judge, mayDeleteCurrent } from './push-policy.ts'
 import type { Push, ReceivePackParts } from './receive-pack.ts'
 import type { Reporter } from './report.ts'
@@ -218,12 +219,17 @@ export class Reception {
       keepsPack,
       mayDeleteHead: mayDeleteCurrent(settings.push),
       adoptsHead: settings.push.adoptsHead && this.#prefix === '',
-      certificate: certificate && nonce ? { ...certificate, nonceStatus: nonce.status, nonceSlopS: nonce.slopS } : null,
+      certificate: certificate && nonce ? this.#keptCertificate(certificate, nonce) : null,
       options: this.#about.options ?? [],
       explain: (sentence) => this.#about.say(`error: ${sentence}\n`),
     })
     for (const command of moving) command.error = outcomes.get(this.#prefix + command.ref) ?? null
     return pack !== null && (keepsPack || moving.some((command) => command.error === null))
+  }
+
+  #keptCertificate(certificate: PushCertificate, nonce: NonceVerdict): NewCertificate {
+    const isPusheeRight = certificate.pushee !== null && this.#push.isPushee(certificate.pushee)
+    return { ...certificate, isPusheeRight, nonceStatus: nonce.status, nonceSlopS: nonce.slopS }
   }
 
   /** An empty pack says nothing, and one that is cut off is not let in: nothing that is accepted needs it. */

@@ -55,6 +55,7 @@ export interface NewCertificate {
   readonly bytes: Uint8Array
   readonly pusher: string | null
   readonly pushee: string | null
+  readonly isPusheeRight: boolean
   readonly nonceStatus: string
   readonly nonceSlopS: number | null
 }
@@ -173,6 +174,7 @@ async function keep(tx: Tx, { repositoryId, accountId }: RefTransactionInput, ce
       certificate: Buffer.from(certificate.bytes),
       pusher: certificate.pusher,
       pushee: certificate.pushee,
+      is_pushee_right: certificate.isPusheeRight,
       nonce_status: certificate.nonceStatus,
       nonce_slop_s: certificate.nonceSlopS,
     })
