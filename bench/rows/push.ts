@@ -36,6 +36,8 @@ async function oneCommit({ git, folder, repository, url }: Bench): Promise<Row> 
     prepare: async (contender, run) => {
       if (start === '') {
         await git.run(['clone', '-q', '--bare', '--shared', path, work])
+        // As a developer's clone, which has none: pack-objects would ask those of the shared store, for longer than either server takes.
+        await git.run(['config', 'pack.useBitmaps', 'false'], { cwd: work })
         start = await git.read(['rev-parse', 'HEAD'], { cwd: work })
       }
       const parent = tips.get(contender.name) ?? start

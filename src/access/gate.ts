@@ -100,12 +100,15 @@ async function admit(
   const sent = tokenOf(request.headers.authorization)
   if (sent === 'malformed') return 'bad-credentials'
   const { queries } = options.db
+  // Asked for beside the caller, whom it doesn't depend on: the verdict still does.
+  const target = sent !== null && name?.kind === 'repository' ? findTarget(queries, name.owner, name.name) : null
+  target?.catch(() => {}) // nobody may come to wait for it
   const identity = sent === null ? anonymous : await findIdentity(queries, sent.token, options.clock, uses)
   if (identity === null) return 'bad-credentials'
   request.identity = identity
   if (action === null || name === null) return 'allowed'
   if (identity.kind === 'anonymous' && !isOpenToAnonymous(action)) return 'unauthenticated'
-  if (name.kind === 'repository') return admitToRepository(options, request, action, name)
+  if (name.kind === 'repository') return admitToRepository(options, request, action, name, await (target ?? findTarget(queries, name.owner, name.name)))
   const account = name.kind === 'self' ? await ownAccount(options.db, identity) : await findAccount(queries, name.login)
   if (account === null) return 'hidden'
   request.account = account
@@ -116,14 +119,14 @@ async function ownAccount(db: Database, identity: Identity): Promise<Account | n
   return identity.kind === 'account' ? findAccount(db.queries, identity.login) : null
 }
 
-async function admitToRepository(
+function admitToRepository(
   options: GateOptions,
   request: FastifyRequest,
   action: Action,
-  name: { readonly owner: string; readonly name: string },
-): Promise<Verdict> {
+  name: { readonly name: string },
+  target: Awaited<ReturnType<typeof findTarget>>,
+): Verdict {
   const { identity } = request
-  const target = await findTarget(options.db.queries, name.owner, name.name)
   if (target === null) return 'hidden'
   const { ownerId, repository } = target
   if (repository === null) {

@@ -105,6 +105,7 @@ function isUrlOf(url: string, { owner, repo }: { readonly owner: string; readonl
 
 /** POST git-receive-pack. */
 export async function push(room: GitRoom, request: FastifyRequest, reply: FastifyReply): Promise<void> {
+  (globalThis as any).TT = [];;((globalThis as any).TT ??= []).push(['push', performance.now()]);
   assertEnabled(room, request)
   const { repository, repositoryToCreate, identity } = request
   if (identity.kind !== 'account') throw new Error('a push of nobody')
@@ -139,7 +140,7 @@ async function* pushedBody(room: GitRoom, request: FastifyRequest): AsyncGenerat
 }
 
 function targetOf(repository: Repository) {
-  return { repositoryId: repository.id, networkId: repository.networkId }
+  return { repositoryId: repository.id, networkId: repository.networkId, refsVersion: repository.refsVersion }
 }
 
 /** Two first pushes at once: one creates the repository, the other finds it. It is private: nobody said that it may be seen. */

@@ -85,7 +85,7 @@ export interface IndexOptions {
   readonly progress?: IndexProgress
   /** Threads that resolve deltas, this one included. Default: the machine's cores. */
   readonly threads?: number
-  /** Packs below this many bytes are resolved by one thread. Default 8 MiB. */
+  /** Packs below this many bytes are resolved by one thread. Default 4 MiB. */
   readonly sharedBytes?: number
   /** Default: pushFsck. null: objects are only read for what they refer to. */
   readonly fsck?: FsckSettings | null

@@ -13,8 +13,8 @@ import { appendBases, rewriteEnds, splitByExistence } from './thin.ts'
 import { defaultThreads, runHelper } from './threads.ts'
 import { CACHE_BYTES, returnWorkspace, takeWorkspace, type Workspace } from './workspace.ts'
 
-/** Packs below this are resolved by one thread: starting or waking another costs more than it brings (4.7 MB: 175 ms alone, 190 ms shared). */
-const SHARED_BYTES = 8 * 1024 * 1024
+/** Packs below this are resolved by one thread: starting or waking another costs more than it brings (a push of 6.1 MB: 328 ms alone, 285 ms shared). */
+const SHARED_BYTES = 4 * 1024 * 1024
 const PROGRESS_MS = 100
 
 /**

@@ -49,7 +49,7 @@ export class Reception {
     const commands = this.#commands
     try {
       const { target } = this.#push
-      const refs = target && (await this.#parts.refs.read(target.repositoryId)) // before the packs: they hold what refs point to
+      const refs = target && (await this.#parts.refs.read(target.repositoryId, target.refsVersion)) // before the packs: they hold what refs point to
       const packs = target && (await this.#parts.packs.open(target.networkId))
       this.#refuseOtherOptions()
       if (commands.some((command) => command.action !== 'delete')) await this.#takePack(refs, packs, reader)
