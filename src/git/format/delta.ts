@@ -39,6 +39,8 @@ function decodeSize(delta: Uint8Array, from: number): { size: number; next: numb
 export interface DeltaLimits {
   /** Largest target taken. Default: what one Uint8Array holds (2^32 bytes less one). */
   readonly targetBytes?: number
+  /** Memory for the target, as large as is asked for; its content doesn't matter. Default: fresh. */
+  readonly allocate?: (sizeBytes: number) => Uint8Array
 }
 
 /**
@@ -54,7 +56,7 @@ export function applyDelta(base: Uint8Array, delta: Uint8Array, limits: DeltaLim
   // An instruction takes at least a byte and copies no more than 16 MiB or the base: a target beyond that reach is a lie, and not worth an
   // allocation. (Real bombs are below it: the limit is what stops those.)
   if (targetBytes > (delta.length - headerBytes) * Math.min(Math.max(base.length, 1), 0xff_ffff)) throw wrongSize()
-  const target = new Uint8Array(targetBytes)
+  const target = limits.allocate?.(targetBytes) ?? new Uint8Array(targetBytes)
   const made = runInstructions(base, delta, headerBytes, target)
   if (made !== targetBytes) throw wrongSize()
   return target

@@ -17,11 +17,17 @@ export class Inflater {
 
   /** The payload of the zlib stream at the start of `deflated`, which must be `sizeBytes` long; null when it isn't, or the stream is bad. */
   inflate(deflated: Uint8Array, sizeBytes: number): Uint8Array | null {
+    const bytes = this.view(deflated, sizeBytes)
+    return bytes?.buffer === this.#memory.buffer ? bytes.slice() : bytes
+  }
+
+  /** The same, good until the next call: for what is only looked at. */
+  view(deflated: Uint8Array, sizeBytes: number): Uint8Array | null {
     if (sizeBytes > largestBytes || deflated.length > largestBytes) return inflateLarge(deflated, sizeBytes)
     const kernel = (this.#kernel ??= this.#start())
     this.#memory.set(deflated, this.#input)
     const status = kernel.inflate(this.#input, this.#input + deflated.length, this.#output, sizeBytes)
-    return status === InflateStatus.ok ? this.#memory.slice(this.#output, this.#output + sizeBytes) : null
+    return status === InflateStatus.ok ? this.#memory.subarray(this.#output, this.#output + sizeBytes) : null
   }
 
   #start(): Kernel {

@@ -5,6 +5,7 @@ import { pipeline } from 'node:stream/promises'
 import { createInflate } from 'node:zlib'
 import { CorruptError, hex, InputError } from '../../base/index.ts'
 import { applyDelta } from '../format/delta.ts'
+import { Kind } from '../format/object-id.ts'
 import { decodeEntryHeader } from '../format/pack.ts'
 import { deltaPieces } from './delta-pieces.ts'
 import { Inflater } from './inflater.ts'
@@ -13,11 +14,14 @@ import type { PackSet, StoredPack } from './pack-set.ts'
 /** Enough for any entry's header. */
 const headerBytes = 64
 const pieceBytes = 256 << 10
+/** Blobs up to this size that are only steps of a chain take no memory of their own. */
+const scratchBytes = 1 << 20
 
 export class ObjectReader {
   readonly set: PackSet
   readonly #cache: ObjectCache
   readonly #inflater: Inflater
+  #scratches: [Uint8Array, Uint8Array] | undefined
 
   /** @param cacheBytes for inflated objects; they are kept by number, so a newer set of the same network may share the cache */
   constructor(set: PackSet, cache: ObjectCache, inflater: Inflater = new Inflater()) {
@@ -86,21 +90,37 @@ export class ObjectReader {
     return entry instanceof Promise ? entry.then(strip) : strip(entry)
   }
 
+  /** Blobs on the way are only passed through: whoever asks for one seldom asks for its neighbours, and memory that lives so shortly is dear. */
   #resolve(pack: StoredPack, chain: readonly number[], entries: readonly Uint8Array[], known: Uint8Array | undefined): Uint8Array {
     let object = known
     for (let i = chain.length - 1; i >= 0; i--) {
       const position = chain[i] as number
-      const payload = this.#inflate(entries[i] as Uint8Array, pack, position)
-      object = object === undefined ? payload : undelta(object, payload, pack, position)
-      if (object.length !== pack.index.sizeBytes(position)) throw corrupt(pack, position, 'has another size than its index says')
-      this.#cache.set(pack.first + position, object)
+      const sizeBytes = pack.index.sizeBytes(position)
+      const passes = i > 0 && sizeBytes <= scratchBytes && pack.index.kind(position) === Kind.blob
+      const payload = this.#inflate(entries[i] as Uint8Array, pack, position, object === undefined && !passes)
+      if (object !== undefined) object = undelta(object, payload, pack, position, passes ? (bytes) => this.#scratch(i, bytes) : undefined)
+      else if (passes && payload.length === sizeBytes) {
+        object = this.#scratch(i, sizeBytes)
+        object.set(payload)
+      } else object = payload
+      if (object.length !== sizeBytes) throw corrupt(pack, position, 'has another size than its index says')
+      if (!passes) this.#cache.set(pack.first + position, object)
     }
     return object as Uint8Array
   }
 
-  #inflate(bytes: Uint8Array, pack: StoredPack, position: number): Uint8Array {
+  /** Two places, used in turn: one holds the base while the other takes what is made of it. */
+  #scratch(step: number, sizeBytes: number): Uint8Array {
+    const scratch = (this.#scratches ??= [new Uint8Array(scratchBytes), new Uint8Array(scratchBytes)])
+    // a delta that makes more than the index says gets memory of its own, and is found out by its size
+    return sizeBytes > scratchBytes ? new Uint8Array(sizeBytes) : (scratch[step % 2] as Uint8Array).subarray(0, sizeBytes)
+  }
+
+  /** @param keep else the bytes are good until the next call */
+  #inflate(bytes: Uint8Array, pack: StoredPack, position: number, keep: boolean): Uint8Array {
     const header = entryHeader(bytes, pack)
-    const payload = this.#inflater.inflate(bytes.subarray(header.headerBytes), header.sizeBytes)
+    const deflated = bytes.subarray(header.headerBytes)
+    const payload = keep ? this.#inflater.inflate(deflated, header.sizeBytes) : this.#inflater.view(deflated, header.sizeBytes)
     if (payload === null) throw corrupt(pack, position, 'does not inflate to the size that its header says')
     return payload
   }
@@ -187,9 +207,15 @@ function entryHeader(bytes: Uint8Array, pack: StoredPack): { headerBytes: number
   throw new CorruptError('stored-pack', `an entry of pack ${pack.id} is cut off in its header`)
 }
 
-function undelta(base: Uint8Array, delta: Uint8Array, pack: StoredPack, position: number): Uint8Array {
+function undelta(
+  base: Uint8Array,
+  delta: Uint8Array,
+  pack: StoredPack,
+  position: number,
+  allocate?: (sizeBytes: number) => Uint8Array,
+): Uint8Array {
   try {
-    return applyDelta(base, delta)
+    return applyDelta(base, delta, allocate ? { allocate } : {})
   } catch (cause) {
     throw corrupt(pack, position, 'has a delta that does not fit its base', cause)
   }
