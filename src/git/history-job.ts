@@ -51,9 +51,9 @@ export function historyBuilder(room: GitRoom, intervalMs = 3000): Job {
         try {
           await build(room, networkId, signal)
         } catch (error) {
-          // the others' turn comes all the same; this one's when it is pushed to again
+          // damaged, or cut off (its oldest commits' parents aren't stored); its turn comes again when it is pushed to
           if (!(error instanceof CorruptError)) throw error
-          log.error({ err: error, network: networkId }, 'a history table could not be made')
+          log.warn({ err: error, network: networkId }, 'a history table could not be made; fetches go without')
         }
       }
       lastPack = newest
