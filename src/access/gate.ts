@@ -108,7 +108,8 @@ async function admit(
   request.identity = identity
   if (action === null || name === null) return 'allowed'
   if (identity.kind === 'anonymous' && !isOpenToAnonymous(action)) return 'unauthenticated'
-  if (name.kind === 'repository') return admitToRepository(options, request, action, name, await (target ?? findTarget(queries, name.owner, name.name)))
+  if (name.kind === 'repository')
+    return admitToRepository(options, request, action, name, await (target ?? findTarget(queries, name.owner, name.name)))
   const account = name.kind === 'self' ? await ownAccount(options.db, identity) : await findAccount(queries, name.login)
   if (account === null) return 'hidden'
   request.account = account

@@ -105,7 +105,6 @@ function isUrlOf(url: string, { owner, repo }: { readonly owner: string; readonl
 
 /** POST git-receive-pack. */
 export async function push(room: GitRoom, request: FastifyRequest, reply: FastifyReply): Promise<void> {
-  (globalThis as any).TT = [];;((globalThis as any).TT ??= []).push(['push', performance.now()]);
   assertEnabled(room, request)
   const { repository, repositoryToCreate, identity } = request
   if (identity.kind !== 'account') throw new Error('a push of nobody')

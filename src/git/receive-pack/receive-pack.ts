@@ -65,7 +65,6 @@ export async function receivePack(parts: ReceivePackParts, push: Push): Promise<
   const { settings, hooks, objectFormat, nonces } = push
   const reader = new PktLineReader(push.body, { lines: parts.limits.pktLines })
   const request = await readPushRequest(reader, objectFormat, { commands: parts.limits.refsPerPush })
-;((globalThis as any).TT ??= []).push(['commands', performance.now()]);
   const isUsed = (name: string, isAdvertised: boolean) => isAdvertised && hasCapability(request.capabilities, name)
   const options = isUsed('push-options', settings.push.advertisesOptions) ? await readPushOptions(reader) : null
   const sink = push.open()
@@ -89,7 +88,6 @@ export async function receivePack(parts: ReceivePackParts, push: Push): Promise<
     await reporter.report(report(request, commands, unpackError))
     await tellHooks(hooks, about, commands)
     reporter.end()
-;((globalThis as any).TT ??= []).push(['end', performance.now()]);const T=(globalThis as any).TT; console.error('TT '+T.map(([n,t]:any,i:number)=>n+' '+(t-(T[i-1]?.[1]??t)).toFixed(2)).join(' | '))
   } finally {
     clearInterval(keepAlive)
   }
