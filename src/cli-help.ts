@@ -9,6 +9,10 @@ Usage: stemma COMMAND [FLAGS]
   migrate        Brings the database's schema up to date (serve does so by itself,
                  unless database.migrate is false).
   import         Brings repositories in, from a folder or a URL, and verifies each.
+  mirror add     Keeps a repository in step with one elsewhere, pulling or pushing.
+  mirror list    Lists mirrors, and how their last runs ended.
+  mirror run     Runs mirrors now, instead of waiting for the server to.
+  mirror remove  Ends a mirror; the repository stays.
   token create   Makes an access token and prints it, this once.
   token list     Lists tokens (never their secrets).
   token revoke   Ends a token.
@@ -58,6 +62,32 @@ Brings repositories in, with all their refs, beside the running server or while 
 Every object is checked as a push's are; then all that was stored is read back, and everything that the refs reach
 is looked up, here and (in a folder) in the source. What was interrupted goes on when the same command is started again: what is
 complete and verified is passed over, what has changed in the source since is brought. Exits with 1 when one failed.`,
+  'mirror add': `Usage: stemma mirror add OWNER/REPO URL [--pull | --push] [--every 10m] [--refs LIST] [--token-file FILE]
+                         [--public] [--data DIR] [--config FILE]
+
+Keeps a repository in step with one elsewhere, as background work of the server, for as long as the mirror exists.
+
+  --pull             It follows the other: new and moved refs come, deleted ones go, HEAD is the other's (the default).
+                     A repository that isn't there is made. What is pushed to it here is undone by the next run.
+  --push             The other follows it: refs are pushed there, forced, and what isn't here is deleted there.
+  --every 10m        The pause between two runs (at least 10s). After a failure: a minute, then ever longer.
+  --refs LIST        Which refs, separated by commas: names, or beginnings as refs/heads/*. Without it all of them are
+                     pulled, and refs/heads/* and refs/tags/* pushed.
+  --token-file FILE  Its first line is the token for the URL, or user:password. It is kept in the database for the
+                     server to use, and shown nowhere. Credentials in the URL are kept the same way.
+  --public           A repository that is made is public; otherwise it is private.
+
+The server that runs Stemma makes the requests: a URL may name hosts that only that one reaches.`,
+  'mirror list': `Usage: stemma mirror list [--json] [--data DIR] [--config FILE]
+
+Lists mirrors, separated by tabs: repository, direction, URL, pause, last success, state with the last error. Never secrets.`,
+  'mirror run': `Usage: stemma mirror run [OWNER/REPO] [--json] [--data DIR] [--config FILE]
+
+Runs all mirrors, or those of one repository, now; those that another run is at are left to it.
+Exits with 1 when one failed.`,
+  'mirror remove': `Usage: stemma mirror remove OWNER/REPO [URL] [--data DIR] [--config FILE]
+
+Ends the repository's mirrors, or the one with that URL, and forgets their secrets. A run under way is told to stop.`,
   'config check': `Usage: stemma config check [--data DIR] [--listen HOST:PORT] [--config FILE]
 
 Reads flags, environment and file as serve would, and prints the settings in force as JSON, secrets left out.

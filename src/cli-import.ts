@@ -7,21 +7,21 @@ import { type CommandRooms, interruptible, withRooms } from './cli-rooms.ts'
 import { type Flags, print, readToken, UsageError } from './cli-usage.ts'
 import type { Config } from './config.ts'
 import {
-  DiskSource,
+  DiskOrigin,
   findRepositories,
   type ImportResult,
   importRepository,
   nameOf,
   parsePlace,
-  RemoteSource,
-  type Source,
+  RemoteOrigin,
+  type Origin,
   withToken,
 } from './git/index.ts'
 
 interface Item {
   readonly label: string
   readonly name: string
-  readonly open: (agent: string, signal: AbortSignal) => Source
+  readonly open: (agent: string, signal: AbortSignal) => Origin
 }
 
 interface Outcome {
@@ -48,7 +48,7 @@ function itemsOf(source: string, given: Flags): Item[] {
   if ('remote' in place) {
     const { url } = place.remote
     const remote = given['token-file'] === undefined ? place.remote : withToken(place.remote, readToken(given['token-file']))
-    const open = (agent: string, signal: AbortSignal) => new RemoteSource(remote, agent, signal)
+    const open = (agent: string, signal: AbortSignal) => new RemoteOrigin(remote, agent, signal)
     return [{ label: url, name: given.name ?? nameOf(decodeURIComponent(url.slice(url.lastIndexOf('/') + 1))), open }]
   }
   if (given['token-file'] !== undefined) throw new UsageError('--token-file is for a URL')
@@ -56,7 +56,7 @@ function itemsOf(source: string, given: Flags): Item[] {
   if (given.name !== undefined && found.length > 1) {
     throw new UsageError(`--name is for one repository; ${source} holds ${found.length}`)
   }
-  return found.map(({ path, name }) => ({ label: path, name: given.name ?? name, open: () => new DiskSource(path) }))
+  return found.map(({ path, name }) => ({ label: path, name: given.name ?? name, open: () => new DiskOrigin(path) }))
 }
 
 function listOnly(items: readonly Item[], owner: string, given: Flags): void {
@@ -99,12 +99,12 @@ async function importOne(
   const end = (result: ImportResult | null, error: Error | null): Outcome => {
     return { item, repository, seconds: (systemClock.monotonic() - startMs) / 1000, result, error }
   }
-  let source: Source | null = null
+  let origin: Origin | null = null
   try {
-    source = item.open(git.options.agent, signal)
+    origin = item.open(git.options.agent, signal)
     const result = await importRepository(git.importParts, {
       target: { ...owner, name: item.name, visibility: given.public === true ? 'public' : 'private' },
-      source,
+      origin,
       isStrict: given['no-strict'] !== true,
       progress: (phase, done, total) => progress.show(repository, phase, done, total),
       signal,
@@ -115,7 +115,7 @@ async function importOne(
     if (error instanceof InputError || error instanceof UnavailableError || error instanceof CorruptError) return end(null, error)
     throw error
   } finally {
-    source?.close()
+    origin?.close()
   }
 }
 

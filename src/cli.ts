@@ -10,7 +10,7 @@ import { version } from './version.ts'
 
 interface Command {
   readonly flags: readonly (keyof typeof flags)[]
-  /** What stands behind the command's words, and must. */
+  /** What stands behind the command's words; in brackets what may be left out. */
   readonly takes?: readonly string[]
   readonly run: (given: Flags, taken: readonly string[]) => Promise<void>
 }
@@ -23,6 +23,25 @@ const commands: Readonly<Record<string, Command>> = {
     flags: ['owner', 'name', 'public', 'token-file', 'no-strict', 'dry-run', 'json', 'data', 'config'],
     takes: ['SOURCE'],
     run: runImport,
+  },
+  'mirror add': {
+    flags: ['pull', 'push', 'every', 'refs', 'token-file', 'public', 'data', 'config'],
+    takes: ['OWNER/REPO', 'URL'],
+    run: async (given, taken) => (await import('./cli-mirror.ts')).runMirrorAdd(configOf(given), given, taken),
+  },
+  'mirror list': {
+    flags: ['json', 'data', 'config'],
+    run: async (given) => (await import('./cli-mirror.ts')).runMirrorList(configOf(given), given),
+  },
+  'mirror run': {
+    flags: ['json', 'data', 'config'],
+    takes: ['[OWNER/REPO]'],
+    run: async (given, taken) => (await import('./cli-mirror.ts')).runMirrorRun(configOf(given), given, taken),
+  },
+  'mirror remove': {
+    flags: ['data', 'config'],
+    takes: ['OWNER/REPO', '[URL]'],
+    run: async (given, taken) => (await import('./cli-mirror.ts')).runMirrorRemove(configOf(given), given, taken),
   },
   'token create': { flags: ['data', 'config', 'account', 'name', 'expires'], run: runCreateToken },
   'token list': { flags: ['data', 'config', 'account'], run: runListTokens },
@@ -47,7 +66,8 @@ async function main(args: readonly string[]): Promise<void> {
   const stray = Object.keys(values).find((flag) => !command.flags.some((known) => known === flag))
   if (stray !== undefined) throw new UsageError(`'stemma ${name}' takes no --${stray}; it takes --${command.flags.join(', --')}`)
   const { takes = [] } = command
-  if (taken.length !== takes.length) {
+  const fewest = takes.filter((word) => !word.startsWith('[')).length
+  if (taken.length < fewest || taken.length > takes.length) {
     throw new UsageError(`'stemma ${name}' takes ${takes.length === 0 ? 'flags only' : takes.join(' ')}: see stemma ${name} --help`)
   }
   await command.run(values, taken)

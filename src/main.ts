@@ -10,7 +10,7 @@ import { Endings } from './endings.ts'
 import { makeHealth } from './health.ts'
 import { type Listener, makeListener, plainForm } from './http/index.ts'
 import { JobRunner, orphanSweeper } from './jobs/index.ts'
-import { findArchive, historyBuilder, registerGit } from './git/index.ts'
+import { findArchive, historyBuilder, mirrorJob, registerGit } from './git/index.ts'
 import { bucketConfig, makeGit } from './rooms.ts'
 import { version } from './version.ts'
 
@@ -100,7 +100,11 @@ async function startParts({ config, log, showToken, signal }: StartOptions, endi
     database,
     randomness: systemRandomness,
     log,
-    jobs: [orphanSweeper(database, bucket, log), historyBuilder(git)],
+    jobs: [
+      orphanSweeper(database, bucket, log),
+      historyBuilder(git),
+      mirrorJob({ parts: git.importParts, agent: git.options.agent, randomness: systemRandomness, log }),
+    ],
   })
   endings.add('background work', () => jobs.stop(), 10_000)
   endings.add('listener', () => listener.close(), config.drainTimeoutMs + slackMs)

@@ -7,14 +7,26 @@ export { registerGit } from './routes.ts'
 export { type GitConfig } from './git-config.ts'
 export { changeSettings } from './setting-keys.ts'
 export {
-  DiskSource,
+  DiskOrigin,
   findRepositories,
   importRepository,
   type ImportParts,
   type ImportProgress,
   type ImportResult,
   nameOf,
-  RemoteSource,
-  type Source,
+  RemoteOrigin,
+  type Origin,
 } from './import/index.ts'
 export { parsePlace, type RemoteUrl, withToken } from './remote/index.ts'
+export {
+  addMirror,
+  type Direction,
+  defaultRefs,
+  listMirrors,
+  mirrorJob,
+  type MirrorFacts,
+  type MirrorOutcome,
+  parseRefPatterns,
+  removeMirrors,
+  runNext as runNextMirror,
+} from './mirror/index.ts'

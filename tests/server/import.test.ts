@@ -131,7 +131,7 @@ test('what the source has since is brought; what was pushed here since is not un
   await host.git.run(['push', '-q', 'origin', 'HEAD:main'], { cwd: clone })
   const refused = await importJson(source)
   assert.equal(refused.code, 1)
-  assert.match(refused.results[0].error.message, /admin\/growing exists and has other refs than the source: it was pushed to since/)
+  assert.match(refused.results[0].error.message, /admin\/growing exists and has other refs than the origin: it was pushed to since/)
   assert.equal(
     await host.git.read(['ls-remote', 'origin', 'refs/heads/main'], { cwd: clone }).then((line) => line.slice(0, 40)),
     await host.git.read(['rev-parse', 'HEAD'], { cwd: clone }),
@@ -149,7 +149,7 @@ test('a repository that was not imported is not touched, nor one that names obje
   assert.equal((await importJson(source, '--name', 'full')).results[0].outcome, 'verified', 'one that is the same is verified')
   assert.match(
     (await importJson(other, '--name', 'other-format')).results[0].error.message,
-    /the source names objects by sha1, the repository by sha256/,
+    /the origin names objects by sha1, the repository by sha256/,
   )
 })
 

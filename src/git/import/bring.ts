@@ -1,4 +1,4 @@
-// Makes a repository's refs what its source's are: what is missing of the objects comes first, as one pack through the ordinary intake, then
+// Makes a repository's refs what its origin's are: what is missing of the objects comes first, as one pack through the ordinary intake, then
 // all refs and HEAD move in one transaction. Imports and pulling mirrors both do this.
 import { concatBytes, fromHex, hex, InputError, MessageStream, type WorkerPool } from '../../base/index.ts'
 import type { Database } from '../../db/index.ts'
@@ -7,7 +7,7 @@ import { pushFsck } from '../index-pack/index.ts'
 import type { NetworkPacks, PackStore } from '../odb/index.ts'
 import type { PackIntake, StagedPack } from '../receive-pack/index.ts'
 import { moveRefs, type RefChange, type RefSnapshot, type RefStore } from '../refs/index.ts'
-import { type ImportProgress, refuseImport, type Source, type SourceState } from './source.ts'
+import { type ImportProgress, refuseImport, type Origin, type OriginState } from './origin.ts'
 import type { VerifyCounts, VerifyJob, VerifyMessage } from './verify-job.ts'
 
 /** What imports and mirrors stand on. */
@@ -22,8 +22,8 @@ export interface ImportParts {
 export interface BringOptions {
   readonly repositoryId: number
   readonly networkId: string
-  readonly source: Source
-  readonly state: SourceState
+  readonly origin: Origin
+  readonly state: OriginState
   /** Refs outside of this are left as they are. */
   readonly isMeant: (name: string) => boolean
   readonly reason: 'import' | 'mirror'
@@ -46,15 +46,15 @@ export interface Brought {
 const noChange: Brought = { created: 0, updated: 0, deleted: 0, objects: 0, packBytes: 0, leftOut: null }
 
 /**
- * @throws InputError when source or pack aren't good, or a ref can't be moved (somebody else moved it meanwhile: try again); UnavailableError
- * when the source, the database or the bucket doesn't answer; the signal's reason. Nothing is changed then.
+ * @throws InputError when origin or pack aren't good, or a ref can't be moved (somebody else moved it meanwhile: try again); UnavailableError
+ * when the origin, the database or the bucket doesn't answer; the signal's reason. Nothing is changed then.
  */
 export async function bring(parts: ImportParts, options: BringOptions): Promise<Brought> {
-  const { source, state, progress, signal, repositoryId, networkId } = options
+  const { origin, state, progress, signal, repositoryId, networkId } = options
   const refs = await parts.refs.read(repositoryId)
   const packs = await parts.packs.open(networkId)
   if (packs.handle.format !== state.format) {
-    throw refuseImport('import-format', `the source names objects by ${state.format}, the repository by ${packs.handle.format}`)
+    throw refuseImport('import-format', `the origin names objects by ${state.format}, the repository by ${packs.handle.format}`)
   }
   const changes = changesTo(refs, state, options.isMeant)
   const head = state.head !== null && options.isMeant(state.head) ? state.head : refs.head
@@ -75,7 +75,7 @@ export async function bring(parts: ImportParts, options: BringOptions): Promise<
         maxInputBytes: 0,
       }
       const take = (pack: AsyncIterable<Uint8Array>) => parts.intake.take(questions, pack, progress)
-      const transferred = await source.transfer({ state, isStored: known.isStored, refs: refs.refs, progress, signal, take })
+      const transferred = await origin.transfer({ state, isStored: known.isStored, refs: refs.refs, progress, signal, take })
       staged = transferred.staged
       leftOut = transferred.leftOut
     }
@@ -106,7 +106,7 @@ export async function bring(parts: ImportParts, options: BringOptions): Promise<
 }
 
 /**
- * What the source need not send. In a network of several repositories that is only what this one's own refs point to (and so reach): a
+ * What the origin need not send. In a network of several repositories that is only what this one's own refs point to (and so reach): a
  * server elsewhere could name a sibling's private commit, and by it make that one's history part of this repository.
  */
 function knownObjects({ set, isShared }: NetworkPacks, { refs }: RefSnapshot) {
@@ -116,7 +116,7 @@ function knownObjects({ set, isShared }: NetworkPacks, { refs }: RefSnapshot) {
   return { isStored: (oid: Uint8Array) => own.has(hex(oid)), buildOn: { tips, likely: new Uint8Array(0) } }
 }
 
-function changesTo(refs: RefSnapshot, state: SourceState, isMeant: (name: string) => boolean): RefChange[] {
+function changesTo(refs: RefSnapshot, state: OriginState, isMeant: (name: string) => boolean): RefChange[] {
   const wanted = new Map(state.refs.filter((ref) => isMeant(ref.name)).map((ref) => [ref.name, ref.oid]))
   const changes: RefChange[] = []
   for (const [name, newOid] of wanted) {
@@ -135,7 +135,7 @@ function peeledTips(changes: readonly RefChange[], tips: StagedPack['facts']['ti
   for (const { name, newOid } of changes) {
     if (newOid === null) continue
     const kind = found.get(newOid)?.kind ?? 0
-    if (kind === 0) throw refuseImport('import-missing', `${name} points to ${newOid}, which the source does not have`)
+    if (kind === 0) throw refuseImport('import-missing', `${name} points to ${newOid}, which the origin does not have`)
     if (name.startsWith('refs/heads/') && kind !== Kind.commit) {
       throw refuseImport('import-ref', `${name} points to ${newOid}, a ${kindName(kind)}: a branch must point to a commit`)
     }
@@ -151,19 +151,19 @@ function countChanges(changes: readonly RefChange[]) {
   }
 }
 
-/** True when the repository has exactly the source's refs (as far as they are meant) and its HEAD. */
-export function isInStep(refs: RefSnapshot, state: SourceState, isMeant: (name: string) => boolean = () => true): boolean {
+/** True when the repository has exactly the origin's refs (as far as they are meant) and its HEAD. */
+export function isInStep(refs: RefSnapshot, state: OriginState, isMeant: (name: string) => boolean = () => true): boolean {
   const head = state.head !== null && isMeant(state.head) ? state.head : refs.head
   return refs.head === head && changesTo(refs, state, isMeant).length === 0
 }
 
 /**
- * Reads back and checks everything that the repository's refs reach, and asks the source for each id.
- * @throws CorruptError for what is wrong in what is stored; InputError `import-verify` for an object that the source doesn't know
+ * Reads back and checks everything that the repository's refs reach, and asks the origin for each id.
+ * @throws CorruptError for what is wrong in what is stored; InputError `import-verify` for an object that the origin doesn't know
  */
 export async function verifyStored(
   parts: ImportParts,
-  options: Pick<BringOptions, 'networkId' | 'repositoryId' | 'source' | 'progress' | 'signal'>,
+  options: Pick<BringOptions, 'networkId' | 'repositoryId' | 'origin' | 'progress' | 'signal'>,
 ): Promise<VerifyCounts> {
   const refs = await parts.refs.read(options.repositoryId)
   const { handle } = await parts.packs.open(options.networkId)
@@ -173,7 +173,7 @@ export async function verifyStored(
     let counts: VerifyCounts | null = null
     for await (const item of new MessageStream<VerifyMessage>(port).all()) {
       options.signal.throwIfAborted()
-      if ('bytes' in item) compareToSource(item.bytes, h, options.source)
+      if ('bytes' in item) compareToOrigin(item.bytes, h, options.origin)
       else if (item.message.type === 'progress') options.progress(item.message.phase, item.message.done, item.message.total)
       else counts = item.message.counts
     }
@@ -182,11 +182,11 @@ export async function verifyStored(
   })
 }
 
-function compareToSource(ids: Uint8Array, h: number, source: Source): void {
-  if (source.has === null) return
+function compareToOrigin(ids: Uint8Array, h: number, origin: Origin): void {
+  if (origin.has === null) return
   for (let at = 0; at < ids.length; at += h) {
     const id = ids.subarray(at, at + h)
-    if (!source.has(id))
-      throw new InputError('import-verify', `object ${Buffer.from(id).toString('hex')} is stored, but the source has none of that id`)
+    if (!origin.has(id))
+      throw new InputError('import-verify', `object ${Buffer.from(id).toString('hex')} is stored, but the origin has none of that id`)
   }
 }

@@ -88,8 +88,8 @@ export async function* combinedPack(
   }
   yield* emit(encodePackHeader(plan.objectCount))
   for (const part of plan.parts) {
-    const source = part.taken === null ? wholeEntries(part.pack) : movedEntries(objects, plan, part.pack, part.taken, offset)
-    for (const bytes of source) for (const piece of pieces.add(bytes)) yield* emit(piece)
+    const entries = part.taken === null ? wholeEntries(part.pack) : movedEntries(objects, plan, part.pack, part.taken, offset)
+    for (const bytes of entries) for (const piece of pieces.add(bytes)) yield* emit(piece)
     for (const piece of pieces.flush()) yield* emit(piece)
   }
   for (const oid of plan.loose) {

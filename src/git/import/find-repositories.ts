@@ -5,7 +5,7 @@ import { existsSync, readdirSync } from 'node:fs'
 import { join, relative } from 'node:path'
 import { isRepositoryName } from '../../access/index.ts'
 import { findGitFolder, isGitFolder } from '../disk/index.ts'
-import { refuseImport } from './source.ts'
+import { refuseImport } from './origin.ts'
 
 export interface FoundRepository {
   readonly path: string

@@ -1,10 +1,10 @@
-// One repository imported: made where it is missing, brought in step with its source, verified, and noted, so that the same import started
+// One repository imported: made where it is missing, brought in step with its origin, verified, and noted, so that the same import started
 // again passes over what is complete. A row in `import` says which refs_version the import made: what is newer is somebody else's work, and an
 // import does not undo that.
 import { type AccountId, createRepository, findRepository, type Repository, type Visibility } from '../../access/index.ts'
 import { sql } from '../../db/index.ts'
 import { bring, type ImportParts, isInStep, verifyStored } from './bring.ts'
-import { type ImportProgress, refuseImport, type Source, type SourceState } from './source.ts'
+import { type ImportProgress, refuseImport, type Origin, type OriginState } from './origin.ts'
 
 export interface ImportTarget {
   readonly ownerId: AccountId
@@ -16,7 +16,7 @@ export interface ImportTarget {
 
 export interface ImportOptions {
   readonly target: ImportTarget
-  readonly source: Source
+  readonly origin: Origin
   /** False: objects are only read for what they refer to, not judged by fsck. */
   readonly isStrict: boolean
   readonly progress: ImportProgress
@@ -24,7 +24,7 @@ export interface ImportOptions {
 }
 
 export interface ImportResult {
-  /** `present`: a former import had completed it, and the source has changed nothing since. */
+  /** `present`: a former import had completed it, and the origin has changed nothing since. */
   readonly outcome: 'imported' | 'updated' | 'verified' | 'present'
   readonly refs: number
   /** Objects that the refs reach, each of which was found. */
@@ -39,8 +39,8 @@ export interface ImportResult {
 
 /** @throws what `bring` and `verifyStored` throw; InputError `import-occupied` when the repository holds something else. */
 export async function importRepository(parts: ImportParts, options: ImportOptions): Promise<ImportResult> {
-  const { source, target } = options
-  const state = await source.readState()
+  const { origin, target } = options
+  const state = await origin.readState()
   const found = await findRepository(parts.db.queries, target.ownerLogin, target.name)
   const note = found === null ? null : await readNote(parts, found.id)
   const refs = found === null ? null : await parts.refs.read(found.id)
@@ -53,11 +53,11 @@ export async function importRepository(parts: ImportParts, options: ImportOption
   }
   const repository = found ?? (await create(parts, target, state))
   const { id: repositoryId, networkId } = repository
-  const work = { repositoryId, networkId, source, progress: options.progress, signal: options.signal }
+  const work = { repositoryId, networkId, origin, progress: options.progress, signal: options.signal }
   const brought = await bring(parts, { ...work, state, isMeant: () => true, reason: 'import', isStrict: options.isStrict })
   const now = await parts.refs.read(repositoryId)
   if (!isInStep(now, state)) throw refuseImport('import-raced', 'its refs were moved by somebody else meanwhile')
-  await writeNote(parts, repositoryId, source.label, now.version)
+  await writeNote(parts, repositoryId, origin.label, now.version)
   const counts = await verifyStored(parts, work)
   await parts.db.queries
     .updateTable('import')
@@ -69,7 +69,7 @@ export async function importRepository(parts: ImportParts, options: ImportOption
   return { outcome, ...unkept, objects: counts.objects, packBytes: brought.packBytes, objectsLeftOut: brought.leftOut }
 }
 
-async function create(parts: ImportParts, target: ImportTarget, state: SourceState): Promise<Repository> {
+async function create(parts: ImportParts, target: ImportTarget, state: OriginState): Promise<Repository> {
   return createRepository(parts.db, {
     ownerId: target.ownerId,
     name: target.name,
@@ -83,8 +83,8 @@ async function readNote({ db }: ImportParts, repositoryId: number) {
   return (await db.queries.selectFrom('import').selectAll().where('repository_id', '=', repositoryId).executeTakeFirst()) ?? null
 }
 
-async function writeNote({ db }: ImportParts, repositoryId: number, source: string, refsVersion: number): Promise<void> {
-  const note = { source, refs_version: refsVersion, object_count: null, verified_at: null, imported_at: sql<Date>`now()` }
+async function writeNote({ db }: ImportParts, repositoryId: number, origin: string, refsVersion: number): Promise<void> {
+  const note = { source: origin, refs_version: refsVersion, object_count: null, verified_at: null, imported_at: sql<Date>`now()` }
   await db.queries
     .insertInto('import')
     .values({ repository_id: repositoryId, ...note })
@@ -99,6 +99,6 @@ function occupied({ ownerLogin, name }: ImportTarget, importedAt: Date | null): 
       : `it was pushed to since it was imported (${importedAt.toISOString().slice(0, 10)})`
   return refuseImport(
     'import-occupied',
-    `${ownerLogin}/${name} exists and has other refs than the source: ${why}. Choose another --name, or keep it in step with 'stemma mirror'`,
+    `${ownerLogin}/${name} exists and has other refs than the origin: ${why}. Choose another --name, or keep it in step with 'stemma mirror'`,
   )
 }

@@ -3,9 +3,9 @@ import { fromHex, InputError } from '../../base/index.ts'
 import type { ObjectId } from '../format/object-id.ts'
 import { fetchPack, readRemote, RemoteHttp, type RemoteState, type RemoteUrl } from '../remote/index.ts'
 import { emptyPack } from './empty-pack.ts'
-import { branchAt, keepable, type Source, type SourceState, type TransferContext, type Transferred } from './source.ts'
+import { branchAt, keepable, type Origin, type OriginState, type TransferContext, type Transferred } from './origin.ts'
 
-export class RemoteSource implements Source {
+export class RemoteOrigin implements Origin {
   readonly label: string
   /** A server tells what it has by its refs alone. */
   readonly has = null
@@ -19,7 +19,7 @@ export class RemoteSource implements Source {
     this.#http = new RemoteHttp({ remote, agent, signal })
   }
 
-  async readState(): Promise<SourceState> {
+  async readState(): Promise<OriginState> {
     const state = await readRemote(this.#http, 'git-upload-pack', this.#agent)
     if (state.isShallow) throw new InputError('remote-shallow', `${this.label}: the history is cut off there (a shallow repository)`)
     this.#state = state

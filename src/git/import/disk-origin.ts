@@ -5,11 +5,11 @@ import { type DiskObjects, type DiskRepository, openDiskRepository } from '../di
 import type { ObjectId } from '../format/object-id.ts'
 import { type CombinedPack, combinedPack, type ObjectChoice, planCombinedPack } from './combined-pack.ts'
 import { walkDisk } from './disk-walk.ts'
-import { branchAt, keepable, refuseImport, type Source, type SourceState, type TransferContext, type Transferred } from './source.ts'
+import { branchAt, keepable, refuseImport, type Origin, type OriginState, type TransferContext, type Transferred } from './origin.ts'
 
 const mostListed = 10
 
-export class DiskSource implements Source {
+export class DiskOrigin implements Origin {
   readonly label: string
   readonly #repository: DiskRepository
   #objects: DiskObjects | null = null
@@ -20,7 +20,7 @@ export class DiskSource implements Source {
     this.label = path
   }
 
-  async readState(): Promise<SourceState> {
+  async readState(): Promise<OriginState> {
     const { folder, format, shallow } = this.#repository
     if (shallow !== null) {
       throw refuseImport(

@@ -1,0 +1,93 @@
+// Runs mirrors under their leases: as the server's background work those that are due, for a command those that it names.
+import { setTimeout as sleep } from 'node:timers/promises'
+import { CorruptError, InputError, type Log, type Randomness, UnavailableError } from '../../base/index.ts'
+import type { Job } from '../../jobs/index.ts'
+import type { ImportParts } from '../import/bring.ts'
+import { dropRun, endRun, keepLease, type Mirror, type MirrorChoice, takeMirror } from './mirrors.ts'
+import { type MirrorResult, runMirror, shownError } from './run-mirror.ts'
+
+export interface MirrorRunnerOptions {
+  readonly parts: ImportParts
+  readonly agent: string
+  readonly randomness: Randomness
+  readonly log: Log
+}
+
+export interface MirrorOutcome {
+  readonly mirror: Mirror
+  readonly result: MirrorResult | null
+  /** One line; null: it went well. */
+  readonly error: string | null
+}
+
+const leaseMs = 60_000
+/** So often the server looks for mirrors that are due. */
+const lookEveryMs = 10_000
+/** So many at once: they mostly wait for others' servers. */
+const atOnce = 4
+
+/** The server's own work. One node at a time has it. */
+export function mirrorJob(options: MirrorRunnerOptions): Job {
+  return {
+    kind: 'mirrors',
+    intervalMs: lookEveryMs,
+    run: async (signal) => {
+      const worker = async (): Promise<void> => {
+        while (!signal.aborted && (await runNext(options, { due: true }, signal)) !== null);
+      }
+      await Promise.all(Array.from({ length: atOnce }, worker))
+    },
+  }
+}
+
+/** One mirror's run; null when there is none to run. Failures are outcomes, and noted; what is thrown is the database's, or the signal's reason. */
+export async function runNext(options: MirrorRunnerOptions, choice: MirrorChoice, signal: AbortSignal): Promise<MirrorOutcome | null> {
+  const { parts, randomness, log } = options
+  const holder = randomness.uuid()
+  const mirror = await takeMirror(parts.db, choice, holder, leaseMs)
+  if (mirror === null) return null
+  const { queries } = parts.db
+  const done = new AbortController()
+  const lost = new AbortController()
+  const keeping = keep(options, mirror, holder, lost, done.signal)
+  try {
+    const result = await runMirror({ parts, agent: options.agent, signal: AbortSignal.any([signal, lost.signal]) }, mirror)
+    await endRun(queries, mirror, holder, null)
+    return { mirror, result, error: null }
+  } catch (error) {
+    if (signal.aborted) {
+      await dropRun(queries, mirror.id, holder)
+      throw error
+    }
+    tell(log, mirror, error)
+    await endRun(queries, mirror, holder, shownError(error))
+    return { mirror, result: null, error: shownError(error) }
+  } finally {
+    done.abort()
+    await keeping
+  }
+}
+
+async function keep(
+  { parts }: MirrorRunnerOptions,
+  mirror: Mirror,
+  holder: string,
+  lost: AbortController,
+  done: AbortSignal,
+): Promise<void> {
+  while (!done.aborted) {
+    await sleep(leaseMs / 3, undefined, { signal: done }).catch(() => {})
+    if (done.aborted) return
+    // a database that doesn't answer shows in the run itself
+    const isKept = await keepLease(parts.db.queries, mirror.id, holder, leaseMs).catch(() => true)
+    if (!isKept) return lost.abort(new UnavailableError('lease-lost', 'the mirror was removed, or another run took it over'))
+  }
+}
+
+function tell(log: Log, { repository, direction, remote }: Mirror, error: unknown): void {
+  const facts = { repository: repository.id, direction, url: remote.url }
+  if (error instanceof CorruptError) log.error({ ...facts, err: error, alarm: true }, 'ALARM: stored data is wrong')
+  else if (error instanceof InputError || error instanceof UnavailableError)
+    log.warn({ ...facts, reason: error.message }, 'a mirror failed')
+  else log.error({ ...facts, err: error }, 'a mirror failed')
+}

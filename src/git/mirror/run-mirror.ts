@@ -1,0 +1,157 @@
+// One run of one mirror. Pull: what the other has and this lacks is fetched, then refs and HEAD become the other's. Push: the other's refs
+// become this one's, forced and pruned. Either way only the refs that the mirror is about.
+import { CorruptError, fromHex, InputError, UnavailableError } from '../../base/index.ts'
+import { createHash } from 'node:crypto'
+import { startFetch } from '../fetch-job.ts'
+import type { ObjectId } from '../format/object-id.ts'
+import { bring, type ImportParts } from '../import/bring.ts'
+import { emptyPack } from '../import/empty-pack.ts'
+import { RemoteOrigin } from '../import/remote-origin.ts'
+import type { NetworkPacks, StoredPack } from '../odb/index.ts'
+import type { RefSnapshot } from '../refs/index.ts'
+import { pushPack, readRemote, type RemoteCommand, RemoteHttp, type RemoteRefusal, type RemoteState } from '../remote/index.ts'
+import { type FetchTask, packedTips } from '../upload-pack/index.ts'
+import { emptyRequest } from '../upload-pack/request.ts'
+import { refMatcher } from './mirror-refs.ts'
+import type { Mirror } from './mirrors.ts'
+
+export interface MirrorRun {
+  readonly parts: ImportParts
+  readonly agent: string
+  readonly signal: AbortSignal
+}
+
+/** How many refs moved. */
+export interface MirrorResult {
+  readonly created: number
+  readonly updated: number
+  readonly deleted: number
+}
+
+const mostListed = 3
+
+/** @throws InputError or UnavailableError, whose message tells the operator what is wrong; CorruptError; the signal's reason */
+export async function runMirror(run: MirrorRun, mirror: Mirror): Promise<MirrorResult> {
+  return mirror.direction === 'pull' ? pull(run, mirror) : push(run, mirror)
+}
+
+async function pull({ parts, agent, signal }: MirrorRun, { repository, remote, refs }: Mirror): Promise<MirrorResult> {
+  const origin = new RemoteOrigin(remote, agent, signal)
+  const state = await origin.readState()
+  return bring(parts, {
+    repositoryId: repository.id,
+    networkId: repository.networkId,
+    origin,
+    state,
+    isMeant: refMatcher(refs),
+    reason: 'mirror',
+    isStrict: true,
+    progress: () => {},
+    signal,
+  })
+}
+
+async function push({ parts, agent, signal }: MirrorRun, mirror: Mirror): Promise<MirrorResult> {
+  if ((mirror.repository.settings['stemma.shallow'] ?? []).length > 0) {
+    throw new InputError('mirror-shallow', 'the history is cut off here (stemma.shallow): it cannot be pushed as a whole')
+  }
+  const http = new RemoteHttp({ remote: mirror.remote, agent, signal })
+  const state = await readRemote(http, 'git-receive-pack', agent)
+  const refs = await parts.refs.read(mirror.repository.id)
+  const packs = await parts.packs.open(mirror.repository.networkId) // after the refs: they may rest on no newer pack
+  const isEmpty = state.refs.length === 0
+  if (!isEmpty && state.format !== packs.handle.format) {
+    throw new InputError('mirror-format', `the server there names objects by ${state.format}, this repository by ${packs.handle.format}`)
+  }
+  const commands = commandsFor(refs, state, refMatcher(mirror.refs))
+  if (commands.length === 0) return { created: 0, updated: 0, deleted: 0 }
+  const refused = await pushPack(http, state, commands, packFor(parts, packs, refs, state, commands, signal), agent)
+  if (refused.length > 0) throw refusal(refused)
+  return {
+    created: commands.filter((command) => command.oldOid === null).length,
+    updated: commands.filter((command) => command.oldOid !== null && command.newOid !== null).length,
+    deleted: commands.filter((command) => command.newOid === null).length,
+  }
+}
+
+function commandsFor(refs: RefSnapshot, state: RemoteState, isMeant: (name: string) => boolean): RemoteCommand[] {
+  const there = new Map(state.refs.filter((ref) => isMeant(ref.name)).map((ref) => [ref.name, ref.oid]))
+  const commands: RemoteCommand[] = []
+  // first, because git takes one command after the other: `a/b` must be gone before there can be an `a`
+  for (const [name, oldOid] of there) if (!refs.byName.has(name)) commands.push({ name, oldOid, newOid: null })
+  for (const { name, oid } of refs.refs) {
+    const oldOid = there.get(name) ?? null
+    if (isMeant(name) && oldOid !== oid) commands.push({ name, oldOid, newOid: oid })
+  }
+  return commands
+}
+
+/** What the new values need beyond what the other's refs reach, by the same planner that serves fetches. */
+async function* packFor(
+  parts: ImportParts,
+  packs: NetworkPacks,
+  refs: RefSnapshot,
+  state: RemoteState,
+  commands: readonly RemoteCommand[],
+  signal: AbortSignal,
+): AsyncGenerator<Uint8Array, void, undefined> {
+  const { format } = packs.handle
+  const there = new Set(state.refs.map((ref) => ref.oid))
+  const wants = [...new Set(commands.flatMap(({ newOid }) => (newOid === null || there.has(newOid) ? [] : [newOid])))]
+  if (wants.length === 0) return yield* emptyPack(format)
+  const haves = [...there].filter((oid) => packs.set.find(fromHex(oid), 0) >= 0)
+  const fetch = startFetch(parts.workers, { packs: packs.handle, task: taskOf(wants, haves, refs) })
+  const hash = createHash(format)
+  let isEnded = false
+  try {
+    for await (const event of fetch.events) {
+      signal.throwIfAborted()
+      if (event.type === 'chunk') {
+        hash.update(event.bytes)
+        yield event.bytes
+      } else if (event.type === 'region') {
+        const { pack, offset, sizeBytes } = event.region
+        isEnded = event.trailer
+        for await (const bytes of (packs.set.packs[pack] as StoredPack).stream(offset, sizeBytes)) {
+          hash.update(bytes)
+          yield bytes.slice()
+        }
+      }
+    }
+  } finally {
+    fetch.stop()
+  }
+  // a stored pack that went as it stands has its own trailer at its end
+  if (!isEnded) yield new Uint8Array(hash.digest())
+}
+
+function taskOf(wants: readonly ObjectId[], haves: readonly ObjectId[], refs: RefSnapshot): FetchTask {
+  const request = { ...emptyRequest(0), wants: [...wants], thinPack: true, ofsDelta: true, noProgress: true }
+  return {
+    request: { ...request, negotiation: [...haves, 'done'] },
+    wants,
+    wantedRefs: [],
+    unlisted: [],
+    tips: packedTips(refs),
+    tags: new Uint8Array(0),
+    deepenNot: [],
+    sparse: [],
+    uris: [],
+    cutOff: [],
+  }
+}
+
+function refusal(refused: readonly RemoteRefusal[]): InputError {
+  const list = refused.slice(0, mostListed).map(({ name, reason }) => `${name} (${reason})`)
+  const more = refused.length > mostListed ? ` and ${refused.length - mostListed} more` : ''
+  return new InputError(
+    'mirror-refused',
+    `${refused.length} ref${refused.length === 1 ? ' was' : 's were'} refused there: ${list.join(', ')}${more}`,
+  )
+}
+
+/** What stands in `mirror list` for an error: one line; of our own faults only that there was one (the log has the rest). */
+export function shownError(error: unknown): string {
+  const isTold = error instanceof InputError || error instanceof UnavailableError || error instanceof CorruptError
+  return isTold ? error.message.replaceAll(/\s+/g, ' ') : 'internal error: see the log'
+}
