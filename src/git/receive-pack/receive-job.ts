@@ -90,7 +90,7 @@ async function receive(
 ): Promise<ReceiveResult> {
   const { format } = job.packs
   const set = sets.open(job.packs)
-  const repository = (): PacedRepository => ({ ...history(job.packs, job.cutOff), pace })
+  const repository = (): PacedRepository => ({ ...history(job.packs, job.cutOff), pace, mayLack: false })
   const buildable = job.buildOn && new BuildableObjects(repository(), job.buildOn.tips, job.buildOn.likely)
   const stored = new ObjectReader(set, new ObjectCache(16 << 20), inflater)
   let announced = 0

@@ -1,6 +1,7 @@
 // Fetches against the grain: claims about what no ref reaches, work that nobody waits for, objects that are large, stored bytes that changed.
 import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
+import { writeFileSync } from 'node:fs'
 import { setImmediate as immediate } from 'node:timers/promises'
 import { after, before, describe, test } from 'node:test'
 import { crc32 } from 'node:zlib'
@@ -12,10 +13,11 @@ import { delimiter, flush, pkt, readPkts } from '../../../tests/support/wire.ts'
 import { CorruptError, fromHex } from '../../base/index.ts'
 import type { StoredPack } from '../odb/index.ts'
 import { CrcChain } from './crc-chain.ts'
-import { fetchEvents } from './fetch.ts'
+import { type FetchEvent, fetchEvents } from './fetch.ts'
 import { answerFetch } from './fetch-answer.ts'
 import { fetchTask } from './fetch-task.ts'
-import { plainOffer } from './offer.ts'
+import { readGitSettings } from '../settings.ts'
+import { fetchOffer, plainOffer } from './offer.ts'
 import { Pace } from './pace.ts'
 import { defaultRequestLimits, type FetchRequest } from './request.ts'
 import { parseRequestV2 } from './request-v2.ts'
@@ -137,6 +139,53 @@ describe('a client that claims what no visible ref reaches', () => {
     }
     assert.ok(set.find(fromHex(id.child as string), 0) >= 0)
     assert.deepEqual(await pieces(asked), await pieces(whole))
+  })
+})
+
+describe('a repository that lacks what a promisor has', () => {
+  const id: Record<string, string> = {}
+  let served: ServedRepository
+  const remotes = { 'promisor.advertise': ['true'], 'remote.lop.promisor': ['true'], 'remote.lop.url': ['https://example.org/lop'] }
+
+  before(async () => {
+    const work = path()
+    await git.makeRepository(work, 3)
+    const bare = await bareRepository()
+    id.old = await git.read(['rev-parse', 'main'], { cwd: work })
+    id.tip = await git.commit(work, { large: 'large\n'.repeat(2000), small: 'small\n' })
+    id.large = await git.read(['rev-parse', 'main:large'], { cwd: work })
+    for (const [revs, without] of [
+      ['main~1', ''],
+      ['main~1..main', id.large],
+    ] as const) {
+      const listed = await git.read(['rev-list', '--objects', '--no-object-names', revs], { cwd: work })
+      const ids = listed.split('\n').filter((oid) => oid !== without)
+      await git.run(['pack-objects', '-q', `${bare}/objects/pack/pack`], { cwd: work, input: `${ids.join('\n')}\n` })
+    }
+    writeFileSync(`${bare}/refs/heads/main`, `${id.tip}\n`)
+    served = await loadRepository(bare)
+    served.offer = fetchOffer(readGitSettings(remotes), { format: 'sha1', agent: 'x/1', sessionId: 's' })
+  })
+
+  const isPack = ({ type }: FetchEvent) => type === 'chunk' || type === 'region'
+  const fetched = async (promisors: string[], ...lines: string[]) => {
+    const asked = { ...request(served, ...lines, 'done'), promisors }
+    const chunks: FetchEvent[] = []
+    for await (const event of events(served, asked)) chunks.push(event)
+    return chunks
+  }
+
+  test("is no fault of its store to a client that accepts the promisor, and gaps are no other client's pack", async () => {
+    const [mine] = await fetched(['lop'], `want ${id.tip}`, `have ${id.old}`)
+    assert.ok(mine?.type === 'preamble' && mine.key?.endsWith(' with gaps'))
+    await assert.rejects(
+      fetched([], `want ${id.tip}`, `have ${id.old}`),
+      (error) => error instanceof CorruptError && error.message.includes(id.large as string),
+    )
+    const again = await fetched(['lop'], `want ${id.tip}`, `have ${id.old}`)
+    assert.ok(again.some(isPack))
+    const filtered = await fetched(['lop'], `want ${id.tip}`, `have ${id.old}`, 'filter tree:5')
+    assert.ok(filtered.some(isPack))
   })
 })
 

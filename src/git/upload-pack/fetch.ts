@@ -38,10 +38,12 @@ export async function* fetchEvents(
   task: FetchTask,
   signal?: AbortSignal,
 ): AsyncGenerator<FetchEvent, void, undefined> {
-  const repository = paced(kept, signal)
+  const mayLack = task.request.promisors.length > 0
+  const repository = paced(kept, signal, mayLack)
   const { preamble, pack } = await negotiate(repository, task)
   // what is elsewhere isn't in the pack, and another client may not know how to get it
-  const key = pack && task.uris.length === 0 ? requestKey(repository.set, pack) : null
+  const name = pack && task.uris.length === 0 ? requestKey(repository.set, pack) : null
+  const key = name && mayLack ? `${name} with gaps` : name
   yield { type: 'preamble', bytes: preamble, pack: pack !== null, key }
   if (!pack) return
   let elsewhere: readonly string[] = []

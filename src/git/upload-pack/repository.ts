@@ -52,10 +52,14 @@ export interface KnownTips {
 /** The repository in the hands of one request. */
 export interface PacedRepository extends FetchRepository {
   readonly pace: Pace
+  /** What trees name and the store doesn't have is passed over: whoever asks gets it from a promisor. */
+  readonly mayLack: boolean
 }
 
-export function paced(repository: FetchRepository, signal?: AbortSignal): PacedRepository {
-  return { ...repository, pace: new Pace(signal) }
+export function paced(repository: FetchRepository, signal?: AbortSignal, mayLack = false): PacedRepository {
+  // what was found with gaps is nothing for others to build on
+  const own = mayLack ? { added: new Map() } : {}
+  return { ...repository, ...own, pace: new Pace(signal), mayLack }
 }
 
 /**

@@ -160,6 +160,7 @@ export class TreeWalk {
     const isTree = bytes[mode] === four
     const { set } = this.#repository
     const number = set.find(bytes, id)
+    if (number < 0 && this.#repository.mayLack) return
     if (number < 0) {
       const oid = hex(bytes.subarray(id, id + this.#idBytes))
       throw new CorruptError('object', `tree ${hex(set.oid(tree))} refers to ${oid}, which is not stored`)
