@@ -3,7 +3,16 @@ import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
 import { makeAccount, type TestAccount } from '../../tests/support/accounts.ts'
 import { type TestDatabase, testDatabase } from '../../tests/support/test-database.ts'
-import { anonymous, createRepository, deleteRepository, forkRepository, type Identity, readableSiblings, type Repository } from './index.ts'
+import {
+  anonymous,
+  createRepository,
+  deleteRepository,
+  forkRepository,
+  type Identity,
+  readableSiblings,
+  type Repository,
+  updateRepository,
+} from './index.ts'
 
 let scratch: TestDatabase
 let alice: TestAccount
@@ -60,6 +69,13 @@ test('a fork of a private repository is private', async () => {
   const closed = await createRepository(scratch.database, { ownerId: alice.id, name: 'closed', visibility: 'private' })
   assert.equal(closed.isShared, false)
   assert.equal((await fork(closed, bob, 'closed-fork', 'public'))?.visibility, 'private')
+})
+
+test('of a source that is cut off the fork is, too; other settings stay the source’s', async () => {
+  const settings = { 'stemma.shallow': ['ab'.repeat(20)], 'receive.denyDeletes': ['true'] }
+  const cut = await createRepository(scratch.database, { ownerId: alice.id, name: 'cut', visibility: 'public' })
+  await updateRepository(scratch.database, cut.id, { settings: () => settings })
+  assert.deepEqual((await fork(cut, bob, 'cut-fork'))?.settings, { 'stemma.shallow': settings['stemma.shallow'] })
 })
 
 test('siblings are shown to those who may read them, the source first', async () => {

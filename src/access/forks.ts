@@ -5,7 +5,7 @@ import { type Database, type Queries, sql } from '../db/index.ts'
 import type { AccountId, Identity, NetworkId, RepositoryId } from './identity.ts'
 import { may, type Visibility } from './may.ts'
 import { assertRepositoryName } from './names.ts'
-import { nameTaken, type Repository, repositoryOf, repositoryRows, tell } from './repositories.ts'
+import { nameTaken, type Repository, repositoryOf, type RepositorySettings, repositoryRows, tell } from './repositories.ts'
 
 export interface NewFork {
   readonly sourceId: RepositoryId
@@ -28,7 +28,7 @@ export async function forkRepository(db: Database, { sourceId, ownerId, name, vi
     // a push to the source waits, or the fork does: the refs are of one moment
     const source = await tx
       .selectFrom('repository')
-      .select(['network_id', 'visibility', 'description', 'head'])
+      .select(['network_id', 'visibility', 'description', 'head', 'settings'])
       .where('id', '=', sourceId)
       .forUpdate()
       .executeTakeFirst()
@@ -43,6 +43,7 @@ export async function forkRepository(db: Database, { sourceId, ownerId, name, vi
         name,
         description: source.description,
         head: source.head,
+        settings: JSON.stringify(inherited(source.settings as RepositorySettings)),
         visibility: source.visibility === 'private' ? 'private' : (visibility ?? source.visibility),
       })
       .returning('id')
@@ -60,6 +61,12 @@ export async function forkRepository(db: Database, { sourceId, ownerId, name, vi
   } catch (error) {
     throw error instanceof InputError ? error : nameTaken(error)
   }
+}
+
+/** Of a source that is cut off, the fork is, too: what isn't there is in none of them. Everything else is the source's own affair. */
+function inherited(settings: RepositorySettings): RepositorySettings {
+  const shallow = settings['stemma.shallow']
+  return shallow ? { 'stemma.shallow': shallow } : {}
 }
 
 /**

@@ -66,14 +66,18 @@ async function newestPack(db: Database): Promise<number> {
   return rows[0]?.id ?? 0
 }
 
+/** A repository that is cut off leaves commits without parents in its network: no table can be made of those. */
+const isWhole = sql`not exists (select 1 from repository r where r.network_id = n.id and r.settings ? 'stemma.shallow')`
+
 /** Networks with packs above that id whose tables lack enough, or were made for other packs (one that began before was committed later). */
 async function outgrown(db: Database, afterPack: number): Promise<string[]> {
   const { rows } = await sql<{ id: string }>`
     select n.id from (select distinct network_id as id from pack where id > ${afterPack}) n
     left join history h on h.network_id = n.id
-    where (select sum(object_count) from pack p where p.network_id = n.id) - coalesce(h.object_count, 0)
-      >= greatest(${leastObjects}, least(${leastObjects * 2}, coalesce(h.object_count, 0) / 64))
-    or (select count(*) from pack p where p.network_id = n.id and p.id <= h.last_pack) <> h.pack_count`.execute(db.queries)
+    where ${isWhole} and (
+      (select sum(object_count) from pack p where p.network_id = n.id) - coalesce(h.object_count, 0)
+        >= greatest(${leastObjects}, least(${leastObjects * 2}, coalesce(h.object_count, 0) / 64))
+      or (select count(*) from pack p where p.network_id = n.id and p.id <= h.last_pack) <> h.pack_count)`.execute(db.queries)
   return rows.map((row) => row.id)
 }
 

@@ -46,7 +46,15 @@ function commandsFor(...refs: string[]): PushCommand[] {
 async function run(script: Script | null, commands: readonly PushCommand[], options: Partial<HookPush> = {}) {
   const said: (string | Uint8Array)[] = []
   const written: Uint8Array[] = []
-  const push: HookPush = { options: null, isAtomic: false, certificate: null, pack: null, say: (text) => void said.push(text), ...options }
+  const push: HookPush = {
+    options: null,
+    isAtomic: false,
+    certificate: null,
+    pack: null,
+    cutOff: [],
+    say: (text) => void said.push(text),
+    ...options,
+  }
   await procReceive(commands, push, 'sha1', () => (script === null ? null : hook(script, written)))
   return {
     said: said.join(''),

@@ -20,6 +20,8 @@ export interface HookPush {
   readonly certificate: HookCertificate | null
   /** What was pushed, whole and stored, but visible to nobody yet; null: nothing, or it isn't taken in yet. */
   pack: NewPack | null
+  /** Commits of that pack whose parents are nowhere: where the repository will be cut off (git's file `shallow`), too. */
+  cutOff: readonly ObjectId[]
   /** For the pusher, who sees it as `remote: …`; with line ends. */
   say(text: string | Uint8Array): void
 }

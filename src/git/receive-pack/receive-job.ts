@@ -91,6 +91,7 @@ async function receive(
   const { format } = job.packs
   const set = sets.open(job.packs)
   const repository = (): PacedRepository => ({ ...history(job.packs, job.cutOff), pace, mayLack: false })
+  const known = new Set(job.cutOff)
   const buildable = job.buildOn && new BuildableObjects(repository(), job.buildOn.tips, job.buildOn.likely)
   const stored = new ObjectReader(set, new ObjectCache(16 << 20), inflater)
   let announced = 0
@@ -113,7 +114,7 @@ async function receive(
     existing: buildable ?? existingObjects(set, stored),
     limits: job.limits,
     fsck: job.fsck,
-    shallow: job.shallows,
+    shallow: [...job.shallows, ...known],
     progress: (phase, done, total) => main.send({ type: 'progress', phase, done, total } satisfies ReceiveMessage),
   })
   if (parts.entryCount !== parts.objectCount) throw new InputError('duplicate-object', 'the same object appears twice in the pack')
@@ -145,7 +146,13 @@ async function receive(
     tips,
     warnings: parts.warnings,
     ancestry: await answerAncestry(job.ancestry, pack, repository, pace),
-    cutOff: await findCutOff(job.shallows, tips, pack, has, pace),
+    cutOff: await findCutOff(
+      job.shallows.filter((oid) => !known.has(oid)),
+      tips,
+      pack,
+      has,
+      pace,
+    ),
   }
 }
 

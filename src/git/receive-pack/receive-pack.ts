@@ -79,6 +79,7 @@ export async function receivePack(parts: ReceivePackParts, push: Push): Promise<
       nonce: checkNonce(nonces, certificate.nonce, Math.floor(parts.clock.now() / 1000)),
     },
     pack: null,
+    cutOff: [],
     say: (text) => reporter.message(text),
   }
   const everyMs = settings.push.keepAliveMs

@@ -18,6 +18,9 @@ import type { Reporter } from './report.ts'
 /** Codes of UnavailableErrors that end when the operator has made room. */
 const spaceCodes: ReadonlySet<string> = new Set(['spool-full', 'bucket-full'])
 
+/** Commits that a repository may be cut off at: they are read and told with every request. */
+const mostCutOff = 1000
+
 export interface Received {
   readonly commands: readonly PushCommand[]
   /** Why the pack wasn't taken; null: it was. */
@@ -94,7 +97,8 @@ export class Reception {
     const progress = (phase: 'receiving' | 'resolving' | 'checking', done: number, total: number) =>
       this.#reporter.progress(phase, done, total, clock.now())
     this.#staged = await intake.take(questions, reader.rest(), progress)
-    this.#about.pack = this.#staged.pack.objectCount > 0 ? this.#staged.pack : null
+    this.#about.pack = this.#keptPack()
+    this.#about.cutOff = this.#newCutOff()
     this.#reporter.endProgress()
     this.#tips = new Map(this.#staged.facts.tips.map((tip) => [tip.oid, tip]))
     for (const warning of this.#staged.facts.warnings) this.#about.say(`${warning}\n`)
@@ -129,11 +133,15 @@ export class Reception {
     await this.#judgeEach(refs, facts)
   }
 
-  /** A repository is never cut off: what rests on a commit without its parents is refused, and so is what came with it. */
+  /**
+   * What rests on a commit without its parents is refused where the repository may not be cut off; and so is what came in the same pack, which
+   * isn't stored then.
+   */
   #refuseCutOff({ cutOff }: PackFacts, packs: NetworkPacks | null): void {
-    if (cutOff.roots.length === 0) return
+    if (cutOff.roots.length === 0 || this.#newCutOff().length > 0) return
     for (const command of this.#commands) {
-      const isStored = packs !== null && packs.set.find(fromHex(command.newId), 0) >= 0
+      const isThere = (this.#tips.get(command.newId)?.kind ?? 0) !== 0
+      const isStored = isThere && packs !== null && packs.set.find(fromHex(command.newId), 0) >= 0
       if (command.action !== 'delete' && (!isStored || cutOff.tips.has(command.newId))) command.error ??= 'shallow update not allowed'
     }
   }
@@ -219,6 +227,7 @@ export class Reception {
       keepsPack,
       mayDeleteHead: mayDeleteCurrent(settings.push),
       adoptsHead: settings.push.adoptsHead && this.#prefix === '',
+      newCutOff: this.#newCutOff(),
       certificate: certificate && nonce ? this.#keptCertificate(certificate, nonce) : null,
       options: this.#about.options ?? [],
       explain: (sentence) => this.#about.say(`error: ${sentence}\n`),
@@ -235,7 +244,15 @@ export class Reception {
   /** An empty pack says nothing, and one that is cut off is not let in: nothing that is accepted needs it. */
   #keptPack(): NewPack | null {
     const staged = this.#staged
-    return staged && staged.pack.objectCount > 0 && staged.facts.cutOff.roots.length === 0 ? staged.pack : null
+    const isClosed = staged?.facts.cutOff.roots.length === 0 || this.#newCutOff().length > 0
+    return staged && isClosed && staged.pack.objectCount > 0 ? staged.pack : null
+  }
+
+  /** Commits of the pack that the repository will be cut off at, where its settings let it be: all that have no parents there, used or not. */
+  #newCutOff(): readonly ObjectId[] {
+    const roots = this.#staged?.facts.cutOff.roots ?? []
+    const { settings } = this.#push
+    return settings.push.allowsShallowUpdate && roots.length + settings.cutOff.length <= mostCutOff ? roots : []
   }
 
   #changeOf({ ref, action, oldId, newId }: PushCommand): RefChange {

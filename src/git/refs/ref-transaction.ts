@@ -43,6 +43,8 @@ export interface RefTransactionInput {
   readonly mayDeleteHead?: boolean
   /** False: an unborn HEAD stays what it is, whatever branch comes first. */
   readonly adoptsHead?: boolean
+  /** Commits that come without their parents: the repository is cut off there from now on. */
+  readonly newCutOff?: readonly ObjectId[]
   readonly certificate?: NewCertificate | null
   /** For the outbox, beside the changes. */
   readonly options?: readonly string[]
@@ -94,7 +96,8 @@ export async function moveRefs(db: Database, refs: RefStore, input: RefTransacti
     const accepted = input.changes.filter((change) => outcomes.get(change.name) === null)
     const isHeadNew = !refused && (input.head ?? repository.head) !== repository.head
     if (accepted.length === 0 && !isHeadNew && !(input.keepsPack && input.pack)) return outcomes
-    const { repositoryId, networkId, pack } = input
+    const { repositoryId, networkId, pack, newCutOff = [] } = input
+    if (newCutOff.length > 0) await cutOff(tx, repositoryId, newCutOff)
     if (accepted.length === 0 && !isHeadNew) await writeRefs(tx, { repositoryId, networkId, pack, moved: null })
     else {
       const certificateId = input.certificate ? await keep(tx, input, input.certificate) : null
@@ -163,6 +166,16 @@ function judgeAmongThemselves(input: RefTransactionInput, created: readonly RefC
     else
       refuse(input, outcomes, name, words.conflict, `cannot lock ref '${name}': cannot process '${folder}' and '${name}' at the same time`)
   }
+}
+
+/** Kept among the repository's settings, `stemma.shallow`: whoever reads its history needs them, and they are few. */
+async function cutOff(tx: Tx, repositoryId: number, commits: readonly ObjectId[]): Promise<void> {
+  await sql`
+    update repository set settings = settings || jsonb_build_object('stemma.shallow', (
+      select jsonb_agg(distinct oid) from (
+        select jsonb_array_elements_text(coalesce(settings -> 'stemma.shallow', '[]')) union all select unnest(${[...commits]}::text[])
+      ) as both_of(oid)))
+    where id = ${repositoryId}`.execute(tx)
 }
 
 async function keep(tx: Tx, { repositoryId, accountId }: RefTransactionInput, certificate: NewCertificate): Promise<number> {
