@@ -128,7 +128,7 @@ async function answerObjectInfo(
   const free = await room.fetches.take()
   try {
     const packs = await room.packs.open(repository.networkId) // after the refs: they may rest on no newer pack
-    const job = { packs: packs.handle, tips: packedTips(refs), oids: request.oids, cutOff: offer.cutOff }
+    const job = { packs: packs.handle, tips: room.views.once(refs, packedTips), oids: request.oids, cutOff: offer.cutOff }
     answer.end(formatObjectInfo(request, await runObjectInfo(room.workers, job)))
   } catch (error) {
     const alarm = error instanceof CorruptError

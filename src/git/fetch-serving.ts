@@ -14,6 +14,7 @@ import {
   type FetchRequest,
   type FetchTask,
   fetchTask,
+  packedTips,
   type PackRegion,
 } from './upload-pack/index.ts'
 
@@ -27,7 +28,7 @@ export async function answerPack(
 ): Promise<void> {
   let free: (() => void) | undefined
   try {
-    const task = fetchTask(request, refs, offer)
+    const task = fetchTask(request, refs, offer, (view) => room.views.once(view, packedTips))
     free = await room.fetches.take()
     const packs = await room.packs.open(repository.networkId) // after the refs: they may rest on no newer pack
     await answerFetch(untilGone(servedEvents(room, packs, task, answer.gone), answer.gone), answer, {

@@ -77,6 +77,11 @@ test('one scope of one snapshot is one view', () => {
   assert.equal(views.of(snapshot, scope), views.of(snapshot, { ...scope, hidden: ['refs/x'] }))
   assert.notEqual(views.of(snapshot, scope), views.of(snapshot, { ...scope, hidden: ['refs/y'] }))
   assert.equal(views.of(snapshot, everything), snapshot)
+  const made = views.once(snapshot, () => Uint8Array.of(1))
+  assert.equal(
+    views.once(snapshot, () => assert.fail('made twice')),
+    made,
+  )
   for (let n = 0; n < 20; n++) views.of(snapshot, { ...scope, hidden: [`refs/${n}`] })
   assert.deepEqual(namesOf(views.of(snapshot, scope)), ['refs/heads/main'])
 })

@@ -77,6 +77,16 @@ const mostScopes = 8
 /** Views by snapshot and scope. One scope of one snapshot is always the same object, so that what is made of it can be kept beside it. */
 export class RefViews {
   readonly #views = new WeakMap<RefSnapshot, Map<string, VisibleRefs>>()
+  readonly #made = new WeakMap<VisibleRefs, Uint8Array>()
+
+  /** Bytes that are made of a view alone, always by the same function: made once. Not to be changed. */
+  once(view: VisibleRefs, make: (view: VisibleRefs) => Uint8Array): Uint8Array {
+    const known = this.#made.get(view)
+    if (known) return known
+    const bytes = make(view)
+    this.#made.set(view, bytes)
+    return bytes
+  }
 
   of(snapshot: RefSnapshot, scope: RefScope): VisibleRefs {
     if (scope.namespace === '' && scope.hidden.length === 0) return snapshot

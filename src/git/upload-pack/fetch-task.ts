@@ -37,17 +37,13 @@ export interface SparseName {
   readonly path: string | null
 }
 
-/** InputError for a want-ref that isn't there, a name in deepen-not that is no ref, a sparse filter that nothing is named by. */
-export function fetchTask(request: FetchRequest, refs: VisibleRefs, offer: FetchOffer): FetchTask {
+/**
+ * @param tipsOf `packedTips`, or what remembers its answers
+ * @throws InputError for a want-ref that isn't there, a name in deepen-not that is no ref, a sparse filter that nothing is named by
+ */
+export function fetchTask(request: FetchRequest, refs: VisibleRefs, offer: FetchOffer, tipsOf = packedTips): FetchTask {
   const { allowsAny, allowsTips } = offer.settings
-  const listed = new Set<string>()
-  const head = headRef(refs)
-  for (const ref of head ? [head, ...refs.refs] : refs.refs) {
-    listed.add(ref.oid)
-    if (ref.peeled) listed.add(ref.peeled)
-  }
-  const mayBeWanted = new Set(allowsTips ? (refs.hidden ?? []).map(({ oid }) => oid as string) : [])
-  const unlisted = allowsAny ? [] : request.wants.filter((want) => !listed.has(want) && !mayBeWanted.has(want))
+  const unlisted = allowsAny ? [] : unlistedWants(request.wants, refs, allowsTips)
   const wantedRefs = request.wantRefs.map((name) => ({ name, oid: wantedRef(name, refs) }))
   const claims = request.shallows.length > 0 || request.negotiation.some((entry) => entry !== 'flush' && entry !== 'done')
   const sparse = sparseNames(request.filter, refs, offer.format)
@@ -57,13 +53,27 @@ export function fetchTask(request: FetchRequest, refs: VisibleRefs, offer: Fetch
     wants: [...new Set([...request.wants, ...wantedRefs.map(({ oid }) => oid)])],
     wantedRefs,
     unlisted,
-    tips: unlisted.length === 0 && !claims && sparse.length === 0 ? new Uint8Array(0) : packedTips(refs),
+    tips: unlisted.length === 0 && !claims && sparse.length === 0 ? new Uint8Array(0) : tipsOf(refs),
     tags: concatBytes(annotated.flatMap((ref) => [fromHex(ref.oid), fromHex(ref.peeled as ObjectId)])),
     deepenNot: request.deepenNot.map((name) => deepenNot(name, refs)),
     sparse,
     uris: request.uriProtocols.length === 0 ? [] : packfileUris(offer, request.uriProtocols),
     cutOff: offer.cutOff,
   }
+}
+
+/** Those that are neither a tip nor what one peels to. There are more refs than wants, as a rule: each ref is looked at once. */
+function unlistedWants(wants: readonly ObjectId[], refs: VisibleRefs, allowsTips: boolean): ObjectId[] {
+  const open = new Set(wants)
+  const head = headRef(refs)
+  if (head) open.delete(head.oid)
+  for (const ref of refs.refs) {
+    if (open.size === 0) break
+    open.delete(ref.oid)
+    if (ref.peeled) open.delete(ref.peeled)
+  }
+  if (allowsTips) for (const ref of refs.hidden ?? []) open.delete(ref.oid)
+  return [...open]
 }
 
 /** Packed ids of what the refs and HEAD point to, and of what those peel to. */
