@@ -27,7 +27,7 @@ export async function findDeltaCandidates(repository: PacedRepository, marks: Ui
   if (search.objects.length === 0) return new Map()
   await search.readPaths()
   await search.readFamilies()
-  return search.candidates()
+  return search.found
 }
 
 class DeltaSearch {
@@ -38,6 +38,7 @@ class DeltaSearch {
   readonly #thin: boolean
   readonly objects: number[] = []
   readonly #older = new Map<number, number>()
+  readonly found = new Map<number, readonly number[]>()
   readonly #family = new Map<number, Child>() // objects and what they rest on → the likest that rests on it
   #sent = 0
 
@@ -51,12 +52,13 @@ class DeltaSearch {
   /** Sent trees and blobs whose stored delta is of no use; of thin packs also those that are stored whole. */
   async choose(): Promise<void> {
     const { pace, set } = this.#repository
+    const marks = this.#marks
     for (const pack of set.packs) {
       const { first, index } = pack
       for (let position = 0; position < index.count; position++) {
         const turn = position % stretch === 0 ? pace.turn(stretchSteps) : undefined
         if (turn) await turn
-        if (!((this.#marks[first + position] as number) & Mark.send)) continue
+        if (!((marks[first + position] as number) & Mark.send)) continue
         this.#sent++
         const kind = index.kind(position)
         if (kind !== Kind.tree && kind !== Kind.blob) continue
@@ -88,14 +90,21 @@ class DeltaSearch {
       for (const [i, number] of lists.added.entries())
         if ((lists.older[i] as number) >= 0) this.#older.set(number, lists.older[i] as number)
     }
+    for (const number of this.objects) {
+      const found = new Set<number>()
+      this.#alongPath(number, found)
+      this.#keep(number, found)
+    }
   }
 
-  /** Of all that rests on one of the objects, or on what they rest on, the likest: that with the shortest delta. */
+  /** For the others: of all that rests on one of them, or on what they rest on, the likest, which is that with the shortest delta. */
   async readFamilies(): Promise<void> {
+    const left = this.objects.filter((number) => !this.found.has(number))
+    if (left.length === 0) return
     const { pace, set } = this.#repository
     const packs = new Set<StoredPack>()
     const isFamily = new Uint8Array(set.size)
-    for (const number of this.objects) {
+    for (const number of left) {
       const turn = pace.turn(objectSteps / 2)
       if (turn) await turn
       const pack = set.packOf(number)
@@ -120,18 +129,16 @@ class DeltaSearch {
           this.#family.set(first + base, { number: this.#canonical(pack, position), sizeBytes })
       }
     }
+    for (const number of left) {
+      const found = new Set<number>()
+      this.#inFamily(number, found)
+      this.#keep(number, found)
+    }
   }
 
-  candidates(): DeltaCandidates {
-    const all = new Map<number, readonly number[]>()
-    for (const number of this.objects) {
-      const found = new Set<number>()
-      this.#alongPath(number, found)
-      this.#inFamily(number, found)
-      found.delete(number)
-      if (found.size > 0) all.set(number, [...found].slice(0, mostCandidates))
-    }
-    return all
+  #keep(number: number, found: Set<number>): void {
+    found.delete(number)
+    if (found.size > 0) this.found.set(number, [...found].slice(0, mostCandidates))
   }
 
   #alongPath(number: number, found: Set<number>): void {

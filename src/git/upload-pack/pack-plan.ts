@@ -82,44 +82,54 @@ async function packRuns(
   runs: Run[],
 ): Promise<Added> {
   const { index, first } = pack
-  if (!sendsAny(marks, first, first + index.count)) return { objects: 0, deltas: 0 }
-  const order = index.order()
-  let objects = 0
+  const ranks = await sentRanks(pack, marks, rules.pace)
+  const order = ranks.length > 0 ? index.order() : ranks
   let deltas = 0
   let from = -1 // of the open run
   let copy = false
-  const close = (to: number) => {
-    if (from >= 0) runs.push({ pack: place, from, to, copy })
-    from = -1
+  let end = 0 // of the open run: behind its last rank
+  const close = () => {
+    if (from >= 0) runs.push({ pack: place, from, to: end, copy })
   }
-  for (let rank = 0; rank < order.length; rank++) {
-    const turn = rank % stretch === 0 ? rules.pace.turn(stretchSteps) : undefined
+  for (let i = 0; i < ranks.length; i++) {
+    const turn = i % stretch === 0 ? rules.pace.turn(stretchSteps) : undefined
     if (turn) await turn
+    const rank = ranks[i] as number
     const position = order[rank] as number
-    if (!((marks[first + position] as number) & Mark.send)) {
-      if (from >= 0) close(rank)
-      continue
-    }
-    objects++
     const base = index.base(position)
     if (base >= 0) deltas++
     let mayCopy = base < 0 && !rules.doubled && !rules.candidates.has(first + position)
-    if (base >= 0 && rules.copyDeltas && copy && from >= 0) {
+    if (base >= 0 && rules.copyDeltas && copy && rank === end) {
       const baseRank = index.rank(base)
       mayCopy = baseRank >= from && baseRank < rank
     }
-    if (from < 0 || mayCopy !== copy) {
-      close(rank)
+    if (from < 0 || rank !== end || mayCopy !== copy) {
+      close()
       from = rank
       copy = mayCopy
     }
+    end = rank + 1
   }
-  close(order.length)
-  return { objects, deltas }
+  close()
+  return { objects: ranks.length, deltas }
 }
 
-/** Sorting a pack's entries by place costs more than this look, which spares it for packs that have no part in the answer. */
-function sendsAny(marks: Uint8Array, from: number, to: number): boolean {
-  for (let number = from; number < to; number++) if ((marks[number] as number) & Mark.send) return true
-  return false
+/** Ranks of the entries that are sent, ascending. Of a few among many they are sorted; walking through all in the pack's order is dearer. */
+async function sentRanks({ first, index }: StoredPack, marks: Uint8Array, pace: Pace): Promise<Uint32Array> {
+  const positions: number[] = []
+  for (let position = 0; position < index.count; position++) {
+    const turn = position % stretch === 0 ? pace.turn(stretchSteps) : undefined
+    if (turn) await turn
+    if ((marks[first + position] as number) & Mark.send) positions.push(position)
+  }
+  if (positions.length * 16 < index.count) return Uint32Array.from(positions, (position) => index.rank(position)).sort()
+  const order = index.order()
+  const ranks = new Uint32Array(positions.length)
+  let at = 0
+  for (let rank = 0; rank < order.length; rank++) {
+    const turn = rank % stretch === 0 ? pace.turn(stretchSteps) : undefined
+    if (turn) await turn
+    if ((marks[first + (order[rank] as number)] as number) & Mark.send) ranks[at++] = rank
+  }
+  return ranks
 }
