@@ -269,6 +269,16 @@ describe('git-upload-archive', stemmaOnly, () => {
     assert.match((await uploadArchive(['e'.repeat(40)], to)).text, /^fatal: not a valid object name: e{40}\n$/)
   })
 
+  it('takes tar.umask from the repository, as numbers in C are written', async () => {
+    const to = await host.server.create('umask')
+    await git.run(['push', '-q', to, 'main'], { cwd: work })
+    for (const umask of ['0022', '18', 'user']) {
+      await host.server.api('PATCH', '/api/v3/repos/admin/umask/git-config', { 'tar.umask': [umask] })
+      const { data } = await uploadArchive(['main', 'folder'], to)
+      assert.ok(data.equals(execFileSync('git', ['-C', work, '-c', 'tar.umask=0022', 'archive', 'main', 'folder'])), umask)
+    }
+  })
+
   it('can be switched off, and wants its own content type', async () => {
     const to = await host.server.create('no-archives')
     await git.run(['push', '-q', to, 'main'], { cwd: work })
