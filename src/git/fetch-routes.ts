@@ -19,7 +19,6 @@ import {
   fetchOffer,
   formatBundleUris,
   formatLsRefs,
-  formatObjectInfo,
   type ObjectInfoRequest,
   packedTips,
   parseRequestV0,
@@ -128,8 +127,8 @@ async function answerObjectInfo(
   const free = await room.fetches.take()
   try {
     const packs = await room.packs.open(repository.networkId) // after the refs: they may rest on no newer pack
-    const job = { packs: packs.handle, tips: room.views.once(refs, packedTips), oids: request.oids, cutOff: offer.cutOff }
-    answer.end(formatObjectInfo(request, await runObjectInfo(room.workers, job)))
+    const job = { packs: packs.handle, tips: room.views.once(refs, packedTips), request, cutOff: offer.cutOff }
+    answer.end(await runObjectInfo(room.workers, job))
   } catch (error) {
     const alarm = error instanceof CorruptError
     room.options.log.error(

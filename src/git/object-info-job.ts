@@ -4,13 +4,13 @@ import { MessageStream, type WorkerPool } from '../base/index.ts'
 import type { FetchRepositories } from './fetch-job.ts'
 import type { ObjectId } from './format/index.ts'
 import type { PackSetHandle } from './odb/index.ts'
-import { objectSizes } from './upload-pack/index.ts'
+import { objectInfo, type ObjectInfoRequest } from './upload-pack/index.ts'
 
 export interface ObjectInfoJob {
   readonly packs: PackSetHandle
   /** Packed ids. */
   readonly tips: Uint8Array
-  readonly oids: readonly ObjectId[]
+  readonly request: ObjectInfoRequest
   /** Commits at which the repository is cut off. */
   readonly cutOff: readonly ObjectId[]
 }
@@ -21,13 +21,13 @@ export async function objectInfoJob(job: ObjectInfoJob, port: MessagePort, repos
   const gone = new AbortController()
   port.once('close', () => gone.abort(new Error('nobody waits for this answer any more')))
   try {
-    main.send(await objectSizes(repositories.open(job.packs, job.cutOff), job.tips, job.oids, gone.signal))
+    main.send(await objectInfo(repositories.open(job.packs, job.cutOff), job.tips, job.request, gone.signal))
   } catch (error) {
     main.fail(error)
   }
 }
 
-/** Sizes in order, −1 for what isn't there for this caller. Throws what the worker failed with, or UnavailableError. */
-export async function runObjectInfo(workers: WorkerPool, job: ObjectInfoJob): Promise<number[]> {
-  return await workers.run('objectInfo', job, [], (port) => new MessageStream<number[]>(port).message())
+/** The answer's bytes. Throws what the worker failed with, or UnavailableError. */
+export async function runObjectInfo(workers: WorkerPool, job: ObjectInfoJob): Promise<Uint8Array> {
+  return await workers.run('objectInfo', job, [], (port) => new MessageStream<Uint8Array>(port).message())
 }

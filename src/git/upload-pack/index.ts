@@ -11,7 +11,7 @@ export { formatLsRefs, type LsRefsRequest, type VisibleRefs } from './ls-refs.ts
 export { PackCache } from './pack-cache.ts'
 export type { PackRegion } from './run-bytes.ts'
 export { type FetchRepository, type ObjectSource, openFetchRepository, paced } from './repository.ts'
-export { formatObjectInfo, type ObjectInfoRequest, objectSizes } from './object-info.ts'
+export { objectInfo, type ObjectInfoRequest } from './object-info.ts'
 export { capabilitiesV0, type FetchOffer, fetchOffer, type OfferFacts, plainOffer } from './offer.ts'
 export { type ClientFacts, defaultRequestLimits, type FetchCommand, type FetchRequest, type RequestLimits } from './request.ts'
 export { parseRequestV0 } from './request-v0.ts'

@@ -7,6 +7,8 @@ import { PktLineWriter } from '../format/pkt-line.ts'
 import { unreached } from './reach.ts'
 import { type FetchRepository, paced } from './repository.ts'
 
+const lookUpSteps = 4
+
 export interface ObjectInfoRequest {
   /** Else the answer only says which are known. */
   readonly size: boolean
@@ -31,31 +33,33 @@ export function parseObjectInfo(args: readonly string[], format: ObjectFormat): 
 }
 
 /**
- * For each object its size; −1 when it isn't there for this caller.
+ * The whole answer, in the order of the request.
  * @param tips packed ids of what the visible refs point to
  * @throws CorruptError when what has to be walked can't be read; the signal's reason
  */
-export async function objectSizes(
+export async function objectInfo(
   kept: FetchRepository,
   tips: Uint8Array,
-  oids: readonly ObjectId[],
+  { oids, size }: ObjectInfoRequest,
   signal?: AbortSignal,
-): Promise<number[]> {
+): Promise<Uint8Array> {
   const repository = paced(kept, signal)
-  const { set } = repository
-  const numbers = oids.map((oid) => set.find(fromHex(oid), 0))
+  const { pace, set } = repository
+  const numbers: number[] = []
+  for (const oid of oids) {
+    const turn = pace.turn(lookUpSteps)
+    if (turn) await turn
+    numbers.push(set.find(fromHex(oid), 0))
+  }
   const foreign = new Set(await unreached(repository, tips, [...new Set(numbers.filter((number) => number >= 0))]))
-  return numbers.map((number) => (number < 0 || foreign.has(number) ? -1 : set.sizeBytes(number)))
-}
-
-/** The whole answer, in the order of the request. */
-export function formatObjectInfo({ oids, size }: ObjectInfoRequest, sizes: readonly number[]): Uint8Array {
   const out = new PktLineWriter()
   if (size && oids.length > 0) out.text('size')
   for (const [place, oid] of oids.entries()) {
-    const sizeBytes = sizes[place] as number
-    if (sizeBytes < 0) out.text(`${oid} `)
-    else out.text(size ? `${oid} ${sizeBytes}` : oid)
+    const turn = pace.turn(lookUpSteps)
+    if (turn) await turn
+    const number = numbers[place] as number
+    if (number < 0 || foreign.has(number)) out.text(`${oid} `)
+    else out.text(size ? `${oid} ${set.sizeBytes(number)}` : oid)
   }
   return out.flush().take()
 }
