@@ -89,6 +89,8 @@ export async function receivePack(parts: ReceivePackParts, push: Push): Promise<
     await reporter.report(report(request, commands, unpackError))
     await tellHooks(hooks, about, commands)
     reporter.end()
+    // The next request finds the new pack loaded. A large one is loaded by whoever needs it.
+    if (about.pack?.tail && push.target) void parts.packs.open(push.target.networkId).catch(() => {})
   } finally {
     clearInterval(keepAlive)
   }

@@ -61,10 +61,15 @@ export class RefStore {
     return snapshot
   }
 
+  /** The refs at that version, if they are at hand. */
+  known(repositoryId: number, version: number): RefSnapshot | null {
+    const known = this.#snapshots.get(repositoryId)
+    return known?.version === version ? known : null
+  }
+
   /** The refs at that version, for a transaction that holds the repository's lock, so that there is no other. */
   async at(tx: Queries, repositoryId: number, version: number): Promise<RefSnapshot> {
-    const known = this.#snapshots.get(repositoryId)
-    return known && known.version === version ? known : this.#load(tx, repositoryId)
+    return this.known(repositoryId, version) ?? this.#load(tx, repositoryId)
   }
 
   /** Reads version and refs in one statement, so that they belong together. */

@@ -88,7 +88,8 @@ export async function moveRefs(db: Database, refs: RefStore, input: RefTransacti
       .forUpdate()
       .executeTakeFirst()
     if (!repository) return new Map(input.changes.map((change) => [change.name, 'the repository was deleted']))
-    const present = await readPresent(tx, input, repository.head)
+    const snapshot = refs.known(input.repositoryId, repository.refs_version) // the version grows with every change
+    const present: Present = snapshot ? (name) => snapshot.byName.get(name)?.oid ?? null : await readPresent(tx, input, repository.head)
     const outcomes = judge(input, present, input.head === undefined ? repository.head : null)
     await judgeFolders(refs, tx, input, repository.refs_version, outcomes)
     const refused = input.changes.some((change) => outcomes.get(change.name) !== null)
@@ -115,19 +116,23 @@ export async function moveRefs(db: Database, refs: RefStore, input: RefTransacti
   })
 }
 
-/** What the refs that are to change are now, and HEAD's. */
-async function readPresent(tx: Tx, input: RefTransactionInput, head: string): Promise<ReadonlyMap<string, string>> {
+/** What a ref is now; null: there is none. */
+type Present = (name: string) => string | null
+
+/** Of the refs that are to change, and of HEAD's. */
+async function readPresent(tx: Tx, input: RefTransactionInput, head: string): Promise<Present> {
   const names = [...input.changes.map((change) => change.name), head]
   const { rows } = await sql<{ name: string; oid: Buffer }>`
     select name, oid from ref where repository_id = ${input.repositoryId} and name = any(${names}::text[])`.execute(tx)
-  return new Map(rows.map((row) => [row.name, hex(row.oid)]))
+  const present = new Map(rows.map((row) => [row.name, hex(row.oid)]))
+  return (name) => present.get(name) ?? null
 }
 
 /** @param head the branch that may not be deleted */
-function judge(input: RefTransactionInput, present: ReadonlyMap<string, string>, head: string | null): RefOutcomes {
+function judge(input: RefTransactionInput, present: Present, head: string | null): RefOutcomes {
   const outcomes: RefOutcomes = new Map()
   for (const { name, oldOid, newOid } of input.changes) {
-    const now = present.get(name) ?? null
+    const now = present(name)
     if (now === oldOid) outcomes.set(name, newOid === null && name === head && !input.mayDeleteHead ? words.head : null)
     else if (oldOid === null) refuse(input, outcomes, name, words.exists, `cannot lock ref '${name}': reference already exists`)
     else if (now === null) refuse(input, outcomes, name, words.missing, `cannot lock ref '${name}': unable to resolve reference '${name}'`)
@@ -205,15 +210,10 @@ function payloadOf(input: RefTransactionInput, accepted: readonly RefChange[], c
 }
 
 /** HEAD of a repository whose HEAD is unborn moves to `main`, `master`, or the first pushed branch: as a newcomer's first push expects. */
-function firstBranch(
-  { adoptsHead }: RefTransactionInput,
-  accepted: readonly RefChange[],
-  head: string,
-  present: ReadonlyMap<string, string>,
-): string {
+function firstBranch({ adoptsHead }: RefTransactionInput, accepted: readonly RefChange[], head: string, present: Present): string {
   const branches = accepted.filter((change) => change.newOid !== null && change.name.startsWith('refs/heads/')).map((change) => change.name)
   if (adoptsHead === false || branches.length === 0 || branches.includes(head) || isDetached(head)) return head
   const isDeleted = accepted.some((change) => change.name === head)
-  if (present.has(head) && !isDeleted) return head
+  if (present(head) !== null && !isDeleted) return head
   return ['refs/heads/main', 'refs/heads/master'].find((name) => branches.includes(name)) ?? (branches[0] as string)
 }
