@@ -45,9 +45,12 @@ export async function startStemma(folder: TempFolder, git: Git, env: Readonly<Re
   const config = ['-c', server.eagerAuthorization]
   const settle = async (): Promise<void> => {
     // what a start leaves to do (threads that load their code) is no part of what is measured
-    for (let before = -1, now = server.cpu().serverMs; now - before > 2; now = server.cpu().serverMs) {
+    let before = server.cpu().serverMs
+    for (let tries = 0; tries < 10; tries++) {
+      await sleep(200)
+      const now = server.cpu().serverMs
+      if (now - before < 2) return
       before = now
-      await sleep(300)
     }
   }
   const warmUp = new WarmUp(git, folder)
