@@ -53,6 +53,16 @@ export async function startStemma(folder: TempFolder, git: Git, env: Readonly<Re
       before = now
     }
   }
+  /** Until what a push leaves to do in the background (history tables) is done: quiet for some seconds, longer than such work waits for. */
+  const rest = async (): Promise<void> => {
+    let before = server.cpu().serverMs
+    for (let tries = 0, quiet = 0; tries < 60 && quiet < 4; tries++) {
+      await sleep(2000)
+      const now = server.cpu().serverMs
+      quiet = now - before < 40 ? quiet + 1 : 0
+      before = now
+    }
+  }
   const warmUp = new WarmUp(git, folder)
   let warmUrl = ''
   const warm = async (): Promise<void> => {
@@ -87,6 +97,7 @@ export async function startStemma(folder: TempFolder, git: Git, env: Readonly<Re
       await git.run([...config, 'push', '-q', '--mirror', url], { cwd: bare, timeoutMs: 600_000 })
       const head = (await git.read(['symbolic-ref', 'HEAD'], { cwd: bare })).replace('refs/heads/', '')
       await server.api('PATCH', `/api/v3/repos/admin/${repository}`, { default_branch: head })
+      await rest()
       return url
     },
     remove: async (repository) => {

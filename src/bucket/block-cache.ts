@@ -5,7 +5,7 @@
 // costs time and is never seen in a result.
 import { type Clock, CorruptError, type Randomness } from '../base/index.ts'
 import { BlockStream, pieceBytes, pieceName } from './block-stream.ts'
-import type { Bucket, Key } from './bucket.ts'
+import type { Bucket, Key, OpenValue } from './bucket.ts'
 import { DiskBlocks } from './disk-blocks.ts'
 import { assertRange, shortValue } from './errors.ts'
 import { type BlockCounts, blockName, MemoryBlocks } from './memory-blocks.ts'
@@ -21,6 +21,9 @@ export interface BlockReader {
 
   /** The range in order, in large pieces (1 to 4 MiB but for the last), one piece read ahead. A piece is good until the next one is asked for. */
   stream(key: Key, offset: number, sizeBytes: number, signal?: AbortSignal): AsyncIterable<Uint8Array>
+
+  /** Where the bucket's bytes are near: the value for reads into the caller's own memory. */
+  openValue?(key: Key): Promise<OpenValue>
 
   readonly counts: Readonly<BlockCounts>
   /** Bytes of blocks in memory. */
@@ -41,7 +44,7 @@ export interface BlockCacheOptions {
 }
 
 export function makeBlockReader(bucket: Bucket, options: BlockCacheOptions): BlockReader {
-  if (bucket.readNow !== undefined) return new NearReader(bucket, options)
+  if (bucket.readNow !== undefined && bucket.openValue !== undefined) return new NearReader(bucket, options)
   return new FarReader(bucket, options)
 }
 
@@ -83,6 +86,11 @@ class NearReader implements BlockReader {
 
   stream(key: Key, offset: number, sizeBytes: number, signal?: AbortSignal): AsyncIterable<Uint8Array> {
     return this.#bucket.stream(key, { offset, sizeBytes }, signal)
+  }
+
+  openValue(key: Key): Promise<OpenValue> {
+    if (this.#bucket.openValue === undefined) throw new TypeError('not a near bucket')
+    return this.#bucket.openValue(key)
   }
 
   async close(): Promise<void> {

@@ -5,6 +5,13 @@
 /** `pack/3f/0198…` — printable ASCII without `..`; built only in paths.ts. */
 export type Key = string & { readonly __brand: 'Key' }
 
+/** A value that is open for reading; whoever opened it closes it. */
+export interface OpenValue {
+  /** Fills all targets, one behind the other, with the bytes from `offset` on. CorruptError 'short'; UnavailableError. */
+  read(targets: readonly Uint8Array[], offset: number): Promise<void>
+  close(): Promise<void>
+}
+
 /** A part of a value: `sizeBytes` bytes from `offset` on. */
 export interface ByteRange {
   readonly offset: number
@@ -40,6 +47,9 @@ export interface Bucket {
 
   /** As `get` but at once, by blocking the thread: only where bytes are near (a local file), and only for worker threads to call. */
   readNow?(key: Key, range: ByteRange): Uint8Array
+
+  /** Where the bytes are near: the value for reads into the caller's own memory. CorruptError 'missing-key'; UnavailableError. */
+  openValue?(key: Key): Promise<OpenValue>
 
   /** As `get`, in order, in chunks of the bucket's choosing (at most 4 MiB; good until the next one is asked for), with back-pressure. */
   stream(key: Key, range: ByteRange, signal?: AbortSignal): AsyncIterable<Uint8Array>

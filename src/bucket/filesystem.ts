@@ -5,7 +5,7 @@ import { constants, existsSync } from 'node:fs'
 import { access, copyFile, type FileHandle, mkdir, open, rename, rm, stat, unlink } from 'node:fs/promises'
 import { dirname, join, relative, resolve, sep } from 'node:path'
 import { type Clock, CorruptError, isSystemError, makeFolders, type Randomness, UnavailableError } from '../base/index.ts'
-import type { Bucket, BucketRequests, ByteRange, FileUpload, Key } from './bucket.ts'
+import type { Bucket, BucketRequests, ByteRange, FileUpload, Key, OpenValue } from './bucket.ts'
 import { assertRange, missingKey, shortValue, throwIfAborted, unavailable } from './errors.ts'
 import { FilesystemUpload } from './filesystem-upload.ts'
 import { syncFile, syncFolder, walk } from './folders.ts'
@@ -86,6 +86,26 @@ export class FilesystemBucket implements Bucket {
       return bytes
     } catch (error) {
       throw this.#translate(error, key)
+    }
+  }
+
+  async openValue(key: Key): Promise<OpenValue> {
+    this.requests.gets++
+    const file = await this.#call(() => open(this.#path(key), 'r'), key)
+    return {
+      read: async (targets, offset) => {
+        const sizeBytes = targets.reduce((sum, target) => sum + target.length, 0)
+        await this.#call(async () => {
+          const { bytesRead } = await file.readv(targets, offset)
+          if (bytesRead === sizeBytes) return void (this.requests.bytesOut += sizeBytes)
+          // cut off by a signal, or the value is too short: the rest piece by piece
+          for (let at = offset, i = 0; i < targets.length; at += targets[i++]?.length ?? 0) {
+            const target = targets[i] as Uint8Array
+            await this.#readFully(file, key, { offset: at, sizeBytes: target.length }, target)
+          }
+        }, key)
+      },
+      close: () => file.close(),
     }
   }
 

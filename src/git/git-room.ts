@@ -10,7 +10,7 @@ import { PackStore } from './odb/index.ts'
 import { PackIntake, type PushHooks, type ReceivePackParts } from './receive-pack/index.ts'
 import { RefAnswers, type RefScope, RefStore, RefViews, type VisibleRefs } from './refs/index.ts'
 import { SettingsReader } from './settings.ts'
-import { PackCache } from './upload-pack/index.ts'
+import { FrameBuffers, PackCache, StretchSampler } from './upload-pack/index.ts'
 import type { GitWorkerData } from './worker.ts'
 
 export interface GitRoomOptions {
@@ -70,6 +70,8 @@ export class GitRoom {
   /** Ends of packs whose trailers were found right (AnswerOptions). */
   readonly packEnds = new Map<number, Uint8Array>()
   readonly packCache: PackCache
+  readonly frameBuffers = new FrameBuffers()
+  readonly sampler: StretchSampler
 
   constructor(options: GitRoomOptions) {
     const { db, bucket, clock, randomness, log, limits } = options
@@ -78,6 +80,7 @@ export class GitRoom {
     const disk = { folder: options.cache.folder, bytes: options.cache.diskBytes }
     this.reader = makeBlockReader(bucket, { clock, randomness, memoryBytes: options.cache.memoryBytes, disk })
     this.refs = new RefStore(db)
+    this.sampler = new StretchSampler(randomness)
     this.packCache = new PackCache({ folder: options.cache.folder, limitBytes: options.cache.packBytes, clock, randomness })
     this.fetches = new Places(limits.concurrentFetches)
     this.requests = new Places(largeRequests)

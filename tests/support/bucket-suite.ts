@@ -81,6 +81,7 @@ function valueTests(subject: Subject): void {
       await assert.rejects(bucket.get(key, range), isMissing)
       await assert.rejects(collect(bucket.stream(key, range)), isMissing)
       if (bucket.readNow !== undefined) assert.throws(() => bucket.readNow?.(key, range), isMissing)
+      if (bucket.openValue !== undefined) await assert.rejects(bucket.openValue(key), isMissing)
     }
   })
 
@@ -151,6 +152,13 @@ function rangeTests(subject: Subject): void {
       assertSame(await collect(bucket.stream(key, range)), expected)
       if (bucket.readNow !== undefined) assertSame(bucket.readNow(key, range), expected)
     }
+    const value = await bucket.openValue?.(key)
+    if (value === undefined) return
+    const targets = [1, 4096, 100_000].map((sizeBytes) => new Uint8Array(sizeBytes))
+    await value.read(targets, 777)
+    assertSame(Buffer.concat(targets), bytes.subarray(777, 777 + 104_097))
+    await assert.rejects(value.read(targets, bytes.length - 5000), isShort)
+    await value.close()
   })
 
   test('a range past the end is CorruptError short, a senseless one bad-range', async () => {

@@ -3,6 +3,7 @@
 import { createHash } from 'node:crypto'
 import { asBuffer, CorruptError, equalBytes } from '../../base/index.ts'
 import { hashBytes, type Kind, type ObjectFormat } from './object-id.ts'
+import { decodeChecks, encodeChecks, makeChecks, type PackChecks } from './pack-checks.ts'
 import { decodeSections, encodeSections, sectionOf, wordsOf } from './sections.ts'
 
 const magic = 'STEMPACK'
@@ -27,6 +28,8 @@ export interface PackIndexParts {
   readonly bases: Uint32Array
   readonly sources: Uint8Array
   readonly externals: Uint8Array
+  /** The pack's own trailer: with it come the checks by which the pack is streamed (pack-checks.ts). */
+  readonly trailer?: Uint8Array
 }
 
 /** Where the index begins in a value whose pack is that long. */
@@ -63,6 +66,10 @@ function encodeSizes(sizes: Float64Array): { small: Uint32Array; large: BigUint6
   return { small, large: new BigUint64Array(large) }
 }
 
+function checksOf({ offsets, crcs, packBytes }: PackIndexParts, trailer: Uint8Array): PackChecks {
+  return makeChecks({ offsets, crcs, entriesEnd: packBytes - trailer.length }, orderByOffset(offsets, packBytes), trailer)
+}
+
 /** Everything that follows the pack's bytes in the stored value: padding, sections, directory, trailer. */
 export function encodePackIndex(parts: PackIndexParts): Uint8Array {
   const offsets = encodeOffsets(parts.offsets)
@@ -79,6 +86,7 @@ export function encodePackIndex(parts: PackIndexParts): Uint8Array {
     ['SRCS', parts.sources],
     ['EXTS', parts.externals],
   ]
+  if (parts.trailer) sections.push(['CHKS', encodeChecks(checksOf(parts, parts.trailer))])
   const { bytes: out, trailerAt } = encodeSections(sections, parts.packBytes, storedPackTrailerBytes)
   const padBytes = indexStart(parts.packBytes) - parts.packBytes
   out.write(magic, trailerAt, 'latin1')
@@ -141,6 +149,7 @@ export class PackIndex {
   readonly #largeSizes: BigUint64Array
   readonly #bases: Uint32Array
   readonly #fanout: Uint32Array
+  readonly #checks: Uint8Array | null
   #order: Uint32Array | undefined
   #rank: Uint32Array | undefined
 
@@ -168,6 +177,12 @@ export class PackIndex {
     this.sources = sectionOf(sections, 'SRCS')
     this.externals = sectionOf(sections, 'EXTS')
     this.#fanout = fanout(this.#oids, n, this.#h)
+    this.#checks = sections.get('CHKS') ?? null
+  }
+
+  /** What the pack's bytes are checked by as a whole; null in values that were stored before there was such a section. */
+  checks(): PackChecks | null {
+    return this.#checks && decodeChecks(this.#checks, this.#h)
   }
 
   /** The position of the id that starts at `at` in `oids`, or −1. */

@@ -56,6 +56,7 @@ export function tailBytes(value: Uint8Array): PackBytes {
 function keyBytes(pack: PackHandle, reader: BlockReader): PackBytes {
   const key = parseKey(pack.key as string)
   return {
+    open: reader.openValue && (() => (reader.openValue as NonNullable<BlockReader['openValue']>)(key)),
     read: (offset, sizeBytes) => reader.read(key, pack.valueBytes, offset, sizeBytes),
     stream: (offset, sizeBytes) => reader.stream(key, offset, sizeBytes),
   }

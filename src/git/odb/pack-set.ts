@@ -1,6 +1,7 @@
 // All packs of a network at one moment, oldest first, as one numbered set of entries.
 // Every stored entry has a number: its pack's `first` + its position. Numbers of packs already in a set stay as packs are added.
 import { randomInt } from 'node:crypto'
+import type { OpenValue } from '../../bucket/index.ts'
 import type { PackIndex } from '../format/stored-pack.ts'
 import { hashBytes, type Kind, type ObjectFormat } from '../format/object-id.ts'
 
@@ -10,6 +11,8 @@ export interface PackBytes {
   read(offset: number, sizeBytes: number): Uint8Array | Promise<Uint8Array>
   /** The bytes in order, in large pieces, for a region that is sent as it stands. */
   stream(offset: number, sizeBytes: number): AsyncIterable<Uint8Array>
+  /** Where the bytes are near: for reads into the caller's own memory. */
+  readonly open?: (() => Promise<OpenValue>) | undefined
 }
 
 /** One stored pack: its index and its bytes. */
@@ -50,7 +53,7 @@ export class PackSet {
     // the table is shared along one line of sets; a second line from the same set gets a table of its own
     const small = this.#small.size === this.size ? this.#small : SmallPackTable.of(this.packs, this.format)
     for (const { id, index, bytes } of added) {
-      const pack = { id, index, first: size, read: bytes.read.bind(bytes), stream: bytes.stream.bind(bytes) }
+      const pack = { id, index, first: size, read: bytes.read.bind(bytes), stream: bytes.stream.bind(bytes), open: bytes.open }
       packs.push(pack)
       small.add(pack)
       size += index.count

@@ -2,7 +2,7 @@
 // memory (small) or in the spool file (large). Says for each new tip of a ref what it is.
 import type { MessagePort } from 'node:worker_threads'
 import { concatBytes, fromHex, InputError, MessageStream, systemRandomness, UnavailableError } from '../../base/index.ts'
-import { Kind, type ObjectId } from '../format/object-id.ts'
+import { hashBytes, Kind, type ObjectId } from '../format/object-id.ts'
 import { encodePackIndex, indexStart, PackIndex } from '../format/stored-pack.ts'
 import { parseTagTarget } from '../format/index.ts'
 import { type ExistingObjects, type FsckSettings, GrowingSpool, indexPack, type IndexLimits } from '../index-pack/index.ts'
@@ -118,7 +118,9 @@ async function receive(
     progress: (phase, done, total) => main.send({ type: 'progress', phase, done, total } satisfies ReceiveMessage),
   })
   if (parts.entryCount !== parts.objectCount) throw new InputError('duplicate-object', 'the same object appears twice in the pack')
-  const index = encodePackIndex(parts)
+  const trailerBytes = hashBytes(format)
+  const trailer = spoolReader(spool)(parts.packBytes - trailerBytes, trailerBytes)
+  const index = encodePackIndex({ ...parts, trailer })
   const from = indexStart(parts.packBytes) - parts.packBytes
   const added = PackSet.empty(format).with([
     {

@@ -110,7 +110,7 @@ export class CachedPack {
     const tell = (trailer: Uint8Array) => {
       this.#trailer ??= trailer
     }
-    const buffer = this.#state === 'whole' && this.memoryBytes >= this.sizeBytes ? new Uint8Array(0) : new Uint8Array(bufferBytes)
+    let buffer: Uint8Array | undefined
     let isHashing = false
     yield { type: 'hash', state: null, tell }
     for (let at = 0; ; at++) {
@@ -119,8 +119,9 @@ export class CachedPack {
       const piece = this.#pieces[at]
       if (piece === undefined) break
       if (piece.type === 'bytes') {
-        const read = this.#options.store.read(piece.place, buffer)
-        yield { type: 'chunk', bytes: read instanceof Promise ? await read : read }
+        const held = this.#options.store.held(piece.place)
+        if (!held) buffer ??= new Uint8Array(bufferBytes)
+        yield { type: 'chunk', bytes: held ?? (await this.#options.store.read(piece.place, buffer as Uint8Array)) }
         continue
       }
       if (piece.type === 'region' && !piece.trailer && !isHashing && this.#trailer === null) {

@@ -1,21 +1,29 @@
 // A fetch's events as the bytes of the answer: preamble, then the pack in side-band frames, its trailer, progress and keep-alives.
 import { createHash, type Hash } from 'node:crypto'
 import { equalBytes, InputError } from '../../base/index.ts'
+import type { OpenValue } from '../../bucket/index.ts'
 import { hashBytes, type ObjectFormat } from '../format/object-id.ts'
 import { PACK_HEADER_BYTES } from '../format/pack.ts'
 import { Band } from '../format/pkt-line.ts'
 import type { AnswerEvent } from './cached-pack.ts'
+import type { FrameBuffers } from './frame-buffers.ts'
 import { RegionCheck } from './region-check.ts'
 import type { FetchRequest } from './request.ts'
 import type { PackRegion } from './run-bytes.ts'
 import { errorPacket } from './section-writer.ts'
 import { type FrameSink, SidebandWriter } from './sideband.ts'
+import type { StretchSampler } from './stretch-sampler.ts'
 
 export interface AnswerOptions {
   readonly request: FetchRequest
   readonly format: ObjectFormat
   /** Bytes of a stored pack, in order. */
   readonly region: (region: PackRegion) => AsyncIterable<Uint8Array>
+  /** The same for reads into our own memory, where the pack is near; it is closed here. */
+  readonly open?: (region: PackRegion) => Promise<OpenValue> | undefined
+  readonly buffers?: FrameBuffers
+  /** Chooses what is checked of packs that were sent before. Default: everything is. */
+  readonly sampler?: StretchSampler
   /** Header and trailer, by its id, of each pack whose trailer was once found right; kept from one answer to the next. */
   readonly packEnds?: Map<number, Uint8Array>
   /** Aborted when nobody reads the answer any more. */
@@ -58,7 +66,7 @@ class FetchAnswer {
   constructor(sink: FrameSink, options: AnswerOptions) {
     this.#sink = sink
     this.#options = options
-    this.#frames = new SidebandWriter(sink, options.request.sideband)
+    this.#frames = new SidebandWriter(sink, options.request.sideband, options.buffers)
     this.#hash = createHash(options.format)
   }
 
@@ -91,23 +99,20 @@ class FetchAnswer {
 
   /**
    * A stored pack as it stands. Its last bytes are sent when they are right: else no client can take it for whole. They are the hash of all
-   * before them; once that was seen, the entries' CRCs and the same bytes at both ends say as much for half the price.
+   * before them; where both ends are known, the stretches' CRCs and the same bytes at both ends say as much for half the price.
    */
   async #wholePack(region: PackRegion): Promise<void> {
-    const known = this.#options.packEnds?.get(region.packId)
+    const known = region.packEnds ?? this.#options.packEnds?.get(region.packId)
     const hash = known ? null : createHash(this.#options.format)
     const ends = new Uint8Array(PACK_HEADER_BYTES + hashBytes(this.#options.format))
     const trailer = ends.subarray(PACK_HEADER_BYTES)
     const trailerAt = region.sizeBytes - trailer.length
-    let at = 0
-    for await (const bytes of this.#checked(region)) {
+    await this.#send(region, trailerAt, (bytes, at) => {
       const own = bytes.subarray(0, Math.max(0, trailerAt - at))
       if (at < PACK_HEADER_BYTES) ends.set(own.subarray(0, PACK_HEADER_BYTES - at), at)
       if (own.length < bytes.length) trailer.set(bytes.subarray(own.length), Math.max(0, at - trailerAt))
-      at += bytes.length
       hash?.update(own)
-      await this.#frames.data(own)
-    }
+    })
     if (!equalBytes(known ?? (hash as Hash).digest(), known ? ends : trailer)) {
       throw new RegionCheck(region).corrupt('do not agree with their own trailer')
     }
@@ -117,25 +122,50 @@ class FetchAnswer {
   }
 
   async #region(region: PackRegion): Promise<void> {
-    for await (const bytes of this.#checked(region)) {
-      this.#hash?.update(bytes)
-      await this.#frames.data(bytes)
-    }
+    await this.#send(region, region.sizeBytes, (bytes) => this.#hash?.update(bytes))
   }
 
-  /** A client that finds stored bytes wrong leaves at once: what it has got a part of is still checked, so that somebody hears of it. */
-  async *#checked(region: PackRegion): AsyncGenerator<Uint8Array, void, undefined> {
-    const check = new RegionCheck(region)
+  /**
+   * Sends the region's first `sizeBytes`; `look` sees all of it, piece by piece, before it goes. A client that finds stored bytes wrong leaves at once:
+   * what it has got a part of is still checked, so that somebody hears of it.
+   */
+  async #send(region: PackRegion, sizeBytes: number, look: (bytes: Uint8Array, at: number) => void): Promise<void> {
+    const { gone, open, sampler } = this.#options
+    const pass = region.packEnds ? sampler?.pass(region.packId, region.segments.ends.length) : undefined
+    const check = new RegionCheck(region, pass)
     let last = Number.POSITIVE_INFINITY
-    for await (const bytes of this.#options.region(region)) {
+    const take = (bytes: Uint8Array, at: number) => {
       check.take(bytes)
-      if (this.#options.gone?.aborted) {
-        last = Math.min(last, check.passed)
-        if (check.passed > last) this.#options.gone.throwIfAborted()
+      look(bytes, at)
+      if (!gone?.aborted) return
+      last = Math.min(last, check.passed)
+      if (check.passed > last) gone.throwIfAborted()
+    }
+    const value = await open?.(region)
+    if (value) await this.#sendOpen(value, region, sizeBytes, take)
+    else {
+      let at = 0
+      for await (const bytes of this.#options.region(region)) {
+        take(bytes, at)
+        await this.#frames.data(bytes.subarray(0, Math.max(0, sizeBytes - at)))
+        at += bytes.length
       }
-      yield bytes
     }
     check.end()
+  }
+
+  /** From where the bytes are near: read to where they are sent from. */
+  async #sendOpen(value: OpenValue, region: PackRegion, sizeBytes: number, take: (bytes: Uint8Array, at: number) => void): Promise<void> {
+    try {
+      await this.#frames.fill(sizeBytes, (targets, at) => value.read(targets, region.offset + at), take)
+      const rest = new Uint8Array(region.sizeBytes - sizeBytes)
+      if (rest.length > 0) {
+        await value.read([rest], region.offset + sizeBytes)
+        take(rest, sizeBytes)
+      }
+    } finally {
+      await value.close()
+    }
   }
 
   keepAlive(): void {

@@ -12,7 +12,7 @@ import { blob, type BuiltObject, commit, PackBuilder, tree } from '../../../test
 import { delimiter, flush, pkt, readPkts } from '../../../tests/support/wire.ts'
 import { CorruptError, fromHex } from '../../base/index.ts'
 import type { StoredPack } from '../odb/index.ts'
-import { CrcChain } from './crc-chain.ts'
+import { CrcChain } from '../format/crc-chain.ts'
 import { type FetchEvent, fetchEvents } from './fetch.ts'
 import { answerFetch } from './fetch-answer.ts'
 import { fetchTask } from './fetch-task.ts'

@@ -1,6 +1,7 @@
 // A fetch from the request to the pack, as a series of events: what a worker does. Nothing here knows of threads, frames or sockets.
-import { decodePackHeader, PACK_HEADER_BYTES } from '../format/pack.ts'
+import { decodePackHeader, encodePackHeader, PACK_HEADER_BYTES } from '../format/pack.ts'
 import { hashBytes } from '../format/object-id.ts'
+import { concatBytes } from '../../base/index.ts'
 import type { StoredPack } from '../odb/pack-set.ts'
 import { findDeltaCandidates } from './delta-search.ts'
 import type { FetchTask } from './fetch-task.ts'
@@ -75,7 +76,9 @@ async function* packEvents(repository: PacedRepository, plan: PackPlan): AsyncGe
   if (plan.verbatim !== null) {
     const pack = repository.set.packs[plan.verbatim] as StoredPack
     const segments = await new RunBytes(repository, plan.runs).segments(plan.runs[0] as Run)
-    const region = { pack: plan.verbatim, packId: pack.id, offset: 0, sizeBytes: pack.index.packBytes, segments }
+    const checks = pack.index.checks()
+    const packEnds = checks && concatBytes([encodePackHeader(pack.index.count), checks.trailer])
+    const region = { pack: plan.verbatim, packId: pack.id, offset: 0, sizeBytes: pack.index.packBytes, segments, packEnds }
     yield { type: 'region', region, trailer: true }
     return { encoded: 0, made: 0, gained: 0, copied: plan.objectCount }
   }

@@ -56,12 +56,9 @@ export class PieceStore {
     if (this.#file !== null) this.#held = []
   }
 
-  /**
-   * A piece, in memory or read into `buffer` where that is large enough: good until the buffer is used again.
-   * @throws CorruptError when the file has other bytes than were written; UnavailableError when it can't be read
-   */
-  read(place: number, buffer: Uint8Array): Uint8Array | Promise<Uint8Array> {
-    return this.#held[place] ?? this.#fromFile(place, buffer)
+  /** A piece that is in memory. */
+  held(place: number): Uint8Array | undefined {
+    return this.#held[place]
   }
 
   /** Gives memory and file back when the reads under way are over. */
@@ -72,7 +69,11 @@ export class PieceStore {
     void this.#file?.close()
   }
 
-  async #fromFile(place: number, buffer: Uint8Array): Promise<Uint8Array> {
+  /**
+   * A piece out of the file, read into `buffer` where that is large enough: good until the buffer is used again.
+   * @throws CorruptError when the file has other bytes than were written; UnavailableError when it can't be read
+   */
+  async read(place: number, buffer: Uint8Array): Promise<Uint8Array> {
     const { from, sizeBytes, crc } = this.#pieces[place] as StoredPiece & { from: number }
     if (this.#closed || this.#file === null) throw new UnavailableError('pack-cache', 'the cached pack was closed')
     const target = buffer.length >= sizeBytes ? buffer.subarray(0, sizeBytes) : new Uint8Array(sizeBytes)

@@ -2,19 +2,24 @@
 import { crc32 } from 'node:zlib'
 import { CorruptError } from '../../base/index.ts'
 import type { PackRegion } from './run-bytes.ts'
+import { checkAll, type StretchPass } from './stretch-sampler.ts'
 
 export class RegionCheck {
   readonly #region: PackRegion
+  readonly #pass: StretchPass
   #at: number // in the pack
   #segment = 0
+  #isChecked: boolean
   #crc = 0
 
-  constructor(region: PackRegion) {
+  constructor(region: PackRegion, pass: StretchPass = checkAll) {
     this.#region = region
+    this.#pass = pass
+    this.#isChecked = pass.isChecked(0)
     this.#at = region.offset
   }
 
-  /** Segments that were whole and right so far. */
+  /** Segments that were whole and right so far, or were not looked at. */
   get passed(): number {
     return this.#segment
   }
@@ -27,13 +32,17 @@ export class RegionCheck {
     while (from < bytes.length && this.#segment < ends.length) {
       const end = ends[this.#segment] as number
       const part = Math.min(bytes.length - from, end - this.#at)
-      this.#crc = crc32(bytes.subarray(from, from + part), this.#crc)
+      if (this.#isChecked) this.#crc = crc32(bytes.subarray(from, from + part), this.#crc)
       from += part
       this.#at += part
       if (this.#at < end) continue
-      if (this.#crc !== crcs[this.#segment]) throw this.corrupt(`do not agree with the index before ${end}`)
+      if (this.#isChecked) {
+        if (this.#crc !== crcs[this.#segment]) throw this.corrupt(`do not agree with the index before ${end}`)
+        this.#pass.passed(this.#segment)
+      }
       this.#crc = 0
       this.#segment++
+      this.#isChecked = this.#pass.isChecked(this.#segment)
     }
     this.#at += bytes.length - from
   }

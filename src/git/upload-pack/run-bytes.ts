@@ -1,14 +1,15 @@
 // The stored bytes of a plan's runs, read ahead (runs of one pack that lie close together are one read), and what their CRC must be.
+import { hashBytes } from '../format/object-id.ts'
 import type { StoredPack } from '../odb/pack-set.ts'
-import { CrcChain } from './crc-chain.ts'
+import { CrcChain } from '../format/crc-chain.ts'
+import { PACK_HEADER_BYTES } from '../format/pack.ts'
+import { StretchBuilder } from '../format/pack-checks.ts'
 import type { Run } from './pack-plan.ts'
 import type { PacedRepository } from './repository.ts'
 
 /** Entries that lie no further apart than this are read together. */
 const gapBytes = 16 << 10
 const windowBytes = 512 << 10
-/** What is checked at once of a region, or one entry where that is longer. */
-const segmentBytes = 1 << 20
 
 /** Bytes of a stored pack that are sent as they stand; whoever streams the pack reads them. */
 export interface PackRegion {
@@ -19,6 +20,8 @@ export interface PackRegion {
   readonly offset: number
   readonly sizeBytes: number
   readonly segments: RegionSegments
+  /** Of a pack that is sent from its first byte to its last: the header and trailer that it must have; null: nobody has written them down. */
+  readonly packEnds?: Uint8Array | null
 }
 
 /** CRC-32s of bytes that lie one behind the other in a pack. */
@@ -38,7 +41,7 @@ export interface Extent {
 
 export class RunBytes {
   readonly #repository: PacedRepository
-  readonly #crcs = new CrcChain()
+  readonly #chain = new CrcChain()
   readonly #runs: readonly Run[]
   #window: { pack: number; offset: number; bytes: Uint8Array } | undefined
 
@@ -50,7 +53,11 @@ export class RunBytes {
   /** Where the run's entries lie. */
   extent(run: Run): Extent {
     const pack = this.#repository.set.packs[run.pack] as StoredPack
-    const order = pack.index.order()
+    const { index } = pack
+    if (isWhole(run, pack)) {
+      return { pack, offset: PACK_HEADER_BYTES, sizeBytes: index.packBytes - hashBytes(index.format) - PACK_HEADER_BYTES }
+    }
+    const order = index.order()
     const offset = pack.index.offset(order[run.from] as number)
     return { pack, offset, sizeBytes: pack.index.end(order[run.to - 1] as number) - offset }
   }
@@ -60,27 +67,17 @@ export class RunBytes {
     const { packSegments, pace } = this.#repository
     const { pack, offset, sizeBytes } = this.extent(run)
     const { index } = pack
-    const isWhole = run.from === 0 && run.to === index.count
-    const known = isWhole ? packSegments.get(run.pack) : undefined
+    const known = isWhole(run, pack) ? (packSegments.get(run.pack) ?? checksOf(pack)) : undefined
     if (known) return known
     const order = index.order()
-    const ends: number[] = []
-    const crcs: number[] = []
-    let crc = 0
-    for (let rank = run.from, start = offset, from = offset; rank < run.to; rank++) {
+    const builder = new StretchBuilder(offset, this.#chain)
+    for (let rank = run.from; rank < run.to; rank++) {
       const turn = pace.turn()
       if (turn) await turn
-      const end = rank + 1 < run.to ? index.offset(order[rank + 1] as number) : offset + sizeBytes
-      crc = this.#crcs.join(crc, index.crc(order[rank] as number), end - start)
-      start = end
-      if (end - from < segmentBytes && rank + 1 < run.to) continue
-      ends.push(end)
-      crcs.push(crc)
-      crc = 0
-      from = end
+      builder.add(index.crc(order[rank] as number), rank + 1 < run.to ? index.offset(order[rank + 1] as number) : offset + sizeBytes)
     }
-    const segments = { from: offset, ends: Float64Array.from(ends), crcs: Uint32Array.from(crcs) }
-    if (isWhole) packSegments.set(run.pack, segments)
+    const segments = { from: offset, ...builder.take() }
+    if (isWhole(run, pack)) packSegments.set(run.pack, segments)
     return segments
   }
 
@@ -113,4 +110,13 @@ export class RunBytes {
     }
     return to
   }
+}
+
+function isWhole(run: Run, { index }: StoredPack): boolean {
+  return run.from === 0 && run.to === index.count && index.count > 0
+}
+
+function checksOf({ index }: StoredPack): RegionSegments | undefined {
+  const checks = index.checks()
+  return checks ? { from: PACK_HEADER_BYTES, ends: checks.ends, crcs: checks.crcs } : undefined
 }

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import { readPkts } from '../../../tests/support/wire.ts'
+import { FrameBuffers } from './frame-buffers.ts'
 import { SidebandWriter } from './sideband.ts'
 
 /** Reads what went to a sink that keeps references until it "drains", as a socket does. */
@@ -95,4 +96,61 @@ test('a keep-alive is an empty frame, and only sent when nothing else was', asyn
   const stream = Buffer.concat(sink.parts)
   assert.ok(stream.includes(Buffer.from('0005\x01', 'latin1')))
   assert.equal(bands(stream).fatal, 'no')
+})
+
+test('bytes that are read in place make the same stream as bytes that are copied', async () => {
+  const parts = fc.array(fc.record({ size: fc.integer({ min: 0, max: 3_000_000 }), inPlace: fc.boolean() }), { maxLength: 5 })
+  await fc.assert(
+    fc.asyncProperty(
+      parts,
+      fc.boolean(),
+      fc.constantFrom<0 | 1000 | 65520>(0, 1000, 65520),
+      fc.boolean(),
+      async (pieces, eager, frameBytes, pooled) => {
+        const sink = new SlowSink(eager)
+        const buffers = new FrameBuffers()
+        const writer = new SidebandWriter(sink, frameBytes, pooled ? buffers : undefined)
+        const pack = Buffer.concat(pieces.map(({ size }, i) => Buffer.alloc(size, i + 1)))
+        let at = 0
+        for (const { size, inPlace } of pieces) {
+          const from = at
+          const read = async (targets: Uint8Array[], offset: number) => {
+            for (let place = from + offset, i = 0; i < targets.length; place += targets[i++]?.length ?? 0) {
+              const target = targets[i] as Uint8Array
+              target.set(pack.subarray(place, place + target.length))
+            }
+          }
+          const look = (bytes: Uint8Array, offset: number) =>
+            assert.ok(pack.subarray(from + offset, from + offset + bytes.length).equals(bytes))
+          if (inPlace) await writer.fill(size, read, look)
+          else await writer.data(pack.subarray(at, at + size))
+          at += size
+        }
+        await writer.end()
+        sink.drain()
+        const stream = Buffer.concat(sink.parts)
+        assert.ok((frameBytes === 0 ? stream : bands(stream).pack).equals(pack))
+      },
+    ),
+    { numRuns: 25 },
+  )
+})
+
+test('what was read last is not sent when it is found wrong', async () => {
+  const sink = new SlowSink(true)
+  const writer = new SidebandWriter(sink, 65520)
+  await writer.data(Buffer.from('good'))
+  const wrong = writer.fill(
+    100,
+    async ([target]) => void target?.fill(7),
+    () => {
+      throw new Error('wrong')
+    },
+  )
+  await assert.rejects(wrong, /wrong/)
+  await writer.fatal('no')
+  sink.drain()
+  const read = bands(Buffer.concat(sink.parts))
+  assert.equal(read.pack.toString(), 'good')
+  assert.equal(read.fatal, 'no')
 })

@@ -1,5 +1,6 @@
 // Side-band frames (gitprotocol-pack(5)): band 1 the pack, band 2 progress, band 3 a fatal error. Pack bytes are laid out in place, frame
 // behind frame, in two buffers that take turns: no frame is a write of its own.
+import type { FrameBuffers } from './frame-buffers.ts'
 import { Band, encodeBand, encodeBandHeader, flushPkt } from '../format/pkt-line.ts'
 
 /** Where frames go. */
@@ -18,7 +19,9 @@ const keepAlive = encodeBandHeader(Band.data, 0)
 export class SidebandWriter {
   readonly #sink: FrameSink
   readonly #frameBytes: number // with its header; 0 = no frames
-  readonly #capacity: number
+  readonly #buffers: FrameBuffers | undefined
+  #isLarge = false // buffers come from #buffers
+  #capacity: number
   #buffer: Buffer
   #spare: Buffer | undefined
   #used = 0 // bytes in #buffer, the open frame's header and bytes included
@@ -26,11 +29,15 @@ export class SidebandWriter {
   #pending: Promise<void> | undefined
   #quiet = true
 
-  /** @param frameBytes 65520 (side-band-64k), 1000 (side-band) or 0: the pack goes out bare, messages nowhere */
-  constructor(sink: FrameSink, frameBytes: 0 | 1000 | 65520) {
+  /**
+   * @param frameBytes 65520 (side-band-64k), 1000 (side-band) or 0: the pack goes out bare, messages nowhere
+   * @param buffers larger ones, for what `fill` reads
+   */
+  constructor(sink: FrameSink, frameBytes: 0 | 1000 | 65520, buffers?: FrameBuffers) {
     this.#sink = sink
     this.#frameBytes = frameBytes
-    this.#capacity = frameBytes === 0 ? framesBytes : Math.floor(framesBytes / frameBytes) * frameBytes
+    this.#buffers = buffers
+    this.#capacity = capacityOf(framesBytes, frameBytes)
     this.#buffer = Buffer.allocUnsafeSlow(this.#capacity)
   }
 
@@ -46,6 +53,29 @@ export class SidebandWriter {
       this.#open += part
       from += part
       if (this.#open === this.#frameBytes) this.#closeFrame()
+    }
+  }
+
+  /**
+   * Pack bytes that are read right to where they are sent from. `read` fills its targets, one behind the other, with the bytes from `at` on; `look`
+   * sees them before they go. When one of them throws, nothing of what was read last is sent.
+   */
+  async fill(
+    sizeBytes: number,
+    read: (targets: Uint8Array[], at: number) => Promise<void>,
+    look: (bytes: Uint8Array, at: number) => void,
+  ): Promise<void> {
+    if (sizeBytes > this.#capacity) await this.#enlarge()
+    for (let at = 0; at < sizeBytes; ) {
+      if (this.#used === this.#capacity) await this.#send()
+      const { targets, used, open } = this.#layOut(sizeBytes - at)
+      await read(targets, at)
+      for (const target of targets) {
+        look(target, at)
+        at += target.length
+      }
+      this.#used = used
+      this.#open = open
     }
   }
 
@@ -73,6 +103,41 @@ export class SidebandWriter {
     await this.#send()
     if (this.#frameBytes > 0) await this.#sink.write(flushPkt)
     await this.#pending
+    if (!this.#isLarge) return
+    this.#buffers?.give(this.#buffer)
+    if (this.#spare) this.#buffers?.give(this.#spare)
+  }
+
+  async #enlarge(): Promise<void> {
+    if (this.#isLarge || !this.#buffers) return
+    await this.#send()
+    this.#isLarge = true
+    this.#buffer = this.#buffers.take()
+    this.#spare = undefined
+    this.#capacity = capacityOf(this.#buffer.length, this.#frameBytes)
+  }
+
+  /** Where the next bytes go, and what is used when they are there; headers of frames that become full are written already. */
+  #layOut(sizeBytes: number): { targets: Uint8Array[]; used: number; open: number } {
+    const targets: Uint8Array[] = []
+    let used = this.#used
+    let open = this.#open
+    for (let left = sizeBytes; left > 0 && used < this.#capacity; ) {
+      if (this.#frameBytes > 0 && open === 0) {
+        used += headerBytes
+        open = headerBytes
+      }
+      const room = this.#frameBytes === 0 ? this.#capacity - used : this.#frameBytes - open
+      const part = Math.min(room, left)
+      targets.push(this.#buffer.subarray(used, used + part))
+      used += part
+      open += part
+      left -= part
+      if (open !== this.#frameBytes) continue
+      this.#buffer.set(encodeBandHeader(Band.data, open - headerBytes), used - open)
+      open = 0
+    }
+    return { targets, used, open }
   }
 
   #openFrame(): void {
@@ -94,7 +159,7 @@ export class SidebandWriter {
     const written = this.#buffer
     this.#pending = this.#sink.write(written.subarray(0, this.#used))
     // what was taken without a promise stays the sink's
-    const next = this.#spare ?? Buffer.allocUnsafeSlow(this.#capacity)
+    const next = this.#spare ?? (this.#isLarge ? this.#buffers?.take() : undefined) ?? Buffer.allocUnsafeSlow(this.#capacity)
     this.#spare = this.#pending ? written : undefined
     this.#buffer = next
     this.#used = 0
@@ -106,4 +171,9 @@ export class SidebandWriter {
     this.#quiet = false
     await this.#sink.write(encodeBand(band, text, this.#frameBytes))
   }
+}
+
+/** Whole frames. */
+function capacityOf(bufferBytes: number, frameBytes: number): number {
+  return frameBytes === 0 ? bufferBytes : Math.floor(bufferBytes / frameBytes) * frameBytes
 }
