@@ -173,6 +173,21 @@ test('a repository that is cut off is served as one, and a push to it rests on w
   assert.equal(await head(shallow, 'main'), five)
 })
 
+test('what comes from a shallow clone cuts the repository off where it may, on the disk, too', async () => {
+  const { bare, name } = await makeRepository()
+  const { work } = await makeRepository()
+  for (const text of ['apart', 'further apart', 'far']) await commit(work, text)
+  const shallow = folder.join(`cutting-${made}`)
+  await git.run(['clone', '-q', '--depth', '2', `file://${work}`, shallow])
+  const refused = await git.run([...known, 'push', `${url}/${name}`, 'HEAD:refs/heads/cut'], { cwd: shallow, mayFail: true })
+  assert.match(refused.stderr, /HEAD -> cut \(shallow update not allowed\)/)
+  await git.run(['config', 'receive.shallowUpdate', 'true'], { cwd: bare })
+  await git.run([...known, 'push', '-q', `${url}/${name}`, 'HEAD:refs/heads/cut'], { cwd: shallow })
+  assert.equal(readFileSync(join(bare, 'shallow'), 'utf8'), readFileSync(join(shallow, '.git/shallow'), 'utf8'))
+  assert.equal(await git.read(['rev-list', '--count', 'cut'], { cwd: bare }), '2')
+  await git.run(['fsck'], { cwd: bare })
+})
+
 test('nothing outside of the root, and nothing that is not exported', async () => {
   const { name, work } = await makeRepository()
   assert.equal((await fetch(`${url}/${name}/info/refs?service=git-upload-pack`)).status, 404)

@@ -4,7 +4,7 @@ import type { HookCommand, HookProcess, HookPush, PushHooks } from '../../../src
 import { namespacePrefix } from '../../../src/git/refs/index.ts'
 import { certificateEnvironment } from './push-certificate.ts'
 import { type Environment, findHook, pushEnvironment, runHook, startHook } from './disk-hooks.ts'
-import { readRefs } from './disk-refs.ts'
+import { addShallow, readRefs } from './disk-refs.ts'
 import type { DiskConfig } from './disk-settings.ts'
 import { runGit } from './git-process.ts'
 import type { DiskPlace } from './place.ts'
@@ -72,6 +72,7 @@ export class DiskPush implements PushHooks {
     const { place, namespace } = this.#parts
     const checkedOut = await this.#checkedOut(push, commands)
     if (checkedOut.size > 0 && push.isAtomic) return checkedOut
+    addShallow(place.gitDir, push.cutOff)
     const failures = await moveDiskRefs({
       place,
       environment: this.#base,

@@ -1,5 +1,5 @@
 // What a repository on disk says about refs, HEAD, shallow commits and settings, read anew at every request: all of it is small.
-import { readdirSync, readFileSync, statSync } from 'node:fs'
+import { readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { git, runGit } from './git-process.ts'
 import type { DiskPlace } from './place.ts'
@@ -25,6 +25,13 @@ export function readShallow(gitDir: string): string[] {
     .split('\n')
     .map((line) => line.trim())
     .filter((line) => line !== '')
+}
+
+/** Cuts the repository off at these, too: before a ref comes that rests on them. */
+export function addShallow(gitDir: string, commits: readonly string[]): void {
+  if (commits.length === 0) return
+  const all = [...new Set([...readShallow(gitDir), ...commits])].sort()
+  writeFileSync(join(gitDir, 'shallow'), `${all.join('\n')}\n`)
 }
 
 /** Another kind of store than files: git reads it. */
