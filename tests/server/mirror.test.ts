@@ -7,10 +7,15 @@ import { after, before, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { stemma } from '../support/command.ts'
 import { openDatabase } from '../support/database.ts'
+import { Forks } from '../support/forks.ts'
+import { openFront } from '../support/front.ts'
 import { contentOf } from '../support/git.ts'
 import { type Host, openHost, stemmaOnly } from '../support/host.ts'
+import { blob, commit, PackBuilder, tree } from '../support/pack-builder.ts'
 import { isPeerInstalled, Peer } from '../support/peer.ts'
 import { Server } from '../support/server.ts'
+import { push, zeroId } from '../support/wire.ts'
+import { encodeBand, encodePkt, flushPkt } from '../../src/git/format/pkt-line.ts'
 
 let host: Host
 let elsewhere: Server
@@ -218,6 +223,57 @@ test('failures are noted, shown and put off; secrets are kept to themselves; rem
   assert.match((await mirror('remove', 'admin/failing', 'https://example.com/x')).stderr, /has no mirror to that URL/)
   assert.equal((await mirror('remove', 'admin/failing', there)).code, 0)
   assert.equal(await state('failing'), undefined)
+})
+
+test('in a network of forks, a server elsewhere cannot publish a private sibling’s objects by naming them', stemmaOnly, async () => {
+  const { git, server } = host
+  const file = blob('a secret\n'.repeat(20))
+  const top = tree(['100644', 'secret.txt', file.id])
+  const secret = { file, tree: top, tip: commit(top.id, [], 'secret\n') }
+  const work = await git.makeRepository(host.folder.join('forked'), 4)
+  const upstream = await server.create('upstream', { private: false })
+  await git.run(['push', '-q', upstream, 'main'], { cwd: work })
+  const base = await git.read(['rev-parse', 'main'], { cwd: work })
+  const forks = Forks.open(server)
+  try {
+    const alices = await forks.fork(['admin', 'upstream'], await forks.account('alice'), 'fork', 'private')
+    const bobs = await forks.fork(['admin', 'upstream'], await forks.account('bob'), 'fork', 'public')
+    const pack = new PackBuilder().addAll(secret.tip, secret.tree, secret.file).build()
+    const pushed = await push(alices, [{ old: zeroId, new: secret.tip.id, ref: 'refs/heads/secret' }], pack)
+    assert.equal(pushed.refs.get('refs/heads/secret'), 'ok')
+    const thief = commit(secret.tree.id, [base], 'names the tree of another\n')
+    const before = await git.read(['ls-remote', bobs])
+    for (const [tip, objects] of [
+      [secret.tip.id, []],
+      [thief.id, [thief]],
+    ] as const) {
+      const front = await openFront('http://127.0.0.1:1', (incoming, outgoing) => {
+        const service = incoming.method === 'GET' ? 'advertisement' : 'result'
+        outgoing.writeHead(200, { 'content-type': `application/x-git-upload-pack-${service}` })
+        if (service === 'advertisement') {
+          outgoing.write(encodePkt(`${base} refs/heads/main\0side-band-64k ofs-delta thin-pack symref=HEAD:refs/heads/main\n`))
+          outgoing.write(encodePkt(`${tip} refs/heads/theft\n`))
+        } else {
+          outgoing.write(encodePkt('NAK\n'))
+          outgoing.write(encodeBand(1, new PackBuilder().addAll(...objects).build()))
+        }
+        outgoing.end(flushPkt)
+        return true
+      })
+      try {
+        await mirror('add', 'bob/fork', `${front.url}/evil.git`)
+        const run = await mirror('run', 'bob/fork')
+        const said = run.code === 1 ? run.stdout : (await mirror('list')).stdout
+        assert.match(said, /bob\/fork.*(which the origin does not have|missing tree)/)
+        assert.equal(await git.read(['ls-remote', bobs]), before)
+      } finally {
+        await mirror('remove', 'bob/fork')
+        await front.close()
+      }
+    }
+  } finally {
+    await forks.close()
+  }
 })
 
 test('wrong command lines', stemmaOnly, async () => {
