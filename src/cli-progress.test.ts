@@ -18,7 +18,7 @@ test('a terminal gets one line, drawn again at most ten times a second, no wider
   assert.equal(written.length, 1)
   pass(150)
   progress.show('admin/a', 'receiving', 500, 1000)
-  assert.match(written[1] ?? '', /^\r\u001b\[Kadmin\/a \[##########\.{10}\]  50% receiving 500\/1,000$/)
+  assert.equal(written[1], '\r\u001b[Kadmin/a [##########..........]  50% receiving 500/1,000')
   progress.show(`admin/${'long'.repeat(30)}`, 'resolving', 1, 0)
   assert.ok((written[2] ?? '').length <= 60 + 4)
   progress.clear()

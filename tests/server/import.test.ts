@@ -169,6 +169,17 @@ test('what no ref reaches may be broken: it is left behind', stemmaOnly, async (
   await assertSame('dangling', source)
 })
 
+test('a pack without its index comes too', stemmaOnly, async () => {
+  const work = await host.git.makeRepository(host.folder.join('unindexed-work'), 20)
+  const source = host.folder.join('unindexed.git')
+  await host.git.run(['clone', '-q', '--bare', '--no-local', work, source])
+  const packs = join(source, 'objects/pack')
+  for (const name of readdirSync(packs)) if (!name.endsWith('.pack')) rmSync(join(packs, name))
+  const { results } = await importJson(source)
+  assert.equal(results[0].outcome, 'imported', JSON.stringify(results))
+  await assertSame('unindexed', work)
+})
+
 test('damage that the refs reach fails that repository, names the place, and leaves nothing', stemmaOnly, async () => {
   const { git, server } = host
   const root = host.folder.join('damage')

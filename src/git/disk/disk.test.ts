@@ -314,6 +314,51 @@ test('damaged packs, indexes and loose objects name the file; no byte of them go
   objects.close()
 })
 
+test('a pack that has lost its index is read through for one when that is asked for: git would make the same', async () => {
+  for (const [name, args] of [
+    ['offsets', []],
+    ['names', ['-c', 'repack.useDeltaBaseOffset=false']],
+    ['sha256', []],
+  ] as const) {
+    const path = folder.join(`unindexed-${name}.git`)
+    if (name === 'sha256')
+      await git.run(['clone', '-q', '--bare', await git.makeRepository(folder.join('u256'), 20, ['--object-format=sha256']), path])
+    else await git.run(['clone', '-q', '--bare', '--no-local', packed, path])
+    await git.run([...args, 'repack', '-adfq'], { cwd: path })
+    const packs = join(path, 'objects/pack')
+    const idx = join(packs, readdirSync(packs).find((one) => one.endsWith('.idx')) as string)
+    const expected = readFileSync(idx)
+    rmSync(idx)
+    const objects = openDiskRepository(path).openObjects({ makesIndexes: true })
+    try {
+      const [pack] = objects.packs
+      assert.deepEqual(objects.unindexed, [])
+      const made = pack?.idx
+      assert.ok(pack && made)
+      writeFileSync(idx, expected)
+      const own = openDiskRepository(path).openObjects()
+      const [theirs] = own.packs
+      for (let i = 0; i < made.count; i++) {
+        assert.deepEqual([made.oid(i), made.offset(i), made.crc(i)], [theirs?.idx.oid(i), theirs?.idx.offset(i), theirs?.idx.crc(i)])
+      }
+      assert.equal(made.count, theirs?.idx.count)
+      own.close()
+      rmSync(idx)
+      const bytes = pack.read(0, pack.sizeBytes)
+      bytes[bytes.length >> 1] = (bytes[bytes.length >> 1] as number) ^ 1
+      rmSync(pack.path)
+      writeFileSync(pack.path, bytes)
+      throwsNaming(
+        () => openDiskRepository(path).openObjects({ makesIndexes: true }),
+        'disk-pack',
+        /\.pack: is damaged: it does not match its own trailer/,
+      )
+    } finally {
+      objects.close()
+    }
+  }
+})
+
 test('damaged loose objects', async () => {
   const work = await git.makeRepository(folder.join('loose'), 1)
   await git.commit(work, { a: 'one\n' })

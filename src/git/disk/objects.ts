@@ -1,13 +1,15 @@
 // All objects of a repository on disk: its packs and loose objects, and those of the repositories that it borrows from (alternates).
 // Synchronous, as pack-file.ts. What is found twice is read where it is met first: own packs, own loose objects, then the alternates'.
-import { existsSync, readdirSync, realpathSync, statSync } from 'node:fs'
+import { closeSync, existsSync, fstatSync, openSync, readdirSync, realpathSync, statSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { asBuffer, hex } from '../../base/index.ts'
 import { applyDelta } from '../format/delta.ts'
 import { Kind, type ObjectFormat, type ObjectId } from '../format/object-id.ts'
+import { readAll } from '../index-pack/spool.ts'
 import { Inflater } from '../odb/index.ts'
 import { readIfThere, reading, wrong } from './errors.ts'
 import { type DiskObject, looseIds, readLoose } from './loose.ts'
+import { makeIdx } from './make-idx.ts'
 import { DiskPack } from './pack-file.ts'
 import { DiskIdx } from './pack-idx.ts'
 
@@ -21,6 +23,8 @@ export interface DiskObjectsOptions {
   readonly format: ObjectFormat
   /** No larger object is read whole. Default 2 GiB. */
   readonly objectBytes?: number
+  /** True: packs without an index are read through for one (kept in memory). git passes over them. */
+  readonly makesIndexes?: boolean
 }
 
 export class DiskObjects {
@@ -28,7 +32,7 @@ export class DiskObjects {
   /** Objects folders: the repository's own first, then its alternates. */
   readonly folders: readonly string[]
   readonly packs: readonly DiskPack[]
-  /** Packs without an index. git doesn't look into such packs, and neither does this. */
+  /** Packs without an index that were passed over. */
   readonly unindexed: readonly string[]
   readonly #objectBytes: number
   readonly #inflater = new Inflater()
@@ -43,7 +47,7 @@ export class DiskObjects {
     const packs: DiskPack[] = []
     const unindexed: string[] = []
     try {
-      for (const folder of this.folders) openPacks(join(folder, 'pack'), options.format, packs, unindexed)
+      for (const folder of this.folders) openPacks(join(folder, 'pack'), { ...options, objectBytes: this.#objectBytes }, packs, unindexed)
     } catch (error) {
       for (const pack of packs) pack.close()
       throw error
@@ -163,15 +167,39 @@ function baseKey(pack: DiskPack, rank: number): string {
   return `${rank} ${pack.path}`
 }
 
-function openPacks(folder: string, format: ObjectFormat, packs: DiskPack[], unindexed: string[]): void {
+function openPacks(
+  folder: string,
+  { format, objectBytes, makesIndexes = false }: DiskObjectsOptions & { readonly objectBytes: number },
+  packs: DiskPack[],
+  unindexed: string[],
+): void {
   if (!existsSync(folder)) return
   const names = reading(folder, () => readdirSync(folder)).sort()
   const present = new Set(names)
   for (const name of names.filter((one) => one.endsWith('.pack'))) {
     const path = join(folder, name)
     const idxPath = path.replace(/\.pack$/, '.idx')
-    if (!present.has(name.replace(/\.pack$/, '.idx'))) unindexed.push(path)
-    else packs.push(new DiskPack(path, new DiskIdx(idxPath, readIfThere(idxPath) ?? new Uint8Array(0), format), format))
+    if (!present.has(name.replace(/\.pack$/, '.idx'))) {
+      if (makesIndexes) packs.push(new DiskPack(path, new DiskIdx(idxPath, indexOf(path, format, objectBytes), format), format))
+      else unindexed.push(path)
+    } else packs.push(new DiskPack(path, new DiskIdx(idxPath, readIfThere(idxPath) ?? new Uint8Array(0), format), format))
+  }
+}
+
+function indexOf(path: string, format: ObjectFormat, objectBytes: number): Uint8Array {
+  const fd = reading(path, () => openSync(path, 'r'))
+  try {
+    const sizeBytes = reading(path, () => fstatSync(fd)).size
+    const read = (offset: number, count: number) => {
+      const bytes = new Uint8Array(count)
+      return bytes.subarray(
+        0,
+        reading(path, () => readAll(fd, bytes, offset)),
+      )
+    }
+    return makeIdx(path, sizeBytes, read, format, objectBytes)
+  } finally {
+    closeSync(fd)
   }
 }
 

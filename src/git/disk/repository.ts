@@ -6,7 +6,7 @@ import { join, resolve } from 'node:path'
 import { asBuffer } from '../../base/index.ts'
 import { type ObjectFormat, type ObjectId, parseObjectId } from '../format/object-id.ts'
 import { readIfThere, wrong } from './errors.ts'
-import { DiskObjects } from './objects.ts'
+import { DiskObjects, type DiskObjectsOptions } from './objects.ts'
 import { type DiskRefs, readDiskRefs } from './refs.ts'
 import { type DiskSettings, parseSettings, setting, truth } from './settings.ts'
 
@@ -23,7 +23,7 @@ export interface DiskRepository {
   /** Refs as they are now: read anew by each call. InputError `disk-ref`. */
   readRefs(): DiskRefs
   /** Opens packs and folders as they are now; the caller closes it. InputError `disk-alternate`, `disk-pack`, `disk-read`. */
-  openObjects(options?: { readonly objectBytes?: number }): DiskObjects
+  openObjects(options?: Omit<DiskObjectsOptions, 'format'>): DiskObjects
 }
 
 /** Extensions (repository format version 1) that change nothing for a reader, and those that are read here. */

@@ -88,7 +88,7 @@ export class DiskOrigin implements Origin {
   }
 
   #open(): DiskObjects {
-    return (this.#objects ??= this.#repository.openObjects())
+    return (this.#objects ??= this.#repository.openObjects({ makesIndexes: true }))
   }
 }
 
