@@ -1,7 +1,7 @@
 // Whether a block is one half of a collision that follows a given disturbance vector (Stevens, "Counter-cryptanalysis", CRYPTO 2013):
 // the other half's message is known (this block's words, changed by the vector's differences), and in the middle, where the vector has no
 // difference, so is its state. Computed from there back to its start and on to its end, both halves end in the same value or they don't.
-// About one block in twenty is suspect. Suspects wait until there are eight with the same middle, one for each lane of two vectors, x and y.
+// About one block in seventeen is suspect. Suspects wait until there are eight with the same middle, one for each lane of two vectors, x and y.
 
 import {
   backFromEarly,
