@@ -35,6 +35,8 @@ export interface Contender {
 
 export interface StemmaContender extends Contender {
   readonly server: Server
+  /** Waits until what a push leaves to do in the background is done. */
+  rest(): Promise<void>
   /** The same data under other settings (STEMMA_…), in a new process. */
   restart(env: Readonly<Record<string, string>>): Promise<void>
 }
@@ -111,6 +113,7 @@ export async function startStemma(folder: TempFolder, git: Git, env: Readonly<Re
       await settle()
     },
     restart,
+    rest,
     cpu: () => server.cpu(),
     watchMemory: () => {
       server.resetPeak()
