@@ -112,7 +112,7 @@ function parseFetch(body: Uint8Array, version: 0 | 1 | 2, offer: FetchOffer, lim
     return version === 2 ? parseRequestV2(body, offer, limits) : parseRequestV0(body, version, offer, limits)
   } catch (error) {
     if (!(error instanceof InputError)) throw error
-    const sidebandAll = version === 2 && body.length <= limits.bytes && asksSidebandAll(body, offer, limits)
+    const sidebandAll = version === 2 && asksSidebandAll(body, offer, limits)
     return { command: null, refusal: error.message, sidebandAll }
   }
 }

@@ -73,8 +73,8 @@ export function parseRequestV2(body: Uint8Array, offer: FetchOffer, limits: Requ
 /** Whether the client expects frames from the first byte on: told of a body that could not be parsed. */
 export function asksSidebandAll(body: Uint8Array, offer: FetchOffer, limits: RequestLimits): boolean {
   if (!offer.settings.allowsSidebandAll) return false
-  const lines = new RequestLines(body, limits)
   try {
+    const lines = new RequestLines(body, limits)
     for (let line = lines.next(); line.type !== 'end'; line = lines.next()) {
       if (line.type === 'line' && line.text === 'sideband-all') return true
     }
