@@ -3,9 +3,8 @@
 // the index alone. Those by place (`tree`, `sparse:oid`) go through what each sent commit changes, as its parent's entries have been judged.
 import { fromHex, InputError } from '../../base/index.ts'
 import type { FilterSpec } from '../format/filter-spec.ts'
-import { Kind } from '../format/object-id.ts'
+import { Kind, parseObjectId } from '../format/object-id.ts'
 import { parseSparsePatterns, type SparsePattern } from '../format/sparse-patterns.ts'
-import { newTreeCursor, nextTreeEntry } from '../format/tree.ts'
 import type { StoredPack } from '../odb/pack-set.ts'
 import { Mark } from './commit-walk.ts'
 import { DepthVisitor, type PlaceVisitor, SparseVisitor } from './filter-places.ts'
@@ -19,8 +18,6 @@ interface KindFilter {
   readonly kinds: ReadonlySet<Kind>
   readonly blobBytes: number
 }
-
-type PlaceFilter = Extract<FilterSpec, { kind: 'tree' | 'sparse:oid' }>
 
 const kindOfType = { commit: Kind.commit, tree: Kind.tree, blob: Kind.blob, tag: Kind.tag } as const
 
@@ -84,37 +81,12 @@ async function placeVisitors(repository: PacedRepository, filters: readonly Filt
   return visitors
 }
 
-async function readPatterns(repository: PacedRepository, filter: PlaceFilter & { kind: 'sparse:oid' }): Promise<SparsePattern[]> {
-  const number = await findBlob(repository, filter.name)
-  if (number < 0) throw new InputError('filter-spec', `unable to access sparse blob in '${filter.name}'`)
-  return parseSparsePatterns(await repository.objects.read(number))
-}
-
-/** The blob that `<id>` or `<id>:<path>` names, or −1. */
-async function findBlob(repository: PacedRepository, name: string): Promise<number> {
-  const { commits, objects, set } = repository
-  const match = /^([0-9a-f]{40}(?:[0-9a-f]{24})?)(?::(.*))?$/s.exec(name)
-  if (!match) return -1
-  let number = set.find(fromHex(match[1] as string), 0)
-  if (number >= 0) number = await peelTags(repository, number)
-  for (const part of match[2] === undefined ? [] : match[2].split('/')) {
-    if (number >= 0 && set.kind(number) === Kind.commit) {
-      const loading = commits.load(number)
-      if (loading) await loading
-      number = commits.tree(number)
-    }
-    if (number < 0 || set.kind(number) !== Kind.tree) return -1
-    const bytes = await objects.read(number)
-    const cursor = newTreeCursor(bytes, set.format)
-    const wanted = Buffer.from(part)
-    number = -1
-    while (nextTreeEntry(cursor)) {
-      if (!wanted.equals(bytes.subarray(cursor.nameStart, cursor.nameEnd))) continue
-      number = set.find(bytes, cursor.oidStart)
-      break
-    }
-  }
-  return number >= 0 && set.kind(number) === Kind.blob ? number : -1
+/** The name is an id by now: whoever asked for `rev:path` is told by sparse-blob.ts what that is, and whether it is his to name. */
+async function readPatterns({ objects, set }: PacedRepository, { name }: { readonly name: string }): Promise<SparsePattern[]> {
+  const oid = parseObjectId(name, set.format)
+  const number = oid === null ? -1 : set.find(fromHex(oid), 0)
+  if (number < 0 || set.kind(number) !== Kind.blob) throw new InputError('sparse-filter', `unable to access sparse blob in '${name}'`)
+  return parseSparsePatterns(await objects.read(number))
 }
 
 /** Shows the visitor every place at which a sent commit, or a tree that was asked for, has something that its first parent hasn't. */
