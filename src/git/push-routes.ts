@@ -65,9 +65,11 @@ function outsideOf({ namespace }: RefScope, refs: VisibleRefs['refs']): ObjectId
 async function siblingTips(room: GitRoom, identity: Identity, repository: Repository, most: typeof shown): Promise<ObjectId[]> {
   if (!repository.isShared) return []
   const tips = new Set<ObjectId>()
+  const own = new Set(room.settings.read(repository.settings).cutOff)
   for (const sibling of await readableSiblings(room.options.db.queries, identity, repository, most.siblings)) {
     const snapshot = await room.refs.read(sibling.id, sibling.refsVersion)
-    const { hidden } = room.settings.read(sibling.settings)
+    const { hidden, cutOff } = room.settings.read(sibling.settings)
+    if (cutOff.some((oid) => !own.has(oid))) continue // what rests on its history would be cut off where this repository isn't
     for (const ref of room.views.of(snapshot, { ...everything, hidden: hidden.fetch }).refs) {
       if (tips.size >= most.tips) return [...tips]
       tips.add(ref.oid)

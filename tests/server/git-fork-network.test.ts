@@ -119,6 +119,17 @@ describe('a private fork’s objects', stemmaStorage, () => {
     }, secretFile.id)
   })
 
+  it('are not had by an update that claims a secret as its old value', async () => {
+    const top = tree(['100644', 'x', secretFile.id])
+    const tip = commit(top.id, [base])
+    for (const old of [secretCommit.id, secretTree.id]) {
+      const pack = new PackBuilder().addAll(tip, top).build()
+      const answer = await push(bobs, [{ old, new: tip.id, ref: 'refs/heads/main' }], pack)
+      assert.equal(answer.refs.get('refs/heads/main'), 'unpacker error')
+      assert.match(answer.text, /missing blob/)
+    }
+  })
+
   it('are not told of by a deletion', async () => {
     const said = await Promise.all(
       [secretCommit.id, nowhere].map(async (old) =>

@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { after, before, describe, it } from 'node:test'
+import { Forks } from '../support/forks.ts'
 import type { Git } from '../support/git.ts'
 import { type Host, openHost, stemmaOnly } from '../support/host.ts'
 import { commit, PackBuilder, tree } from '../support/pack-builder.ts'
@@ -161,6 +162,37 @@ describe('where receive.shallowUpdate is set', stemmaOnly, () => {
     assert.equal(await log(copy, 'origin/old'), 'b\na')
     await git.run(['fsck', '--strict'], { cwd: copy })
     await git.run(['reset', '-q', '--hard', 'HEAD~1'], { cwd: other })
+  })
+
+  it('forks take the cut along when they are made later, and know nothing of it when they were made before', async () => {
+    const forks = Forks.open(host.server)
+    try {
+      const url = await host.server.create('source', { private: false })
+      await git.run(['push', '-q', url, 'main'], { cwd: work })
+      const before = await forks.fork(['admin', 'source'], await forks.account('early'), 'fork', 'public')
+      await configure('source', { 'receive.shallowUpdate': true })
+      const shallow = await shallowClone(other, 2, 'source')
+      await git.run(['push', '-q', url, 'HEAD:refs/heads/cut'], { cwd: shallow })
+      const later = await forks.fork(['admin', 'source'], await forks.account('late'), 'fork', 'public')
+      const copy = host.folder.join('later-fork')
+      await git.run(['clone', '-q', '-b', 'cut', later, copy])
+      assert.equal(await log(copy, 'HEAD'), 'd\nc')
+      await git.commit(copy, { 'g.txt': 'g\n' }, 'g')
+      await git.run(['push', '-q', later, 'HEAD:cut'], { cwd: copy })
+      const [cut, own] = [await git.read(['rev-parse', 'HEAD~1'], { cwd: copy }), await git.read(['rev-parse', 'main'], { cwd: work })]
+      const told = readPkts((await send(before, `${new URL(before).pathname}/info/refs?service=git-receive-pack`)).body).map(String)
+      assert.equal(
+        told.some((line) => line.includes(cut)),
+        false,
+      )
+      const top = tree()
+      const tip = commit(top.id, [own, cut])
+      const report = await push(before, [{ old: zeroId, new: tip.id, ref: 'refs/heads/x' }], new PackBuilder().addAll(tip, top).build())
+      assert.equal(report.refs.get('refs/heads/x'), 'unpacker error')
+      assert.match(report.text, new RegExp(`missing commit ${cut}`))
+    } finally {
+      await forks.close()
+    }
   })
 
   it('is judged by what is there: a fast-forward ends at the cut', async () => {

@@ -36,7 +36,7 @@ export interface PushLimits {
   readonly shallows?: number
   /** Push options, and the bytes of each. Default 1,000 of 1,024 bytes. */
   readonly options?: number
-  /** Bytes of a push certificate. Default 64 MiB. */
+  /** Bytes of a push certificate. Default 16 MiB. */
   readonly certificateBytes?: number
 }
 
@@ -55,7 +55,7 @@ export function newPushParser(format: ObjectFormat, limits: PushLimits = {}): Pu
   const commands = new Commands(format, limits.commands ?? 500_000)
   const shallows: ObjectId[] = []
   const capabilities: Capability[] = []
-  const certificate = new CertificateLines(limits.certificateBytes ?? 64 << 20)
+  const certificate = new CertificateLines(limits.certificateBytes ?? 16 << 20)
   return {
     line(bytes) {
       if (certificate.isOpen) return certificate.add(bytes)

@@ -1,7 +1,7 @@
 // What a push into a network of several repositories may build on: objects that the repository's own refs reach, or those of siblings that the
 // pusher may read. Everything else that the network stores is as if it weren't there: whoever knows an id must not get at the object by
 // naming it in a tree, resting a delta on it, or pointing a ref at it.
-import { hex, InputError } from '../../base/index.ts'
+import { asBuffer, InputError } from '../../base/index.ts'
 import { newTreeCursor, nextTreeEntry, isGitlinkMode } from '../format/tree.ts'
 import { hashBytes, Kind, type ObjectId } from '../format/object-id.ts'
 import type { ExistingObjects } from '../index-pack/index.ts'
@@ -11,6 +11,13 @@ import { assertReachable } from '../upload-pack/reach.ts'
 import type { PacedRepository } from '../upload-pack/repository.ts'
 import { peelTags } from '../upload-pack/peel-tags.ts'
 import { selectObjects } from '../upload-pack/selection.ts'
+
+/** Whether the id is one of the packed ids. */
+function isAmong(ids: Uint8Array, id: Uint8Array): boolean {
+  const all = asBuffer(ids)
+  for (let at = all.indexOf(id); at >= 0; at = all.indexOf(id, at + 1)) if (at % id.length === 0) return true
+  return false
+}
 
 /** Trees of so many commits are looked into before history is. */
 const mostLikely = 16
@@ -25,20 +32,19 @@ export class BuildableObjects implements ExistingObjects {
 
   /**
    * @param tips packed ids of all refs that count
-   * @param likely tips that the push probably rests on: nearly all that a push names stands in their trees
+   * @param likely ids that the push probably rests on, whoever named them: those that are tips count, and nearly all that a push names
+   * stands in their trees
    */
   constructor(repository: PacedRepository, tips: Uint8Array, likely: Uint8Array) {
     this.#repository = repository
     this.#tips = tips
     const { set } = repository
     const width = hashBytes(set.format)
-    const known = new Set<string>()
-    for (let at = 0; at < tips.length; at += width) known.add(hex(tips.subarray(at, at + width)))
-    const starts: number[] = []
-    for (let at = 0; at < likely.length && starts.length < mostLikely; at += width) {
-      if (known.has(hex(likely.subarray(at, at + width)))) starts.push(set.find(likely, at))
+    this.#likely = []
+    for (let at = 0; at < likely.length && this.#likely.length < mostLikely; at += width) {
+      const number = isAmong(tips, likely.subarray(at, at + width)) ? set.find(likely, at) : -1
+      if (number >= 0) this.#likely.push(number)
     }
-    this.#likely = starts.filter((number) => number >= 0)
   }
 
   async kinds(oids: Uint8Array): Promise<Uint8Array> {

@@ -18,6 +18,8 @@ import type { Reporter } from './report.ts'
 /** Codes of UnavailableErrors that end when the operator has made room. */
 const spaceCodes: ReadonlySet<string> = new Set(['spool-full', 'bucket-full'])
 
+/** Old values of refs that are looked at for what a push rests on. */
+const mostLikely = 100
 /** Commits that a repository may be cut off at: they are read and told with every request. */
 const mostCutOff = 1000
 
@@ -108,7 +110,7 @@ export class Reception {
     const tips = new Set<ObjectId>(await this.#push.siblingTips())
     for (const ref of refs.refs) tips.add(ref.oid)
     const head = refs.byName.get(refs.head)?.oid
-    const old = this.#commands.filter((command) => command.action === 'update').map((command) => command.oldId)
+    const old = this.#commands.flatMap((command) => (command.action === 'update' ? [command.oldId] : [])).slice(0, mostLikely)
     const packed = (ids: Iterable<ObjectId>) => concatBytes([...ids].map((oid) => fromHex(oid)))
     return { tips: packed(tips), likely: packed(head ? [head, ...old] : old) }
   }
