@@ -32,6 +32,8 @@ export interface AnswerOptions {
   readonly keepAliveMs?: number
 }
 
+/** A timer that is to take longer goes off at once. */
+const longestTimerMs = 2 ** 31 - 1
 const corruption = 'aborting due to possible repository corruption on the remote side.'
 
 /**
@@ -41,7 +43,7 @@ const corruption = 'aborting due to possible repository corruption on the remote
 export async function answerFetch(events: AsyncIterable<AnswerEvent>, sink: FrameSink, options: AnswerOptions): Promise<void> {
   const answer = new FetchAnswer(sink, options)
   const { keepAliveMs = 5000 } = options
-  const timer = keepAliveMs > 0 ? setInterval(() => answer.keepAlive(), keepAliveMs) : undefined
+  const timer = keepAliveMs > 0 ? setInterval(() => answer.keepAlive(), Math.min(keepAliveMs, longestTimerMs)) : undefined
   try {
     for await (const event of events) await answer.take(event)
     await answer.end()

@@ -109,3 +109,20 @@ for (const sidebandAll of [false, true]) {
     assert.ok(seen.slice(before).includes(empty))
   })
 }
+
+test('a keep-alive that is set to come in a thousand years does not come at once', async () => {
+  const seen: number[] = []
+  async function* slow(): AsyncGenerator<FetchEvent, void, undefined> {
+    yield { type: 'preamble', bytes: Buffer.from('000dpackfile\n'), pack: true, key: null }
+    await new Promise((resolve) => setTimeout(resolve, 20))
+  }
+  const write = (bytes: Uint8Array) => {
+    seen.push(bytes.length)
+    return undefined
+  }
+  const region = () => {
+    throw new Error('no region')
+  }
+  await answerFetch(slow(), { write }, { request: emptyRequest(2), format: 'sha1', region, keepAliveMs: 3e13 })
+  assert.ok(!seen.includes(5), String(seen))
+})
