@@ -1,7 +1,7 @@
 // Pushes over Smart HTTP: the advertisement, and the POST that brings commands and pack.
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { createRepository, findRepository, type Identity, readableSiblings, type Repository } from '../access/index.ts'
-import { InputError } from '../base/index.ts'
+import { InputError, withoutEnd } from '../base/index.ts'
 import { Refusal, requestBody } from '../http/index.ts'
 import { Answer } from './answer.ts'
 import { scopeOf, settingsOf } from './context.ts'
@@ -95,8 +95,7 @@ function noncesOf(room: GitRoom, request: FastifyRequest): NonceIssuer {
 /** Host and scheme aside, which differ from network to network: the path's last two parts name owner and repository. */
 function isUrlOf(url: string, { owner, repo }: { readonly owner: string; readonly repo: string }): boolean {
   const nameOf = (path: string) =>
-    path
-      .replace(/\/+$/, '')
+    withoutEnd(path, '/')
       .replace(/\.git$/i, '')
       .split('/')
       .slice(-2)

@@ -30,6 +30,8 @@ const patterns = [
   /^remote\..+\.(url|promisor|partialclonefilter|token)$/s,
 ]
 const mostValues = 1000
+/** Each ref is compared with each of these patterns, on the thread that serves everybody. */
+const refPatterns = { keys: /^(?:\w+\.hiderefs|stemma\.protectedrefs)$/, mostValues: 100, mostBytes: 1000 }
 const mostBytes = 256 << 10
 
 /**
@@ -41,7 +43,11 @@ export function changeSettings(present: GitConfig, changes: GitConfig): GitConfi
   for (const [given, values] of Object.entries(changes)) {
     const key = normalKey(given)
     if (!keys.has(key) && !patterns.some((pattern) => pattern.test(key))) throw new InputError('git-setting', `${given} is no setting here`)
-    if (values.length > mostValues) throw new InputError('git-setting', `${given} has more than ${mostValues} values`)
+    const most = refPatterns.keys.test(key) ? refPatterns.mostValues : mostValues
+    if (values.length > most) throw new InputError('git-setting', `${given} has more than ${most} values`)
+    if (refPatterns.keys.test(key) && values.some((value) => value.length > refPatterns.mostBytes)) {
+      throw new InputError('git-setting', `${given}: a pattern has ${refPatterns.mostBytes} characters at most`)
+    }
     if (values.some((value) => /[\0\n]/.test(value))) throw new InputError('git-setting', `${given}: a value is one line of text`)
     if (values.length === 0) delete next[key]
     else next[key] = [...values]

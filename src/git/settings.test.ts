@@ -3,6 +3,8 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { InputError } from '../base/index.ts'
 import { normalKey, parseFlag, parseNumber, subsections } from './git-config.ts'
+import { isHidden } from './refs/index.ts'
+import { changeSettings } from './setting-keys.ts'
 import { readGitSettings, SettingsReader } from './settings.ts'
 
 test('keys are told apart as git tells them', () => {
@@ -58,6 +60,20 @@ test('subsections keep their spelling and their dots', () => {
     'uploadpackfilter.tree.maxdepth': ['0'],
   }).fetch.filter
   assert.deepEqual([filters.fallback, filters.allowed.get('blob:none'), filters.treeMaxDepth], [false, true, 0])
+})
+
+test('what is compared with every ref is bounded, in number and in length', () => {
+  for (const key of ['transfer.hideRefs', 'uploadpack.hideRefs', 'receive.hideRefs', 'stemma.protectedRefs']) {
+    assert.throws(() => changeSettings({}, { [key]: Array.from({ length: 101 }, (_, i) => `refs/${i}`) }), /more than 100 values/)
+    assert.throws(() => changeSettings({}, { [key]: [`${'/'.repeat(1000)}x`] }), /1000 characters at most/)
+    assert.deepEqual(Object.values(changeSettings({}, { [key]: ['refs/a'] })), [['refs/a']])
+  }
+  assert.equal(isHidden('refs/a', 'refs/a', [`${'/'.repeat(3_000_000)}x`]), false)
+})
+
+test('a keep-alive longer than any timer is a long one, not one without a pause', () => {
+  const { fetch, push } = readGitSettings({ 'uploadpack.keepalive': ['9999999'], 'receive.keepalive': ['9999999'] })
+  assert.deepEqual([fetch.keepAliveMs, push.keepAliveMs], [2 ** 31 - 1, 2 ** 31 - 1])
 })
 
 test('the same text is read once', () => {

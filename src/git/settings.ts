@@ -82,6 +82,8 @@ export interface PushSettings {
   readonly adoptsHead: boolean
 }
 
+const longestTimerMs = 2 ** 31 - 1
+
 /** Where this server differs from git's own defaults. */
 export const hostedDefaults: GitConfig = {
   'uploadpack.allowreachablesha1inwant': ['true'],
@@ -149,13 +151,18 @@ function readFetch(config: GitConfig): FetchSettings {
     ),
     blobPackfileUris: config['uploadpack.blobpackfileuri'] ?? [],
     unborn: readWord(config, 'lsrefs.unborn', ['advertise', 'allow', 'ignore'], 'advertise'),
-    keepAliveMs: readNumber(config, 'uploadpack.keepalive', 5) * 1000,
+    keepAliveMs: readKeepAlive(config, 'uploadpack.keepalive'),
     promisors: {
       isAdvertised: readFlag(config, 'promisor.advertise', false),
       sendFields: (lastValue(config, 'promisor.sendfields') ?? '').split(/[\s,]+/).filter((field) => field !== ''),
       remotes: subsections(config, 'remote'),
     },
   }
+}
+
+/** In milliseconds. A timer that is asked to wait longer than it can count doesn't wait at all. */
+function readKeepAlive(config: GitConfig, key: string): number {
+  return Math.min(readNumber(config, key, 5) * 1000, longestTimerMs)
 }
 
 function readFilters(config: GitConfig): FilterSettings {
@@ -188,7 +195,7 @@ function readPush(config: GitConfig): PushSettings {
     maxInputBytes: readNumber(config, 'receive.maxinputsize', 0),
     allowsShallowUpdate: flag('shallowupdate', false),
     procReceiveRefs: config['receive.procreceiverefs'] ?? [],
-    keepAliveMs: readNumber(config, 'receive.keepalive', 5) * 1000,
+    keepAliveMs: readKeepAlive(config, 'receive.keepalive'),
     adoptsHead: readFlag(config, 'stemma.adopthead', true),
   }
 }

@@ -1,6 +1,6 @@
 // A tree's files in the order in which `git archive` writes them: folders before what is in them, and only those from which something is
 // taken; what `export-ignore` names is left out. A stack of its own, so that no tree is too deep for this thread.
-import { CorruptError, hex, InputError, latin1 } from '../../base/index.ts'
+import { CorruptError, hex, InputError, latin1, withoutEnd } from '../../base/index.ts'
 import { type AttributeFile, attributesOf, parseAttributes } from '../format/attributes.ts'
 import { isGitlinkMode, isTreeMode, Mode, newTreeCursor, nextTreeEntry, type TreeCursor } from '../format/tree.ts'
 import { Kind } from '../format/object-id.ts'
@@ -50,7 +50,7 @@ interface Level {
 export async function* walkEntries(repository: PacedRepository, tree: number, rules: EntryRules): AsyncGenerator<Entry, void, undefined> {
   const { prefix } = rules
   if (prefix.endsWith('/')) {
-    const path = prefix.replace(/\/+$/, '/')
+    const path = `${withoutEnd(prefix, '/')}/`
     yield { path, mode: 0o40777, oid: hex(repository.set.oid(tree)), number: -1, attributes: nothing }
   }
   const walk = new Walk(repository, rules)

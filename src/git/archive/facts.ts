@@ -27,11 +27,28 @@ export async function commitFacts(repository: PacedRepository, commit: number, g
     abbreviate: (id) => abbreviate(set, id),
     describe: (options) => (described?.options === options ? described.text : null),
     prepare: async (text) => {
-      const options = described ? null : /\$Format:[^$]*%[-+ ]?\(describe(?::([^)$]*))?\)[^$]*\$/.exec(text)
-      if (!options) return
-      const given = options[1] ?? ''
+      const given = described ? null : describeOptions(text)
+      if (given === null) return
       const digits = (count: number | null) => abbreviate(set, oid, count)
       described = { options: given, text: await describe(repository, commit, go.tags, given, digits) }
     },
   }
+}
+
+/** What the first `%(describe…)` in a `$Format:…$` asks for; null when there is none. In one pass: the text is anybody's. */
+function describeOptions(text: string): string | null {
+  for (let from = text.indexOf('$Format:'); from >= 0; from = text.indexOf('$Format:', from)) {
+    const end = text.indexOf('$', from + 1)
+    if (end < 0) return null
+    for (const { 0: found, index } of text.slice(from, end).matchAll(/%[-+ ]?\(describe[:)]/g)) {
+      const at = from + index + found.length
+      if (found.endsWith(')')) return ''
+      const close = text.indexOf(')', at)
+      if (close < 0) return null
+      if (close < end) return text.slice(at, close)
+      break // and so for whatever else stands in this one
+    }
+    from = end
+  }
+  return null
 }

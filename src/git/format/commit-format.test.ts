@@ -112,3 +112,27 @@ test('only whole keywords are replaced, and nothing grows without end', () => {
   fc.assert(fc.property(fc.string(), (template) => typeof substituteFormats(`$Format:${template}$`, facts) === 'string'))
   fc.assert(fc.property(fc.string(), (text) => typeof substituteFormats('$Format:%an %ad %b %f %s$', { ...facts, text }) === 'string'))
 })
+
+test('placeholders without an end are text, however many there are and whatever stands in them', () => {
+  const { facts } = commits[0] as (typeof commits)[number]
+  for (const open of [`%(decorate:${'tag='.repeat(100)}`, '%(describe:', '%C(', '%(decorate:tag=,', '%(decorate:tag=']) {
+    const template = open.repeat(400_000 / open.length)
+    assert.ok(ours(template, facts) === template)
+  }
+})
+
+test('a commit with long runs of blanks in it costs what it is long', () => {
+  const { facts } = commits[0] as (typeof commits)[number]
+  const run = (of: string) => `${of.repeat(2_000_000)}x`
+  const text = facts.text
+    .replace(/^author .*$/m, `author ${run(' ')} <a@b> 1 +0000`)
+    .replace(/\n\n[^]*/, `\n\n${run(' ')}${run('.-')}\n${run('\n')}`)
+  const made = ours('%an%f%s%x0a%-b', { ...facts, text })
+  assert.ok(made.length > 4_000_000)
+})
+
+test('what comes to nothing is made once, however often it is asked for', () => {
+  const { facts } = commits[0] as (typeof commits)[number]
+  const text = facts.text.replace(/\n\n[^]*/, `\n\n${'/'.repeat(1_000_000)}`)
+  assert.equal(ours('%f'.repeat(1_000_000), { ...facts, text }), '')
+})

@@ -1,7 +1,7 @@
 // Placeholders of a commit, as `git log --format` has them and `export-subst` uses them (git-log(1), "PRETTY FORMATS"; gitattributes(5)).
 // Texts have one character for each byte (latin1), in the commit's own encoding. What isn't known here stays as it is written:
 // %w, %<, %>, %G, %g, %N, %S, %ar, %ah, %(trailers).
-import { InputError } from '../../base/index.ts'
+import { InputError, withoutEnd } from '../../base/index.ts'
 import { type DateStyle, formatDate } from './date-format.ts'
 
 export interface CommitFacts {
@@ -28,6 +28,8 @@ export interface Decoration {
 
 /** Output that commits may be made into: a template is small, and may repeat itself. */
 const mostBytes = 64 << 20
+/** A longer one is none: each `%` may begin one that has no end. */
+const longestPlaceholder = 1024
 
 /** `$Format:…$` in a file, replaced. InputError `too-large` when that makes it too large. */
 export function substituteFormats(text: string, facts: CommitFacts): string {
@@ -61,7 +63,7 @@ class Output {
 
   dropLineEnds(): void {
     for (let last = this.#parts.pop(); last !== undefined; last = this.#parts.pop()) {
-      const kept = last.replace(/\n+$/, '')
+      const kept = withoutEnd(last, '\n')
       this.#length -= last.length - kept.length
       if (kept === '') continue
       this.#parts.push(kept)
@@ -85,6 +87,8 @@ class CommitFormat {
   readonly #headers: ReadonlyMap<string, string>
   readonly #body: string
   readonly #message: { readonly subject: string; readonly firstLine: string; readonly rest: string }
+  /** By their letters: a template may repeat what is long, and comes to nothing. */
+  readonly #made = new Map<string, string | null>()
   #describes = 1
 
   constructor(facts: CommitFacts) {
@@ -105,7 +109,8 @@ class CommitFormat {
       out.add(template.slice(at, percent))
       at = percent + 1
       const magic = /[-+ ]/.test(template[at] ?? '') ? template[at] : undefined
-      const rest = template.slice(magic ? at + 1 : at)
+      const start = magic ? at + 1 : at
+      const rest = template.slice(start, start + longestPlaceholder)
       // git takes a magic character away with what it doesn't know behind it
       const unknown = magic && !rest.startsWith('w') ? { text: '', length: 0 } : null
       const found = template[at] === '%' ? { text: '%', length: 1 } : (this.#placeholder(rest) ?? unknown)
@@ -127,12 +132,17 @@ class CommitFormat {
     if (rest.startsWith('(describe')) return this.#describe(rest)
     if (rest.startsWith('(decorate')) return this.#decorate(rest)
     if (rest.startsWith('C')) return color(rest)
-    if (/^[ac]/.test(rest)) {
-      const text = personPart(this.#headers.get(rest.startsWith('a') ? 'author' : 'committer') ?? '', two[1] ?? '')
-      return text === null ? null : { text, length: 2 }
+    const name = /^[ac]/.test(rest) ? two : (rest[0] ?? '')
+    let text = this.#made.get(name)
+    if (text === undefined) {
+      text = name.length > 1 ? this.#person(name) : this.#letter(name)
+      this.#made.set(name, text)
     }
-    const text = this.#letter(rest[0] ?? '')
-    return text === null ? null : { text, length: 1 }
+    return text === null ? null : { text, length: name.length }
+  }
+
+  #person(name: string): string | null {
+    return personPart(this.#headers.get(name.startsWith('a') ? 'author' : 'committer') ?? '', name[1] ?? '')
   }
 
   #letter(letter: string): string | null {
@@ -182,7 +192,7 @@ class CommitFormat {
   }
 
   #decorate(rest: string): Expansion | null {
-    const parsed = /^\(decorate(?::((?:(?:prefix|suffix|separator|pointer|tag)=[^,)]*,?)*))?\)/.exec(rest)
+    const parsed = /^\(decorate(?::((?:(?:prefix|suffix|separator|pointer|tag)=[^,)]*(?:,|(?=\))))*))?\)/.exec(rest)
     if (!parsed) return null
     const options: Record<string, string> = {}
     for (const option of (parsed[1] ?? '').split(',')) {
@@ -222,7 +232,7 @@ function personPart(line: string, part: string): string | null {
   if (close < 0) return 'netdDi'.includes(part) && part !== '' ? '' : null
   const mail = line.slice(open + 1, close)
   // mailmaps are not looked at: a capital is the same as a small letter
-  if (part === 'n' || part === 'N') return line.slice(0, open).replace(/[ \t]+$/, '')
+  if (part === 'n' || part === 'N') return withoutEnd(line.slice(0, open), ' \t')
   if (part === 'e' || part === 'E') return mail
   if (part === 'l' || part === 'L') return mail.replace(/@.*$/s, '')
   const [, seconds, zone] = /^[ \t]*([0-9]+)[ \t]*([-+][0-9]+)?/.exec(line.slice(line.lastIndexOf('>') + 1)) ?? []
@@ -240,16 +250,16 @@ function splitMessage(body: string): { subject: string; firstLine: string; rest:
   while (at < lines.length && isBlank(lines[at] as string)) at++
   const firstLine = (lines[at] ?? '').replace(/\n$/, '')
   const subject: string[] = []
-  for (; at < lines.length && !isBlank(lines[at] as string); at++) subject.push((lines[at] as string).replace(/\s+$/, ''))
+  for (; at < lines.length && !isBlank(lines[at] as string); at++) subject.push((lines[at] as string).trimEnd())
   while (at < lines.length && isBlank(lines[at] as string)) at++
   return { subject: subject.join(' '), firstLine, rest: lines.slice(at).join('') }
 }
 
 /** `%f`: a subject as a part of a file's name. */
 function fileName(subject: string): string {
-  return subject
+  const name = subject
     .replaceAll(/\.{2,}/g, '.')
     .replaceAll(/[^A-Za-z0-9._]+/g, '-')
     .replace(/^-+/, '')
-    .replace(/[.-]+$/, '')
+  return withoutEnd(name, '.-')
 }

@@ -1,6 +1,6 @@
 // The proc-receive hook's own little protocol (githooks(5)): version and capabilities, commands, push options; back come `ok`, `ng` and
 // `option` lines. What it answers for a command is what became of it; with `option fall-through` the command goes the ordinary way.
-import { InputError } from '../../base/index.ts'
+import { InputError, withoutEnd } from '../../base/index.ts'
 import { encodePkt, flushPkt, type ObjectId, parseObjectId, PktLineReader, pktText, type ObjectFormat } from '../format/index.ts'
 import { failAll, type PushCommand, type RefReport } from './commands.ts'
 import type { HookProcess, HookPush } from './push-hooks.ts'
@@ -12,7 +12,7 @@ export function isForProcReceive(patterns: readonly string[], { ref, action }: P
     const colon = pattern.indexOf(':')
     const modifiers = colon < 0 ? 'adm' : pattern.slice(0, colon)
     if (!modifiers.includes(letter)) continue
-    const prefix = pattern.slice(colon + 1).replace(/\/+$/, '')
+    const prefix = withoutEnd(pattern.slice(colon + 1), '/')
     const matches = ref.startsWith(prefix) && (ref.length === prefix.length || ref[prefix.length] === '/')
     if (matches !== modifiers.includes('!')) return true
   }

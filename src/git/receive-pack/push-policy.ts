@@ -36,8 +36,10 @@ To squelch this message, you can set it to 'refuse'.
 export function isProtected(ref: string, patterns: readonly string[]): boolean {
   return patterns.some((pattern) => {
     const full = pattern.startsWith('refs/') ? pattern : `${branches}${pattern}`
+    const star = full.indexOf('*')
+    if (star < 0) return ref === full
+    if (!ref.startsWith(full.slice(0, star))) return false
     const parts = full.split('*')
-    if (parts.length === 1) return ref === full
     const last = parts.length - 1
     let at = 0
     for (const [i, part] of parts.entries()) {

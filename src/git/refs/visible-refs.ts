@@ -1,6 +1,7 @@
 // The refs that a client may see: those of its namespace (gitnamespaces(7)), without the hidden ones (git-config(1), transfer.hideRefs).
 // Fetches, pushes and everything else that lists or names refs look at them through here.
 // Invariant: HEAD is a ref of its own, as in git: it stays when what it points to is hidden, and goes only by a pattern `HEAD`.
+import { withoutEnd } from '../../base/index.ts'
 import type { Ref, RefSnapshot } from './ref-snapshot.ts'
 
 export interface VisibleRefs extends Pick<RefSnapshot, 'head' | 'refs' | 'byName'> {
@@ -43,7 +44,7 @@ export function isHidden(name: string | null, fullName: string, patterns: readon
     const shows = pattern.startsWith('!')
     if (shows) pattern = pattern.slice(1)
     const isFull = pattern.startsWith('^')
-    const match = (isFull ? pattern.slice(1) : pattern).replace(/\/+$/, '')
+    const match = withoutEnd(isFull ? pattern.slice(1) : pattern, '/')
     const subject = isFull ? fullName : name
     if (subject?.startsWith(match) && (subject.length === match.length || subject[match.length] === '/')) return !shows
   }

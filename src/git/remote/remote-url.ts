@@ -1,7 +1,7 @@
 // What an operator may write for a repository elsewhere, and what becomes of the secret in it.
 import { resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { InputError } from '../../base/index.ts'
+import { InputError, withoutEnd } from '../../base/index.ts'
 
 export interface RemoteUrl {
   /** `https://host/path`: without user name and password, without a slash at its end. */
@@ -37,7 +37,7 @@ export function parseRemoteUrl(text: string): RemoteUrl {
   url.username = ''
   url.password = ''
   const authorization = username === '' && password === '' ? null : basic(decode(username), decode(password))
-  return { url: url.href.replace(/\/+$/, ''), authorization }
+  return { url: withoutEnd(url.href, '/'), authorization }
 }
 
 /** With a token of its own file or variable: `user:password` goes as it is, a mere token as the password, which every host takes. */
