@@ -6,6 +6,9 @@ import { memory } from '../tests/support/process.ts'
 import { Server } from '../tests/support/server.ts'
 import { WarmUp } from './warm.ts'
 
+/** A repository of so many objects gets a table of its history. */
+const tableObjects = 10_000
+
 /** CPU time since the start, in milliseconds; `databaseMs` is the embedded PostgreSQL's, NaN where there is none. */
 export interface Cpu {
   readonly serverMs: number
@@ -35,8 +38,8 @@ export interface Contender {
 
 export interface StemmaContender extends Contender {
   readonly server: Server
-  /** Waits until what a push leaves to do in the background is done. */
-  rest(): Promise<void>
+  /** Waits until what a push of so many objects leaves to do in the background is done. */
+  rest(objects: number): Promise<void>
   /** The same data under other settings (STEMMA_…), in a new process. */
   restart(env: Readonly<Record<string, string>>): Promise<void>
 }
@@ -55,11 +58,14 @@ export async function startStemma(folder: TempFolder, git: Git, env: Readonly<Re
       before = now
     }
   }
-  /** Until what a push leaves to do in the background (history tables) is done: quiet for some seconds, longer than such work waits for. */
-  const rest = async (): Promise<void> => {
+  /** Until what a push leaves to do in the background is done: a table of the history, where the log tells of one, then some quiet seconds. */
+  const rest = async (objects: number): Promise<void> => {
+    const tables = (): number => server.output.split('made a history table').length
+    const known = tables()
+    for (let tries = 0; objects >= tableObjects && tables() === known && tries < 240; tries++) await sleep(500)
     let before = server.cpu().serverMs
-    for (let tries = 0, quiet = 0; tries < 60 && quiet < 4; tries++) {
-      await sleep(2000)
+    for (let tries = 0, quiet = 0; tries < 30 && quiet < 2; tries++) {
+      await sleep(1000)
       const now = server.cpu().serverMs
       quiet = now - before < 40 ? quiet + 1 : 0
       before = now
@@ -99,7 +105,7 @@ export async function startStemma(folder: TempFolder, git: Git, env: Readonly<Re
       await git.run([...config, 'push', '-q', '--mirror', url], { cwd: bare, timeoutMs: 600_000 })
       const head = (await git.read(['symbolic-ref', 'HEAD'], { cwd: bare })).replace('refs/heads/', '')
       await server.api('PATCH', `/api/v3/repos/admin/${repository}`, { default_branch: head })
-      await rest()
+      await rest(Number(/in-pack: (\d+)/.exec(await git.read(['count-objects', '-v'], { cwd: bare }))?.[1] ?? 0))
       return url
     },
     remove: async (repository) => {

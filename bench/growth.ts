@@ -93,7 +93,7 @@ async function benchSize(stemma: StemmaContender, objects: number): Promise<Map<
     await git.run([...stemma.config, 'push', '-q', '--mirror', url], { cwd: path, timeoutMs: 590_000 })
   }
   await note('push of everything', { prepare: null, act: push }, 1)
-  await stemma.rest()
+  await stemma.rest(objects)
   for (const { name, ...action } of await actionsFor(stemma, path, url, objects)) await note(name, action, runs)
   await stemma.remove(`growth-${objects}`)
   rmSync(path, { recursive: true })

@@ -3,7 +3,7 @@
 import type { Git, TempFolder } from '../tests/support/git.ts'
 import { delimiter, flush, pkt } from '../tests/support/wire.ts'
 
-const rounds = 40
+const rounds = 20
 
 export class WarmUp {
   readonly #git: Git

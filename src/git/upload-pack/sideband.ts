@@ -1,6 +1,6 @@
 // Side-band frames (gitprotocol-pack(5)): band 1 the pack, band 2 progress, band 3 a fatal error. Pack bytes are laid out in place, frame
 // behind frame, in two buffers that take turns: no frame is a write of its own.
-import type { FrameBuffers } from './frame-buffers.ts'
+import { type FrameBuffers, largeFramesBytes } from './frame-buffers.ts'
 import { Band, encodeBand, encodeBandHeader, flushPkt } from '../format/pkt-line.ts'
 
 /** Where frames go. */
@@ -22,7 +22,7 @@ export class SidebandWriter {
   readonly #buffers: FrameBuffers | undefined
   #isLarge = false // buffers come from #buffers
   #capacity: number
-  #buffer: Buffer
+  #own: Buffer | undefined // made when it is needed
   #spare: Buffer | undefined
   #used = 0 // bytes in #buffer, the open frame's header and bytes included
   #open = 0 // bytes in the open frame, header included; 0 = none is open
@@ -38,7 +38,10 @@ export class SidebandWriter {
     this.#frameBytes = frameBytes
     this.#buffers = buffers
     this.#capacity = capacityOf(framesBytes, frameBytes)
-    this.#buffer = Buffer.allocUnsafeSlow(this.#capacity)
+  }
+
+  get #buffer(): Buffer {
+    return (this.#own ??= (this.#isLarge ? this.#buffers?.take() : undefined) ?? Buffer.allocUnsafeSlow(this.#capacity))
   }
 
   /** Pack bytes; they are copied before the promise resolves. */
@@ -104,7 +107,7 @@ export class SidebandWriter {
     if (this.#frameBytes > 0) await this.#sink.write(flushPkt)
     await this.#pending
     if (!this.#isLarge) return
-    this.#buffers?.give(this.#buffer)
+    if (this.#own) this.#buffers?.give(this.#own)
     if (this.#spare) this.#buffers?.give(this.#spare)
   }
 
@@ -112,9 +115,9 @@ export class SidebandWriter {
     if (this.#isLarge || !this.#buffers) return
     await this.#send()
     this.#isLarge = true
-    this.#buffer = this.#buffers.take()
+    this.#own = undefined
     this.#spare = undefined
-    this.#capacity = capacityOf(this.#buffer.length, this.#frameBytes)
+    this.#capacity = capacityOf(largeFramesBytes, this.#frameBytes)
   }
 
   /** Where the next bytes go, and what is used when they are there; headers of frames that become full are written already. */
@@ -159,9 +162,8 @@ export class SidebandWriter {
     const written = this.#buffer
     this.#pending = this.#sink.write(written.subarray(0, this.#used))
     // what was taken without a promise stays the sink's
-    const next = this.#spare ?? (this.#isLarge ? this.#buffers?.take() : undefined) ?? Buffer.allocUnsafeSlow(this.#capacity)
+    this.#own = this.#spare
     this.#spare = this.#pending ? written : undefined
-    this.#buffer = next
     this.#used = 0
     this.#open = 0
   }
