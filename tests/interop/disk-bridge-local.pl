@@ -124,9 +124,13 @@ sub section {
 	return $section eq '' ? undef : $section;
 }
 
+# A client says once which promisor remotes it accepts, and means it for the whole conversation.
 sub talk_two {
+	my $accepted = '';
 	while (defined(my $request = section())) {
 		return if $request eq '0000';
+		if ($request =~ /([0-9a-f]{4})promisor-remote=/) { $accepted = substr($request, $-[0], hex $1) }
+		elsif ($accepted ne '') { substr($request, hex(substr($request, 0, 4)), 0) = $accepted }
 		post($request, sub { print $_[0] });
 	}
 }

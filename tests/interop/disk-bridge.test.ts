@@ -5,6 +5,9 @@ import { chmodSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import { Git, runProcess, TempFolder } from '../support/git.ts'
+import { PackBuilder } from '../support/pack-builder.ts'
+import { good } from '../support/target.ts'
+import { pushBody, zeroId } from '../support/wire.ts'
 
 const folder = new TempFolder('disk-bridge')
 const git = new Git(folder)
@@ -124,6 +127,54 @@ test('what the disk refuses to move is refused', async () => {
   assert.equal(await head(bare, 'main'), one)
   const listed = await git.run([...exported, 'ls-remote', `${url}/${name}`, 'main', 'free'])
   assert.equal(listed.stdout, `${await head(work)}\trefs/heads/free\n${one}\trefs/heads/main\n`)
+})
+
+test('a pack that lacks objects: without fsck its refs are refused, with fsck the pack', async () => {
+  const { name, bare } = await makeRepository()
+  const { tip, top } = good()
+  const pack = new PackBuilder().addAll(tip, top).build()
+  const body = pushBody([{ old: zeroId, new: tip.id, ref: 'refs/heads/x' }], pack, 'report-status')
+  const headers = { 'content-type': 'application/x-git-receive-pack-request', 'x-remote-user': 'someone', 'x-env-git-http-export-all': '1' }
+  const report = async () => await (await fetch(`${url}/${name}/git-receive-pack`, { method: 'POST', body, headers })).text()
+  assert.match(await report(), /unpack ok\n.*ng refs\/heads\/x missing necessary objects/)
+  await git.run(['-C', bare, 'config', 'receive.fsckObjects', 'true'])
+  assert.match(await report(), /unpack missing blob .*ng refs\/heads\/x unpacker error/s)
+})
+
+test('a push of which nothing is accepted leaves nothing behind', async () => {
+  const { name, bare, work } = await makeRepository()
+  await git.run(['-C', bare, 'config', 'receive.hideRefs', 'refs/hidden'])
+  const two = await commit(work, 'two')
+  const pushed = await git.run([...known, 'push', `${url}/${name}`, 'main:refs/hidden/x'], { cwd: work, mayFail: true })
+  assert.match(pushed.stderr, /deny updating a hidden ref/)
+  assert.notEqual((await git.run(['-C', bare, 'cat-file', '-e', two], { mayFail: true })).code, 0)
+})
+
+test('a work tree follows its branch where it is told to, and bars it otherwise; names of one ref are updated as one', async () => {
+  const { work } = await makeRepository()
+  const other = join(root, `other-${made}`)
+  await git.run(['clone', '-q', work, other])
+  await git.run(['-C', other, 'symbolic-ref', 'refs/heads/alias', 'refs/heads/target'])
+  await commit(work, 'two')
+  const to = `${url}/other-${made}`
+  const barred = await git.run([...known, 'push', to, 'main'], { cwd: work, mayFail: true })
+  assert.match(barred.stderr, /branch is currently checked out/)
+  await git.run(['-C', other, 'config', 'receive.denyCurrentBranch', 'updateInstead'])
+  await git.run([...known, 'push', '-q', to, 'main', 'main:target', 'main:alias'], { cwd: work })
+  assert.equal(readFileSync(join(other, 'file'), 'utf8'), 'two')
+  const differing = await git.run([...known, 'push', to, '+main~1:target', ':alias'], { cwd: work, mayFail: true })
+  assert.match(differing.stderr, /inconsistent aliased update/)
+})
+
+test('what is missing on the disk fails as it does with git, and only what needs it', async () => {
+  const { name, bare, work } = await makeRepository()
+  await git.run(['-C', bare, 'branch', 'whole'])
+  const blob = await head(work, 'HEAD:file')
+  rmSync(join(bare, 'objects', blob.slice(0, 2), blob.slice(2)))
+  const whole = await git.run([...exported, 'clone', '-q', `${url}/${name}`, folder.join('whole')], { mayFail: true })
+  assert.match(whole.stderr, /possible repository corruption on the remote side/)
+  const listed = await git.run([...exported, 'ls-remote', `${url}/${name}`])
+  assert.match(listed.stdout, /refs\/heads\/whole\n/)
 })
 
 test('the configuration on the disk counts at once, with what git does where it says nothing', async () => {

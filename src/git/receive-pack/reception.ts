@@ -66,8 +66,11 @@ export class Reception {
     } catch (error) {
       // after an unknown commit the pack may be visible: it stays, and if it isn't, its intent row leads the sweeper to it
       if (!(error instanceof UnavailableError && error.code === 'commit-unknown')) await this.#staged?.discard()
-      for (const command of commands) command.error = 'unpacker error'
-      return { commands, unpackError: this.#explain(error) }
+      const isUnconnected = error instanceof InputError && error.code === 'object-missing' && !this.#push.settings.push.fsck.isOn
+      for (const command of commands) command.error = isUnconnected ? 'missing necessary objects' : 'unpacker error'
+      const reason = this.#explain(error)
+      // as git: without fsck a pack is taken for what it is, and its refs are refused
+      return { commands, unpackError: isUnconnected ? null : reason }
     }
   }
 
@@ -127,6 +130,7 @@ export class Reception {
       if (command.action !== 'delete' && !this.#tips.get(command.newId)?.kind) command.error ??= 'missing necessary objects'
     }
     this.#refuseHidden()
+    if (this.#commands.every((command) => command.error !== null)) return
     const { hooks } = this.#push
     const isDeclined = hooks.preReceive && !(await hooks.preReceive(this.#about, this.#commands.flatMap(asHookCommands)))
     if (isDeclined) return failAll(this.#commands, 'pre-receive hook declined')

@@ -37,8 +37,10 @@ async function takePacks(set: PackSet, wants: readonly number[], refused: Readon
     for (const pack of [...open].reverse()) {
       const { sources, externals } = pack.index
       if (!(await everyId(sources, width, pace, (at) => reached.has(set.find(sources, at)) || holds(taken, sources, at)))) continue
-      taken.add(pack)
       open.delete(pack)
+      // in a store that isn't closed, a walk finds out what is missing
+      if (!(await everyId(externals, width, pace, (at) => set.find(externals, at) >= 0))) continue
+      taken.add(pack)
       for (let at = 0; at < externals.length; at += width) {
         const turn = pace.turn()
         if (turn) await turn

@@ -13,7 +13,7 @@ export type Environment = Readonly<Record<string, string>>
 export type Say = (text: string | Uint8Array) => void
 
 /** What git http-backend hands to receive-pack, and that to its hooks. */
-export function pushEnvironment(request: BridgeRequest, place: DiskPlace): Environment {
+export function pushEnvironment(request: BridgeRequest): Environment {
   const given = Object.fromEntries(request.environment)
   const user = request.user ?? 'anonymous'
   const address = given.REMOTE_ADDR === undefined || given.REMOTE_ADDR === '' ? '(none)' : given.REMOTE_ADDR
@@ -25,7 +25,7 @@ export function pushEnvironment(request: BridgeRequest, place: DiskPlace): Envir
     GIT_COMMITTER_EMAIL: `${user}@http.${address}`,
     ...given,
     PATH: path,
-    GIT_DIR: place.gitDir,
+    GIT_DIR: '.',
   }
 }
 
@@ -74,8 +74,7 @@ export function startHook(path: string, options: { place: DiskPlace; environment
 }
 
 function start(path: string, args: readonly string[], place: DiskPlace, environment: Environment): ChildProcessWithoutNullStreams {
-  const env = { ...environment, GIT_DIR: '.' }
-  return spawn(path, args, { cwd: place.gitDir, env, stdio: ['pipe', 'pipe', 'pipe'], ...asOwner(place) })
+  return spawn(path, args, { cwd: place.gitDir, env: environment, stdio: ['pipe', 'pipe', 'pipe'], ...asOwner(place) })
 }
 
 async function ended(child: ChildProcessWithoutNullStreams): Promise<number> {

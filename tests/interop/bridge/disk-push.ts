@@ -2,6 +2,7 @@
 // pusher is told.
 import type { HookCommand, HookProcess, HookPush, PushHooks } from '../../../src/git/receive-pack/push-hooks.ts'
 import { namespacePrefix } from '../../../src/git/refs/index.ts'
+import { judgeCheckedOut } from './checked-out.ts'
 import { certificateEnvironment } from './push-certificate.ts'
 import { type Environment, findHook, pushEnvironment, runHook, startHook } from './disk-hooks.ts'
 import { addShallow, readRefs } from './disk-refs.ts'
@@ -27,7 +28,7 @@ export class DiskPush implements PushHooks {
 
   constructor(parts: DiskPushParts) {
     this.#parts = parts
-    this.#base = pushEnvironment(parts.request, parts.place)
+    this.#base = pushEnvironment(parts.request)
     this.#environment = this.#base
   }
 
@@ -69,19 +70,27 @@ export class DiskPush implements PushHooks {
 
   /** The disk's refs move first: what git refuses there isn't done here either. */
   readonly beforeMove = async (push: HookPush, commands: readonly HookCommand[]): Promise<ReadonlyMap<string, string>> => {
-    const { place, namespace } = this.#parts
-    const checkedOut = await this.#checkedOut(push, commands)
-    if (checkedOut.size > 0 && push.isAtomic) return checkedOut
-    addShallow(place.gitDir, push.cutOff)
-    const failures = await moveDiskRefs({
+    const { place, namespace, config } = this.#parts
+    const prefix = namespacePrefix(namespace)
+    const { refused, same } = await this.#aliases(push, commands)
+    const parts = {
       place,
-      environment: this.#base,
-      prefix: namespacePrefix(namespace),
-      commands: commands.filter(({ ref }) => !checkedOut.has(ref)),
-      isAtomic: push.isAtomic,
-      say: push.say,
-    })
-    return new Map([...checkedOut, ...failures])
+      environment: this.#environment,
+      policy: this.#value('receive.denycurrentbranch'),
+      deletion: this.#value('receive.denydeletecurrent'),
+      isSha256: config.objectFormat === 'sha256',
+      isBare: this.#value('core.bare') === 'true',
+      prefix,
+      hook: this.#find('push-to-checkout', push),
+    }
+    const open = commands.filter(({ ref }) => !refused.has(ref) && !same.has(ref))
+    for (const [ref, reason] of await judgeCheckedOut(parts, push, open)) refused.set(ref, reason)
+    if (refused.size > 0 && push.isAtomic) return refused
+    const moving = open.filter(({ ref }) => !refused.has(ref))
+    const { isAtomic, say } = push
+    addShallow(place.gitDir, push.cutOff)
+    const failures = await moveDiskRefs({ place, environment: this.#base, prefix, commands: moving, isAtomic, say })
+    return new Map([...refused, ...failures])
   }
 
   readonly postReceive = async (push: HookPush, commands: readonly HookCommand[]): Promise<void> => {
@@ -95,22 +104,23 @@ export class DiskPush implements PushHooks {
     if (this.#value('receive.updateserverinfo') === 'true') await runGit(this.#parts.place, ['update-server-info'])
   }
 
-  /** receive.denyCurrentBranch of a repository with a work tree. */
-  async #checkedOut(push: HookPush, commands: readonly HookCommand[]): Promise<Map<string, string>> {
+  /** Names that stand for one another: an update of both is one, if they agree (git's check_aliased_updates). */
+  async #aliases(push: HookPush, commands: readonly HookCommand[]): Promise<{ refused: Map<string, string>; same: Set<string> }> {
     const refused = new Map<string, string>()
-    const { place, namespace } = this.#parts
-    const policy = this.#value('receive.denycurrentbranch') ?? 'refuse'
-    if (this.#value('core.bare') !== 'false' || ['ignore', 'false', 'no', 'off'].includes(policy)) return refused
-    const { head } = await readRefs(place)
-    const prefix = namespacePrefix(namespace)
-    const found = commands.find(({ ref, newId }) => 'ref' in head && prefix + ref === head.ref && !/^0+$/.test(newId))
-    if (!found) return refused
-    if (policy === 'warn') push.say('warning: updating the current branch\n')
-    else {
-      push.say(`error: refusing to update checked out branch: ${found.ref}\n`)
-      refused.set(found.ref, 'branch is currently checked out')
+    const same = new Set<string>()
+    const { symrefs } = await readRefs(this.#parts.place)
+    const prefix = namespacePrefix(this.#parts.namespace)
+    for (const command of commands) {
+      const target = symrefs.get(prefix + command.ref)
+      const other = commands.find(({ ref }) => prefix + ref === target)
+      if (!other) continue
+      same.add(command.ref)
+      if (other.oldId === command.oldId && other.newId === command.newId) continue
+      const span = ({ ref, oldId, newId }: HookCommand) => `'${ref}' (${oldId.slice(0, 7)}..${newId.slice(0, 7)})`
+      push.say(`error: refusing inconsistent update between symref ${span(command)} and its target ${span(other)}\n`)
+      for (const { ref } of [command, other]) refused.set(ref, 'inconsistent aliased update')
     }
-    return refused
+    return { refused, same }
   }
 
   #find(name: string, push: HookPush): string | null {

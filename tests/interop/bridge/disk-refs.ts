@@ -10,6 +10,8 @@ export interface DiskRefs {
   readonly head: DiskHead
   /** By full name (`refs/namespaces/x/HEAD`): the HEADs of namespaces. */
   readonly heads: ReadonlyMap<string, DiskHead>
+  /** Refs that are names of other refs, and whose they are in the end. */
+  readonly symrefs: ReadonlyMap<string, string>
 }
 
 /** A branch, which may not exist, or an object's id where HEAD is detached. */
@@ -36,16 +38,18 @@ export function addShallow(gitDir: string, commits: readonly string[]): void {
 
 /** Another kind of store than files: git reads it. */
 async function readTables(place: DiskPlace): Promise<DiskRefs> {
-  const listing = (await git(place, ['for-each-ref', '--format=%(objectname) %(refname)'])).toString()
+  const listing = (await git(place, ['for-each-ref', '--format=%(objectname) %(refname) %(symref)'])).toString()
   const refs = new Map<string, string>()
+  const symrefs = new Map<string, string>()
   for (const line of listing.split('\n')) {
-    const [oid, name] = line.split(' ') as [string, string?]
+    const [oid, name, symref] = line.split(' ') as [string, string?, string?]
     if (name !== undefined) refs.set(name, oid)
+    if (name !== undefined && symref !== undefined && symref !== '') symrefs.set(name, symref)
   }
   const symbolic = await runGit(place, ['symbolic-ref', '-q', 'HEAD'])
   const heads = new Map<string, DiskHead>()
-  if (symbolic.code === 0) return { refs, heads, head: { ref: symbolic.stdout.toString().trim() } }
-  return { refs, heads, head: { oid: (await git(place, ['rev-parse', 'HEAD'])).toString().trim() } }
+  if (symbolic.code === 0) return { refs, heads, symrefs, head: { ref: symbolic.stdout.toString().trim() } }
+  return { refs, heads, symrefs, head: { oid: (await git(place, ['rev-parse', 'HEAD'])).toString().trim() } }
 }
 
 function readFiles(gitDir: string): DiskRefs {
@@ -55,20 +59,24 @@ function readFiles(gitDir: string): DiskRefs {
     if (match) values.set(match[2] as string, match[1] as string)
   }
   readLoose(gitDir, 'refs', values)
-  const resolve = (value: string | undefined, depth = 0): string | null => {
+  const symrefs = new Map<string, string>()
+  const resolve = (name: string, value: string | undefined, depth = 0): string | null => {
     if (value === undefined || depth > 5) return null
     const target = /^ref:\s*(.+)$/.exec(value)?.[1]
-    if (target !== undefined) return resolve(values.get(target), depth + 1)
+    if (target !== undefined) {
+      symrefs.set(name, target)
+      return resolve(name, values.get(target), depth + 1)
+    }
     return /^(?:[0-9a-f]{40}|[0-9a-f]{64})$/.test(value) ? value : null
   }
   const refs = new Map<string, string>()
   const heads = new Map<string, DiskHead>()
   for (const [name, value] of values) {
     if (/^refs\/namespaces\/.*\/HEAD$/.test(name)) heads.set(name, headOf(value))
-    const oid = resolve(value)
+    const oid = resolve(name, value)
     if (oid !== null) refs.set(name, oid)
   }
-  return { refs, heads, head: headOf(text(join(gitDir, 'HEAD'))) }
+  return { refs, heads, symrefs, head: headOf(text(join(gitDir, 'HEAD'))) }
 }
 
 function headOf(value: string): DiskHead {

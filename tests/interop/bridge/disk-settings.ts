@@ -1,4 +1,5 @@
 // A disk repository's configuration as settings of a hosted one: what bears on the protocol, with git's own defaults where nothing is set.
+import { existsSync } from 'node:fs'
 import { isAbsolute, join } from 'node:path'
 import { text } from './disk-refs.ts'
 import { runGit } from './git-process.ts'
@@ -64,7 +65,10 @@ export function hostedSettings(place: DiskPlace, { values }: DiskConfig, environ
 
 /** On disk a file, hosted the ids themselves. */
 function skipList(gitDir: string, path: string): string[] {
-  return text(isAbsolute(path) ? path : join(gitDir, path))
+  const file = isAbsolute(path) ? path : join(gitDir, path)
+  // what git would say becomes an entry that the server refuses, since it is no object's name
+  if (!existsSync(file)) return [`could not open object name list: ${path}`]
+  return text(file)
     .split('\n')
     .filter((line) => line !== '')
 }

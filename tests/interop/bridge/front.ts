@@ -10,11 +10,13 @@ import {
   type ServerResponse,
 } from 'node:http'
 import { join } from 'node:path'
+import { Readable } from 'node:stream'
 import type { Key } from '../../../src/bucket/index.ts'
 import type { HookPush } from '../../../src/git/receive-pack/index.ts'
 import { DiskPush } from './disk-push.ts'
 import { type BridgeRequest, readRequest } from './request.ts'
 import { type DiskConfig, readConfig } from './disk-settings.ts'
+import { fetchLazily, mayFetchLazily } from './lazy-fetch.ts'
 import { type Hosted, Mirror, type Namespace } from './mirror.ts'
 import { type DiskPlace, findPlace } from './place.ts'
 import { type BridgedServer, contextHeaders } from './server.ts'
@@ -58,8 +60,10 @@ export function makeFront(root: string, server: BridgedServer, tell: (message: s
         await push(bridged, place, incoming, response)
         mirror.touched(hosted)
       } else {
+        const isLazy = mayFetchLazily(request, await readConfig(place))
+        const body = isLazy ? await prefetch(mirror, request, incoming) : incoming
         free()
-        await passOn(bridged, {}, incoming, response)
+        await passOn(bridged, {}, incoming, response, body)
       }
     } finally {
       free()
@@ -116,6 +120,17 @@ interface Bridged {
   readonly request: BridgeRequest
 }
 
+/** The request's body, after what it needs has been fetched. Caller holds the lock. */
+async function prefetch(mirror: Mirror, request: BridgeRequest, incoming: IncomingMessage): Promise<Readable> {
+  const parts: Buffer[] = []
+  for await (const part of incoming) parts.push(part as Buffer)
+  const body = Buffer.concat(parts)
+  const { place } = mirror
+  const isGzip = /gzip/.test(incoming.headers['content-encoding'] ?? '')
+  if (await fetchLazily(place, await readConfig(place), body, isGzip)) await mirror.update(place, request.environment, false)
+  return Readable.from([body])
+}
+
 /** The lock is held until the push has ended: nobody else changes the hosted repository, and its hooks act on the disk meanwhile. */
 async function push(bridged: Bridged, place: DiskPlace, incoming: IncomingMessage, response: ServerResponse): Promise<void> {
   const { server, request, namespace } = bridged
@@ -144,6 +159,7 @@ async function passOn(
   own: Readonly<Record<string, string>>,
   incoming: IncomingMessage,
   response: ServerResponse,
+  body: Readable = incoming,
 ): Promise<void> {
   const { server, request, namespace } = bridged
   const { repository } = bridged.hosted
@@ -170,7 +186,7 @@ async function passOn(
     answer.pipe(response)
   })
   incoming.on('error', (error) => outgoing.destroy(error))
-  incoming.pipe(outgoing)
+  body.pipe(outgoing)
   await done.promise
 }
 

@@ -14,6 +14,8 @@ export interface GitOptions {
   readonly environment?: Readonly<Record<string, string>>
   /** The program; `git` without it. */
   readonly command?: string
+  /** Where it runs; the repository's folder without it. */
+  readonly folder?: string
 }
 
 /** Settings that hold for every call: whoever owns the repository, and whatever it lacks, git looks at it as it stands. */
@@ -38,7 +40,7 @@ export function startGit(place: DiskPlace, args: readonly string[], options: Git
   const plain = { GIT_DIR: place.gitDir, GIT_NO_REPLACE_OBJECTS: '1', GIT_CONFIG_NOSYSTEM: '1', GIT_CONFIG_GLOBAL: '/dev/null' }
   const environment = cleanEnvironment({ ...plain, ...options.environment })
   return spawn(options.command ?? 'git', [...always, ...args], {
-    cwd: place.gitDir,
+    cwd: options.folder ?? place.gitDir,
     env: environment,
     stdio: ['pipe', 'pipe', 'pipe'],
     ...asOwner(place),
