@@ -88,6 +88,17 @@ describe('hidden refs', stemmaOnly, () => {
     assert.equal(refusalOf(await command(url, 'fetch', [`want ${tip}`, 'done'])), `upload-pack: not our ref ${tip}`)
   })
 
+  it('or not: versions 0 and 1 take tips alone where allowReachableSHA1InWant is off', async () => {
+    const under = await git.read(['rev-parse', 'main~3'], { cwd: work })
+    const asked = async (oid: string) => (await post(url, Buffer.concat([pkt(`want ${oid}`), flush, pkt('done')]))).toString('latin1')
+    assert.match(await asked(under), /^0008NAK\nPACK/)
+    await configure(host, 'hidden', { 'uploadpack.allowReachableSHA1InWant': false })
+    assert.equal((await asked(under)).slice(4), `ERR upload-pack: not our ref ${under}`)
+    assert.match(await asked(main), /^0008NAK\nPACK/)
+    assert.ok(sectionsOf(await command(url, 'fetch', [`want ${under}`, 'done'])).pack.length > 0)
+    await configure(host, 'hidden', { 'uploadpack.allowReachableSHA1InWant': [] })
+  })
+
   it('are shown again as soon as the setting goes', async () => {
     await configure(host, 'hidden', { 'transfer.hideRefs': [] })
     assert.match(await git.read(['ls-remote', url]), /refs\/pull\/2\/head/)

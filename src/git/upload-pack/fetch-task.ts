@@ -39,11 +39,13 @@ export interface SparseName {
 
 /**
  * @param tipsOf `packedTips`, or what remembers its answers
- * @throws InputError for a want-ref that isn't there, a name in deepen-not that is no ref, a sparse filter that nothing is named by
+ * @throws InputError for a want that isn't allowed, a want-ref that isn't there, a name in deepen-not that is no ref, a sparse filter that nothing is named by
  */
 export function fetchTask(request: FetchRequest, refs: VisibleRefs, offer: FetchOffer, tipsOf = packedTips): FetchTask {
-  const { allowsAny, allowsTips } = offer.settings
+  const { allowsAny, allowsReachable, allowsTips } = offer.settings
   const unlisted = allowsAny ? [] : unlistedWants(request.wants, refs, allowsTips)
+  // version 2 knows no such capability: partial clones live on wants by id
+  if (request.version < 2 && !allowsReachable && unlisted[0]) throw new InputError('not-our-ref', `upload-pack: not our ref ${unlisted[0]}`)
   const wantedRefs = request.wantRefs.map((name) => ({ name, oid: wantedRef(name, refs) }))
   const claims = request.shallows.length > 0 || request.negotiation.some((entry) => entry !== 'flush' && entry !== 'done')
   const sparse = sparseNames(request.filter, refs, offer.format)
