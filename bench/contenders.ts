@@ -46,7 +46,7 @@ export interface StemmaContender extends Contender {
 
 export async function startStemma(folder: TempFolder, git: Git, env: Readonly<Record<string, string>> = {}): Promise<StemmaContender> {
   const data = folder.join('data')
-  let server = await Server.start({ data, env })
+  let server = await Server.start({ data, env, startTimeoutMs: 120_000 })
   const config = ['-c', server.eagerAuthorization]
   const settle = async (): Promise<void> => {
     // what a start leaves to do (threads that load their code) is no part of what is measured
@@ -84,7 +84,7 @@ export async function startStemma(folder: TempFolder, git: Git, env: Readonly<Re
   }
   const restart = async (settings: Readonly<Record<string, string>>): Promise<void> => {
     await server.stop()
-    server = await Server.start({ data, env: { ...env, ...settings }, port: server.port })
+    server = await Server.start({ data, env: { ...env, ...settings }, port: server.port, startTimeoutMs: 120_000 })
     await warm()
     await settle()
   }
