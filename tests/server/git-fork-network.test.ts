@@ -107,6 +107,22 @@ describe('a private fork’s objects', stemmaStorage, () => {
     }, secretCommit.id)
   })
 
+  it('are not told of by an old value that the pusher claims', async () => {
+    const rules = { 'receive.denynonfastforwards': ['true'] }
+    const settle = `update repository set settings = $1 where name = 'fork' and visibility = 'public'`
+    await database.query(settle, [JSON.stringify(rules)])
+    const top = tree()
+    const tip = commit(top.id, [base], 'mine\n')
+    const said: string[] = []
+    for (const old of [secretCommit.id, nowhere]) {
+      const pack = new PackBuilder().addAll(tip, top)
+      said.push(words(await push(bobs, [{ old, new: tip.id, ref: 'refs/heads/claimed' }], pack.build())))
+    }
+    await database.query(settle, ['{}'])
+    assert.equal(said[0], said[1])
+    assert.match(said[0] ?? '', /bad sha1 objects/)
+  })
+
   it('are not had by a delta that rests on them', async () => {
     await refuses((secret) => {
       const stolen = Buffer.concat([secretFile.bytes, Buffer.from('!')])

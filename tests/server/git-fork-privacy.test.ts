@@ -16,6 +16,9 @@ let fork: string
 /** What only the fork has. */
 let secret: { commit: string; below: string; tree: string; blob: string; tag: string }
 let main: string
+/** A file that everybody may see, and that stands in the secret commit, too. */
+let publicPath: string
+const nowhere = 'cd'.repeat(20)
 
 /** A fork by a row of its own: the same network, private. */
 async function makeFork(name: string): Promise<string> {
@@ -35,6 +38,7 @@ before(async () => {
   if (host.kind !== 'stemma') return
   work = await git.makeRepository(host.folder.join('work'), 8)
   main = await git.read(['rev-parse', 'main'], { cwd: work })
+  publicPath = (await git.read(['ls-tree', '--name-only', '-r', 'main'], { cwd: work })).split('\n')[0] as string
   await host.server.create('parent', { private: false })
   parent = host.server.repositoryUrl('parent')
   await git.run(['push', '-q', parent, 'main'], { cwd: work })
@@ -69,6 +73,22 @@ async function assertUnknown(url: string): Promise<void> {
   }
   const walked = refusalOf(await command(url, 'fetch', [`want ${main}`, `filter sparse:oid=${secret.commit}:patterns`, 'done']))
   assert.equal(walked, `unable to access sparse blob in '${secret.commit}:patterns'`)
+  // the start of a path is as secret as its end, also where what stands there is public
+  const known = `${secret.commit}:${publicPath}`
+  const named = refusalOf(await command(url, 'fetch', [`want ${main}`, `filter sparse:oid=${known}`, 'done']))
+  assert.equal(named, `unable to access sparse blob in '${known}'`)
+  // nor does the refusal pass over what is stored to what is not
+  for (const [first, second] of [
+    [secret.blob, nowhere],
+    [nowhere, secret.blob],
+    [secret.tree, secret.commit],
+  ]) {
+    const both = refusalOf(await command(url, 'fetch', [`want ${main}`, `want ${first}`, `want ${second}`, 'done']))
+    assert.equal(both, `upload-pack: not our ref ${first}`)
+  }
+  const packFor = async (commit: string) =>
+    Buffer.concat((await command(url, 'fetch', [`want ${main}`, `shallow ${commit}`, 'done'])).map((line) => Buffer.from(line)))
+  assert.ok((await packFor(secret.commit)).equals(await packFor(nowhere)), 'a boundary that is stored makes another pack')
   const cut = await command(url, 'fetch', [`want ${main}`, `shallow ${secret.commit}`, 'deepen 2147483647', 'done'])
   assert.deepEqual(sectionsOf(cut).sections.get('shallow-info'), [])
 }

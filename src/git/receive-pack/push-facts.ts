@@ -24,16 +24,23 @@ export interface AncestryQuestion {
 /** `no-commits`: one of the two isn't one. */
 export type Ancestry = 'forward' | 'forced' | 'no-commits'
 
-/** The answers, in order. @param stored opened only where it is needed */
+/**
+ * The answers, in order.
+ * @param stored opened only where it is needed
+ * @param foreign old values that are as if they weren't there
+ */
 export async function answerAncestry(
   questions: readonly AncestryQuestion[],
   pack: ObjectReader,
   stored: () => PacedRepository,
   pace: Pace,
+  foreign: ReadonlySet<ObjectId> = new Set(),
 ): Promise<Ancestry[]> {
   const pushed = new PushedCommits(pack, pace)
   const answers: Ancestry[] = []
-  for (const { oldId, newId } of questions) answers.push(await answer(oldId, newId, pushed, stored))
+  for (const { oldId, newId } of questions) {
+    answers.push(foreign.has(oldId) ? 'no-commits' : await answer(oldId, newId, pushed, stored))
+  }
   return answers
 }
 

@@ -147,7 +147,7 @@ async function receive(
     value: memory === null ? null : new Uint8Array(memory),
     tips,
     warnings: parts.warnings,
-    ancestry: await answerAncestry(job.ancestry, pack, repository, pace),
+    ancestry: await answerAncestry(job.ancestry, pack, repository, pace, await foreignOlds(job.ancestry, added, buildable)),
     cutOff: await findCutOff(
       job.shallows.filter((oid) => !known.has(oid)),
       tips,
@@ -156,6 +156,19 @@ async function receive(
       pace,
     ),
   }
+}
+
+/**
+ * Old values that the pusher only claims: the refs are compared later, and whether such a commit is stored for somebody else, or leads to
+ * another, must not be told before.
+ */
+async function foreignOlds(
+  questions: readonly AncestryQuestion[],
+  pack: PackSet,
+  buildable: BuildableObjects | null,
+): Promise<ReadonlySet<ObjectId>> {
+  const outside = questions.map(({ oldId }) => oldId).filter((oid) => pack.find(fromHex(oid), 0) < 0)
+  return buildable ? await buildable.refused(outside) : new Set()
 }
 
 function spoolReader(spool: GrowingSpool): (offset: number, sizeBytes: number) => Uint8Array {

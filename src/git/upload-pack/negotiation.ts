@@ -1,10 +1,10 @@
 // The talk before the pack: shallow lines, acknowledgements, and what has to be in the pack. Answers as git's upload-pack does over HTTP,
 // where every request repeats all that was said before.
-import { fromHex } from '../../base/index.ts'
+import { fromHex, InputError } from '../../base/index.ts'
 import { hashBytes, Kind, type ObjectId } from '../format/object-id.ts'
 import { type FilterSpec, mapSparse } from '../format/filter-spec.ts'
 import type { FetchTask } from './fetch-task.ts'
-import { assertReachable, CommonGround, notOurRef, reachedObjects } from './reach.ts'
+import { assertReachable, CommonGround, notOurRef, reachedObjects, unreached } from './reach.ts'
 import type { PacedRepository } from './repository.ts'
 import type { FetchRequest } from './request.ts'
 import { SectionWriter } from './section-writer.ts'
@@ -26,16 +26,42 @@ export interface Negotiated {
 export async function negotiate(repository: PacedRepository, task: FetchTask): Promise<Negotiated> {
   const { set } = repository
   const numbers = (ids: readonly ObjectId[]) => ids.map((id) => set.find(fromHex(id), 0))
-  const wants = task.wants.map((id) => {
-    const number = set.find(fromHex(id), 0)
-    if (number < 0) throw notOurRef(fromHex(id))
-    return number
-  })
-  if (task.unlisted.length > 0) await assertReachable(repository, task.tips, numbers(task.unlisted))
+  const wants = numbers(task.wants)
+  await assertServed(repository, task, wants)
   const haves = task.request.negotiation.filter((entry): entry is ObjectId => entry !== 'flush' && entry !== 'done')
   const stored = [...new Set(numbers([...task.request.shallows, ...haves]))].filter((number) => number >= 0)
-  const talk = new Talk(repository, task, wants, await reachedObjects(repository, task.tips, stored))
+  const reached = await reachedObjects(repository, task.tips, stored)
+  const talk = new Talk(repository, task, wants, reached, await boundaries(repository, task))
   return task.request.version === 2 ? await talk.versionTwo() : await talk.versionZero()
+}
+
+/** The refusal names the first want that isn't served. Whether it is stored, or one that follows is, must make no difference. */
+async function assertServed(repository: PacedRepository, { tips, unlisted, wants }: FetchTask, numbers: readonly number[]): Promise<void> {
+  const { set } = repository
+  const asked = new Set(unlisted)
+  const open = wants.flatMap((want, place) => (asked.has(want) ? [numbers[place] as number] : []))
+  const absent = open.findIndex((number) => number < 0)
+  const stored = absent < 0 ? open : open.slice(0, absent)
+  try {
+    if (stored.length > 0) await assertReachable(repository, tips, stored)
+  } catch (error) {
+    const [first] = await unreached(repository, tips, stored)
+    throw error instanceof InputError && first !== undefined ? notOurRef(set.oid(first)) : error
+  }
+  const missing = wants.find((_, place) => (numbers[place] as number) < 0)
+  if (missing !== undefined) throw notOurRef(fromHex(missing))
+}
+
+/**
+ * Commits at which the client is cut off, as far as the visible refs reach them: no walk for this client comes to any other one, and that a
+ * pack is made as for somebody who is cut off would tell that the commit is stored.
+ */
+async function boundaries(repository: PacedRepository, { request, tips }: FetchTask): Promise<number[]> {
+  const { set } = repository
+  const named = new Set(request.shallows.map((id) => set.find(fromHex(id), 0)))
+  const commits = [...named].filter((number) => number >= 0 && set.kind(number) === Kind.commit)
+  const foreign = new Set(await unreached(repository, tips, commits))
+  return commits.filter((commit) => !foreign.has(commit))
 }
 
 class Talk {
@@ -50,17 +76,21 @@ class Talk {
   readonly #out: SectionWriter
   #change: ShallowChange = { shallow: [], unshallow: [] }
 
-  constructor(repository: PacedRepository, task: FetchTask, wants: readonly number[], reached: ReadonlySet<number>) {
+  constructor(
+    repository: PacedRepository,
+    task: FetchTask,
+    wants: readonly number[],
+    reached: ReadonlySet<number>,
+    client: readonly number[],
+  ) {
     this.#repository = repository
+    this.#client = client
     this.#reached = reached
     this.#task = task
     this.#request = task.request
     this.#out = new SectionWriter(task.request.sidebandAll)
     this.#wants = wants
     this.#ground = new CommonGround(repository, wants)
-    this.#client = [...new Set(task.request.shallows)]
-      .map((id) => repository.set.find(fromHex(id), 0))
-      .filter((number) => number >= 0 && repository.set.kind(number) === Kind.commit)
   }
 
   async versionZero(): Promise<Negotiated> {

@@ -18,9 +18,10 @@ export async function sparseBlob(repository: PacedRepository, tips: Uint8Array, 
   const { set } = repository
   const missing = new InputError('sparse-filter', `unable to access sparse blob in '${printable(sparse.name)}'`)
   const start = set.find(fromHex(sparse.oid), 0)
-  if (start < 0) throw missing
+  // of the start, not of what is found: where nothing visible reaches it, what stands at which path below it is nobody's to find out
+  if (start < 0 || (await unreached(repository, tips, [start])).length > 0) throw missing
   const number = sparse.path === null ? start : await follow(repository, start, sparse.path)
-  if (number < 0 || (await unreached(repository, tips, [number])).length > 0) throw missing
+  if (number < 0) throw missing
   const oid = hex(set.oid(number)) as ObjectId
   if (set.kind(number) !== Kind.blob) throw new InputError('sparse-filter', `unable to parse sparse filter data in ${oid}`)
   return oid
