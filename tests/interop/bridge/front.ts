@@ -1,6 +1,6 @@
 // The bridge's own listener: what `git http-backend` decides before it runs git (is it a repository, is it exported, is the service on), then
 // the import, then the request goes on to the server as one for the hosted repository.
-import { existsSync } from 'node:fs'
+import { createReadStream, existsSync, statSync } from 'node:fs'
 import {
   createServer,
   type IncomingHttpHeaders,
@@ -50,6 +50,10 @@ export function makeFront(root: string, server: BridgedServer, tell: (message: s
   const mirrors = new Map<string, Mirror>()
   const handle = async (incoming: IncomingMessage, response: ServerResponse) => {
     const { request, place } = await admit(root, incoming)
+    if (request.method === 'GET' && request.tail.startsWith('/objects/pack/') && existsSync(join(place.gitDir, request.tail))) {
+      sendDiskPack(place, request.tail, response)
+      return
+    }
     let mirror = mirrors.get(place.gitDir)
     if (!mirror) mirrors.set(place.gitDir, (mirror = new Mirror(server, place)))
     const free = await mirror.lock.take()
@@ -200,14 +204,24 @@ function cgiHeaders(headers: IncomingHttpHeaders): Record<string, string> {
   return kept
 }
 
+/** No body, as git http-backend: why is for the bridge's log and the reason phrase. */
 function refuse(incoming: IncomingMessage, response: ServerResponse, error: unknown): void {
-  const [status, message, headers] =
-    error instanceof Refused ? [error.status, error.message, error.headers] : [500, 'Internal Server Error', {}]
+  const [status, headers] = error instanceof Refused ? [error.status, error.headers] : [500, {}]
   incoming.resume()
-  response.writeHead(status, {
-    'content-type': 'text/plain',
-    ...noCache,
-    ...headers,
+  response.writeHead(status, { ...noCache, ...headers, 'content-length': '0' })
+  response.end()
+}
+
+/** A pack by the name that it has on the disk alone: the server has its objects in packs of its own, under other names. */
+function sendDiskPack({ gitDir }: DiskPlace, tail: string, response: ServerResponse): void {
+  const path = join(gitDir, tail)
+  const type = tail.endsWith('.idx') ? 'application/x-git-packed-objects-toc' : 'application/x-git-packed-objects'
+  response.writeHead(200, {
+    'cache-control': 'public, max-age=31536000',
+    'content-type': type,
+    'content-length': String(statSync(path).size),
   })
-  response.end(incoming.method === 'HEAD' ? undefined : `${message}\n`)
+  createReadStream(path)
+    .on('error', () => response.destroy())
+    .pipe(response)
 }

@@ -4,7 +4,7 @@ import { createRepository, type NetworkId, type Repository } from '../../../src/
 import { fromHex } from '../../../src/base/index.ts'
 import { packKey } from '../../../src/bucket/index.ts'
 import { sql } from '../../../src/db/index.ts'
-import { isRefname, Kind, type ObjectFormat, parseTagTarget } from '../../../src/git/format/index.ts'
+import { isRefname, Kind, type ObjectFormat, objectIdOf, parseTagTarget } from '../../../src/git/format/index.ts'
 import { namespacePrefix } from '../../../src/git/refs/index.ts'
 import { listObjects } from './disk-objects.ts'
 import { type DiskRefs, readRefs, readShallow } from './disk-refs.ts'
@@ -169,6 +169,11 @@ export class Mirror {
       .returning('id')
       .executeTakeFirstOrThrow()
     this.#networkId = row.id as NetworkId
+    // git knows it without having it
+    const builder = new PackBuilder(this.#format)
+    const bytes = new Uint8Array(0)
+    await builder.add({ oid: objectIdOf(Kind.tree, bytes, this.#format), kind: Kind.tree, bytes })
+    await this.#store(this.#networkId, builder)
     return this.#networkId
   }
 
