@@ -109,6 +109,7 @@ export class Peer {
 async function openForPushes(path: string): Promise<void> {
   await must('git', ['-C', path, 'config', 'http.receivepack', 'true'])
   await must('git', ['-C', path, 'config', 'receive.fsckObjects', 'true'])
+  await must('git', ['-C', path, 'config', 'uploadpack.allowFilter', 'true'])
   for (const id of ['zeroPaddedFilemode', 'badTimezone', 'missingSpaceBeforeDate']) {
     await must('git', ['-C', path, 'config', `receive.fsck.${id}`, 'warn'])
   }
