@@ -2,7 +2,7 @@
 import type { FastifyRequest } from 'fastify'
 import type { GitRoom } from './git-room.ts'
 import { everything, type RefScope } from './refs/index.ts'
-import type { GitSettings } from './settings.ts'
+import type { GitSettings } from './settings/index.ts'
 
 /** Said by nobody from outside: a front end that runs in this process (GitRoomOptions.contextOf) alone can give one. */
 export type GitContext = Pick<RefScope, 'namespace' | 'namespaceHead'>

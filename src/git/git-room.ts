@@ -9,7 +9,7 @@ import type { IndexLimits } from './index-pack/index.ts'
 import { PackStore } from './odb/index.ts'
 import { PackIntake, type PushHooks, type ReceivePackParts } from './receive-pack/index.ts'
 import { RefAnswers, type RefScope, RefStore, RefViews, type VisibleRefs } from './refs/index.ts'
-import { SettingsReader } from './settings.ts'
+import { SettingsReader } from './settings/index.ts'
 import { FrameBuffers, PackCache, StretchSampler } from './upload-pack/index.ts'
 import type { GitWorkerData } from './worker.ts'
 

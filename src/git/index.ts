@@ -4,8 +4,8 @@ export { findArchive } from './archive/index.ts'
 export { GitRoom, type GitRoomOptions } from './git-room.ts'
 export { historyBuilder } from './history-job.ts'
 export { registerGit } from './routes.ts'
-export { type GitConfig } from './git-config.ts'
-export { changeSettings } from './setting-keys.ts'
+export { type GitConfig } from './settings/index.ts'
+export { changeSettings } from './settings/index.ts'
 export {
   DiskOrigin,
   findRepositories,

@@ -2,6 +2,7 @@
 // section and key in small letters. Files that it includes are not read: they are another machine's, and seldom bear on a repository's content.
 import { asBuffer, InputError, latin1 } from '../../base/index.ts'
 import { parseConfig } from '../format/fsck/config.ts'
+import { parseFlag } from '../settings/index.ts'
 
 /** Every value of each key, in the order of the file; a key without `=` counts as `true`. */
 export type DiskSettings = ReadonlyMap<string, readonly string[]>
@@ -27,11 +28,8 @@ export function setting(settings: DiskSettings, key: string): string | null {
 
 /** As git reads a truth value; null when it isn't set, or is none. */
 export function truth(settings: DiskSettings, key: string): boolean | null {
-  const value = setting(settings, key)?.toLowerCase()
-  if (value === undefined) return null
-  if (['true', 'yes', 'on'].includes(value)) return true
-  if (['false', 'no', 'off', ''].includes(value)) return false
-  return /^[+-]?\d+$/.test(value) ? Number(value) !== 0 : null
+  const value = setting(settings, key)
+  return value === null ? null : parseFlag(value)
 }
 
 function utf8Of(text: string): string {

@@ -4,7 +4,7 @@ import { test } from 'node:test'
 import { readPkts } from '../../../tests/support/wire.ts'
 import type { ObjectId } from '../format/object-id.ts'
 import type { Ref, VisibleRefs } from '../refs/index.ts'
-import { readGitSettings } from '../settings.ts'
+import { readGitSettings } from '../settings/index.ts'
 import { advertisePush, formatOtherRefs, type PushAdvertisement, pushCapabilities } from './advertise.ts'
 
 const id = (digit: string) => digit.repeat(40) as ObjectId

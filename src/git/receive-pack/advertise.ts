@@ -4,7 +4,7 @@ import { concatBytes } from '../../base/index.ts'
 import { type ObjectFormat, type ObjectId, zeroId } from '../format/object-id.ts'
 import { PktLineWriter } from '../format/pkt-line.ts'
 import type { VisibleRefs } from '../refs/index.ts'
-import type { GitSettings } from '../settings.ts'
+import type { GitSettings } from '../settings/index.ts'
 
 export interface PushAdvertisement {
   readonly format: ObjectFormat

@@ -2,7 +2,7 @@
 import { InputError } from '../../base/index.ts'
 import { defaultSeverity, type FsckId, type ObjectFormat, type ObjectId, parseFsckId, parseObjectId, printable } from '../format/index.ts'
 import type { FsckSettings } from '../index-pack/index.ts'
-import type { PushSettings } from '../settings.ts'
+import type { PushSettings } from '../settings/index.ts'
 
 export interface PushFsck {
   /** Null: objects are not judged. */

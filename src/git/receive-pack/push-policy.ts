@@ -1,6 +1,6 @@
 // What a repository's settings say about one ref command: git's receive-pack `update()`, and refs that the host protects. Pure.
 import { Kind } from '../format/object-id.ts'
-import type { PushSettings } from '../settings.ts'
+import type { PushSettings } from '../settings/index.ts'
 import type { PushCommand } from './commands.ts'
 import type { Ancestry, Tip } from './push-facts.ts'
 

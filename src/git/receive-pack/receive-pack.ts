@@ -14,7 +14,7 @@ import {
 } from '../format/index.ts'
 import type { PackStore } from '../odb/index.ts'
 import type { RefScope, RefStore } from '../refs/index.ts'
-import type { GitSettings } from '../settings.ts'
+import type { GitSettings } from '../settings/index.ts'
 import { asHookCommands, type PushCommand, resultsOf } from './commands.ts'
 import type { PackIntake } from './pack-intake.ts'
 import type { HookPush, PushHooks } from './push-hooks.ts'

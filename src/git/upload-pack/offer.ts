@@ -1,6 +1,6 @@
 // What this server offers to those who fetch from one repository: what it advertises, and what it then takes.
 import type { ObjectFormat, ObjectId } from '../format/object-id.ts'
-import { type FetchSettings, type GitSettings, readGitSettings } from '../settings.ts'
+import { type FetchSettings, type GitSettings, readGitSettings } from '../settings/index.ts'
 import { formatPromisors, type PromisorRemote, promisorRemotes } from './promisor.ts'
 
 export interface FetchOffer {

@@ -1,6 +1,6 @@
 // Git's configuration as values by key, and how git reads them (git-config(1), "Values"). Keys are `section.name` in small letters,
 // or `section.Subsection.name` with the subsection as it was written; each has all its values, in order.
-import { InputError } from '../base/index.ts'
+import { InputError } from '../../base/index.ts'
 
 export type GitConfig = Readonly<Record<string, readonly string[]>>
 

@@ -1,7 +1,7 @@
 // What the protocol rooms do differently for one repository, under the names that git's own configuration has (git-config(1)): an operator
 // who knows `receive.denyDeletes` knows ours. Kept as `repository.settings`; what isn't set there has the hosted default, then git's.
 import { createHash } from 'node:crypto'
-import type { ObjectId } from './format/object-id.ts'
+import type { ObjectId } from '../format/object-id.ts'
 import { type GitConfig, lastValue, readFlag, readNumber, readWord, type Subsection, subsections } from './git-config.ts'
 
 export interface GitSettings {

@@ -1,11 +1,11 @@
 // Settings under git's own names: how values are read, what defaults are, and what is refused.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { InputError } from '../base/index.ts'
+import { InputError } from '../../base/index.ts'
 import { normalKey, parseFlag, parseNumber, subsections } from './git-config.ts'
-import { isHidden } from './refs/index.ts'
-import { changeSettings } from './setting-keys.ts'
-import { readGitSettings, SettingsReader } from './settings.ts'
+import { isHidden } from '../refs/index.ts'
+import { changeSettings } from './known-keys.ts'
+import { readGitSettings, SettingsReader } from './git-settings.ts'
 
 test('keys are told apart as git tells them', () => {
   assert.equal(normalKey('Transfer.HideRefs'), 'transfer.hiderefs')

@@ -1,8 +1,8 @@
 // Which of git's configuration keys a hosted repository may set: those that some part of this server reads. Anything else is refused, so that
 // a slip of the pen isn't a switch that silently does nothing.
-import { InputError } from '../base/index.ts'
+import { InputError } from '../../base/index.ts'
 import { type GitConfig, normalKey } from './git-config.ts'
-import { readGitSettings } from './settings.ts'
+import { readGitSettings } from './git-settings.ts'
 
 const sections = {
   transfer: 'hiderefs advertisesid advertiseobjectinfo fsckobjects',
