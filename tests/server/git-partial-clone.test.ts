@@ -136,6 +136,19 @@ describe('sparse filters', () => {
     assert.match(await fails('no-such-branch:patterns'), /unable to access sparse blob in 'no-such-branch:patterns'/)
     assert.match(await fails('main'), /unable to parse sparse filter data in/)
   })
+
+  it('that name a file too large for one of patterns are refused before it is read', async () => {
+    // little to push, and by the million of patterns a worker's end
+    const other = await host.create('patterns')
+    const from = host.folder.join('patterns')
+    await git.run(['init', '-q', '-b', 'main', from])
+    await git.commit(from, { patterns: '*a\n'.repeat(100_000) }, 'patterns')
+    await git.run(['push', '-q', other, 'main'], { cwd: from })
+    const { stderr } = await git.run(['clone', '-q', '--no-checkout', '--filter=sparse:oid=main:patterns', other, target()], {
+      mayFail: true,
+    })
+    if (host.kind === 'stemma') assert.match(stderr, /unable to parse sparse filter data in/)
+  })
 })
 
 describe('filters that the settings forbid', stemmaOnly, () => {

@@ -336,6 +336,24 @@ test('describe names a commit as git does, in all shapes of history', async () =
   for (const oid of commits) await assertSame(await ours(oid as ObjectId, {}, from), gits([oid], other))
 })
 
+test('patterns by which a worker could be held for hours are refused', async () => {
+  const other = folder.join('patterns')
+  await git.run(['init', '-q', '-b', 'main', other])
+  const dear = `${'*a'.repeat(900)} ident\n`
+  await git.commit(other, { 'a.txt': 'a', 'folder/.gitattributes': dear.repeat(100), 'folder/b.txt': 'b' }, 'patterns')
+  const from = await loadWork(other)
+  await assert.rejects(ours('main', {}, from), /folder\/\.gitattributes has too many patterns/)
+  assert.ok((await ours('main', { usesAttributes: false }, from)).length > 0)
+  await assert.rejects(ours('main', { pathspecs: ['*a'.repeat(20_000)] }, from), /pathspecs with too many wildcards/)
+  // by the length of what is compared with: a name that no file system takes
+  const far = folder.join('long-name')
+  await git.run(['init', '-q', '-b', 'main', far])
+  const blob = await git.read(['hash-object', '-w', '--stdin'], { cwd: far, input: 'x' })
+  const tree = await git.read(['mktree'], { cwd: far, input: `100644 blob ${blob}\t${'n'.repeat(40_000)}\n` })
+  await git.run(['update-ref', 'refs/heads/main', await git.read(['commit-tree', '-m', 'long', tree], { cwd: far })], { cwd: far })
+  await assert.rejects(ours('main', {}, await loadWork(far)), /path too long/)
+})
+
 describe('an archive under way', () => {
   const task = (): ArchiveTask => {
     const name = parseObjectName('main', served.refs, 'sha1')

@@ -35,6 +35,13 @@ const deepest = 2048
 const mostEntries = 20_000_000
 /** A larger .gitattributes file is none: its rules are held for as long as the walk is below it. */
 const attributesBytes = 4 << 20
+/** Of all .gitattributes files from the root down to a folder: their rules, and the characters of patterns with wildcards. */
+const mostRules = 400_000
+const mostWildcards = 128 << 10
+/** No file system has longer ones, and each is compared with patterns. */
+const longestPath = 32 << 10
+/** Comparing so much takes about as long as a step of a walk. */
+const comparesPerStep = 256
 const nothing: Attributes = new Map()
 
 interface Level {
@@ -56,8 +63,9 @@ export async function* walkEntries(repository: PacedRepository, tree: number, ru
   const walk = new Walk(repository, rules)
   const levels = [await walk.open(tree, '', [], null)]
   for (let level = levels.at(-1); level; level = levels.at(-1)) {
-    const turn = repository.pace.turn(objectSteps)
+    const turn = repository.pace.turn(objectSteps + walk.cost)
     if (turn) await turn
+    walk.cost = 0
     if (!walk.next(level)) {
       levels.pop()
       continue
@@ -85,6 +93,8 @@ class Walk {
   readonly #repository: PacedRepository
   readonly #rules: EntryRules
   #left = mostEntries
+  /** In steps, since it was set to 0: of comparing paths with patterns. */
+  cost = 0
 
   constructor(repository: PacedRepository, rules: EntryRules) {
     this.#repository = repository
@@ -107,7 +117,10 @@ class Walk {
       const number = set.find(cursor.bytes, cursor.oidStart)
       const isFile = number >= 0 && set.kind(number) === Kind.blob && canonicalMode(cursor.mode) !== Mode.symlink
       if (!isFile || set.sizeBytes(number) > attributesBytes) break
-      return [...rootFirst(above, folder), parseAttributes(latin1(await objects.read(number)), folder, archiveAttributes)]
+      const files = [...rootFirst(above, folder), parseAttributes(latin1(await objects.read(number)), folder, archiveAttributes)]
+      const { rules, wildcards } = costOf(files)
+      if (rules > mostRules || wildcards > mostWildcards) throw new InputError('too-large', `${folder}.gitattributes has too many patterns`)
+      return files
     }
     return above
   }
@@ -137,6 +150,9 @@ class Walk {
     const { cursor, folder, files } = level
     const { pathspec, prefix } = this.#rules
     const path = folder + latin1(cursor.bytes.subarray(cursor.nameStart, cursor.nameEnd))
+    if (path.length > longestPath) throw new InputError('too-large', `path too long (${path.length} chars)`)
+    const { rules, wildcards } = costOf(files)
+    this.cost += (rules + (wildcards + pathspec.cost) * path.length) / comparesPerStep
     const mode = canonicalMode(cursor.mode)
     const isTree = isTreeMode(mode)
     const isFolder = isTree || isGitlinkMode(mode)
@@ -150,7 +166,17 @@ class Walk {
 
 /** The first file is asked for macros, so it has to be the topmost folder's, even where that has none. */
 function rootFirst(above: readonly AttributeFile[], folder: string): readonly AttributeFile[] {
-  return above.length === 0 && folder !== '' ? [{ rules: [], macros: new Map() }] : above
+  return above.length === 0 && folder !== '' ? [{ rules: [], macros: new Map(), cost: { rules: 0, wildcards: 0 } }] : above
+}
+
+function costOf(files: readonly AttributeFile[]): AttributeFile['cost'] {
+  let rules = 0
+  let wildcards = 0
+  for (const { cost } of files) {
+    rules += cost.rules
+    wildcards += cost.wildcards
+  }
+  return { rules, wildcards }
 }
 
 function tooMany(): InputError {
@@ -186,6 +212,9 @@ export async function findUnmatched(
       const turn = pace.turn(objectSteps)
       if (turn) await turn
       const path = at.folder + latin1(cursor.bytes.subarray(cursor.nameStart, cursor.nameEnd))
+      if (path.length > longestPath) throw new InputError('too-large', `path too long (${path.length} chars)`)
+      const compared = pace.turn((open.reduce((sum, { pathspec }) => sum + pathspec.cost, 0) * path.length) / comparesPerStep)
+      if (compared) await compared
       const isTree = isTreeMode(cursor.mode)
       open = open.filter(({ pathspec }) => !pathspec.matches(path, isTree || isGitlinkMode(cursor.mode)))
       if (!isTree || at.depth >= deepest || !open.some(({ pathspec }) => pathspec.mayMatchBelow(path))) continue

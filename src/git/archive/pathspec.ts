@@ -13,6 +13,9 @@ interface Item {
   readonly pattern: Wildcard | null
 }
 
+/** Of all patterns together, in characters: each path is compared with each. */
+const mostCost = 32 << 10
+
 export class Pathspec {
   readonly #wanted: readonly Item[]
   readonly #unwanted: readonly Item[]
@@ -22,7 +25,12 @@ export class Pathspec {
     const items = texts.map(parseItem)
     this.#wanted = items.filter((item) => !item.excludes)
     this.#unwanted = items.filter((item) => item.excludes)
+    this.cost = items.reduce((sum, { pattern }) => sum + (pattern?.steps.length ?? 1), 0)
+    if (this.cost > mostCost) throw bad('pathspecs with too many wildcards')
   }
+
+  /** What asking for a path costs, for each byte of it. */
+  readonly cost: number
 
   /** True when nothing is left out. */
   get isEverything(): boolean {

@@ -8,6 +8,8 @@ type States = readonly (readonly [name: string, value: AttributeValue])[]
 
 interface Rule {
   matches(path: string, isFolder: boolean): boolean
+  /** 0 where nothing but texts is compared. */
+  readonly wildcards: number
   readonly states: States
 }
 
@@ -15,6 +17,8 @@ interface Rule {
 export interface AttributeFile {
   readonly rules: readonly Rule[]
   readonly macros: ReadonlyMap<string, States>
+  /** What asking for a path costs: one for each rule, and the length of each pattern with wildcards for each byte of the path. */
+  readonly cost: { readonly rules: number; readonly wildcards: number }
 }
 
 /** Lines beyond this are passed over, as git does. */
@@ -47,13 +51,14 @@ export function parseAttributes(text: string, folder: string, wanted: ReadonlySe
     if (parsed.isMacro) {
       if (folder === '') macros.set(pattern, states)
     } else if (!pattern.startsWith('!')) {
-      rules.push({ matches: ruleMatcher(pattern, folder), states })
+      rules.push({ matches: ruleMatcher(pattern, folder), states, wildcards: hasWildcard(pattern.replace(/^\*/, '')) ? pattern.length : 0 })
     }
   }
   const names = new Set([...wanted, ...builtinMacros.keys(), ...macros.keys()])
   // a deeper file may use a macro of the topmost one, so only names that are no macro anywhere could be dropped: there, all are kept
   const kept = folder === '' ? rules.filter(({ states }) => states.some(([name]) => names.has(name))) : rules
-  return { rules: kept, macros: macros.size > 0 ? macros : noMacros }
+  const wildcards = kept.reduce((sum, rule) => sum + rule.wildcards, 0)
+  return { rules: kept, macros: macros.size > 0 ? macros : noMacros, cost: { rules: kept.length, wildcards } }
 }
 
 /**

@@ -191,7 +191,7 @@ class FetchAnswer {
   }
 
   async fail(error: unknown): Promise<void> {
-    if (this.#inPack) await this.#frames.fatal(corruption)
+    if (this.#inPack) await this.#frames.fatal(error instanceof InputError ? error.message : corruption)
     else {
       const message = error instanceof InputError ? error.message : 'the server failed; try again later'
       await this.#sink.write(errorPacket(message, this.#options.request.sidebandAll))

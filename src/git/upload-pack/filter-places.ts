@@ -1,6 +1,6 @@
 // Filters by where an object stands: how deep (`tree`), or under which path (`sparse:oid`). Each keeps for every object whether any of its
 // places lets it in.
-import { latin1 } from '../../base/index.ts'
+import { InputError, latin1 } from '../../base/index.ts'
 import { Kind } from '../format/object-id.ts'
 import { matchSparse, type SparsePattern } from '../format/sparse-patterns.ts'
 import type { TreeVisitor } from './tree-walk.ts'
@@ -13,6 +13,10 @@ export interface PlaceVisitor extends TreeVisitor {
 }
 
 const deepest = 0xffff
+/** Folders of one root that patterns are compared with: a few small trees can stand for any number of them. */
+const mostFolders = 1 << 20
+/** Comparing a path with so many bytes of patterns takes about as long as a step of a walk. */
+const bytesPerStep = 64
 
 /** Trees and blobs less deep than that: a commit's tree has depth 0. The context is a tree's entries' depth. */
 export class DepthVisitor implements PlaceVisitor {
@@ -51,12 +55,15 @@ export class DepthVisitor implements PlaceVisitor {
 export class SparseVisitor implements PlaceVisitor {
   readonly #patterns: readonly SparsePattern[]
   readonly #allowed: Uint8Array
+  readonly #patternBytes: number
+  cost = 0
   #paths: string[] = []
   #answers: boolean[] = []
   #isNamed = false
 
   constructor(size: number, patterns: readonly SparsePattern[]) {
     this.#patterns = patterns
+    this.#patternBytes = patterns.reduce((sum, { literal, wildcard }) => sum + (literal === null ? wildcard.steps.length : 1), 0)
     this.#allowed = new Uint8Array(size)
   }
 
@@ -71,13 +78,16 @@ export class SparseVisitor implements PlaceVisitor {
     const name = isRoot ? '' : latin1(bytes.subarray(nameAt, bytes.indexOf(0, nameAt)))
     const folder = isRoot ? '' : (this.#paths[context] as string)
     const path = folder === '' ? name : `${folder}/${name}`
+    this.cost += 1 + this.#patternBytes * (path.length / bytesPerStep)
     const inherited = isRoot ? false : (this.#answers[context] as boolean)
     const answer = isRoot && this.#isNamed ? false : (matchSparse(this.#patterns, path, isTree) ?? inherited)
     if (!isTree) {
       if (answer) this.#allowed[number] = 1
       return 0
     }
-    this.#answers.push(answer)
+    if (this.#answers.push(answer) > mostFolders) {
+      throw new InputError('sparse-filter', `a tree has more than ${mostFolders} folders, which are too many for a sparse filter`)
+    }
     return this.#paths.push(path) - 1
   }
 

@@ -4,7 +4,7 @@ import { rmSync } from 'node:fs'
 import { after, before, test } from 'node:test'
 import { loadRepository } from '../../../tests/support/fetch-server.ts'
 import { git, makeHistory } from '../../../tests/support/history.ts'
-import { fromHex, hex } from '../../base/index.ts'
+import { fromHex, hex, InputError } from '../../base/index.ts'
 import type { FilterSpec } from '../format/filter-spec.ts'
 import { buildHistory } from './build-history.ts'
 import { Mark } from './commit-walk.ts'
@@ -125,5 +125,30 @@ test('patterns that nobody finds are the client’s fault', async () => {
   for (const name of ['0'.repeat(40), 'main:patterns', id('main^{tree}')]) {
     const repository = ways.get('by the table') as PacedRepository
     await assert.rejects(sent(repository, { kind: 'sparse:oid', name }, ['main'], []), /unable to access sparse blob in/)
+  }
+})
+
+test('a tree that stands for ten thousand million folders is not gone through path by path', async () => {
+  const bomb = makeHistory(1)
+  try {
+    let tree = `100644 blob ${git(bomb, ['hash-object', '-w', '--stdin'], '*a\n').toString().trim()}`
+    for (let level = 0; level < 10; level++) {
+      const entries = Array.from({ length: 10 }, (_, i) => `${tree}\t${i}\n`).join('')
+      tree = `040000 tree ${git(bomb, ['mktree'], entries).toString().trim()}`
+    }
+    const blob = git(bomb, ['hash-object', '-w', '--stdin'], '*a\n').toString().trim()
+    const author = ['-c', 'user.name=a', '-c', 'user.email=a@b']
+    const commit = git(bomb, [...author, 'commit-tree', '-m', 'bomb', tree.slice(-40)])
+      .toString()
+      .trim()
+    git(bomb, ['update-ref', 'refs/heads/bomb', commit])
+    git(bomb, ['repack', '-adq'])
+    const { repository } = await loadRepository(bomb)
+    const wants = [repository.set.find(fromHex(commit), 0)]
+    const ask = { wants, haves: [], grafts: [], thinPack: true, ofsDelta: true, tags: [] }
+    await assert.rejects(selectObjects(paced(repository), { ...ask, filter: { kind: 'sparse:oid', name: blob } }), InputError)
+    await selectObjects(paced(repository), { ...ask, filter: { kind: 'tree', depth: 9 } })
+  } finally {
+    rmSync(bomb, { recursive: true })
   }
 })

@@ -9,6 +9,9 @@ import type { PacedRepository } from './repository.ts'
 import { peelTags } from './peel-tags.ts'
 import { unreached } from './reach.ts'
 
+/** Patterns are compared with every path of the history: a file that may be larger is no file of patterns. */
+const mostPatternBytes = 256 << 10
+
 /**
  * The blob's id.
  * @param tips packed ids
@@ -23,7 +26,9 @@ export async function sparseBlob(repository: PacedRepository, tips: Uint8Array, 
   const number = sparse.path === null ? start : await follow(repository, start, sparse.path)
   if (number < 0) throw missing
   const oid = hex(set.oid(number)) as ObjectId
-  if (set.kind(number) !== Kind.blob) throw new InputError('sparse-filter', `unable to parse sparse filter data in ${oid}`)
+  if (set.kind(number) !== Kind.blob || set.sizeBytes(number) > mostPatternBytes) {
+    throw new InputError('sparse-filter', `unable to parse sparse filter data in ${oid}`)
+  }
   return oid
 }
 

@@ -30,7 +30,12 @@ export interface TreeVisitor {
   meet(number: number, isTree: boolean, context: number, bytes: Uint8Array, nameAt: number): number
   /** The number of what stands at the same place in the other tree, or −1; called after `meet` where that has not returned −1. */
   readonly older?: (number: number, like: number) => void
+  /** Of a visitor that thinks long of each object: the steps (Pace) that this took since it was set to 0. */
+  cost?: number
 }
+
+/** A visitor that has taken so many steps is followed by a look at the clock. */
+const stepsAtOnce = 10_000
 
 /**
  * Sets `send` on the tree and all below it that the client isn't known to have.
@@ -91,7 +96,8 @@ export class TreeWalk {
       do {
         const from = this.#at
         this.#entries(next, bytes, knownBytes, inside)
-        const turn = pace.turn(objectSteps + ((this.#at - from) >> 6))
+        const turn = pace.turn(objectSteps + ((this.#at - from) >> 6) + (this.#visitor.cost ?? 0))
+        if (this.#visitor.cost) this.#visitor.cost = 0
         if (turn) await turn
       } while (this.#at < bytes.length)
     }
@@ -146,6 +152,7 @@ export class TreeWalk {
         if (k === idBytes) continue
       }
       this.#entry(tree, bytes, start, id, known, knownId, context)
+      if (this.#visitor.cost !== undefined && this.#visitor.cost > stepsAtOnce) break
     }
     this.#at = at
     this.#knownAt = knownAt
