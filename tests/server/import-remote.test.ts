@@ -3,6 +3,8 @@
 import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
 import { writeFileSync } from 'node:fs'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { after, before, test } from 'node:test'
 import { stemma } from '../support/command.ts'
 import { openFront } from '../support/front.ts'
@@ -10,6 +12,7 @@ import { contentOf } from '../support/git.ts'
 import { type Host, openHost, stemmaOnly } from '../support/host.ts'
 import { isPeerInstalled, Peer } from '../support/peer.ts'
 import { Server } from '../support/server.ts'
+import { flush, pkt } from '../support/wire.ts'
 
 let host: Host
 let elsewhere: Server
@@ -174,6 +177,44 @@ test('a server that breaks off in the middle leaves nothing, and the next run is
     await assertSame('broken', source)
   } finally {
     await front.close()
+  }
+})
+
+test('a server that sends what is no pack, and goes on sending it, is not heard out', stemmaOnly, async () => {
+  const oid = 'ab'.repeat(20)
+  const advertisement = ['version 2\n', 'ls-refs\n', 'fetch\n'].map((line) => pkt(line))
+  const evil = createServer((request, response) => {
+    const kind = request.method === 'GET' ? 'advertisement' : 'result'
+    response.writeHead(200, { 'content-type': `application/x-git-upload-pack-${kind}` })
+    if (request.method === 'GET') {
+      response.end(Buffer.concat([...advertisement, flush]))
+      return
+    }
+    const parts: Buffer[] = []
+    request.on('data', (part: Buffer) => parts.push(part))
+    request.on('end', () => {
+      if (Buffer.concat(parts).includes('ls-refs')) {
+        response.end(Buffer.concat([pkt(`${oid} refs/heads/main\n`), flush]))
+        return
+      }
+      response.write(Buffer.concat([pkt('packfile\n'), pkt(Buffer.from('\x01PACK\0\0\0\x02\x7f\0\0\0', 'latin1'))]))
+      const noise = pkt(Buffer.concat([Buffer.from([1]), randomBytes(60_000)]))
+      const go = () => {
+        while (!response.destroyed && response.write(noise));
+      }
+      response.on('drain', go)
+      go()
+    })
+  })
+  await new Promise<void>((resolve) => evil.listen(0, '127.0.0.1', resolve))
+  try {
+    const { port } = evil.address() as AddressInfo
+    const { code, result } = await importJson(`http://127.0.0.1:${port}/a/b.git`, 'evil')
+    assert.equal(code, 1)
+    assert.match(JSON.stringify(result), /pack holds 2130706432 objects; at most/)
+  } finally {
+    evil.close()
+    evil.closeAllConnections()
   }
 })
 

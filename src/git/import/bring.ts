@@ -73,6 +73,7 @@ export async function bring(parts: ImportParts, options: BringOptions): Promise<
         shallows: [],
         ancestry: [],
         maxInputBytes: 0,
+        stopsEarly: true,
       }
       const take = (pack: AsyncIterable<Uint8Array>) => parts.intake.take(questions, pack, progress)
       const transferred = await origin.transfer({ state, isStored: known.isStored, refs: refs.refs, progress, signal, take })

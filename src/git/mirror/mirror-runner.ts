@@ -21,6 +21,8 @@ export interface MirrorOutcome {
 }
 
 const leaseMs = 60_000
+/** A server that sends one byte now and then would keep a place from the other mirrors for ever. */
+const longestRunMs = 12 * 3600_000
 /** So often the server looks for mirrors that are due. */
 const lookEveryMs = 10_000
 /** So many at once: they mostly wait for others' servers. */
@@ -75,7 +77,8 @@ async function keep(
   lost: AbortController,
   done: AbortSignal,
 ): Promise<void> {
-  while (!done.aborted) {
+  for (let ms = 0; !done.aborted; ms += leaseMs / 3) {
+    if (ms > longestRunMs) return lost.abort(new UnavailableError('mirror-time', 'the run took longer than 12 hours, and was ended'))
     await sleep(leaseMs / 3, undefined, { signal: done }).catch(() => {})
     if (done.aborted) return
     // a database that doesn't answer shows in the run itself

@@ -31,6 +31,8 @@ export interface PackIntakeParts {
 export type PackQuestions = Pick<ReceiveJob, 'packs' | 'tips' | 'fsck' | 'buildOn' | 'shallows' | 'cutOff' | 'ancestry'> & {
   /** receive.maxInputSize; 0: the server's own limit alone. */
   readonly maxInputBytes: number
+  /** The sender need not be heard out when the pack has been refused: it is a server of somebody's, which may go on for ever. */
+  readonly stopsEarly?: boolean
 }
 
 export type PackFacts = Pick<ReceiveResult, 'tips' | 'warnings' | 'ancestry' | 'cutOff'>
@@ -61,7 +63,7 @@ export class PackIntake {
    * @throws InputError when the pack is not to be had (each reason in git's words); nothing is left behind then
    */
   async take(
-    { maxInputBytes, ...questions }: PackQuestions,
+    { maxInputBytes, stopsEarly = false, ...questions }: PackQuestions,
     body: AsyncIterable<Uint8Array>,
     progress: IntakeProgress,
   ): Promise<StagedPack> {
@@ -75,7 +77,9 @@ export class PackIntake {
     const place: Place = {}
     if (!existsSync(scratchFolder)) await remakeSpool(scratchFolder)
     try {
-      const result = await workers.run('receive', job, [], (port) => converse(port, this.#admitted(body, place), upload, progress))
+      const result = await workers.run('receive', job, [], (port) =>
+        converse(port, this.#admitted(body, place), upload, progress, stopsEarly),
+      )
       if (result.value !== null) return { pack: tail(result), facts: result, discard: async () => {} }
       await upload.complete(result.valueBytes)
       return {
@@ -116,19 +120,24 @@ async function converse(
   body: AsyncIterable<Uint8Array>,
   upload: LazyUpload,
   progress: IntakeProgress,
+  stopsEarly: boolean,
 ): Promise<ReceiveResult> {
   const worker = new MessageStream<ReceiveMessage>(port)
-  const [fed, result] = await Promise.allSettled([feed(worker, body), listen(worker, upload, progress)])
+  const [fed, result] = await Promise.allSettled([feed(worker, body, stopsEarly), listen(worker, upload, progress)])
   if (fed.status === 'rejected') throw fed.reason // the client's connection broke: what the worker says of it is only an echo
   if (result.status === 'rejected') throw result.reason
   return result.value
 }
 
-/** Passes the body on. When the worker has refused the pack, the rest is read and dropped: a client reads no answer before it has sent all. */
-async function feed(worker: MessageStream<ReceiveMessage>, body: AsyncIterable<Uint8Array>): Promise<void> {
+/**
+ * Passes the body on. When the worker has refused the pack, the rest is read and dropped, unless it `stopsEarly`: a client reads no answer
+ * before it has sent all.
+ */
+async function feed(worker: MessageStream<ReceiveMessage>, body: AsyncIterable<Uint8Array>, stopsEarly: boolean): Promise<void> {
   try {
     for await (const bytes of body) {
       if (!worker.closed) await worker.sendBytes(bytes)
+      else if (stopsEarly) return
     }
   } catch (error) {
     worker.fail(error)

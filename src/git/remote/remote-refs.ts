@@ -25,8 +25,8 @@ export interface RemoteState {
 }
 
 /** A server with more refs than this is not believed. */
-const mostRefs = 5_000_000
-const mostBytes = 2 ** 30
+const mostRefs = 2_000_000
+const mostBytes = 2 ** 28
 
 /** InputError `remote-protocol`, `remote-error` (the server's own words); what `RemoteHttp` throws. */
 export async function readRemote(http: RemoteHttp, service: RemoteService, agent: string): Promise<RemoteState> {
