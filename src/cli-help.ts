@@ -38,7 +38,7 @@ Runs the server until SIGTERM or SIGINT, which let running requests end first (a
 
 Prints one line with its URL when it is ready; the log goes to standard error, one JSON object a line.
 The first start prints the administrator's token, unless STEMMA_ADMIN_TOKEN sets one (20 characters or more).
-Should it get lost, make another one: stemma token create --account admin --name NAME`,
+Should it get lost, make another one: stemma token create --account admin --name NAME --data DIR`,
   migrate: `Usage: stemma migrate [--data DIR] [--config FILE]
 
 Applies the migrations that the database lacks. Safe to run on several machines at once.`,
@@ -47,8 +47,9 @@ Applies the migrations that the database lacks. Safe to run on several machines 
 
 Brings repositories in, with all their refs, beside the running server or while it is down. No git is needed.
 
-  SOURCE           A repository (bare or with a work tree); a folder: then every repository below it; or the
-                   https or http URL of one elsewhere, with user:password@ where it needs that.
+  SOURCE           A repository (bare or with a work tree); a folder: then every repository below it
+                   (symbolic links are not followed); or the https or http URL of one elsewhere, with user:password@
+                   where it needs that.
   --owner ACCOUNT  Whose they become (default admin).
   --name NAME      What it is called here. Without it: the path below SOURCE (or the end of the URL), without .git,
                    slashes as hyphens.
@@ -56,7 +57,7 @@ Brings repositories in, with all their refs, beside the running server or while 
                    list of processes shows. It is kept nowhere and never printed.
   --public         A repository that is made is public; otherwise it is private.
   --no-strict      Takes objects with faults that pushes are refused for (git's fsck). They must still be whole.
-  --dry-run        Only lists what would be imported, and under which names.
+  --dry-run        Only lists what would be imported, and under which names; nothing is read of it yet.
   --json           One JSON object for each repository instead of a line of text.
 
 Every object is checked as a push's are; then all that was stored is read back, and everything that the refs reach

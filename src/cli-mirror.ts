@@ -54,7 +54,7 @@ export async function runMirrorList(config: Config, given: Flags): Promise<void>
     mirror.repository,
     mirror.direction,
     mirror.url,
-    `${mirror.everyS} s`,
+    shortDuration(mirror.everyS),
     mirror.succeededAt?.toISOString() ?? 'never',
     state(mirror),
   ])
@@ -146,4 +146,10 @@ function plain({ mirror, result, error }: MirrorOutcome): Record<string, unknown
   const { repository, direction, remote } = mirror
   const { created = 0, updated = 0, deleted = 0 } = result ?? {}
   return { repository: `${repository.ownerLogin}/${repository.name}`, direction, url: remote.url, created, updated, deleted, error }
+}
+
+/** As one would write it for --every. */
+function shortDuration(seconds: number): string {
+  if (seconds % 3600 === 0) return `${seconds / 3600}h`
+  return seconds % 60 === 0 ? `${seconds / 60}m` : `${seconds}s`
 }

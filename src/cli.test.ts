@@ -62,7 +62,9 @@ test('a port that is taken: one line, and nothing keeps running', async () => {
   server.close()
   assert.equal(code, 1)
   assert.equal(/ready/.test(out), false)
-  assert.match(err, /^stemma: cannot listen on 127\.0\.0\.1:\d+: [^\n]*EADDRINUSE[^\n]*\n$/)
+  assert.match(err, /^stemma: cannot listen on 127\.0\.0\.1:\d+: [^\n]*EADDRINUSE[^\n]*--listen HOST:PORT\n$/)
+  const replacement = /make another one: \.\/bin\/stemma (token create [^\n]*)\n/.exec(out)?.[1]?.split(' ') ?? []
+  assert.match(stemma(...replacement).out, /^stm_[0-9a-f]{40}\n$/)
 })
 
 test('SIGTERM ends a start that is under way', async () => {

@@ -109,7 +109,7 @@ async function serve(given: Flags): Promise<void> {
   process.on('SIGINT', stop)
   endOnUncaught(log)
   try {
-    const server = await startServer({ config, log, showToken, signal: stopping.signal })
+    const server = await startServer({ config, log, showToken: showToken(given), signal: stopping.signal })
     print(`Stemma is ready at ${server.url}`)
     stopping.signal.addEventListener('abort', () => {
       void server.close().then(() => {
@@ -123,9 +123,12 @@ async function serve(given: Flags): Promise<void> {
   }
 }
 
-function showToken(secret: string): void {
-  print(`The administrator's token (account admin; shown only this once): ${secret}`)
-  print('Should it get lost, make another one: stemma token create --account admin --name NAME')
+function showToken({ data, config }: Flags): (secret: string) => void {
+  const where = `${data === undefined ? '' : ` --data ${data}`}${config === undefined ? '' : ` --config ${config}`}`
+  return (secret) => {
+    print(`The administrator's token (account admin; shown only this once): ${secret}`)
+    print(`Should it get lost, make another one: ./bin/stemma token create --account admin --name NAME${where}`)
+  }
 }
 
 /** What nobody caught leaves the process in an unknown state: it ends, and the kernel tells the embedded PostgreSQL to stop. */
@@ -182,7 +185,7 @@ async function runListTokens(given: Flags): Promise<void> {
   const found = await (await import('./cli-database.ts')).withDatabase(config, makeLog(config.log.level), (db, access) =>
     access.listTokens(db.queries, given.account ?? null),
   )
-  const rows = found.map((token) => [token.account, token.name, day(token.createdAt), day(token.expiresAt), day(token.lastUsedAt)])
+  const rows = found.map((token) => [token.account, token.name, day(token.createdAt), minute(token.expiresAt), day(token.lastUsedAt)])
   print([['ACCOUNT', 'NAME', 'CREATED', 'EXPIRES', 'LAST USED'], ...rows].map((row) => row.join('\t')).join('\n'))
 }
 
@@ -197,6 +200,11 @@ async function runRevokeToken(given: Flags): Promise<void> {
 
 function day(at: Date | null): string {
   return at === null ? 'never' : at.toISOString().slice(0, 10)
+}
+
+/** Tokens may end within hours. */
+function minute(at: Date | null): string {
+  return at === null ? 'never' : `${at.toISOString().slice(0, 16)}Z`
 }
 
 try {

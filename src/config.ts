@@ -91,7 +91,8 @@ function readFile(path: string, byKey: ReadonlyMap<string, NamedSetting>): Map<s
   }
   const document = parseDocument(content, { prettyErrors: true })
   const first = document.errors[0]
-  if (first !== undefined) throw fail(`the config file ${path} is not YAML: ${first.message.split('\n')[0]}`, { cause: first })
+  if (first !== undefined)
+    throw fail(`the config file ${path} is not YAML: ${first.message.split('\n')[0]?.replace(/:$/, '')}`, { cause: first })
   const found = new Map<string, unknown>()
   const sections = new Set([...byKey.keys()].flatMap((key) => key.split('.').map((_, index, parts) => parts.slice(0, index).join('.'))))
   const walk = (value: unknown, key: string): void => {

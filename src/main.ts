@@ -143,7 +143,11 @@ async function listen(listener: Listener, address: Config['listen']): Promise<st
     return await listener.listen(address)
   } catch (cause) {
     if (!(cause instanceof Error && 'syscall' in cause)) throw cause
-    throw new UnavailableError('listen', `cannot listen on ${address.host}:${address.port}: ${cause.message}`, { cause })
+    throw new UnavailableError(
+      'listen',
+      `cannot listen on ${address.host}:${address.port}: ${cause.message}; choose another place with --listen HOST:PORT`,
+      { cause },
+    )
   }
 }
 

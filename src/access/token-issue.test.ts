@@ -36,6 +36,7 @@ describe('the administrator and tokens', () => {
     const wanted = { account: 'admin', name: 'ci', expiresAt: new Date(4e12) }
     await createToken(db.database.queries, wanted, systemRandomness)
     await assert.rejects(createToken(db.database.queries, wanted, systemRandomness), { code: 'token-exists' })
+    await assert.rejects(createToken(db.database.queries, { ...wanted, name: 'a\tb' }, systemRandomness), { code: 'token-name' })
     assert.deepEqual((await listTokens(db.database.queries, 'admin')).map((token) => [token.name, token.expiresAt]).slice(1, 2), [
       ['ci', new Date(4e12)],
     ])

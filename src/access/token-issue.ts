@@ -73,12 +73,13 @@ export async function hasWorkingToken(queries: Queries, login: string, clock: Cl
   return found !== undefined
 }
 
-/** Makes a token and returns its secret, which can't be had again. InputError 'no-such-account', 'token-exists'. */
+/** Makes a token and returns its secret, which can't be had again. InputError 'no-such-account', 'token-exists', 'token-name'. */
 export async function createToken(
   queries: Queries,
   wanted: { readonly account: string; readonly name: string; readonly expiresAt: Date | null },
   randomness: Randomness,
 ): Promise<string> {
+  if (/\p{Cc}/u.test(wanted.name)) throw new InputError('token-name', 'a token name is one line, without tabs and other control characters')
   const account = await accountId(queries, wanted.account)
   const secret = makeSecret(randomness)
   const made = await queries

@@ -54,7 +54,10 @@ function openPool(options: PoolOptions): pg.Pool {
     idle_in_transaction_session_timeout: 60_000,
   })
   // Without a listener, an idle connection that breaks ends the whole process. The error carries the whole client: not into the log.
-  pool.on('error', (error) => options.log.warn({ code: sqlState(error), reason: error.message }, 'an idle database connection broke'))
+  // At the end it is no news: the embedded PostgreSQL stops while the last connections still say goodbye.
+  pool.on('error', (error) => {
+    if (!pool.ending) options.log.warn({ code: sqlState(error), reason: error.message }, 'an idle database connection broke')
+  })
   // The same for one that is lent, whose query is told of it too. Here and not where it is lent: PostgreSQL's last words can come in one
   // packet with its first, and then the event is there before whoever waits for the connection runs.
   pool.on('connect', (client) => client.on('error', () => {}))

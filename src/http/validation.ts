@@ -56,8 +56,13 @@ function faultsOf(errors: readonly SchemaError[]): FieldFault[] {
       continue
     }
     const known = faults.get(at)
-    const summary = error.keyword === 'anyOf' ? 'is none of the values allowed here' : error.message
+    const summary = error.keyword === 'anyOf' ? 'is none of the values allowed here' : summaryOf(error)
     if (!known || error.keyword === 'anyOf') faults.set(at, { field: at, code: 'invalid', message: `${at || 'the body'} ${summary}` })
   }
   return [...faults.values()]
+}
+
+function summaryOf(error: SchemaError): string {
+  if (error.keyword !== 'enum' || !('allowedValues' in error.params)) return error.message
+  return `must be one of ${(error.params.allowedValues as unknown[]).join(', ')}`
 }

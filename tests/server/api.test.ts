@@ -114,6 +114,7 @@ test('object_format is our own field', async () => {
     [body.message, body.errors?.[0]?.resource, body.errors?.[0]?.field, body.errors?.[0]?.code],
     ['Validation Failed', 'Repository', 'object_format', 'invalid'],
   )
+  assert.equal(body.errors?.[0]?.message, 'object_format must be one of sha1, sha256')
 })
 
 test('the default branch must exist', async () => {

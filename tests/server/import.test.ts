@@ -268,7 +268,7 @@ test('a wrong command line, and an account that is none', stemmaOnly, async () =
   assert.match((await stemma(['import', ...data()])).stderr, /'stemma import' takes SOURCE/)
   assert.match((await stemma(['import', source, 'more', ...data()])).stderr, /'stemma import' takes SOURCE/)
   assert.match((await stemma(['import', source, '--owner', 'nobody', ...data()])).stderr, /there is no account 'nobody'/)
-  assert.match((await stemma(['import', host.folder.join('none'), ...data()])).stderr, /neither a repository nor a folder/)
+  assert.match((await stemma(['import', host.folder.join('none'), ...data()])).stderr, /none: there is no such folder/)
   assert.match((await stemma(['import', host.folder.join('folder'), '--name', 'x', ...data()])).stderr, /--name is for one repository/)
   assert.match((await stemma(['import', source, '--name', 'a/b', ...data()])).stdout, /A repository name is/)
 })

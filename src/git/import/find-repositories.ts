@@ -22,7 +22,8 @@ const longestName = 100
 export function findRepositories(folder: string): readonly FoundRepository[] {
   if (findGitFolder(folder) !== null) return [{ path: folder, name: nameOf(lastPart(folder)) }]
   const paths: string[] = []
-  if (existsSync(folder)) search(folder, paths, 0)
+  if (!existsSync(folder)) throw refuseImport('import-nothing', `${folder}: there is no such folder`)
+  search(folder, paths, 0)
   if (paths.length === 0) throw refuseImport('import-nothing', `${folder}: neither a repository nor a folder with repositories in it`)
   const taken = new Set<string>()
   return paths.map((path) => ({ path, name: unique(nameOf(relative(folder, path)), taken) }))

@@ -215,8 +215,13 @@ function unreachable(error: unknown, url: string, outer: AbortSignal): unknown {
   const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error
   if (cause instanceof InputError || cause instanceof UnavailableError) return cause
   const code = cause instanceof Error && 'code' in cause ? ` (${String(cause.code)})` : ''
-  const words = cause instanceof Error && cause.message !== '' ? cause.message : 'the connection failed'
+  const words = cause instanceof Error && cause.message !== '' ? plainWords(cause) : 'the connection failed'
   return new UnavailableError('remote-unreachable', `cannot reach ${url}: ${words}${code}`, { cause: error })
+}
+
+/** OpenSSL's message has its queue's id and its own source file in it; its reason is what says something. */
+function plainWords(cause: Error): string {
+  return 'reason' in cause && typeof cause.reason === 'string' ? `TLS failed: ${cause.reason}` : cause.message
 }
 
 function toStream(bytes: AsyncIterable<Uint8Array>): ReadableStream<Uint8Array> {

@@ -146,6 +146,13 @@ test('servers that say no: in one line, by family', async () => {
   }
   const nobody = new RemoteHttp({ remote: parseRemoteUrl('http://127.0.0.1:1/x'), agent: 'x', signal: new AbortController().signal })
   await assert.rejects(read(nobody), UnavailableError)
+  const plain = await openFront('http://127.0.0.1:1', () => true)
+  closing.push(() => plain.close())
+  const remote = parseRemoteUrl(plain.url.replace('http:', 'https:'))
+  await assert.rejects(
+    read(new RemoteHttp({ remote, agent: 'x', signal: new AbortController().signal })),
+    /: TLS failed: wrong version number \(ERR_SSL/,
+  )
 })
 
 test('a server that says nothing, or stops in the middle, is left', async () => {

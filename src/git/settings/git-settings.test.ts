@@ -71,6 +71,25 @@ test('what is compared with every ref is bounded, in number and in length', () =
   assert.equal(isHidden('refs/a', 'refs/a', [`${'/'.repeat(3_000_000)}x`]), false)
 })
 
+test('a slip of the pen is told what there is instead', () => {
+  assert.throws(
+    () => changeSettings({}, { 'receive.denyNonFastForward': ['true'] }),
+    /no setting here; of receive there are: .*denynonfastforwards/,
+  )
+  assert.throws(() => changeSettings({}, { 'core.bare': ['true'] }), /no setting here; there are those of transfer, http, .*stemma/)
+})
+
+test('a protected ref that no ref can match is refused', () => {
+  for (const value of ['ma in', 'a..b', 'refs/heads/', '', '-x^']) {
+    assert.throws(() => changeSettings({}, { 'stemma.protectedRefs': ['main', value] }), {
+      code: 'git-setting',
+      message: /is no name of a branch/,
+    })
+  }
+  const good = ['main', 'release/*', '*', 'refs/tags/*', 'refs/notes/commits']
+  assert.deepEqual(changeSettings({}, { 'stemma.protectedRefs': good }), { 'stemma.protectedrefs': good })
+})
+
 test('a keep-alive longer than any timer is a long one, not one without a pause', () => {
   const { fetch, push } = readGitSettings({ 'uploadpack.keepalive': ['9999999'], 'receive.keepalive': ['9999999'] })
   assert.deepEqual([fetch.keepAliveMs, push.keepAliveMs], [2 ** 31 - 1, 2 ** 31 - 1])

@@ -1,6 +1,7 @@
 // Which of git's configuration keys a hosted repository may set: those that some part of this server reads. Anything else is refused, so that
 // a slip of the pen isn't a switch that silently does nothing.
 import { InputError } from '../../base/index.ts'
+import { isRefname } from '../format/index.ts'
 import { type GitConfig, normalKey } from './git-config.ts'
 import { readGitSettings } from './git-settings.ts'
 
@@ -42,12 +43,14 @@ export function changeSettings(present: GitConfig, changes: GitConfig): GitConfi
   const next: Record<string, readonly string[]> = { ...present }
   for (const [given, values] of Object.entries(changes)) {
     const key = normalKey(given)
-    if (!keys.has(key) && !patterns.some((pattern) => pattern.test(key))) throw new InputError('git-setting', `${given} is no setting here`)
+    if (!keys.has(key) && !patterns.some((pattern) => pattern.test(key))) throw unknownSetting(given)
     const most = refPatterns.keys.test(key) ? refPatterns.mostValues : mostValues
     if (values.length > most) throw new InputError('git-setting', `${given} has more than ${most} values`)
     if (refPatterns.keys.test(key) && values.some((value) => value.length > refPatterns.mostBytes)) {
       throw new InputError('git-setting', `${given}: a pattern has ${refPatterns.mostBytes} characters at most`)
     }
+    const odd = key === 'stemma.protectedrefs' ? values.find((value) => !isRefPattern(value)) : undefined
+    if (odd !== undefined) throw new InputError('git-setting', `${given}: '${odd}' is no name of a branch or a ref, as main or refs/tags/*`)
     if (values.some((value) => /[\0\n]/.test(value))) throw new InputError('git-setting', `${given}: a value is one line of text`)
     if (values.length === 0) delete next[key]
     else next[key] = [...values]
@@ -55,4 +58,18 @@ export function changeSettings(present: GitConfig, changes: GitConfig): GitConfi
   if (JSON.stringify(next).length > mostBytes) throw new InputError('git-setting', `the settings take more than ${mostBytes} bytes`)
   readGitSettings(next)
   return next
+}
+
+function unknownSetting(given: string): InputError {
+  const section = given.split('.', 1)[0]?.toLowerCase() ?? ''
+  const known = Object.entries(sections).find(([name]) => name === section)
+  const instead = known
+    ? `of ${section} there are: ${known[1].replaceAll(' ', ', ')}`
+    : `there are those of ${Object.keys(sections).join(', ')}`
+  return new InputError('git-setting', `${given} is no setting here; ${instead}`)
+}
+
+/** A pattern that no ref can match would protect nothing, and nobody would be told. */
+function isRefPattern(value: string): boolean {
+  return isRefname(value.replaceAll('*', 'x').replace(/^(?!refs\/)/, 'refs/heads/'))
 }
