@@ -20,6 +20,8 @@ export interface Kernel {
   inflate(src: number, srcEnd: number, dst: number, size: number): number
   inflateBegin(): void
   inflateMore(src: number, srcEnd: number, isFinal: boolean, dst: number, softEnd: number, hardEnd: number): number
+  deflate(src: number, size: number, dst: number): number
+  deflateBound(size: number): number
   readonly inflateIn: WebAssembly.Global<'i32'>
   readonly inflateOut: WebAssembly.Global<'i32'>
   sha1Add(at: number, blocks: number): number
@@ -46,7 +48,10 @@ export interface Kernel {
   scanCommit(at: number, size: number, idBytes: number): number
 }
 
-/** Compiles build/pack.wasm (made by kernels/build.ts). About 20 ms; the module can be posted to other threads. */
+/**
+ * Compiles build/pack.wasm (made by kernels/build.ts). Cheap: functions become machine code when first called. Threads that the module is posted to
+ * share that code, and the faster code that often called functions get later.
+ */
 export function compileKernel(): WebAssembly.Module {
   return new WebAssembly.Module(readFileSync(new URL('../build/pack.wasm', import.meta.url)))
 }

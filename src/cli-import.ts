@@ -61,7 +61,7 @@ function itemsOf(source: string, given: Flags): Item[] {
 
 function listOnly(items: readonly Item[], owner: string, given: Flags): void {
   for (const { label, name } of items) {
-    print(given.json === true ? JSON.stringify({ source: label, repository: `${owner}/${name}` }) : row(label, `${owner}/${name}`))
+    print(given.json === true ? JSON.stringify({ source: label, repository: `${owner}/${name}` }) : `${label}\t${owner}/${name}`)
   }
 }
 
@@ -120,18 +120,13 @@ async function importOne(
 }
 
 function line({ item, repository, seconds, result, error }: Outcome): string {
-  if (result === null) return row('failed', repository, `${error?.message.replaceAll('\n', '; ')}`)
+  if (result === null) return `failed\t${repository}\t${error?.message.replaceAll('\n', '; ')}`
   const parts = [`${result.refs} refs`, `${result.objects} objects`]
   if (result.packBytes > 0) parts.push(formatBytes(result.packBytes))
   if (result.outcome !== 'present') parts.push(`verified, ${seconds.toFixed(1)} s`)
   if (result.objectsLeftOut) parts.push(`${result.objectsLeftOut} objects that no ref reaches were left behind`)
   if (result.refsLeftOut.length > 0) parts.push(`left behind: ${result.refsLeftOut.join(' ')}`)
-  return row(result.outcome, repository, parts.join(', '), item.label)
-}
-
-/** Folders and refs may be called anything: a line stays one, and nothing in it is for the terminal. */
-function row(...fields: readonly string[]): string {
-  return fields.map((field) => field.replaceAll(/\p{Cc}/gu, '?')).join('\t')
+  return `${result.outcome}\t${repository}\t${parts.join(', ')}\t${item.label}`
 }
 
 function plain({ item, repository, seconds, result, error }: Outcome): Record<string, unknown> {

@@ -1,11 +1,13 @@
 // What the module offers. The map of linear memory stands in kernels/kernel.ts.
 import { crc32Setup } from './crc32'
+import { deflateBlockSetup } from './deflate-block'
 import { inflateSetup } from './inflate'
 
 export { heapBase } from './memory'
 export { adler32 } from './adler32'
 export { crc32 } from './crc32'
 export { inflate, inflateBegin, inflateIn, inflateMore, inflateOut } from './inflate'
+export { deflate, deflateBound } from './deflate'
 export { sha1Add, sha1Begin, sha1Blocks, sha1Clear, sha1Digests, sha1Flush, sha1QueueSize } from './sha1'
 export { sha1Allowed } from './sha1-recent'
 export { sha1OtherHalf } from './sha1-collision'
@@ -19,4 +21,5 @@ export { scanCommit } from './commit'
 export function setup(): void {
   crc32Setup()
   inflateSetup()
+  deflateBlockSetup()
 }

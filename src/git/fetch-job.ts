@@ -3,7 +3,7 @@
 import type { MessagePort } from 'node:worker_threads'
 import { MessageStream, type StartedJob, type WorkerPool } from '../base/index.ts'
 import type { ObjectId } from './format/index.ts'
-import { type Inflater, ObjectCache, ObjectReader, type PackSet, type PackSetHandle, type PackSets } from './odb/index.ts'
+import { type Deflater, type Inflater, ObjectCache, ObjectReader, type PackSet, type PackSetHandle, type PackSets } from './odb/index.ts'
 import {
   type FetchEvent,
   fetchEvents,
@@ -33,13 +33,15 @@ export class FetchRepositories {
   readonly #sets: PackSets
   readonly #cacheBytes: number
   readonly #inflater: Inflater
+  readonly #deflater: Deflater
   readonly #repositories = new Map<string, OpenRepository>()
 
   /** @param cacheBytes for inflated objects of the network that is read at the moment */
-  constructor(sets: PackSets, cacheBytes: number, inflater: Inflater) {
+  constructor(sets: PackSets, cacheBytes: number, inflater: Inflater, deflater: Deflater) {
     this.#sets = sets
     this.#cacheBytes = cacheBytes
     this.#inflater = inflater
+    this.#deflater = deflater
   }
 
   /** @param shallow commits at which the repository is cut off */
@@ -53,7 +55,7 @@ export class FetchRepositories {
     const extended = known?.repository.set.packs.every((pack, place) => set.packs[place] === pack)
     const cache = known && extended ? known.cache : new ObjectCache(this.#cacheBytes)
     const table = handle.history ? new Uint8Array(handle.history.bytes) : null
-    const repository = openFetchRepository(set, new ObjectReader(set, cache, this.#inflater), table, shallow)
+    const repository = openFetchRepository(set, new ObjectReader(set, cache, this.#inflater), table, shallow, this.#deflater)
     this.#repositories.delete(handle.networkId)
     this.#repositories.set(handle.networkId, { repository, cache, historyKey, cutOff })
     if (this.#repositories.size > 4) this.#repositories.delete(this.#repositories.keys().next().value as string)

@@ -1,5 +1,6 @@
 // The Git room, put together: packs, refs, workers, and the two halves of the protocol over them.
 import type { FastifyRequest } from 'fastify'
+import { compileKernel } from '../../kernels/index.ts'
 import { type Clock, type Log, Places, type Randomness, WorkerPool } from '../base/index.ts'
 import { type BlockReader, type Bucket, type BucketConfig, makeBlockReader } from '../bucket/index.ts'
 import type { Database } from '../db/index.ts'
@@ -85,7 +86,12 @@ export class GitRoom {
     this.fetches = new Places(limits.concurrentFetches)
     this.requests = new Places(largeRequests)
     this.packs = new PackStore(db, this.reader, indexBytes, log)
-    const data: GitWorkerData = { bucket: options.bucketConfig, cacheMemoryBytes: options.cache.memoryBytes, cacheDisk: disk }
+    const data: GitWorkerData = {
+      bucket: options.bucketConfig,
+      kernel: compileKernel(),
+      cacheMemoryBytes: options.cache.memoryBytes,
+      cacheDisk: disk,
+    }
     this.workers = new WorkerPool({
       entry: new URL('./worker.ts', import.meta.url),
       data,

@@ -7,14 +7,17 @@ import { archiveJob, type ArchiveJob } from './archive/archive-job.ts' // not it
 import { dumbJob, type DumbJob, KeptTips } from './dumb-http/dumb-job.ts'
 import { fetchJob, type FetchJob, FetchRepositories } from './fetch-job.ts'
 import { historyJob, type HistoryJob } from './history-job.ts'
+import { kernelModule } from './index-pack/workspace.ts'
 import { verifyJob, type VerifyJob } from './import/verify-job.ts'
 import { objectInfoJob, type ObjectInfoJob } from './object-info-job.ts'
-import { Inflater, PackSets } from './odb/index.ts'
+import { Deflater, Inflater, PackSets } from './odb/index.ts'
 import { receiveJob, type ReceiveJob } from './receive-pack/index.ts'
 
 /** What every worker is started with. */
 export interface GitWorkerData {
   readonly bucket: BucketConfig
+  /** Compiled once: threads share its machine code, too. */
+  readonly kernel: WebAssembly.Module
   readonly cacheMemoryBytes: number
   readonly cacheDisk: { readonly folder: string; readonly bytes: number } | null
 }
@@ -23,10 +26,11 @@ const data = workerData as GitWorkerData
 const surroundings = { clock: systemClock, randomness: systemRandomness }
 const bucket = attachBucket(data.bucket, surroundings)
 const reader = makeBlockReader(bucket, { ...surroundings, memoryBytes: data.cacheMemoryBytes, disk: data.cacheDisk })
+kernelModule(data.kernel)
 const sets = new PackSets(reader)
-const inflater = new Inflater()
+const inflater = new Inflater(data.kernel)
 const dumbTips = new KeptTips()
-const repositories = new FetchRepositories(sets, 24 << 20, inflater)
+const repositories = new FetchRepositories(sets, 24 << 20, inflater, new Deflater(data.kernel))
 
 serveJobs({
   receive: (job: ReceiveJob, port) =>

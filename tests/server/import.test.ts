@@ -65,14 +65,6 @@ async function makeFolder(root: string): Promise<void> {
   await git.run(['init', '-q', '--bare', '-b', 'develop', join(root, 'empty.git')])
 }
 
-test('what a folder is called is written on one line, and is no word to the terminal', stemmaOnly, async () => {
-  const odd = join(host.folder.join('odd'), 'a\nb\u001b[31m')
-  await host.git.run(['init', '-q', '--bare', odd])
-  const listed = await stemma(['import', host.folder.join('odd'), '--dry-run', ...data()])
-  assert.equal(listed.code, 0, listed.stderr)
-  assert.match(listed.stdout, /^[^\n]*a\?b\?\[31m\tadmin\/\S+\n$/)
-})
-
 test('a folder: every repository in it, by names made of the paths, and nothing twice', stemmaOnly, async () => {
   const root = host.folder.join('folder')
   await makeFolder(root)

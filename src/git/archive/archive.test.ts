@@ -336,16 +336,6 @@ test('describe names a commit as git does, in all shapes of history', async () =
   for (const oid of commits) await assertSame(await ours(oid as ObjectId, {}, from), gits([oid], other))
 })
 
-test('a describe whose patterns are longer than any name is text, and no tag is compared with them', async () => {
-  const other = folder.join('describe')
-  await git.run(['init', '-q', '-b', 'main', other])
-  const template = `$Format:%(describe:match=${'*a'.repeat(2_000_000)})$`
-  await git.commit(other, { '.gitattributes': 'a.txt export-subst', 'a.txt': template }, 'describe')
-  for (let i = 0; i < 20; i++) await git.run(['tag', '-a', '-m', 't', `${'a'.repeat(100)}${i}`], { cwd: other })
-  const tar = await ours('main', { pathspecs: ['a.txt'] }, await loadWork(other))
-  assert.ok(tar.includes(template.slice('$Format:'.length, -1)))
-})
-
 test('patterns by which a worker could be held for hours are refused', async () => {
   const other = folder.join('patterns')
   await git.run(['init', '-q', '-b', 'main', other])

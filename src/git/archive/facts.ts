@@ -1,6 +1,6 @@
 // What `export-subst` may ask of the archive's commit, gathered as files ask for it.
 import { hex, latin1 } from '../../base/index.ts'
-import { type CommitFacts, longestPlaceholder } from '../format/commit-format.ts'
+import type { CommitFacts } from '../format/commit-format.ts'
 import { decodeCommit } from '../format/commit.ts'
 import type { PacedRepository } from '../upload-pack/repository.ts'
 import { abbreviate } from './abbreviate.ts'
@@ -45,8 +45,7 @@ function describeOptions(text: string): string | null {
       if (found.endsWith(')')) return ''
       const close = text.indexOf(')', at)
       if (close < 0) return null
-      // a longer one is text (CommitFormat), and its patterns are compared with every tag
-      if (close < end && close - at < longestPlaceholder) return text.slice(at, close)
+      if (close < end) return text.slice(at, close)
       break // and so for whatever else stands in this one
     }
     from = end

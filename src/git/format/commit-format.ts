@@ -29,7 +29,7 @@ export interface Decoration {
 /** Output that commits may be made into: a template is small, and may repeat itself. */
 const mostBytes = 64 << 20
 /** A longer one is none: each `%` may begin one that has no end. */
-export const longestPlaceholder = 1024
+const longestPlaceholder = 1024
 
 /** `$Format:…$` in a file, replaced. InputError `too-large` when that makes it too large. */
 export function substituteFormats(text: string, facts: CommitFacts): string {

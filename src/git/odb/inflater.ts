@@ -10,10 +10,16 @@ const pageBytes = 65536
 export class Inflater {
   /** Whoever inflates something large piece by piece: one at a time in each thread. */
   readonly large = new Places(1)
+  readonly #module: WebAssembly.Module | undefined
   #kernel: Kernel | undefined
   #input = 0
   #output = 0
   #memory = new Uint8Array(0)
+
+  /** @param module the kernels' module where another thread has compiled it; else it is compiled at first need */
+  constructor(module?: WebAssembly.Module) {
+    this.#module = module
+  }
 
   /** The payload of the zlib stream at the start of `deflated`, which must be `sizeBytes` long; null when it isn't, or the stream is bad. */
   inflate(deflated: Uint8Array, sizeBytes: number): Uint8Array | null {
@@ -31,7 +37,7 @@ export class Inflater {
   }
 
   #start(): Kernel {
-    const kernel = instantiateKernel(compileKernel())
+    const kernel = instantiateKernel(this.#module ?? compileKernel())
     this.#input = kernel.heapBase()
     this.#output = this.#input + largestBytes + SLACK_BYTES * 2
     const end = this.#output + largestBytes + SLACK_BYTES * 2

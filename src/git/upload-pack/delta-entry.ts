@@ -1,7 +1,6 @@
 // Deltas that are made anew, one object at a time: tried against its candidates, and taken where that pays.
 import { encodeDelta } from '../format/delta.ts'
 import { Mark } from './commit-walk.ts'
-import { deflateBytes } from './deflate.ts'
 import type { DeltaCandidates } from './delta-search.ts'
 import type { PacedRepository } from './repository.ts'
 
@@ -55,9 +54,9 @@ export class DeltaEntries {
       if (best && best.delta.length <= sizeBytes * goodPart) break
     }
     if (!best) return null
-    const deflated = deflateBytes(best.delta)
+    const deflated = this.#repository.deflater.view(best.delta)
     if (deflated.length >= wholeBytes) return null
     this.#depths.set(number, (this.#depths.get(best.base) ?? 0) + 1)
-    return { base: best.base, deltaBytes: best.delta.length, deflated }
+    return { base: best.base, deltaBytes: best.delta.length, deflated: deflated.slice() }
   }
 }

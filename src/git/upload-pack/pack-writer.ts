@@ -7,7 +7,6 @@ import { decodeEntryHeader, encodeEntryHeader, encodePackHeader, EntryType } fro
 import type { StoredPack } from '../odb/pack-set.ts'
 import { Mark } from './commit-walk.ts'
 import { CrcChain } from '../format/crc-chain.ts'
-import { deflateBytes } from './deflate.ts'
 import { DeltaEntries } from './delta-entry.ts'
 import { deflateObject, largeObjectBytes } from './large-entry.ts'
 import { EntryStarts } from './entry-starts.ts'
@@ -282,7 +281,7 @@ class PackWriter {
 
   #encode(number: number, object: Uint8Array): void {
     this.#encodeHeader(number, object.length)
-    this.append(deflateBytes(object))
+    this.append(this.#repository.deflater.view(object))
   }
 
   #encodeHeader(number: number, sizeBytes: number): void {

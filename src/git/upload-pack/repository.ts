@@ -2,6 +2,7 @@
 // Everything here is of one moment: a push makes a new PackSet, and a new FetchRepository beside it.
 import { fromHex } from '../../base/index.ts'
 import type { ObjectId } from '../format/object-id.ts'
+import { Deflater } from '../odb/deflater.ts'
 import type { PackSet, StoredPack } from '../odb/pack-set.ts'
 import type { Added } from './added-objects.ts'
 import { CommitTable } from './commit-table.ts'
@@ -20,6 +21,8 @@ export interface ObjectSource {
 export interface FetchRepository {
   readonly set: PackSet
   readonly objects: ObjectSource
+  /** The thread's. */
+  readonly deflater: Deflater
   readonly commits: CommitTable
   /** Commits whose parents the repository doesn't have. */
   readonly cutOff: ReadonlySet<number>
@@ -65,18 +68,21 @@ export function paced(repository: FetchRepository, signal?: AbortSignal, mayLack
 /**
  * @param table the bytes of a history table, or null; one that was made for other packs is passed over. CorruptError when it is none
  * @param shallow commits at which the repository is cut off; a table doesn't know of them, so it is not used then
+ * @param deflater the thread's
  */
 export function openFetchRepository(
   set: PackSet,
   objects: ObjectSource,
   table: Uint8Array | null = null,
   shallow: readonly ObjectId[] = [],
+  deflater = new Deflater(),
 ): FetchRepository {
   const history = (table && shallow.length === 0 && openHistory(table, set)) || emptyHistory(set)
   const cutOff = new Set(shallow.map((oid) => set.find(fromHex(oid), 0)).filter((number) => number >= 0))
   return {
     set,
     objects,
+    deflater,
     commits: new CommitTable(set, objects, history, cutOff),
     cutOff,
     history,
