@@ -52,7 +52,7 @@ function itemsOf(source: string, given: Flags): Item[] {
     return [{ label: url, name: given.name ?? nameOf(decodeURIComponent(url.slice(url.lastIndexOf('/') + 1))), open }]
   }
   if (given['token-file'] !== undefined) throw new UsageError('--token-file is for a URL')
-  const found = findRepositories(place.folder)
+  const found = findRepositories(place.folder, (path) => process.stderr.write(`passed over: ${path} (a symbolic link)\n`))
   if (given.name !== undefined && found.length > 1) {
     throw new UsageError(`--name is for one repository; ${source} holds ${found.length}`)
   }

@@ -25,8 +25,13 @@ test('every repository below a folder, each under a name of its own', async () =
   await git.run(['init', '-q', `${root}/work`])
   mkdirSync(`${root}/empty/folder`, { recursive: true })
   symlinkSync(`${root}/a`, `${root}/link`)
+  symlinkSync(`${root}/a-b.git`, `${root}/deep/link.git`)
+  symlinkSync(`${root}/nowhere`, `${root}/deep/dangling`)
+  symlinkSync(`${root}/deep/loop`, `${root}/deep/loop`)
+  symlinkSync(`${root}/a-b.git/HEAD`, `${root}/deep/file`)
+  const links: string[] = []
   assert.deepEqual(
-    findRepositories(root).map(({ path, name }) => [path.slice(root.length + 1), name]),
+    findRepositories(root, (path) => links.push(path)).map(({ path, name }) => [path.slice(root.length + 1), name]),
     [
       ['A/B.git', 'A-B'],
       ['a/b.git', 'a-b-2'],
@@ -38,6 +43,7 @@ test('every repository below a folder, each under a name of its own', async () =
   )
   assert.deepEqual(findRepositories(`${root}/a/b.git`), [{ path: `${root}/a/b.git`, name: 'b' }])
   assert.deepEqual(findRepositories(`${root}/work`), [{ path: `${root}/work`, name: 'work' }])
+  assert.deepEqual(links, [`${root}/deep/link.git`])
   assert.throws(() => findRepositories(`${root}/empty`), { code: 'import-nothing' })
   assert.throws(() => findRepositories(`${root}/absent`), { code: 'import-nothing' })
 })

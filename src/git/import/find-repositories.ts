@@ -16,25 +16,32 @@ const deepest = 64
 const longestName = 100
 
 /**
- * The folder itself when it is a repository; else every one below it, by path. Symbolic links are not followed, and a repository is not
- * searched for others. InputError `import-nothing` when there is none.
+ * The folder itself when it is a repository; else every one below it, by path. Symbolic links are not followed (those to a repository are
+ * told to `onLink`), and a repository is not searched for others. InputError `import-nothing` when there is none.
  */
-export function findRepositories(folder: string): readonly FoundRepository[] {
+export function findRepositories(folder: string, onLink: (path: string) => void = () => {}): readonly FoundRepository[] {
   if (findGitFolder(folder) !== null) return [{ path: folder, name: nameOf(lastPart(folder)) }]
   const paths: string[] = []
   if (!existsSync(folder)) throw refuseImport('import-nothing', `${folder}: there is no such folder`)
-  search(folder, paths, 0)
+  search(folder, { paths, onLink }, 0)
   if (paths.length === 0) throw refuseImport('import-nothing', `${folder}: neither a repository nor a folder with repositories in it`)
   const taken = new Set<string>()
   return paths.map((path) => ({ path, name: unique(nameOf(relative(folder, path)), taken) }))
 }
 
-function search(folder: string, found: string[], depth: number): void {
+interface Finds {
+  readonly paths: string[]
+  readonly onLink: (path: string) => void
+}
+
+function search(folder: string, found: Finds, depth: number): void {
   if (depth > deepest) return
   for (const entry of readdirSync(folder, { withFileTypes: true }).sort((a, b) => (a.name < b.name ? -1 : 1))) {
-    if (!entry.isDirectory()) continue
     const path = join(folder, entry.name)
-    if (isGitFolder(path) || findGitFolder(path) !== null) found.push(path)
+    // only questions that a link to a file, to nowhere or to itself answers with no
+    if (entry.isSymbolicLink() && (isGitFolder(path) || isGitFolder(join(path, '.git')))) found.onLink(path)
+    if (!entry.isDirectory()) continue
+    if (isGitFolder(path) || findGitFolder(path) !== null) found.paths.push(path)
     else search(path, found, depth + 1)
   }
 }
