@@ -5,16 +5,7 @@ import { contentOf } from '../../tests/support/git.ts'
 import type { Contender } from '../contenders.ts'
 import { post, writeFetch } from '../raw-client.ts'
 import type { Bench, Row, Target } from './row.ts'
-
-/** How the server stands when the request comes. */
-type Stand = 'new' | 'cold' | 'uncached' | 'cached'
-
-const words: Readonly<Record<Stand, string>> = {
-  new: 'new process', // and nothing compiled yet
-  cold: 'cold', // a new process with warm code (warm.ts): nothing of the repository in its memory; the kernel's page cache is warm for both
-  uncached: 'made anew', // a process that has served it before, without a pack cache
-  cached: 'cached', // the same was asked for before
-}
+import { type Stand, standing, words } from './stand.ts'
 
 interface Kind {
   readonly name: string
@@ -58,18 +49,6 @@ export async function cloneRows(bench: Bench): Promise<Row[]> {
     for (const stand of Object.keys(kind.targets) as Stand[]) rows.push(gitRow(bench, kind, stand), rawRow(bench, kind, stand))
   }
   return [...rows, ...manyRows(bench, kinds[1] as Kind)]
-}
-
-function standing({ stemma }: Bench, stand: Stand): NonNullable<Row['prepare']> {
-  const without = new WeakSet<object>()
-  return async (contender, run) => {
-    if (stand === 'new' || stand === 'cold') await contender.forget(stand === 'new')
-    if (stand === 'uncached' && contender === stemma && !without.has(stemma.server)) {
-      await stemma.restart({ STEMMA_CACHE_PACK_BYTES: '0' })
-      without.add(stemma.server)
-    }
-    if (stand === 'cached' && contender === stemma && run < 0) await stemma.restart({})
-  }
 }
 
 function gitRow(bench: Bench, kind: Kind, stand: Stand): Row {

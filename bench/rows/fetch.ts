@@ -4,6 +4,7 @@ import { runProcess } from '../../tests/support/git.ts'
 import type { Contender } from '../contenders.ts'
 import { post, writeFetch } from '../raw-client.ts'
 import type { Bench, Row } from './row.ts'
+import { standing, words } from './stand.ts'
 
 const wantedCommits = 100
 const target = { wall: 0.8, cpu: 0.6 }
@@ -22,7 +23,7 @@ async function oldTip({ git, repository }: Bench): Promise<{ id: string; commits
 }
 
 export async function fetchRows(bench: Bench): Promise<Row[]> {
-  const { git, folder, repository, stemma, url } = bench
+  const { git, folder, repository, url } = bench
   const old = await oldTip(bench)
   const tip = await git.read(['rev-parse', 'HEAD'], { cwd: repository.path })
   const base = folder.join(`base-${repository.name}.git`)
@@ -37,18 +38,16 @@ export async function fetchRows(bench: Bench): Promise<Row[]> {
   const file = writeFetch(folder, `${repository.name}-fetch`, [`want ${tip}`, `have ${old.id}`])
   const label = `fetch of ${old.commits} commits`
   const rows: Row[] = []
-  for (const [word, stand] of [
-    ['cold', async (contender: Contender) => await contender.forget()],
-    ['cached', async (contender: Contender, run: number) => void (run < 0 && contender === stemma && (await stemma.restart({})))],
-  ] as const) {
+  for (const stand of ['cold', 'uncached', 'cached'] as const) {
+    const ready = standing(bench, stand)
     rows.push(
       {
-        name: `${label}, ${word}, git`,
+        name: `${label}, ${words[stand]}, git`,
         target,
         prepare: async (contender, run) => {
           await makeBase()
           await runProcess('cp', ['-al', base, copy(contender, run)], { timeoutMs: 60_000 })
-          await stand(contender, run)
+          await ready(contender, run)
         },
         act: (contender, run) =>
           git.run([...contender.config, 'fetch', '-q', url(contender), `HEAD:refs/heads/new`], {
@@ -58,9 +57,9 @@ export async function fetchRows(bench: Bench): Promise<Row[]> {
         finish: async (contender, run) => rmSync(copy(contender, run), { recursive: true, force: true }),
       },
       {
-        name: `${label}, ${word}, curl`,
+        name: `${label}, ${words[stand]}, curl`,
         target,
-        prepare: stand,
+        prepare: ready,
         act: (contender) => post(contender, url(contender), file),
         packRequest: { file, url },
       },
