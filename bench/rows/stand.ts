@@ -15,6 +15,8 @@ export const words: Readonly<Record<Stand, string>> = {
 export function standing({ stemma }: Bench, stand: Stand): NonNullable<Row['prepare']> {
   const without = new WeakSet<object>()
   return async (contender, run) => {
+    // a row before may have left it without a pack cache
+    if ((stand === 'new' || stand === 'cold') && contender === stemma && run < 0) await stemma.restart({})
     if (stand === 'new' || stand === 'cold') await contender.forget(stand === 'new')
     if (stand === 'uncached' && contender === stemma && !without.has(stemma.server)) {
       await stemma.restart({ STEMMA_CACHE_PACK_BYTES: '0' })
