@@ -1,5 +1,4 @@
 // Object ids and formats: the two hash functions Git names objects by, and the four kinds of object.
-import { hex } from '../../base/index.ts'
 
 /** Which hash names a repository's objects (`extensions.objectFormat`). */
 export type ObjectFormat = 'sha1' | 'sha256'
@@ -20,11 +19,6 @@ export function zeroId(format: ObjectFormat): ObjectId {
 /** The id in that text, or null when it isn't exactly one id of the format in lowercase hex. */
 export function parseObjectId(text: string, format: ObjectFormat): ObjectId | null {
   return text.length === hashBytes(format) * 2 && /^[0-9a-f]+$/.test(text) ? (text as ObjectId) : null
-}
-
-/** The id whose raw bytes these are. */
-export function objectIdFromBytes(bytes: Uint8Array): ObjectId {
-  return hex(bytes) as ObjectId
 }
 
 /** Object kinds, by their number in packs (gitformat-pack(5)). */
