@@ -1,11 +1,11 @@
 // `stemma import`: repositories from a folder or a URL. Answers, a line for each repository, go to standard output; how far it is, to
 // standard error.
-import { findAccount } from './access/index.ts'
-import { CorruptError, InputError, systemClock, UnavailableError } from './base/index.ts'
-import { formatBytes, Progress } from './cli-progress.ts'
-import { type CommandRooms, interruptible, withRooms } from './cli-rooms.ts'
-import { type Flags, print, readToken, UsageError } from './cli-usage.ts'
-import type { Config } from './config.ts'
+import { findAccount } from '../access/index.ts'
+import { CorruptError, InputError, systemClock, UnavailableError } from '../base/index.ts'
+import { formatBytes, Progress } from './progress.ts'
+import { type CommandRooms, interruptible, withRooms } from './rooms.ts'
+import { type Flags, print, readToken, UsageError } from './usage.ts'
+import type { Config } from '../config.ts'
 import {
   DiskOrigin,
   findRepositories,
@@ -16,7 +16,7 @@ import {
   RemoteOrigin,
   type Origin,
   withToken,
-} from './git/index.ts'
+} from '../git/index.ts'
 
 interface Item {
   readonly label: string

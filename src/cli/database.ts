@@ -2,10 +2,9 @@
 // time of the command.
 import { existsSync } from 'node:fs'
 import { join, resolve } from 'node:path'
-import { type Log, UnavailableError } from './base/index.ts'
-import type { Config } from './config.ts'
-import * as access from './access/index.ts'
-import * as db from './db/index.ts'
+import { type Log, UnavailableError } from '../base/index.ts'
+import type { Config } from '../config.ts'
+import * as db from '../db/index.ts'
 
 /**
  * Runs the function with a URL that is good until it resolves. `mayCreate`: where there is no database yet, one is made; otherwise that is
@@ -35,16 +34,12 @@ export async function withDatabaseUrl<T>(config: Config, log: Log, mayCreate: bo
 }
 
 /** Runs the function on a database whose schema this release can work with. */
-export async function withDatabase<T>(
-  config: Config,
-  log: Log,
-  run: (database: db.Database, room: typeof access) => Promise<T>,
-): Promise<T> {
+export async function withDatabase<T>(config: Config, log: Log, run: (database: db.Database) => Promise<T>): Promise<T> {
   return withDatabaseUrl(config, log, false, async (url) => {
     await db.migrate({ url, log, mayApply: config.database.migrate })
     const database = new db.Database({ url, poolSize: 2, log })
     try {
-      return await run(database, access)
+      return await run(database)
     } finally {
       await database.close()
     }

@@ -8,9 +8,9 @@ import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { after, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { version } from './version.ts'
+import { version } from '../version.ts'
 
-const command = resolve(import.meta.dirname, '../bin/stemma')
+const command = resolve(import.meta.dirname, '../../bin/stemma')
 const root = mkdtempSync(join(tmpdir(), 'stemma-cli-'))
 after(() => rmSync(root, { recursive: true, force: true }))
 

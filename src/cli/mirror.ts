@@ -1,12 +1,12 @@
 // `stemma mirror`: repositories that are kept in step with others elsewhere. The rows are the database's; the running server does the work,
 // and `mirror run` does it at once.
-import { createRepository, findAccount, findRepository, type Repository } from './access/index.ts'
-import { InputError, systemClock, systemRandomness } from './base/index.ts'
-import { withDatabase } from './cli-database.ts'
-import { interruptible, quietLog, withRooms } from './cli-rooms.ts'
-import { type Flags, print, readToken, UsageError } from './cli-usage.ts'
-import { type Config, parseDuration } from './config.ts'
-import { type Database, sql } from './db/index.ts'
+import { createRepository, findAccount, findRepository, type Repository } from '../access/index.ts'
+import { InputError, systemClock, systemRandomness } from '../base/index.ts'
+import { withDatabase } from './database.ts'
+import { interruptible, quietLog, withRooms } from './rooms.ts'
+import { type Flags, print, readToken, UsageError } from './usage.ts'
+import { type Config, parseDuration } from '../config.ts'
+import { type Database, sql } from '../db/index.ts'
 import {
   addMirror,
   defaultRefs,
@@ -20,8 +20,8 @@ import {
   type RemoteUrl,
   runNextMirror,
   withToken,
-} from './git/index.ts'
-import { version } from './version.ts'
+} from '../git/index.ts'
+import { version } from '../version.ts'
 
 const defaultEvery = '10m'
 const shortestEveryMs = 10_000

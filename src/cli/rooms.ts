@@ -1,11 +1,11 @@
 // The rooms for commands that do the server's work: on its database and bucket, beside it while it runs, or by themselves.
-import { type Log, makeLog, systemClock, systemRandomness } from './base/index.ts'
-import { openBucket } from './bucket/index.ts'
-import { withDatabase } from './cli-database.ts'
-import type { Config } from './config.ts'
-import type { Database } from './db/index.ts'
-import type { GitRoom } from './git/index.ts'
-import { bucketConfig, makeGit } from './rooms.ts'
+import { type Log, makeLog, systemClock, systemRandomness } from '../base/index.ts'
+import { openBucket } from '../bucket/index.ts'
+import { withDatabase } from './database.ts'
+import type { Config } from '../config.ts'
+import type { Database } from '../db/index.ts'
+import type { GitRoom } from '../git/index.ts'
+import { bucketConfig, makeGit } from '../rooms.ts'
 
 export interface CommandRooms {
   readonly db: Database

@@ -1,7 +1,7 @@
 // How far a command is: a bar where there is a terminal, a line now and then where there is none.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { formatBytes, Progress } from './cli-progress.ts'
+import { formatBytes, Progress } from './progress.ts'
 
 function screenOf(isTTY: boolean) {
   let now = 0

@@ -1,5 +1,5 @@
 // How far a long command is, on standard error: one line that is drawn again on a terminal, now and then a line where there is none.
-import type { Clock } from './base/index.ts'
+import type { Clock } from '../base/index.ts'
 
 const redrawMs = 100
 const lineEveryMs = 10_000
