@@ -33,7 +33,10 @@ export function existing(...objects: readonly BuiltObject[]): ExistingObjects {
   const held = new Map(objects.map(({ id, kind, bytes }) => [id, { kind: Kind[kind], bytes }]))
   const find = (oid: Uint8Array) => held.get(Buffer.from(oid).toString('hex'))
   return {
-    read: async (oid) => find(oid) ?? null,
+    read: async (oid, limitBytes = Number.POSITIVE_INFINITY) => {
+      const object = find(oid)
+      return object && object.bytes.length <= limitBytes ? object : null
+    },
     kinds: (oids) => Uint8Array.from({ length: oids.length / 20 }, (_, i) => find(oids.subarray(i * 20, i * 20 + 20))?.kind ?? 0),
   }
 }

@@ -1,7 +1,7 @@
 // Repositories on disk as git makes them: what git reads there is what is read here; what git could not read either has an error that names
 // the file.
 import assert from 'node:assert/strict'
-import { appendFileSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { appendFileSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import { Git, TempFolder } from '../../../tests/support/git.ts'
@@ -141,6 +141,16 @@ test('packed refs are overruled by loose ones; symbolic refs are followed; refs 
   assert.equal(refs.find((ref) => ref.name === 'refs/remotes/origin/HEAD')?.symref, 'refs/heads/deep/er/branch')
   // the linked work tree leads to the same repository
   assert.equal(openDiskRepository(folder.join('linked')).readRefs().refs.length, refs.length)
+})
+
+test('HEAD as a link, as old repositories have it: to a branch, and to one that is not born yet', async () => {
+  const path = await bare('linked-head', 2)
+  const { refs } = openDiskRepository(path).readRefs()
+  for (const target of ['refs/heads/main', 'refs/heads/unborn']) {
+    rmSync(join(path, 'HEAD'))
+    symlinkSync(target, join(path, 'HEAD'))
+    assert.deepEqual(openDiskRepository(path).readRefs(), { head: { ref: target }, refs, broken: [] })
+  }
 })
 
 test('an empty repository has an unborn HEAD and nothing else', async () => {

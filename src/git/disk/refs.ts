@@ -1,6 +1,6 @@
 // The refs of a repository on disk: HEAD, loose files below refs/, and packed-refs, which loose ones overrule (gitrepository-layout(5)).
 // Refs of linked work trees (worktrees/*) are not read: they are places where somebody works, not part of what a repository holds.
-import { readdirSync } from 'node:fs'
+import { lstatSync, readdirSync, readlinkSync } from 'node:fs'
 import { join } from 'node:path'
 import { asBuffer, isSystemError } from '../../base/index.ts'
 import { type ObjectFormat, type ObjectId, parseObjectId, zeroId } from '../format/object-id.ts'
@@ -59,6 +59,11 @@ export function readDiskRefs(folder: string, format: ObjectFormat): DiskRefs {
 }
 
 function readHead(path: string, format: ObjectFormat): DiskHead {
+  // git before 1.6, and core.preferSymlinkRefs: a link to the branch's file, which need not be there
+  if (lstatSync(path, { throwIfNoEntry: false })?.isSymbolicLink() === true) {
+    const target = reading(path, () => readlinkSync(path))
+    if (target.startsWith('refs/') && isUsableName(target)) return { ref: target }
+  }
   const bytes = readIfThere(path)
   const value = bytes === null ? null : parseValue(bytes, format)
   if (value === null) throw wrong('disk-ref', path, 'holds neither an object id nor the name of a ref')

@@ -1,7 +1,7 @@
 // A repository on disk, bare or with a work tree, read without git: where it is, what its config says, refs and objects.
 // Nothing is written and nothing locked: refs are read before objects, so that what a push adds meanwhile does no harm; a repack that removes
 // packs meanwhile shows as a missing file.
-import { existsSync, statSync } from 'node:fs'
+import { existsSync, lstatSync, statSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { asBuffer } from '../../base/index.ts'
 import { type ObjectFormat, type ObjectId, parseObjectId } from '../format/object-id.ts'
@@ -56,7 +56,8 @@ export function findGitFolder(path: string): string | null {
 
 /** True for a folder that git would take for a repository's: HEAD, objects and refs are there. */
 export function isGitFolder(path: string): boolean {
-  return existsSync(join(path, 'HEAD')) && existsSync(join(path, 'objects')) && existsSync(join(path, 'refs'))
+  if (!existsSync(join(path, 'objects')) || !existsSync(join(path, 'refs'))) return false
+  return lstatSync(join(path, 'HEAD'), { throwIfNoEntry: false }) !== undefined // which may be a link to a branch that isn't born
 }
 
 /**

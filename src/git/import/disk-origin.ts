@@ -33,7 +33,7 @@ export class DiskOrigin implements Origin {
       const list = broken.slice(0, mostListed).map((ref) => `${ref.path} ${ref.reason}`)
       throw refuseImport('import-broken-refs', `${broken.length} broken ref(s); mend or delete them first: ${list.join('; ')}`)
     }
-    return { format, head: 'ref' in head ? head.ref : branchAt(head.oid, refs), ...keepable(refs) }
+    return { format, ...keepable('ref' in head ? head.ref : branchAt(head.oid, refs), refs) }
   }
 
   readonly has = (oid: Uint8Array): boolean => this.#open().has(hex(oid) as ObjectId)

@@ -57,9 +57,13 @@ export interface Origin {
   close(): void
 }
 
-/** Sorts out what can't be kept. Names are as in git's receive-pack: `refs/x/y` at least. */
-export function keepable(refs: readonly OriginRef[]): Pick<OriginState, 'refs' | 'leftOut'> {
+/**
+ * Sorts out what can't be kept. Names are as in git's receive-pack: `refs/x/y` at least; HEAD's among them, which an origin may say is anything:
+ * an object's id would make this repository's HEAD point to that.
+ */
+export function keepable(head: string | null, refs: readonly OriginRef[]): Pick<OriginState, 'head' | 'refs' | 'leftOut'> {
   return {
+    head: head !== null && refusalOfPushTo(head) === null ? head : null,
     refs: refs.filter((ref) => refusalOfPushTo(ref.name) === null),
     leftOut: refs.filter((ref) => refusalOfPushTo(ref.name) !== null).map((ref) => ref.name),
   }

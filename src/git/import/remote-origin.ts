@@ -24,7 +24,7 @@ export class RemoteOrigin implements Origin {
     if (state.isShallow) throw new InputError('remote-shallow', `${this.label}: the history is cut off there (a shallow repository)`)
     this.#state = state
     const head = state.head ?? (state.headOid === null ? null : branchAt(state.headOid, state.refs))
-    return { format: state.format, head, ...keepable(state.refs) }
+    return { format: state.format, ...keepable(head, state.refs) }
   }
 
   async transfer({ state, refs, isStored: isStoredId, take }: TransferContext): Promise<Transferred> {

@@ -323,6 +323,20 @@ test('.gitmodules tricks: names, urls and paths that run something, in the pack 
   }
 })
 
+test('.gitmodules that is stored, and as large as a disk image: refused without being read', async () => {
+  const large = blob(Buffer.alloc((16 << 20) + 1, '\n'))
+  const limits: (number | undefined)[] = []
+  const stored = existing(large)
+  const read: typeof stored.read = (oid, limitBytes) => {
+    limits.push(limitBytes)
+    return stored.read(oid, limitBytes)
+  }
+  const pack = new PackBuilder()
+  pack.add(tree(['100644', '.gitmodules', large.id]))
+  await refused(pack.build(), 'fsck', /gitmodulesLarge: .gitmodules too large to parse/, { existing: { ...stored, read } })
+  assert.deepEqual([...new Set(limits)], [16 << 20])
+})
+
 test('tree: modes, order, duplicates, empty names, slashes, broken form', async () => {
   const at = (...entries: readonly TreeEntry[]) => {
     const pack = oneBlob()

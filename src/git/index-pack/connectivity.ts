@@ -10,6 +10,7 @@ import type { IndexOptions } from './index-pack.ts'
 import { checkObject, mostWarnings, references } from './scanner.ts'
 import type { IdIndex } from './sorted-ids.ts'
 import { readStored } from './stored-object.ts'
+import { LARGE_BYTES } from './workspace.ts'
 
 const KIND_FLAGS = RefFlag.commit | RefFlag.tree | RefFlag.blob | RefFlag.tag
 const roles: readonly [SpecialRole, number][] = [
@@ -164,7 +165,8 @@ async function checkSpecialFiles(
     if ((flags[i]! & special) !== 0) check(table.oid(entries[i]!), readStored(table, options.spool, entries[i]!), flags[i]!)
   }
   for (const object of outside) {
-    if ((object.flags & special) !== 0) check(object.id, (await options.existing.read(object.id))?.bytes ?? null, object.flags)
+    if ((object.flags & special) === 0) continue
+    check(object.id, (await options.existing.read(object.id, LARGE_BYTES))?.bytes ?? null, object.flags)
   }
 }
 

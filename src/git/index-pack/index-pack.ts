@@ -29,8 +29,8 @@ export interface IndexedPack {
  * Offer only what the repository reaches: a delta against any other object would let its sender read it.
  */
 export interface ExistingObjects {
-  /** The whole object, or null when the network has none of that id. */
-  read(oid: Uint8Array): Promise<{ readonly kind: Kind; readonly bytes: Uint8Array } | null>
+  /** The whole object, or null when there is none of that id to build on, or it is larger than that. */
+  read(oid: Uint8Array, limitBytes?: number): Promise<{ readonly kind: Kind; readonly bytes: Uint8Array } | null>
   /** Of these packed ids, the kind of each in order; 0 where there is no such object to build on. */
   kinds(oids: Uint8Array): Uint8Array | Promise<Uint8Array>
 }

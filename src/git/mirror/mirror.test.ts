@@ -1,8 +1,9 @@
-// Which refs a mirror is about, and when a failed one is tried again.
+// Which refs a mirror is about, what can't be one, and when a failed one is tried again.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { parseRefPatterns, refMatcher } from './mirror-refs.ts'
-import { retryS } from './mirrors.ts'
+import { type Mirror, retryS } from './mirrors.ts'
+import { type MirrorRun, runMirror } from './run-mirror.ts'
 
 test('patterns of refs', () => {
   const isMeant = refMatcher(parseRefPatterns('refs/heads/*, refs/tags/v*/x refs/notes/commits'.replace('refs/tags/v*/x', 'refs/tags/v/*')))
@@ -22,4 +23,11 @@ test('a failed mirror is tried again soon, then ever later', () => {
   assert.equal(retryS(600, 100), 6 * 3600)
   assert.equal(retryS(86_400, 100), 86_400)
   assert.equal(retryS(10, 1), 10)
+})
+
+test('a repository whose history is cut off is no mirror, neither way: what it claims to have, it lacks', async () => {
+  for (const direction of ['pull', 'push'] as const) {
+    const mirror = { direction, repository: { settings: { 'stemma.shallow': ['a'.repeat(40)] } } } as unknown as Mirror
+    await assert.rejects(runMirror({} as MirrorRun, mirror), { code: 'mirror-shallow' })
+  }
 })

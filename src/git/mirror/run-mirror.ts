@@ -32,6 +32,12 @@ const mostListed = 3
 
 /** @throws InputError or UnavailableError, whose message tells the operator what is wrong; CorruptError; the signal's reason */
 export async function runMirror(run: MirrorRun, mirror: Mirror): Promise<MirrorResult> {
+  if ((mirror.repository.settings['stemma.shallow'] ?? []).length > 0) {
+    throw new InputError(
+      'mirror-shallow',
+      'the history is cut off here (stemma.shallow): the repository can neither be pushed as a whole nor follow another',
+    )
+  }
   return mirror.direction === 'pull' ? pull(run, mirror) : push(run, mirror)
 }
 
@@ -52,9 +58,6 @@ async function pull({ parts, agent, signal }: MirrorRun, { repository, remote, r
 }
 
 async function push({ parts, agent, signal }: MirrorRun, mirror: Mirror): Promise<MirrorResult> {
-  if ((mirror.repository.settings['stemma.shallow'] ?? []).length > 0) {
-    throw new InputError('mirror-shallow', 'the history is cut off here (stemma.shallow): it cannot be pushed as a whole')
-  }
   const http = new RemoteHttp({ remote: mirror.remote, agent, signal })
   const state = await readRemote(http, 'git-receive-pack', agent)
   const refs = await parts.refs.read(mirror.repository.id)

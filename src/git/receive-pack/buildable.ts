@@ -55,11 +55,13 @@ export class BuildableObjects implements ExistingObjects {
     return Uint8Array.from(numbers, (number) => (this.#allowed.has(number) ? set.kind(number) : 0))
   }
 
-  async read(oid: Uint8Array): Promise<{ readonly kind: Kind; readonly bytes: Uint8Array } | null> {
+  async read(oid: Uint8Array, limitBytes = Number.POSITIVE_INFINITY): Promise<{ readonly kind: Kind; readonly bytes: Uint8Array } | null> {
     const { set, objects } = this.#repository
     const number = set.find(oid, 0)
     await this.#judge([number])
-    return this.#allowed.has(number) ? { kind: set.kind(number), bytes: await objects.read(number) } : null
+    return this.#allowed.has(number) && set.sizeBytes(number) <= limitBytes
+      ? { kind: set.kind(number), bytes: await objects.read(number) }
+      : null
   }
 
   /** Of these, the ones that may not be built on, though they may be stored. */

@@ -99,7 +99,10 @@ export async function findCutOff(
   const children = new Map<number, number[]>()
   for (const commit of inside) {
     for (const parent of await pushed.parents(commit)) {
-      if (typeof parent === 'number') children.set(parent, [...(children.get(parent) ?? []), commit])
+      if (typeof parent !== 'number') continue
+      const others = children.get(parent)
+      if (others) others.push(commit)
+      else children.set(parent, [commit])
     }
   }
   const resting = new Set(roots.keys())

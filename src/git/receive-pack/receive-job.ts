@@ -180,9 +180,9 @@ function spoolReader(spool: GrowingSpool): (offset: number, sizeBytes: number) =
 
 function existingObjects(set: PackSet, reader: ObjectReader): ExistingObjects {
   return {
-    read: async (oid) => {
-      const found = await reader.readById(oid)
-      return found && { kind: set.kind(found.number), bytes: found.bytes }
+    read: async (oid, limitBytes = Number.POSITIVE_INFINITY) => {
+      const number = set.find(oid, 0)
+      return number < 0 || set.sizeBytes(number) > limitBytes ? null : { kind: set.kind(number), bytes: await reader.read(number) }
     },
     kinds: (oids) => {
       const h = set.format === 'sha1' ? 20 : 32

@@ -2,6 +2,7 @@
 // Only the first request follows redirects, as git does it; where one leads to another host, the secret stays behind. Nothing that is thrown
 // holds a secret. InputError: what the server says no to, `remote-…`; UnavailableError: it can't be reached, breaks off, or is busy.
 import { InputError, UnavailableError } from '../../base/index.ts'
+import { printable } from '../format/capabilities.ts'
 import type { RemoteUrl } from './remote-url.ts'
 
 export type RemoteService = 'git-upload-pack' | 'git-receive-pack'
@@ -112,7 +113,7 @@ export class RemoteHttp {
     if (status === 200) {
       throw new InputError(
         'remote-not-git',
-        `${this.#base} is no Git server that speaks the smart protocol (it answers with '${received}')`,
+        `${this.#base} is no Git server that speaks the smart protocol (it answers with '${printable(received)}')`,
       )
     }
     throw new InputError('remote-status', `${this.#base} answered ${status}${said}`)

@@ -1,6 +1,6 @@
 // Pushes to a Git server elsewhere (gitprotocol-pack(5), Pushing Data To a Server): commands, a pack, and the report that comes back.
 import { concatBytes, latin1, UnavailableError } from '../../base/index.ts'
-import { hasCapability } from '../format/capabilities.ts'
+import { hasCapability, printable } from '../format/capabilities.ts'
 import { type ObjectId, zeroId } from '../format/object-id.ts'
 import { Band, decodeBand, flushPkt, MAX_PKT_DATA_BYTES, PktLineWriter, pktText } from '../format/pkt-line.ts'
 import { decodeReportStatus, type RefResult } from '../format/report-status.ts'
@@ -51,7 +51,7 @@ function refusals(commands: readonly RemoteCommand[], results: readonly RefResul
   const found = new Map(results.map((result) => [String(result.ref), result.error]))
   return commands.flatMap(({ name }) => {
     const error = found.get(name)
-    return error === null ? [] : [{ name, reason: error ?? 'the server said nothing of it' }]
+    return error === null ? [] : [{ name, reason: printable(error ?? 'the server said nothing of it') }]
   })
 }
 

@@ -27,11 +27,20 @@ export interface RemoteState {
 /** A server with more refs than this is not believed. */
 const mostRefs = 2_000_000
 const mostBytes = 2 ** 28
+const mostCapabilities = 1000
 
 /** InputError `remote-protocol`, `remote-error` (the server's own words); what `RemoteHttp` throws. */
 export async function readRemote(http: RemoteHttp, service: RemoteService, agent: string): Promise<RemoteState> {
   const wantsTwo = service === 'git-upload-pack'
   const reader = lineReader(await http.advertisement(service, wantsTwo ? 'version=2' : null))
+  try {
+    return await readAdvertisement(http, reader, agent)
+  } finally {
+    await reader.close() // whatever came: a server may say nonsense, and go on
+  }
+}
+
+async function readAdvertisement(http: RemoteHttp, reader: PktLineReader, agent: string): Promise<RemoteState> {
   const first = await dataLine(reader)
   // the comment of the smart protocol, then a flush; some servers leave both out in version 2
   let line: string | null = first
@@ -61,7 +70,6 @@ async function readRefs(reader: PktLineReader, first: string | null): Promise<Om
     else if (name !== 'capabilities^{}' && name !== '.have' && !name.endsWith('^{}')) refs.push({ oid, name: checked(name) })
     if (refs.length > mostRefs) throw tooMany()
   }
-  await reader.close()
   const symref = capabilities.find((one) => one.name === 'symref' && one.value?.startsWith('HEAD:') === true)
   return { format, capabilities, refs, head: symref?.value?.slice('HEAD:'.length) ?? null, headOid, isShallow }
 }
@@ -71,6 +79,7 @@ async function readVersionTwo(http: RemoteHttp, reader: PktLineReader, agent: st
   for (let line = await dataLine(reader); line !== null; line = await dataLine(reader)) {
     const equals = line.indexOf('=')
     capabilities.push(equals < 0 ? { name: line, value: null } : { name: line.slice(0, equals), value: line.slice(equals + 1) })
+    if (capabilities.length > mostCapabilities) throw protocol(`the server has more than ${mostCapabilities} capabilities`)
   }
   await reader.close()
   const format = formatOf(capabilities)
@@ -81,6 +90,14 @@ async function readVersionTwo(http: RemoteHttp, reader: PktLineReader, agent: st
   request.delim().text('symrefs\n')
   if (lsRefs.value?.split(' ').includes('unborn') === true) request.text('unborn\n')
   const answer = lineReader(await http.post('git-upload-pack', request.flush().take(), 'version=2'))
+  try {
+    return { version: 2, format, capabilities, ...(await readListing(answer, format)), isShallow: false }
+  } finally {
+    await answer.close()
+  }
+}
+
+async function readListing(answer: PktLineReader, format: ObjectFormat): Promise<Pick<RemoteState, 'refs' | 'head' | 'headOid'>> {
   const refs: RemoteRef[] = []
   let head: string | null = null
   let headOid: ObjectId | null = null
@@ -93,8 +110,7 @@ async function readVersionTwo(http: RemoteHttp, reader: PktLineReader, agent: st
     } else refs.push({ oid: idOf(id, format), name: checked(name) })
     if (refs.length > mostRefs) throw tooMany()
   }
-  await answer.close()
-  return { version: 2, format, capabilities, refs, head, headOid, isShallow: false }
+  return { refs, head, headOid }
 }
 
 /** The lines before the delimiter of a version 2 command. */

@@ -6,8 +6,8 @@ import fc from 'fast-check'
 import { openFront } from '../../../tests/support/front.ts'
 import { concatBytes, InputError, UnavailableError } from '../../base/index.ts'
 import type { ObjectId } from '../format/object-id.ts'
-import { encodePkt, flushPkt } from '../format/pkt-line.ts'
-import { fetchPack, parsePlace, parseRemoteUrl, readRemote, RemoteHttp, withToken } from './index.ts'
+import { encodeBand, encodePkt, flushPkt } from '../format/pkt-line.ts'
+import { fetchPack, parsePlace, parseRemoteUrl, pushPack, readRemote, RemoteHttp, withToken } from './index.ts'
 
 const oid = 'a'.repeat(40) as ObjectId
 const other = 'b'.repeat(40) as ObjectId
@@ -133,6 +133,11 @@ test('servers that say no: in one line, by family', async () => {
     [sends(advertised, Buffer.from('zzzz')), InputError, /bad line length/],
     [sends(advertised, lines(`${oid} refs/heads/../x\0agent=x`)), InputError, /is no name of a ref/],
     [sends(advertised, lines('nonsense')), InputError, /is no object id/],
+    [
+      sends(advertised, lines('version 2\n', ...Array.from({ length: 1001 }, (_, i) => `c${i}\n`))),
+      InputError,
+      /more than 1000 capabilities/,
+    ],
     [sends(advertised, lines(`${oid} refs/heads/x\0object-format=md5`)), InputError, /unknown object format 'md5'/],
     [(_, outgoing) => outgoing.destroy(), UnavailableError, /^cannot reach http:\/\/127\.0\.0\.1:\d+\/r\.git: /],
   ]
@@ -213,4 +218,28 @@ test('an answer without a pack, a refusal in the middle of it, and one that is c
   await assert.rejects(take(concatBytes([head, band(1, 'PA'), band(3, 'out of luck\n')])), /remote error: out of luck/)
   await assert.rejects(take(concatBytes([encodePkt(`shallow ${oid}\n`), head])), { code: 'remote-shallow' })
   await assert.rejects(take(concatBytes([head, Buffer.from('0fff\x01PA')])), { code: 'pkt-truncated' })
+})
+
+test('a server whose first lines are nonsense is left, though it would go on', { timeout: 20_000 }, async () => {
+  const left = Promise.withResolvers<void>()
+  const http = await clientOf((_, outgoing) => {
+    outgoing.on('close', () => left.resolve())
+    outgoing.writeHead(200, { 'content-type': advertised })
+    outgoing.write(lines('nonsense'))
+  })
+  await assert.rejects(read(http), /is no object id/)
+  await left.promise
+})
+
+test('what a server says reaches no terminal as it is: reasons of refusals, types of answers', async () => {
+  const evil = '\x1b[2J\x9b2J'
+  const report = concatBytes([encodePkt('unpack ok\n'), encodePkt(`ng refs/heads/main ${evil}\n`), flushPkt])
+  const answer = concatBytes([encodeBand(1, report), flushPkt])
+  const capabilities = ['report-status', 'side-band-64k'].map((name) => ({ name, value: null }))
+  const state = { version: 0, format: 'sha1', capabilities, refs: [], head: null, headOid: null, isShallow: false } as const
+  const commands = [{ name: 'refs/heads/main', oldOid: oid, newOid: null }]
+  const nothing = (async function* () {})()
+  const http = await clientOf(sends('application/x-git-receive-pack-result', answer))
+  assert.deepEqual(await pushPack(http, state, commands, nothing, 'x'), [{ name: 'refs/heads/main', reason: '?[2J?2J' }])
+  await assert.rejects(read(await clientOf(sends('text/\x9b2J', new Uint8Array(0)))), /it answers with 'text\/\?2J'/)
 })
