@@ -12,6 +12,7 @@ const table: Record<string, readonly string[]> = {
   bucket: ['base'],
   jobs: ['base', 'db', 'bucket'],
   access: ['base', 'db', 'http'],
+  store: ['base', 'db', 'bucket', 'jobs'],
   git: ['base', 'db', 'http', 'bucket', 'jobs', 'access'],
   api: ['base', 'db', 'http', 'bucket', 'jobs', 'access', 'git'],
   cli: ['base', 'db', 'bucket', 'access', 'git'],

@@ -1,0 +1,11 @@
+// store: content by digest — everything large that isn't a Git object. docs/design/content-store.md.
+export type {
+  ContentInfo,
+  ContentRange,
+  ContentReference,
+  ContentStore,
+  OpenContent,
+  PutOptions,
+  PutResult,
+} from './content-store.ts'
+export { type Digest, digestBytes, digestOf, isDigest, parseDigest } from './digest.ts'
