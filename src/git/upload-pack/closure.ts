@@ -96,8 +96,16 @@ class ClosureWalk {
     }
   }
 
+  /**
+   * A mark that a list has set says nothing of what is below: a commit's list leaves out what its parents have, and a parent that is cut off is
+   * what is walked here. So the walk stops only at what it has been through itself, or at what is whole without this closure.
+   */
   async trees(): Promise<void> {
-    for (const tree of this.#trees) await markTree(this.#repository, this.#marks, tree, this.#mark, this.#stopAt)
+    if (this.#trees.length === 0) return
+    const marks = this.#marks
+    const been = Mark.temporary
+    for (const tree of this.#trees) await markTree(this.#repository, marks, tree, this.#mark | been, (this.#stopAt & ~this.#mark) | been)
+    for (let number = 0; number < marks.length; number++) marks[number] = (marks[number] as number) & ~been
   }
 
   /** Marks what the row's commit adds; returns how much that is. */
