@@ -82,7 +82,8 @@ export class GitRoom {
     this.reader = makeBlockReader(bucket, { clock, randomness, memoryBytes: options.cache.memoryBytes, disk })
     this.refs = new RefStore(db)
     this.sampler = new StretchSampler(randomness)
-    this.packCache = new PackCache({ folder: options.cache.folder, limitBytes: options.cache.packBytes, clock, randomness })
+    const { folder, packBytes } = options.cache
+    this.packCache = new PackCache({ folder, limitBytes: packBytes, buffers: this.frameBuffers, clock, randomness })
     this.fetches = new Places(limits.concurrentFetches)
     this.requests = new Places(largeRequests)
     this.packs = new PackStore(db, this.reader, indexBytes, log)

@@ -6,7 +6,8 @@ import { crc32 } from 'node:zlib'
 import { UnavailableError } from '../../base/index.ts'
 import type { ObjectFormat } from '../format/object-id.ts'
 import type { FetchEvent } from './fetch.ts'
-import { type PieceStore, type StoredPiece } from './piece-store.ts'
+import type { FrameBuffers } from './frame-buffers.ts'
+import type { PieceStore, StoredPiece } from './piece-store.ts'
 import type { PackRegion } from './run-bytes.ts'
 
 /** The work that makes a pack: its events without the preamble. */
@@ -31,14 +32,14 @@ type Piece =
   | { readonly type: 'bytes'; readonly place: number; readonly stored: StoredPiece }
   | { readonly type: 'region'; readonly region: PackRegion; readonly trailer: boolean }
 
-/** Enough for any piece that the writer makes. */
-const bufferBytes = 1 << 20
 /** What a piece costs beside its bytes. */
 const pieceBytes = 200
 
 export interface CachedPackOptions {
   readonly format: ObjectFormat
   readonly store: PieceStore
+  /** For pieces that are read from the store's file. */
+  readonly buffers: FrameBuffers
   /** Whether so many bytes more may be kept. */
   readonly mayGrow: (bytes: number) => boolean
   /** It is whole, failed or cut, or has lost its last reader. */
@@ -110,7 +111,6 @@ export class CachedPack {
     const tell = (trailer: Uint8Array) => {
       this.#trailer ??= trailer
     }
-    let buffer: Uint8Array | undefined
     let isHashing = false
     yield { type: 'hash', state: null, tell }
     for (let at = 0; ; at++) {
@@ -120,8 +120,8 @@ export class CachedPack {
       if (piece === undefined) break
       if (piece.type === 'bytes') {
         const held = this.#options.store.held(piece.place)
-        if (!held) buffer ??= new Uint8Array(bufferBytes)
-        yield { type: 'chunk', bytes: held ?? (await this.#options.store.read(piece.place, buffer as Uint8Array)) }
+        if (held) yield { type: 'chunk', bytes: held }
+        else yield* this.#fromFile(piece.place)
         continue
       }
       if (piece.type === 'region' && !piece.trailer && !isHashing && this.#trailer === null) {
@@ -136,6 +136,14 @@ export class CachedPack {
       return yield* this.#rest(gone)
     }
     if (this.#trailer !== null) yield { type: 'trailer', bytes: this.#trailer }
+  }
+
+  /** One piece; its bytes are good until the next event is asked for. */
+  async *#fromFile(place: number): AsyncGenerator<AnswerEvent, void, undefined> {
+    const { buffers, store } = this.#options
+    const buffer = buffers.take('large')
+    yield { type: 'chunk', bytes: await store.read(place, new Uint8Array(buffer.buffer)) } // a Buffer's slice would be no copy
+    buffers.give(buffer) // not when that failed or was left: somebody may still write to it
   }
 
   async #fill(): Promise<void> {

@@ -10,6 +10,7 @@ import { CorruptError, systemClock, systemRandomness, UnavailableError } from '.
 import { answerFetch } from './fetch-answer.ts'
 import type { FetchEvent } from './fetch.ts'
 import type { AnswerEvent, PackSource } from './cached-pack.ts'
+import { FrameBuffers } from './frame-buffers.ts'
 import { PackCache } from './pack-cache.ts'
 import { emptyRequest } from './request.ts'
 import type { PackRegion } from './run-bytes.ts'
@@ -18,7 +19,7 @@ const folder = mkdtempSync(join(tmpdir(), 'stemma-pack-cache-'))
 after(() => rmSync(folder, { recursive: true, force: true }))
 
 function newCache(limitBytes = 64 << 20): PackCache {
-  return new PackCache({ folder, limitBytes, clock: systemClock, randomness: systemRandomness })
+  return new PackCache({ folder, limitBytes, buffers: new FrameBuffers(), clock: systemClock, randomness: systemRandomness })
 }
 
 interface Maker {
@@ -338,7 +339,13 @@ test('files of the cache have no name: nothing is left of a process that ends', 
 })
 
 test('where no file can be made, packs that need one are cut, and served all the same', async () => {
-  const cache = new PackCache({ folder: '/proc/no-such', limitBytes: 64 << 20, clock: systemClock, randomness: systemRandomness })
+  const cache = new PackCache({
+    folder: '/proc/no-such',
+    limitBytes: 64 << 20,
+    buffers: new FrameBuffers(),
+    clock: systemClock,
+    randomness: systemRandomness,
+  })
   const made = maker(chunks(10, 100_000))
   const { pack } = await hashed(cache.read(wanted('a', made), here().signal))
   assert.ok(pack.equals(packOf(chunks(10, 100_000))))

@@ -3,6 +3,7 @@
 import type { Clock, Randomness } from '../../base/index.ts'
 import type { ObjectFormat } from '../format/object-id.ts'
 import { type AnswerEvent, CachedPack, type PackSource } from './cached-pack.ts'
+import type { FrameBuffers } from './frame-buffers.ts'
 import { PieceStore } from './piece-store.ts'
 
 export interface PackCacheOptions {
@@ -10,6 +11,8 @@ export interface PackCacheOptions {
   readonly folder: string
   /** For all bytes of all packs; 0: nothing is kept and nothing shared. */
   readonly limitBytes: number
+  /** What pieces are read into. */
+  readonly buffers: FrameBuffers
   readonly clock: Clock
   readonly randomness: Randomness
 }
@@ -106,11 +109,12 @@ export class PackCache {
   }
 
   #make(key: string, { source, format }: WantedPack): Entry {
-    const { folder, limitBytes, clock, randomness } = this.#options
+    const { folder, limitBytes, buffers, clock, randomness } = this.#options
     this.counts.made++
     const pack: CachedPack = new CachedPack(source, {
       format,
       store: new PieceStore(folder, `pack-${randomness.uuid()}`),
+      buffers,
       mayGrow: (bytes) => pack.sizeBytes + bytes <= limitBytes / largestPart && this.#makeRoom(bytes),
       onChange: () => this.#changed(key, pack),
     })

@@ -136,6 +136,26 @@ test('bytes that are read in place make the same stream as bytes that are copied
   )
 })
 
+test('buffers are given back at the end, but for one that the sink took without a promise', async () => {
+  for (const [eager, bytes, isKept] of [
+    [true, 1000, true], // a copy goes out
+    [false, 200_000, true],
+    [true, 200_000, false],
+  ] as const) {
+    const sink = new SlowSink(eager)
+    const buffers = new FrameBuffers()
+    const buffer = buffers.take('small')
+    buffers.give(buffer)
+    const writer = new SidebandWriter(sink, 65520, buffers)
+    await writer.data(Buffer.alloc(bytes, 1))
+    await writer.end()
+    assert.equal(buffers.take('small') === buffer, isKept)
+    buffer.fill(0) // what the next answer does with it
+    if (isKept) sink.drain()
+    assert.ok(!isKept || bands(Buffer.concat(sink.parts)).pack.equals(Buffer.alloc(bytes, 1)))
+  }
+})
+
 test('what was read last is not sent when it is found wrong', async () => {
   const sink = new SlowSink(true)
   const writer = new SidebandWriter(sink, 65520)

@@ -1,6 +1,6 @@
 // Side-band frames (gitprotocol-pack(5)): band 1 the pack, band 2 progress, band 3 a fatal error. Pack bytes are laid out in place, frame
 // behind frame, in two buffers that take turns: no frame is a write of its own.
-import { type FrameBuffers, largeFramesBytes } from './frame-buffers.ts'
+import { FrameBuffers, frameCapacity, type FrameBufferSize } from './frame-buffers.ts'
 import { Band, encodeBand, encodeBandHeader, flushPkt } from '../format/pkt-line.ts'
 
 /** Where frames go. */
@@ -12,15 +12,16 @@ export interface FrameSink {
   write(bytes: Uint8Array): Promise<void> | undefined
 }
 
-const framesBytes = 256 << 10
 const headerBytes = 5
+/** Less than this is copied at the end: a sink that takes it without a promise would keep the whole buffer with it. */
+const copiedBytes = 64 << 10
 const keepAlive = encodeBandHeader(Band.data, 0)
 
 export class SidebandWriter {
   readonly #sink: FrameSink
   readonly #frameBytes: number // with its header; 0 = no frames
-  readonly #buffers: FrameBuffers | undefined
-  #isLarge = false // buffers come from #buffers
+  readonly #buffers: FrameBuffers
+  #size: FrameBufferSize = 'small'
   #capacity: number
   #own: Buffer | undefined // made when it is needed
   #spare: Buffer | undefined
@@ -31,17 +32,17 @@ export class SidebandWriter {
 
   /**
    * @param frameBytes 65520 (side-band-64k), 1000 (side-band) or 0: the pack goes out bare, messages nowhere
-   * @param buffers larger ones, for what `fill` reads
+   * @param buffers shared with others, for as long as each needs one
    */
-  constructor(sink: FrameSink, frameBytes: 0 | 1000 | 65520, buffers?: FrameBuffers) {
+  constructor(sink: FrameSink, frameBytes: 0 | 1000 | 65520, buffers = new FrameBuffers()) {
     this.#sink = sink
     this.#frameBytes = frameBytes
     this.#buffers = buffers
-    this.#capacity = capacityOf(framesBytes, frameBytes)
+    this.#capacity = frameCapacity(this.#size, frameBytes)
   }
 
   get #buffer(): Buffer {
-    return (this.#own ??= (this.#isLarge ? this.#buffers?.take() : undefined) ?? Buffer.allocUnsafeSlow(this.#capacity))
+    return (this.#own ??= this.#buffers.take(this.#size))
   }
 
   /** Pack bytes; they are copied before the promise resolves. */
@@ -103,21 +104,30 @@ export class SidebandWriter {
 
   /** Sends what is left, and a flush packet where there are frames. */
   async end(): Promise<void> {
-    await this.#send()
-    if (this.#frameBytes > 0) await this.#sink.write(flushPkt)
-    await this.#pending
-    if (!this.#isLarge) return
-    if (this.#own) this.#buffers?.give(this.#own)
-    if (this.#spare) this.#buffers?.give(this.#spare)
+    this.#closeFrame()
+    if (this.#frameBytes > 0) {
+      this.#buffer.set(flushPkt, this.#used) // there is room behind the last frame
+      this.#used += flushPkt.length
+    }
+    if (this.#used >= copiedBytes) await this.#send()
+    else if (this.#used > 0) await this.#sink.write(Buffer.from(this.#buffer.subarray(0, this.#used)))
+    this.#used = 0
+    await this.#giveBack()
   }
 
   async #enlarge(): Promise<void> {
-    if (this.#isLarge || !this.#buffers) return
+    if (this.#size === 'large') return
     await this.#send()
-    this.#isLarge = true
+    await this.#giveBack()
+    this.#size = 'large'
+    this.#capacity = frameCapacity(this.#size, this.#frameBytes)
+  }
+
+  async #giveBack(): Promise<void> {
+    await this.#pending
+    for (const buffer of [this.#own, this.#spare]) if (buffer) this.#buffers.give(buffer)
     this.#own = undefined
     this.#spare = undefined
-    this.#capacity = capacityOf(largeFramesBytes, this.#frameBytes)
   }
 
   /** Where the next bytes go, and what is used when they are there; headers of frames that become full are written already. */
@@ -173,9 +183,4 @@ export class SidebandWriter {
     this.#quiet = false
     await this.#sink.write(encodeBand(band, text, this.#frameBytes))
   }
-}
-
-/** Whole frames. */
-function capacityOf(bufferBytes: number, frameBytes: number): number {
-  return frameBytes === 0 ? bufferBytes : Math.floor(bufferBytes / frameBytes) * frameBytes
 }
