@@ -116,8 +116,7 @@ describe('downloads', stemmaOnly, () => {
     assert.match(String((await send(secret, file)).headers['cache-control']), /private/)
     const oid = path(`${hidden}.tar`, 'admin/secret')
     assert.equal((await send(secret, oid)).status, 200)
-    const changed = await host.server.api('PATCH', '/api/v3/repos/admin/secret/git-config', { 'transfer.hideRefs': ['refs/hidden'] })
-    assert.ok([200, 204].includes(changed.status), JSON.stringify(changed))
+    await host.configure('secret', { 'transfer.hideRefs': ['refs/hidden'] })
     assert.equal((await send(secret, oid)).status, 404)
     assert.equal((await send(secret, path(`${hidden.slice(0, 8)}.tar`, 'admin/secret'))).status, 404)
     assert.equal((await send(secret, path('refs/hidden/y.tar', 'admin/secret'))).status, 404)
@@ -260,7 +259,7 @@ describe('git-upload-archive', stemmaOnly, () => {
     const to = await host.server.create('by-id')
     await git.run(['push', '-q', to, 'main'], { cwd: work })
     const settings = { 'uploadarchive.allowUnreachable': ['true'] }
-    assert.ok((await host.server.api('PATCH', '/api/v3/repos/admin/by-id/git-config', settings)).status < 300)
+    await host.configure('by-id', settings)
     for (const name of [tip, 'main~2', `${tip.slice(0, 12)}^{tree}`, 'main^{commit}:folder']) {
       const { data, text } = await uploadArchive([name], to)
       assert.equal(text, '', name)
@@ -273,7 +272,7 @@ describe('git-upload-archive', stemmaOnly, () => {
     const to = await host.server.create('umask')
     await git.run(['push', '-q', to, 'main'], { cwd: work })
     for (const umask of ['0022', '18', 'user']) {
-      await host.server.api('PATCH', '/api/v3/repos/admin/umask/git-config', { 'tar.umask': [umask] })
+      await host.configure('umask', { 'tar.umask': [umask] })
       const { data } = await uploadArchive(['main', 'folder'], to)
       assert.ok(data.equals(execFileSync('git', ['-C', work, '-c', 'tar.umask=0022', 'archive', 'main', 'folder'])), umask)
     }
@@ -283,7 +282,7 @@ describe('git-upload-archive', stemmaOnly, () => {
     const to = await host.server.create('no-archives')
     await git.run(['push', '-q', to, 'main'], { cwd: work })
     assert.equal((await uploadArchive(['main'], to)).status, 200)
-    await host.server.api('PATCH', '/api/v3/repos/admin/no-archives/git-config', { 'http.uploadarchive': ['false'] })
+    await host.configure('no-archives', { 'http.uploadarchive': ['false'] })
     assert.equal((await uploadArchive(['main'], to)).status, 403)
     assert.equal((await post(flush, url, 'text/plain')).status, 415)
     assert.equal((await post(Buffer.from('00zz'))).status, 400)

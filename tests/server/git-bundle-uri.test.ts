@@ -5,7 +5,7 @@ import { createServer, type Server as HttpServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
-import { capabilities, command, configure, refusalOf, sectionsOf, textOf } from '../support/fetch-wire.ts'
+import { capabilities, command, refusalOf, sectionsOf, textOf } from '../support/fetch-wire.ts'
 import type { Git } from '../support/git.ts'
 import { type Host, openHost, stemmaOnly } from '../support/host.ts'
 
@@ -46,7 +46,7 @@ const id = async (name: string): Promise<string> => await git.read(['rev-parse',
 async function hosted(name: string, settings: Readonly<Record<string, unknown>>): Promise<string> {
   const url = await host.create(name)
   await git.run(['push', '-q', url, 'main'], { cwd: work })
-  await configure(host, name, settings)
+  await host.configure(name, settings)
   return url
 }
 
@@ -155,14 +155,14 @@ describe('promisor-remote', stemmaOnly, () => {
     const url = await hosted('promisors', remotes)
     const line = async () => (await capabilities(url)).find((text) => text.startsWith('promisor-remote'))
     assert.equal(await line(), 'promisor-remote=name=lop,url=https://example.org/big%20files%2c1%3b2%25')
-    await configure(host, 'promisors', { 'promisor.sendFields': 'partialCloneFilter, token' })
+    await host.configure('promisors', { 'promisor.sendFields': 'partialCloneFilter, token' })
     assert.equal(
       await line(),
       'promisor-remote=name=lop,url=https://example.org/big%20files%2c1%3b2%25,partialCloneFilter=blob:limit=5k,token=hush',
     )
     const accepted = await command(url, 'ls-refs', ['ref-prefix HEAD'], { keys: ['promisor-remote=lop;another'] })
     assert.deepEqual(textOf(accepted), [`${await id('main')} HEAD`, '0000'])
-    await configure(host, 'promisors', { 'promisor.advertise': false })
+    await host.configure('promisors', { 'promisor.advertise': false })
     assert.equal(await line(), undefined)
     await git.run(['clone', '-q', url, target()])
   })

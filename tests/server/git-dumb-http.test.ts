@@ -90,8 +90,7 @@ describe('dumb clients', stemmaOnly, () => {
     for (const oid of [secret, tree, blob, 'e'.repeat(40)]) assert.equal((await get(loose(oid), to)).status, 404, oid)
     await git.run(['push', '-q', to, `${secret}:refs/hidden/secret`], { cwd: from })
     for (const oid of [secret, tree, blob]) assert.ok((await get(loose(oid), to)).status === 200 || (await packNames(to)).length === 1)
-    const changed = await host.server.api('PATCH', '/api/v3/repos/admin/forced/git-config', { 'transfer.hideRefs': ['refs/hidden'] })
-    assert.equal(changed.status, 200)
+    await host.configure('forced', { 'transfer.hideRefs': ['refs/hidden'] })
     for (const oid of [secret, tree, blob]) assert.equal((await get(loose(oid), to)).status, 404, oid)
     assert.deepEqual(await packNames(to), [])
     assert.doesNotMatch((await get('info/refs', to)).body.toString(), /hidden/)
@@ -204,7 +203,7 @@ describe('files', stemmaOnly, () => {
     await git.run(['push', '-q', to, 'main'], { cwd: work })
     const [name] = await packNames(to)
     const tip = await git.read(['rev-parse', 'main'], { cwd: work })
-    await host.server.api('PATCH', '/api/v3/repos/admin/smart-only/git-config', { 'http.getanyfile': ['false'] })
+    await host.configure('smart-only', { 'http.getanyfile': ['false'] })
     const paths = ['HEAD', 'info/refs', 'objects/info/packs', 'objects/info/alternates', 'objects/info/http-alternates', loose(tip)]
     for (const path of [...paths, `objects/pack/${name}.pack`, `objects/pack/${name}.idx`])
       assert.equal((await get(path, to)).status, 403, path)

@@ -1,7 +1,7 @@
 // Protocol version 2 against the server: what is advertised as settings say, commands by hand, and what real clients make of them.
 import assert from 'node:assert/strict'
 import { after, before, describe, it } from 'node:test'
-import { capabilities, command, configure, post, refusalOf, sectionsOf, textOf } from '../support/fetch-wire.ts'
+import { capabilities, command, post, refusalOf, sectionsOf, textOf } from '../support/fetch-wire.ts'
 import type { Git } from '../support/git.ts'
 import { type Host, openHost, stemmaOnly } from '../support/host.ts'
 import { flush, pkt, send } from '../support/wire.ts'
@@ -30,7 +30,7 @@ const target = () => host.folder.join(`clone-${next++}`)
 async function configured(name: string, settings: Readonly<Record<string, unknown>>): Promise<string> {
   const own = await host.create(name)
   await git.run(['push', '-q', own, 'main', 'side', 'v1'], { cwd: work })
-  await configure(host, name, settings)
+  await host.configure(name, settings)
   return own
 }
 
@@ -114,7 +114,7 @@ describe('commands', () => {
   it('tell the name of an unborn branch, unless the settings say otherwise', stemmaOnly, async () => {
     const empty = await host.create('unborn')
     assert.deepEqual(textOf(await command(empty, 'ls-refs', ['symrefs', 'unborn'])), ['unborn HEAD symref-target:refs/heads/main', '0000'])
-    await configure(host, 'unborn', { 'lsrefs.unborn': 'ignore' })
+    await host.configure('unborn', { 'lsrefs.unborn': 'ignore' })
     assert.deepEqual(textOf(await command(empty, 'ls-refs', ['symrefs', 'unborn'])), ['0000'])
   })
 

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, it } from 'node:test'
 import { openDatabase } from '../support/database.ts'
-import { command, configure, post, refusalOf, sectionsOf, textOf } from '../support/fetch-wire.ts'
+import { command, post, refusalOf, sectionsOf, textOf } from '../support/fetch-wire.ts'
 import type { Git } from '../support/git.ts'
 import { type Host, openHost, stemmaOnly } from '../support/host.ts'
 import { flush, pkt, send } from '../support/wire.ts'
@@ -121,14 +121,14 @@ describe('a public repository tells nothing', stemmaOnly, () => {
 
   it('of it by files and archives, under any switch that they have', async () => {
     await assertNoFile(parent)
-    await configure(host, 'parent', { 'uploadarchive.allowUnreachable': true })
+    await host.configure('parent', { 'uploadarchive.allowUnreachable': true })
     await assertNoFile(parent)
   })
 
   it('of it under any switch that the API has', async () => {
     const any = await host.server.api('PATCH', '/api/v3/repos/admin/parent/git-config', { 'uploadpack.allowAnySHA1InWant': true })
     assert.equal(any.status, 422)
-    await configure(host, 'parent', { 'uploadpack.allowTipSHA1InWant': true, 'transfer.hideRefs': ['refs/none'] })
+    await host.configure('parent', { 'uploadpack.allowTipSHA1InWant': true, 'transfer.hideRefs': ['refs/none'] })
     await assertUnknown(parent)
   })
 

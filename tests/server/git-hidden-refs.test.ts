@@ -1,7 +1,7 @@
 // Hidden refs: they are neither listed nor to be had, by any way that a fetch knows, unless the settings say that their tips are.
 import assert from 'node:assert/strict'
 import { after, before, describe, it } from 'node:test'
-import { command, configure, post, refusalOf, sectionsOf, textOf } from '../support/fetch-wire.ts'
+import { command, post, refusalOf, sectionsOf, textOf } from '../support/fetch-wire.ts'
 import type { Git } from '../support/git.ts'
 import { type Host, openHost, stemmaOnly } from '../support/host.ts'
 import { flush, pkt } from '../support/wire.ts'
@@ -28,7 +28,7 @@ before(async () => {
   if (host.kind !== 'stemma') return
   url = await host.create('hidden')
   await git.run(['push', '-q', url, 'main', 'main~1:refs/pull/1/head', 'secret:refs/pull/2/head', 'sealed'], { cwd: work })
-  await configure(host, 'hidden', { 'transfer.hideRefs': ['refs/pull', 'refs/tags/sealed', '!refs/pull/1'] })
+  await host.configure('hidden', { 'transfer.hideRefs': ['refs/pull', 'refs/tags/sealed', '!refs/pull/1'] })
 })
 after(async () => await host?.close())
 
@@ -76,7 +76,7 @@ describe('hidden refs', stemmaOnly, () => {
   })
 
   it('give their tips, and nothing below them, where allowTipSHA1InWant says so', async () => {
-    await configure(host, 'hidden', { 'uploadpack.allowTipSHA1InWant': true })
+    await host.configure('hidden', { 'uploadpack.allowTipSHA1InWant': true })
     const old = await post(url, Buffer.concat([pkt(`want ${tip}`), flush, pkt('done')]))
     assert.equal(old.subarray(8, 12).toString(), 'PACK')
     const clone = target()
@@ -84,7 +84,7 @@ describe('hidden refs', stemmaOnly, () => {
     await git.run(['fetch', '-q', url, `${tip}:refs/heads/copy`], { cwd: clone })
     assert.equal(await git.read(['rev-parse', 'copy'], { cwd: clone }), tip)
     assert.equal(refusalOf(await command(url, 'fetch', [`want ${below}`, 'done'])), `upload-pack: not our ref ${below}`)
-    await configure(host, 'hidden', { 'uploadpack.allowTipSHA1InWant': [] })
+    await host.configure('hidden', { 'uploadpack.allowTipSHA1InWant': [] })
     assert.equal(refusalOf(await command(url, 'fetch', [`want ${tip}`, 'done'])), `upload-pack: not our ref ${tip}`)
   })
 
@@ -92,19 +92,19 @@ describe('hidden refs', stemmaOnly, () => {
     const under = await git.read(['rev-parse', 'main~3'], { cwd: work })
     const asked = async (oid: string) => (await post(url, Buffer.concat([pkt(`want ${oid}`), flush, pkt('done')]))).toString('latin1')
     assert.match(await asked(under), /^0008NAK\nPACK/)
-    await configure(host, 'hidden', { 'uploadpack.allowReachableSHA1InWant': false })
+    await host.configure('hidden', { 'uploadpack.allowReachableSHA1InWant': false })
     assert.equal((await asked(under)).slice(4), `ERR upload-pack: not our ref ${under}`)
     assert.match(await asked(main), /^0008NAK\nPACK/)
     assert.ok(sectionsOf(await command(url, 'fetch', [`want ${under}`, 'done'])).pack.length > 0)
-    await configure(host, 'hidden', { 'uploadpack.allowReachableSHA1InWant': [] })
+    await host.configure('hidden', { 'uploadpack.allowReachableSHA1InWant': [] })
   })
 
   it('are shown again as soon as the setting goes', async () => {
-    await configure(host, 'hidden', { 'transfer.hideRefs': [] })
+    await host.configure('hidden', { 'transfer.hideRefs': [] })
     assert.match(await git.read(['ls-remote', url]), /refs\/pull\/2\/head/)
-    await configure(host, 'hidden', { 'uploadpack.hideRefs': ['refs/pull'] })
+    await host.configure('hidden', { 'uploadpack.hideRefs': ['refs/pull'] })
     assert.doesNotMatch(await git.read(['ls-remote', url]), /refs\/pull/)
-    await configure(host, 'hidden', { 'uploadpack.hideRefs': [], 'receive.hideRefs': ['refs/pull'] })
+    await host.configure('hidden', { 'uploadpack.hideRefs': [], 'receive.hideRefs': ['refs/pull'] })
     assert.match(await git.read(['ls-remote', url]), /refs\/pull\/2\/head/)
   })
 })
@@ -113,7 +113,7 @@ describe('HEAD', stemmaOnly, () => {
   it('is a ref of its own: it stays when its branch is hidden, and goes by its name', async () => {
     const own = await host.create('head')
     await git.run(['push', '-q', own, 'main', 'main~1:refs/heads/side'], { cwd: work })
-    await configure(host, 'head', { 'transfer.hideRefs': ['refs/heads/main'] })
+    await host.configure('head', { 'transfer.hideRefs': ['refs/heads/main'] })
     for (const version of versions) {
       const listed = await git.read(['-c', `protocol.version=${version}`, 'ls-remote', own])
       assert.deepEqual(
@@ -122,7 +122,7 @@ describe('HEAD', stemmaOnly, () => {
       )
     }
     await git.run(['clone', '-q', own, target()])
-    await configure(host, 'head', { 'transfer.hideRefs': ['HEAD', 'refs/heads/main'] })
+    await host.configure('head', { 'transfer.hideRefs': ['HEAD', 'refs/heads/main'] })
     assert.deepEqual(textOf(await command(own, 'ls-refs', ['symrefs', 'unborn'])), [
       `${await git.read(['rev-parse', 'main~1'], { cwd: work })} refs/heads/side`,
       '0000',

@@ -2,7 +2,7 @@
 // settings forbid is refused in git's words.
 import assert from 'node:assert/strict'
 import { after, before, describe, it } from 'node:test'
-import { command, configure, post, refusalOf } from '../support/fetch-wire.ts'
+import { command, post, refusalOf } from '../support/fetch-wire.ts'
 import type { Git } from '../support/git.ts'
 import { type Host, openHost, stemmaOnly } from '../support/host.ts'
 import { flush, pkt } from '../support/wire.ts'
@@ -155,7 +155,7 @@ describe('filters that the settings forbid', stemmaOnly, () => {
   const refusal = async (name: string, settings: Readonly<Record<string, unknown>>, filter: string): Promise<string> => {
     const own = await host.create(name)
     await git.run(['push', '-q', own, 'main'], { cwd: work })
-    await configure(host, name, settings)
+    await host.configure(name, settings)
     const { stderr } = await git.run(['clone', '-q', '--no-checkout', `--filter=${filter}`, own, target()], { mayFail: true })
     return stderr
   }

@@ -1,9 +1,9 @@
 // Atomic pushes: all commands or none, with git's words for those that would have gone through.
 import assert from 'node:assert/strict'
-import { readFileSync } from 'node:fs'
 import { after, before, describe, it } from 'node:test'
 import type { Git } from '../support/git.ts'
 import { type Host, openHost, stemmaOnly } from '../support/host.ts'
+import { PackBuilder } from '../support/pack-builder.ts'
 import { advertisedRefs, push, zeroId } from '../support/wire.ts'
 
 let host: Host
@@ -22,11 +22,12 @@ after(async () => await host?.close())
 
 const capabilities = 'report-status side-band-64k atomic delete-refs'
 const none = Buffer.alloc(0)
+const emptyPack = new PackBuilder().build()
 
 async function create(name: string, settings: Readonly<Record<string, unknown>> = {}): Promise<string> {
   const url = await host.create(name)
   await git.run(['push', '-q', url, 'main', 'main~1:refs/heads/old', 'main~2:refs/heads/older'], { cwd: work })
-  if (Object.keys(settings).length > 0) await host.server.api('PATCH', `/api/v3/repos/admin/${name}/git-config`, settings)
+  if (Object.keys(settings).length > 0) await host.configure(name, settings)
   return url
 }
 
@@ -45,12 +46,6 @@ const around = (command: { readonly old: string; readonly new: string; readonly 
   { old: tips.old, new: zeroId, ref: 'refs/heads/old' },
 ]
 
-async function pack(): Promise<Buffer> {
-  const path = host.folder.join('empty')
-  const packed = await git.run(['pack-objects', '-q', path], { cwd: work, input: '' })
-  return readFileSync(`${path}-${packed.stdout.trim()}.pack`)
-}
-
 describe('atomic pushes', () => {
   it('do everything when everything can be done', async () => {
     const url = await create('all')
@@ -62,7 +57,7 @@ describe('atomic pushes', () => {
     const url = await create('not-offered', { 'receive.advertiseAtomic': false })
     const refused = await git.run(['push', '--atomic', url, 'main:refs/heads/new'], { cwd: work, mayFail: true })
     assert.match(refused.stderr, /the receiving end does not support --atomic push/)
-    const report = await push(url, around({ old: tips.old, new: tips.main, ref: 'refs/heads/main' }), await pack(), { capabilities })
+    const report = await push(url, around({ old: tips.old, new: tips.main, ref: 'refs/heads/main' }), emptyPack, { capabilities })
     assert.equal(report.refs.get('refs/heads/older'), 'ok')
     assert.notEqual(report.refs.get('refs/heads/main'), 'ok')
   })
@@ -79,7 +74,7 @@ describe('atomic pushes', () => {
         [{ old: zeroId, new: 'ab'.repeat(20), ref: 'refs/heads/x' }, 'missing necessary objects'],
         [{ old: zeroId, new: tips.main, ref: 'refs/heads/x.lock' }, 'funny refname'],
       ] as const) {
-        const report = await push(url, around(command), await pack(), { capabilities })
+        const report = await push(url, around(command), emptyPack, { capabilities })
         assert.deepEqual(
           [...report.refs.values()],
           ['refs/heads/older', command.ref, 'refs/heads/old'].map((ref) => (ref === command.ref ? reason : 'atomic push failure')),
@@ -98,7 +93,7 @@ describe('atomic pushes', () => {
       [{ old: tips.old, new: tips.main, ref: 'refs/heads/gone' }, /unable to resolve reference 'refs\/heads\/gone'/],
       [{ old: zeroId, new: tips.main, ref: 'refs/heads/main/x' }, /'refs\/heads\/main' exists; cannot create 'refs\/heads\/main\/x'/],
     ] as const) {
-      const report = await push(url, around(command), await pack(), { capabilities })
+      const report = await push(url, around(command), emptyPack, { capabilities })
       assert.deepEqual(new Set(report.refs.values()), new Set(['atomic transaction failed']), report.text)
       assert.match(report.text, words)
       await assertUntouched(url)
@@ -113,7 +108,7 @@ describe('atomic pushes', () => {
     const refused = await git.run(['push', '--atomic', url, 'main:refs/heads/x', ':main'], { cwd: clone, mayFail: true })
     assert.match(refused.stderr, /main \(deletion of the current branch prohibited\)/)
     assert.match(refused.stderr, /main -> x \(atomic push failure\)/)
-    const report = await push(url, [{ old: zeroId, new: tip, ref: 'refs/heads/later' }], await pack())
+    const report = await push(url, [{ old: zeroId, new: tip, ref: 'refs/heads/later' }], emptyPack)
     assert.equal(report.refs.get('refs/heads/later'), 'missing necessary objects')
   })
 

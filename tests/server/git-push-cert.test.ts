@@ -32,8 +32,7 @@ const settings = { 'receive.certNonceSeed': 'sekrit', 'receive.certNonceSlop': 1
 async function create(name: string, more: Readonly<Record<string, unknown>> = settings): Promise<string> {
   const url = await host.create(name)
   await git.run(['push', '-q', url, 'main', 'main:ff'], { cwd: work })
-  const answer = await host.server.api('PATCH', `/api/v3/repos/admin/${name}/git-config`, more)
-  assert.equal(answer.status, 200, JSON.stringify(answer.body))
+  await host.configure(name, more)
   return url
 }
 

@@ -26,8 +26,7 @@ after(async () => await host?.close())
 async function create(settings: Readonly<Record<string, unknown>>): Promise<string> {
   const name = `fsck-${randomUUID()}`
   const url = await host.create(name)
-  const answer = await host.server.api('PATCH', `/api/v3/repos/admin/${name}/git-config`, settings)
-  assert.equal(answer.status, 200, JSON.stringify(answer.body))
+  await host.configure(name, settings)
   return url
 }
 

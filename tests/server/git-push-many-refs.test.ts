@@ -1,10 +1,10 @@
 // Ten thousand refs in one push: made, moved, judged, listed, deleted; in memory and time that don't go with their number squared.
 // The push is spoken by hand: git's own client compares each ref with each other before it sends anything, and takes minutes for that.
 import assert from 'node:assert/strict'
-import { readFileSync } from 'node:fs'
 import { after, before, describe, it, type TestContext } from 'node:test'
 import type { Git } from '../support/git.ts'
 import { type Host, openHost, stemmaOnly } from '../support/host.ts'
+import { PackBuilder } from '../support/pack-builder.ts'
 import { advertisedRefs, type PushReport, push, zeroId } from '../support/wire.ts'
 
 const many = 10_000
@@ -12,15 +12,13 @@ let host: Host
 let git: Git
 let work: string
 let commits: string[]
-let emptyPack: Buffer
+const emptyPack = new PackBuilder().build()
 
 before(async () => {
   host = await openHost('push-many-refs')
   git = host.git
   work = await git.makeRepository(host.folder.join('work'), 60)
   commits = (await git.read(['rev-list', 'main'], { cwd: work })).split('\n')
-  const packed = await git.run(['pack-objects', '-q', host.folder.join('empty')], { cwd: work, input: '' })
-  emptyPack = readFileSync(`${host.folder.join('empty')}-${packed.stdout.trim()}.pack`)
 })
 after(async () => await host?.close())
 
@@ -83,7 +81,7 @@ describe('ten thousand refs in one push', () => {
     const url = await host.create('judged')
     await git.run(['push', '-q', url, 'main'], { cwd: work })
     await move(url, nowhere, (n) => at(20, n), context)
-    await host.server.api('PATCH', '/api/v3/repos/admin/judged/git-config', { 'receive.denyNonFastForwards': true })
+    await host.configure('judged', { 'receive.denyNonFastForwards': true })
     assert.deepEqual(
       verdicts(
         await move(

@@ -47,7 +47,7 @@ describe('push options', () => {
 
   it('are refused by the client where the settings don’t offer them', stemmaOnly, async () => {
     const url = await host.create('none')
-    await host.server.api('PATCH', '/api/v3/repos/admin/none/git-config', { 'receive.advertisePushOptions': false })
+    await host.configure('none', { 'receive.advertisePushOptions': false })
     const refused = await git.run(['push', '-o', 'ci.skip', url, 'main'], { cwd: work, mayFail: true })
     assert.notEqual(refused.code, 0)
     assert.match(refused.stderr, /the receiving end does not support push options/)

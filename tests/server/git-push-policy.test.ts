@@ -1,14 +1,17 @@
 // What a repository's settings allow a push to do, in git's words: deletions, forced updates, hidden and protected refs, HEAD's branch, sizes.
 import assert from 'node:assert/strict'
-import { readFileSync } from 'node:fs'
+import { request } from 'node:http'
 import { after, before, describe, it } from 'node:test'
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { Git } from '../support/git.ts'
 import { type Host, openHost, stemmaOnly } from '../support/host.ts'
-import { advertisedRefs, push, send, zeroId } from '../support/wire.ts'
+import { PackBuilder } from '../support/pack-builder.ts'
+import { advertisedRefs, push, pushBody, send, zeroId } from '../support/wire.ts'
 
 let host: Host
 let git: Git
 let work: string
+const emptyPack = new PackBuilder().build()
 
 before(async () => {
   host = await openHost('push-policy')
@@ -26,13 +29,8 @@ const id = (name: string) => git.read(['rev-parse', name], { cwd: work })
 async function create(name: string, settings: Readonly<Record<string, unknown>> = {}): Promise<string> {
   const url = await host.create(name)
   await git.run(['push', '-q', url, 'main', 'other', 'annotated', 'main:refs/custom/x'], { cwd: work })
-  await configure(name, settings)
+  await host.configure(name, settings)
   return url
-}
-
-async function configure(name: string, settings: Readonly<Record<string, unknown>>): Promise<void> {
-  const answer = await host.server.api('PATCH', `/api/v3/repos/admin/${name}/git-config`, settings)
-  assert.equal(answer.status, 200, JSON.stringify(answer.body))
 }
 
 /** Pushes and gives what git said; the code must be as expected. */
@@ -60,12 +58,12 @@ describe('deletions', stemmaOnly, () => {
     const refused = [/remote: error: refusing to delete the current branch: refs\/heads\/main/, /deletion of the current branch prohibited/]
     const said = await pushes(url, [':main'], [...refused, /By default, deleting the current branch is denied/])
     assert.match(said, /receive\.denyDeleteCurrent/)
-    await configure('current', { 'receive.denyDeleteCurrent': 'refuse' })
+    await host.configure('current', { 'receive.denyDeleteCurrent': 'refuse' })
     assert.doesNotMatch(await pushes(url, [':main'], refused), /By default/)
-    await configure('current', { 'receive.denyDeleteCurrent': 'warn' })
+    await host.configure('current', { 'receive.denyDeleteCurrent': 'warn' })
     await pushes(url, [':main'], [/remote: warning: deleting the current branch/, /- \[deleted\] +main/], true)
     await git.run(['push', '-q', url, 'main'], { cwd: work })
-    await configure('current', { 'receive.denyDeleteCurrent': 'ignore' })
+    await host.configure('current', { 'receive.denyDeleteCurrent': 'ignore' })
     assert.doesNotMatch(await pushes(url, [':main'], [], true), /remote:/)
   })
 
@@ -115,7 +113,7 @@ describe('updates', stemmaOnly, () => {
     }
     const url = await host.create('odd')
     await git.run(['push', '-q', url, 'main~4:refs/heads/main', 'main~2:refs/heads/near', 'main:refs/heads/far'], { cwd: odd })
-    await configure('odd', { 'receive.denyNonFastForwards': true })
+    await host.configure('odd', { 'receive.denyNonFastForwards': true })
     await git.run(['push', '-q', url, 'main', 'main:near'], { cwd: odd })
     const back = await git.run(['push', url, '+main~1:far', '+main~4:near'], { cwd: odd, mayFail: true })
     assert.match(back.stderr, /main~1 -> far \(non-fast-forward\)/)
@@ -124,10 +122,10 @@ describe('updates', stemmaOnly, () => {
 
   it('by an object that is no commit', async () => {
     const url = await create('objects', { 'receive.denyNonFastForwards': true })
-    const report = await push(url, [{ old: await id('main'), new: await id('annotated'), ref: 'refs/heads/main' }], await emptyPack())
+    const report = await push(url, [{ old: await id('main'), new: await id('annotated'), ref: 'refs/heads/main' }], emptyPack)
     assert.equal(report.refs.get('refs/heads/main'), 'bad ref')
-    await configure('objects', { 'receive.denyNonFastForwards': null })
-    const plain = await push(url, [{ old: await id('main'), new: await id('annotated'), ref: 'refs/heads/main' }], await emptyPack())
+    await host.configure('objects', { 'receive.denyNonFastForwards': null })
+    const plain = await push(url, [{ old: await id('main'), new: await id('annotated'), ref: 'refs/heads/main' }], emptyPack)
     assert.equal(plain.refs.get('refs/heads/main'), 'invalid new value provided')
     assert.match(plain.text, /trying to write non-commit object [0-9a-f]{40} to branch 'refs\/heads\/main'/)
   })
@@ -135,7 +133,7 @@ describe('updates', stemmaOnly, () => {
   it('by an old value say what is and what was expected', async () => {
     const url = await create('stale')
     const [main, other] = [await id('main'), await id('other')]
-    const report = await push(url, [{ old: other, new: await id('main~1'), ref: 'refs/heads/main' }], await emptyPack())
+    const report = await push(url, [{ old: other, new: await id('main~1'), ref: 'refs/heads/main' }], emptyPack)
     assert.equal(report.refs.get('refs/heads/main'), 'incorrect old value provided')
     assert.match(report.text, new RegExp(`error: cannot lock ref 'refs/heads/main': is at ${main} but expected ${other}`))
   })
@@ -179,7 +177,7 @@ describe('refs that are kept from pushers', stemmaOnly, () => {
 
   it('funny names are named', async () => {
     const url = await create('funny')
-    const report = await push(url, [{ old: zeroId, new: await id('main'), ref: 'refs/heads/a..b' }], await emptyPack())
+    const report = await push(url, [{ old: zeroId, new: await id('main'), ref: 'refs/heads/a..b' }], emptyPack)
     assert.equal(report.refs.get('refs/heads/a..b'), 'funny refname')
     assert.match(report.text, /error: refusing to update funny ref 'refs\/heads\/a\.\.b' remotely/)
   })
@@ -204,7 +202,7 @@ describe('the service', stemmaOnly, () => {
     const advertisement = await send(url, `${path}/info/refs?service=git-receive-pack`)
     assert.equal(advertisement.status, 403)
     assert.match(advertisement.body.toString(), /Service not enabled: 'receive-pack'/)
-    const pushed = await push(url, [{ old: zeroId, new: await id('main'), ref: 'refs/heads/x' }], await emptyPack())
+    const pushed = await push(url, [{ old: zeroId, new: await id('main'), ref: 'refs/heads/x' }], emptyPack)
     assert.equal(pushed.status, 403)
     await git.run(['clone', '-q', url, host.folder.join('off')])
     const refused = await git.run(['push', url, 'main:x'], { cwd: work, mayFail: true })
@@ -213,26 +211,45 @@ describe('the service', stemmaOnly, () => {
 
   it('takes packs of receive.maxInputSize and no more', async () => {
     const url = await host.create('sizes')
-    await configure('sizes', { 'receive.maxInputSize': '2k' })
+    await host.configure('sizes', { 'receive.maxInputSize': '2k' })
     await pushes(url, ['main'], [/pack exceeds maximum allowed size/, /\(unpacker error\)/])
-    await configure('sizes', { 'receive.maxInputSize': 0 })
+    await host.configure('sizes', { 'receive.maxInputSize': 0 })
     await pushes(url, ['main'], [], true)
   })
 
-  it('sends no empty frames where receive.keepAlive is 0, and takes pushes all the same', async () => {
-    const url = await create('silent', { 'receive.keepAlive': 0 })
-    await pushes(url, ['main:refs/heads/silent'], [], true)
+  it('sends empty frames every receive.keepAlive seconds while the pack is on its way, and none where that is 0', async () => {
+    const url = await create('alive', { 'receive.keepAlive': 1 })
+    const frame = '0005\x02'
+    const body = pushBody([{ old: zeroId, new: await id('main'), ref: 'refs/heads/alive' }], emptyPack, 'report-status side-band-64k')
+    const slowly = async (enough: (said: () => string) => Promise<void>) => {
+      const { origin, pathname, username, password } = new URL(url)
+      const headers = { 'content-type': 'application/x-git-receive-pack-request' }
+      const out = request(`${origin}${pathname}/git-receive-pack`, { method: 'POST', auth: `${username}:${password}`, headers })
+      let said = ''
+      const ended = new Promise((resolve, reject) => {
+        out.on('error', reject)
+        out.on('response', (answer) => answer.on('data', (part: Buffer) => (said += part.toString('latin1'))).on('end', resolve))
+      })
+      out.write(body.subarray(0, -emptyPack.length))
+      await enough(() => said)
+      out.end(emptyPack)
+      await ended
+      return said
+    }
+    const told = await slowly(async (said) => {
+      while (!said().includes(frame)) await sleep(50)
+    })
+    assert.match(told, /ok refs\/heads\/alive/)
+    await host.configure('alive', { 'receive.keepAlive': 0 })
+    const silent = await slowly(() => sleep(1500))
+    assert.match(silent, /unpack ok/)
+    assert.equal(silent.includes(frame), false)
   })
 
   it('adopts no HEAD where stemma.adoptHead is off', async () => {
     const url = await host.create('adopt')
-    await configure('adopt', { 'stemma.adoptHead': false })
+    await host.configure('adopt', { 'stemma.adoptHead': false })
     await git.run(['push', '-q', url, 'other'], { cwd: work })
     assert.equal((await host.server.api('GET', '/api/v3/repos/admin/adopt')).body.default_branch, 'main')
   })
 })
-
-async function emptyPack(): Promise<Buffer> {
-  const packed = await git.run(['pack-objects', '-q', host.folder.join('empty')], { cwd: work, input: '' })
-  return readFileSync(`${host.folder.join('empty')}-${packed.stdout.trim()}.pack`)
-}

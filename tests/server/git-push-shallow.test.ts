@@ -33,11 +33,6 @@ async function shallowClone(source: string, depth: number, name: string): Promis
   return path
 }
 
-async function configure(name: string, settings: Readonly<Record<string, unknown>>): Promise<void> {
-  const answer = await host.server.api('PATCH', `/api/v3/repos/admin/${name}/git-config`, settings)
-  assert.equal(answer.status, 200, JSON.stringify(answer.body))
-}
-
 /** The ids that a service's advertisement names as shallow. */
 async function toldShallow(url: string, service: string): Promise<string[]> {
   const answer = await send(url, `${new URL(url).pathname}/info/refs?service=${service}`)
@@ -119,7 +114,7 @@ describe('from a shallow clone', () => {
 describe('where receive.shallowUpdate is set', stemmaOnly, () => {
   it('new roots cut the repository off there, and it is cloned and fetched from as a shallow one', async () => {
     const url = await host.create('cut')
-    await configure('cut', { 'receive.shallowUpdate': true })
+    await host.configure('cut', { 'receive.shallowUpdate': true })
     const shallow = await shallowClone(other, 2, 'cut')
     const root = await git.read(['rev-parse', 'HEAD~1'], { cwd: shallow })
     await git.run(['push', '-q', url, 'HEAD:main'], { cwd: shallow })
@@ -132,7 +127,7 @@ describe('where receive.shallowUpdate is set', stemmaOnly, () => {
       await git.run(['fsck', '--strict'], { cwd: copy })
     }
     // more on top, from a clone of it and from the shallow clone; the settings may be closed again by then
-    await configure('cut', { 'receive.shallowUpdate': false })
+    await host.configure('cut', { 'receive.shallowUpdate': false })
     const copy = host.folder.join('cut-copy-2')
     await git.commit(copy, { 'e.txt': 'e\n' }, 'e')
     await git.run(['push', '-q', 'origin', 'HEAD:main'], { cwd: copy })
@@ -142,7 +137,7 @@ describe('where receive.shallowUpdate is set', stemmaOnly, () => {
 
   it('what is cut off stays so, though whole history comes later', async () => {
     const url = await host.create('later')
-    await configure('later', { 'receive.shallowUpdate': true })
+    await host.configure('later', { 'receive.shallowUpdate': true })
     const shallow = await shallowClone(other, 2, 'later')
     await git.run(['push', '-q', url, 'HEAD:main'], { cwd: shallow })
     const next = await git.commit(other, { 'next.txt': 'next\n' }, 'next')
@@ -170,7 +165,7 @@ describe('where receive.shallowUpdate is set', stemmaOnly, () => {
       const url = await host.server.create('source', { private: false })
       await git.run(['push', '-q', url, 'main'], { cwd: work })
       const before = await forks.fork(['admin', 'source'], await forks.account('early'), 'fork', 'public')
-      await configure('source', { 'receive.shallowUpdate': true })
+      await host.configure('source', { 'receive.shallowUpdate': true })
       const shallow = await shallowClone(other, 2, 'source')
       await git.run(['push', '-q', url, 'HEAD:refs/heads/cut'], { cwd: shallow })
       const later = await forks.fork(['admin', 'source'], await forks.account('late'), 'fork', 'public')
@@ -197,7 +192,7 @@ describe('where receive.shallowUpdate is set', stemmaOnly, () => {
 
   it('is judged by what is there: a fast-forward ends at the cut', async () => {
     const url = await host.create('forward')
-    await configure('forward', { 'receive.shallowUpdate': true, 'receive.denyNonFastForwards': true })
+    await host.configure('forward', { 'receive.shallowUpdate': true, 'receive.denyNonFastForwards': true })
     const shallow = await shallowClone(other, 2, 'forward')
     await git.run(['push', '-q', url, 'HEAD:main'], { cwd: shallow })
     await git.commit(shallow, { 'f.txt': 'f\n' }, 'f')

@@ -1,7 +1,7 @@
 // Refs wanted by name (protocol version 2, ref-in-want): what stands there when the pack is made, and nothing that is hidden.
 import assert from 'node:assert/strict'
 import { after, before, describe, it } from 'node:test'
-import { command, configure, refusalOf, sectionsOf } from '../support/fetch-wire.ts'
+import { command, refusalOf, sectionsOf } from '../support/fetch-wire.ts'
 import type { Git } from '../support/git.ts'
 import { type Host, openHost, stemmaOnly } from '../support/host.ts'
 
@@ -57,9 +57,9 @@ describe('by hand', stemmaOnly, () => {
 
   it('a hidden ref looks like a missing one', async () => {
     assert.ok((await wanted('want-ref refs/hidden/one')).has('wanted-refs'))
-    await configure(host, 'ref-in-want', { 'transfer.hideRefs': ['refs/hidden'] })
+    await host.configure('ref-in-want', { 'transfer.hideRefs': ['refs/hidden'] })
     assert.equal(refusalOf(await command(url, 'fetch', ['want-ref refs/hidden/one', 'done'])), 'unknown ref refs/hidden/one')
-    await configure(host, 'ref-in-want', { 'transfer.hideRefs': [] })
+    await host.configure('ref-in-want', { 'transfer.hideRefs': [] })
   })
 })
 

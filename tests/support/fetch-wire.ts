@@ -1,13 +1,6 @@
-// Protocol version 2 by hand, for requests that the installed git doesn't send, and a repository's settings for a test.
+// Protocol version 2 by hand, for requests that the installed git doesn't send.
 // Written apart from src/git on purpose: a second opinion (gitprotocol-v2(5)).
-import type { Host } from './host.ts'
 import { delimiter, flush, pkt, readPkts, send } from './wire.ts'
-
-/** Settings by git-config's names; throws when the server refuses them. */
-export async function configure(host: Host, repository: string, settings: Readonly<Record<string, unknown>>): Promise<void> {
-  const answer = await host.server.api('PATCH', `/api/v3/repos/admin/${repository}/git-config`, settings)
-  if (answer.status >= 300) throw new Error(`settings of ${repository}: ${answer.status} ${JSON.stringify(answer.body)}`)
-}
 
 export interface CommandOptions {
   /** Lines before the delimiter: `server-option=x`. */

@@ -11,6 +11,8 @@ export interface Host {
   create(name: string, objectFormat?: 'sha1' | 'sha256'): Promise<string>
   /** The server itself; throws on the peer. */
   readonly server: Server
+  /** Changes settings of a repository by git-config's names; throws on the peer, and when the server refuses. */
+  configure(name: string, settings: Readonly<Record<string, unknown>>): Promise<void>
   close(): Promise<void>
 }
 
@@ -39,6 +41,10 @@ async function openServer(folder: TempFolder, git: Git, env: Readonly<Record<str
     server,
     create: (repository, objectFormat = 'sha1') =>
       server.create(repository, objectFormat === 'sha1' ? {} : { object_format: objectFormat }),
+    configure: async (repository, settings) => {
+      const answer = await server.api('PATCH', `/api/v3/repos/admin/${repository}/git-config`, settings)
+      if (answer.status !== 200) throw new Error(`the settings were refused: ${answer.status} ${JSON.stringify(answer.body)}`)
+    },
     close: async () => {
       try {
         await server.stop()
@@ -61,6 +67,9 @@ async function openPeer(folder: TempFolder, git: Git): Promise<Host> {
     create: async (repository, objectFormat = 'sha1') => {
       await peer.create(repository, [`--object-format=${objectFormat}`])
       return peer.repositoryUrl(repository)
+    },
+    configure: async () => {
+      throw new Error('the peer has no such settings')
     },
     close: async () => {
       await peer.stop()

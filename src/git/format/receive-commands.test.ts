@@ -93,6 +93,7 @@ describe('push commands', () => {
     const command = `${zero} ${one} refs/heads/x`
     refuses('push-duplicate-ref', /^multiple updates for ref 'refs\/heads\/x' not allowed$/, [command, `${one} ${two} refs/heads/x`])
     refuses('push-too-many', /at most 1 refs/, [command, `${command}y`], 'sha1', { commands: 1 })
+    refuses('push-too-many', /capabilities/, [`${command}\0${'a '.repeat(1001)}`])
     refuses('push-too-many', /shallow/, [`shallow ${one}`, `shallow ${two}`], 'sha1', { shallows: 1 })
   })
   test('end with their flush; options and the pack follow', async () => {

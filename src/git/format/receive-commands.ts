@@ -40,6 +40,9 @@ export interface PushLimits {
   readonly certificateBytes?: number
 }
 
+/** A client has a dozen, on its first line; as in git, they may come on any. */
+const mostCapabilities = 1000
+
 /** Collects the lines of one request. `line` takes each data line, `finish` gives the request. */
 export interface PushParser {
   line(bytes: Uint8Array): void
@@ -69,6 +72,7 @@ export function newPushParser(format: ObjectFormat, limits: PushLimits = {}): Pu
       const head = nul === -1 ? whole : whole.subarray(0, nul)
       if (nul !== -1) {
         capabilities.push(...parseCapabilities(latin1(whole.subarray(nul + 1)).split('\0', 1)[0] ?? ''))
+        if (capabilities.length > mostCapabilities) throw new InputError('push-too-many', 'too many capabilities')
         checkFormat(capabilities, format)
       }
       if (latin1(head) === 'push-cert') certificate.open()

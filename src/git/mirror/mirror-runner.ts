@@ -37,7 +37,8 @@ export function mirrorJob(options: MirrorRunnerOptions): Job {
       const worker = async (): Promise<void> => {
         while (!signal.aborted && (await runNext(options, { due: true }, signal)) !== null);
       }
-      await Promise.all(Array.from({ length: atOnce }, worker))
+      const ended = await Promise.allSettled(Array.from({ length: atOnce }, worker)) // each gives its mirror back before the server ends
+      for (const end of ended) if (end.status === 'rejected') throw end.reason
     },
   }
 }

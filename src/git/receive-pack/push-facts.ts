@@ -1,6 +1,6 @@
 // What only the objects can tell about a push, found in the worker that has them: what each new value is, which updates are no
 // fast-forwards, and which values rest on a history that was cut off.
-import { fromHex } from '../../base/index.ts'
+import { fromHex, hex } from '../../base/index.ts'
 import { Kind, type ObjectId } from '../format/object-id.ts'
 import type { ObjectReader } from '../odb/index.ts'
 import { leadTo, PushedCommits } from './ancestry.ts'
@@ -86,14 +86,19 @@ export async function findCutOff(
   pace: Pace,
 ): Promise<CutOff> {
   const pushed = new PushedCommits(pack, pace)
-  const roots = new Map<number, ObjectId>()
-  for (const oid of claimed) {
-    const commit = pushed.find(oid)
-    if (commit < 0) continue
-    const outside = (await pushed.parents(commit)).filter((parent) => typeof parent === 'string')
-    if ((await has(outside)).includes(false)) roots.set(commit, oid)
+  const outsideOf = new Map<number, readonly ObjectId[]>()
+  for (const commit of claimed.map((oid) => pushed.find(oid))) {
+    if (commit >= 0)
+      outsideOf.set(
+        commit,
+        (await pushed.parents(commit)).filter((parent) => typeof parent === 'string'),
+      )
   }
-  if (roots.size === 0) return { roots: [], tips: new Set() }
+  const outside = [...new Set([...outsideOf.values()].flat())]
+  const areThere = await has(outside) // all at once: each question may be a walk
+  const absent = new Set(outside.filter((_, place) => !areThere[place]))
+  const roots = [...outsideOf.keys()].filter((commit) => outsideOf.get(commit)?.some((parent) => absent.has(parent)))
+  if (roots.length === 0) return { roots: [], tips: new Set() }
   const commitOf = ({ oid, peeled }: Tip) => pushed.find(peeled ?? oid)
   const { inside } = await pushed.below(tips.map(commitOf).filter((commit) => commit >= 0))
   const children = new Map<number, number[]>()
@@ -105,7 +110,8 @@ export async function findCutOff(
       else children.set(parent, [commit])
     }
   }
-  const resting = new Set(roots.keys())
+  const resting = new Set(roots)
   for (const commit of resting) for (const child of children.get(commit) ?? []) resting.add(child)
-  return { roots: [...roots.values()], tips: new Set(tips.filter((tip) => resting.has(commitOf(tip))).map((tip) => tip.oid)) }
+  const ids = roots.map((commit) => hex(pack.set.oid(commit)) as ObjectId)
+  return { roots: ids, tips: new Set(tips.filter((tip) => resting.has(commitOf(tip))).map((tip) => tip.oid)) }
 }

@@ -26,7 +26,7 @@ const wholeBytes = 1 << 20
 const mostReportBytes = 256 << 20
 
 /**
- * @param pack what the new values need; not asked for where refs are only deleted
+ * @param pack what the new values need; not asked for where refs are only deleted; closed in any case once it was begun
  * @returns the refs that the server refused; all others moved
  * @throws InputError `remote-error` when the server took none of it, in its words; UnavailableError when it breaks off: refs may have moved
  */
@@ -39,8 +39,13 @@ export async function pushPack(
 ): Promise<readonly RemoteRefusal[]> {
   const hasPack = commands.some((command) => command.newOid !== null)
   const parts = joined(formatCommands(state, commands, agent), hasPack ? pack : [])
-  const answer = await http.post('git-receive-pack', await wholeOrStream(parts), null)
-  const report = await readReport(answer, hasCapability(state.capabilities, 'side-band-64k'))
+  let report: Uint8Array
+  try {
+    const answer = await http.post('git-receive-pack', await wholeOrStream(parts), null)
+    report = await readReport(answer, hasCapability(state.capabilities, 'side-band-64k'))
+  } finally {
+    await parts.return(undefined) // who was not asked for all of the pack still has whatever makes it
+  }
   if (!hasCapability(state.capabilities, 'report-status')) return []
   const { unpackError, results } = decodeReportStatus(report)
   if (unpackError !== null) throw remoteError(`the pack was not taken: ${unpackError}`)

@@ -243,3 +243,26 @@ test('what a server says reaches no terminal as it is: reasons of refusals, type
   assert.deepEqual(await pushPack(http, state, commands, nothing, 'x'), [{ name: 'refs/heads/main', reason: '?[2J?2J' }])
   await assert.rejects(read(await clientOf(sends('text/\x9b2J', new Uint8Array(0)))), /it answers with 'text\/\?2J'/)
 })
+
+test('the pack is let go when the other end takes none of it', { timeout: 20_000 }, async () => {
+  const state = { version: 0, format: 'sha1', capabilities: [], refs: [], head: null, headOid: null, isShallow: false } as const
+  const commands = [{ name: 'refs/heads/main', oldOid: null, newOid: oid }]
+  const status = async (code: number) =>
+    clientOf((_, outgoing) => {
+      outgoing.writeHead(code)
+      outgoing.end()
+    })
+  const nobody = new RemoteHttp({ remote: parseRemoteUrl('http://127.0.0.1:1/x'), agent: 'x', signal: new AbortController().signal })
+  for (const http of [nobody, await status(403), await status(500)]) {
+    const left = Promise.withResolvers<void>()
+    const pack = (async function* () {
+      try {
+        for (;;) yield new Uint8Array(600_000)
+      } finally {
+        left.resolve()
+      }
+    })()
+    await assert.rejects(pushPack(http, state, commands, pack, 'x'))
+    await left.promise
+  }
+})
