@@ -26,7 +26,8 @@ install: node_modules/.installed build/pack.wasm ## Installs Node 24, PostgreSQL
 serve: install ## Runs the server (ARGS="--data DIR --listen HOST:PORT")
 	exec ./bin/stemma serve $(ARGS)
 
-run-tests = $(node) --test --test-reporter=spec --test-concurrency=2 --test-timeout=600000
+# Compiled sources are kept (as bin/stemma does it): every test file and every server is a process that would compile them again.
+run-tests = NODE_COMPILE_CACHE=$(CURDIR)/build/compile-cache $(node) --test --test-reporter=spec --test-concurrency=2 --test-timeout=600000
 
 .PHONY: test
 test: install ## Unit tests, the house's rules, and real clients against the real server

@@ -16,6 +16,7 @@ import {
   listRepositories,
   revokeToken,
   TokenUses,
+  type RepositorySettings,
   updateRepository,
 } from './index.ts'
 
@@ -119,6 +120,20 @@ test('changes: rename, visibility, description, and a HEAD that exists', async (
   const moved = await updateRepository(db, id, { head: 'refs/heads/dev' })
   assert.deepEqual([moved?.head, moved?.refsVersion], ['refs/heads/dev', 1])
   assert.equal((await updateRepository(db, id, { head: 'refs/heads/dev' }))?.refsVersion, 1)
+})
+
+test('the outbox tells which settings changed, and no values: some are secrets', async () => {
+  const db = scratch.database
+  const { id } = await createRepository(db, { ownerId: alice.id, name: 'secretive', visibility: 'private' })
+  const change = async (settings: RepositorySettings) => {
+    await updateRepository(db, id, { settings: () => settings })
+    const row = db.queries.selectFrom('outbox').select('payload').where('repository_id', '=', id).orderBy('id', 'desc').limit(1)
+    return JSON.stringify((await row.executeTakeFirstOrThrow()).payload)
+  }
+  const first = await change({ 'receive.certnonceseed': ['sekrit'], 'receive.denydeletes': ['true'] })
+  assert.match(first, /"settings":"receive\.certnonceseed receive\.denydeletes"/)
+  assert.doesNotMatch(first, /sekrit/)
+  assert.match(await change({ 'receive.denydeletes': ['true'] }), /"settings":"receive\.certnonceseed"/)
 })
 
 test('deletion: a shared network stays; the last repository takes packs along and queues their keys', async () => {

@@ -131,7 +131,8 @@ export async function updateRepository(db: Database, id: RepositoryId, change: R
       .execute()
     await tell(tx, 'repository.updated', id, {
       ...plain,
-      settings: settings === undefined ? null : JSON.stringify(settings),
+      // names alone: among the values are secrets, and the outbox is read by whoever is told of things
+      settings: settings === undefined ? null : changedKeys(before.settings as RepositorySettings, settings).join(' '),
       oldName: before.name,
     })
     return repositoryOf(await repositoryRows(tx).where('repository.id', '=', id).executeTakeFirstOrThrow())
@@ -141,6 +142,11 @@ export async function updateRepository(db: Database, id: RepositoryId, change: R
   } catch (error) {
     throw nameTaken(error)
   }
+}
+
+function changedKeys(before: RepositorySettings, after: RepositorySettings): string[] {
+  const keys = new Set([...Object.keys(before), ...Object.keys(after)])
+  return [...keys].filter((key) => JSON.stringify(before[key]) !== JSON.stringify(after[key])).sort()
 }
 
 async function assertBranch(tx: Queries, id: RepositoryId, ref: string): Promise<void> {

@@ -19,7 +19,9 @@ export function registerGitConfig(routes: Routes, { db }: ApiOptions): void {
 
   const changing = { tags, params: RepositoryParams, body: GitConfigChangeJson, response: { 200: GitConfigJson, ...errors } }
   routes.patch('/repos/:owner/:repo/git-config', { config: { access }, schema: changing }, async (request) => {
-    const changes = Object.fromEntries(Object.entries(request.body).map(([key, value]) => [key, valuesOf(value)]))
+    const given = Object.entries(request.body).map(([key, value]) => [key, valuesOf(value)] as const)
+    // what was shown comes back: the secret stays what it is
+    const changes = Object.fromEntries(given.filter(([key, values]) => !(isSecret(key) && values.length > 0 && values.every(isShown))))
     const settings = (present: GitConfig): GitConfig => changeSettings(present, changes)
     const repository = await updateRepository(db, repositoryOf(request).id, { settings }).catch(asFault)
     if (repository === null) throw notFound()
@@ -27,11 +29,13 @@ export function registerGitConfig(routes: Routes, { db }: ApiOptions): void {
   })
 }
 
+const hidden = '(set)'
+const isSecret = (key: string) => /(?:seed|token)$/i.test(key)
+const isShown = (value: string) => value === hidden
+
 /** Secrets are told to nobody: that they are set is. */
 function shown(settings: GitConfig): Record<string, string[]> {
-  return Object.fromEntries(
-    Object.entries(settings).map(([key, values]) => [key, /seed$|token$/.test(key) ? values.map(() => '(set)') : [...values]]),
-  )
+  return Object.fromEntries(Object.entries(settings).map(([key, values]) => [key, isSecret(key) ? values.map(() => hidden) : [...values]]))
 }
 
 function valuesOf(value: Static<typeof GitConfigChangeJson>[string]): readonly string[] {

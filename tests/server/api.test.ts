@@ -207,6 +207,10 @@ test('settings of git are read and changed by their names', async () => {
     'transfer.hiderefs': ['refs/pull', '!refs/pull/1'],
     'receive.certnonceseed': ['(set)'],
   })
+  // what was shown can be sent back
+  assert.deepEqual((await kit.request(`PATCH ${url}`, { ...at, ...changed.data } as never)).data, changed.data)
+  const kept = await api.db.queries.selectFrom('repository').select('settings').where('name', '=', 'configured').executeTakeFirstOrThrow()
+  assert.deepEqual((kept.settings as Record<string, unknown>)['receive.certnonceseed'], ['secret'])
   const taken = await kit.request(`PATCH ${url}`, { ...at, 'transfer.hiderefs': null, 'Receive.certNonceSeed': null } as never)
   assert.deepEqual(taken.data, { 'receive.denydeletes': ['true'] })
   assert.deepEqual((await kit.request(`GET ${url}`, at)).data, taken.data)

@@ -68,7 +68,7 @@ export class Server {
     child.once('exit', () => {
       if (this.#child === child) this.#child = null
     })
-    const deadline = performance.now() + (this.#options.startTimeoutMs ?? 30_000)
+    const deadline = performance.now() + (this.#options.startTimeoutMs ?? 120_000)
     while (!(this.#output.includes(this.url) && (await this.isHealthy()))) {
       if (this.#child !== child) throw new Error(`the server ended while starting:\n${this.#output}`)
       if (performance.now() > deadline) {
