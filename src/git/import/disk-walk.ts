@@ -7,7 +7,7 @@ import { hashBytes, Kind, type ObjectId } from '../format/object-id.ts'
 import { eachLink, RecentIds } from './links.ts'
 
 /** A set of a repository's objects. */
-export class DiskMarks {
+class DiskMarks {
   readonly #packs: readonly { readonly pack: DiskPack; readonly marks: Uint8Array }[]
   readonly #loose = new Set<string>()
   count = 0

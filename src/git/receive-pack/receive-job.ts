@@ -197,7 +197,7 @@ function existingObjects(set: PackSet, reader: ObjectReader): ExistingObjects {
 }
 
 /** What each id is, looked up in the first reader that has it. Tags are followed to what they finally point to. */
-export async function findTips(oids: readonly ObjectId[], readers: readonly ObjectReader[]): Promise<Tip[]> {
+async function findTips(oids: readonly ObjectId[], readers: readonly ObjectReader[]): Promise<Tip[]> {
   const find = (oid: ObjectId) => {
     for (const reader of readers) {
       const number = reader.set.find(fromHex(oid), 0)

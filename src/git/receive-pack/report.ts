@@ -84,12 +84,6 @@ export class Reporter {
     this.#sink.end(this.#options.frameBytes === null ? undefined : flushPkt)
   }
 
-  /** Ends in the middle, with a reason that the client shows as `fatal: …` of the remote side. */
-  fatal(text: string): void {
-    this.#band(Band.error, text)
-    this.#sink.end(this.#options.frameBytes === null ? undefined : flushPkt)
-  }
-
   #band(band: Band, text: string | Uint8Array): void {
     if (this.#options.frameBytes !== null) void this.#sink.write(encodeBand(band, text, this.#options.frameBytes))
   }

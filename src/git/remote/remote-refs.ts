@@ -140,7 +140,7 @@ async function* limited(bytes: AsyncIterable<Uint8Array>, limitBytes: number): A
 }
 
 /** The next line's text; null at a flush or the end. InputError `remote-error` for an `ERR` line. */
-export async function dataLine(reader: PktLineReader): Promise<string | null> {
+async function dataLine(reader: PktLineReader): Promise<string | null> {
   const pkt = await reader.read()
   if (pkt === null || pkt.type !== 'data') return null
   const text = pktText(pkt.data)
