@@ -19,6 +19,8 @@ import {
   type RepositorySettings,
   updateRepository,
 } from './index.ts'
+import { makeFindCall } from './call.ts'
+import { identityOf } from './tokens.ts'
 
 let scratch: TestDatabase
 let alice: TestAccount
@@ -36,6 +38,23 @@ test('accounts: found in any case, made once, never with a reserved name', async
   assert.equal(await findAccount(db.queries, 'nobody'), null)
   await assert.rejects(createAccount(db, { login: 'BOB' }), { code: 'account-exists' })
   for (const login of ['api', 'V2', 'admin']) await assert.rejects(createAccount(db, { login }), { code: 'reserved-login' })
+})
+
+test('a call: caller, owner and repository by one statement, each of them there or not', async () => {
+  const { database: db } = scratch
+  const find = makeFindCall()
+  const made = await createRepository(db, { ownerId: alice.id, name: 'Called', visibility: 'private' })
+  const seen = async (secret: string | null, owner: string, name: string) => {
+    const { token, target } = await find(db.queries, secret, owner, name)
+    return [token && identityOf(token, systemClock)?.kind, target?.ownerId, target?.repository?.id]
+  }
+  assert.deepEqual(await seen(alice.token, 'ALICE', 'called'), ['account', alice.id, made.id])
+  assert.deepEqual(await seen(null, 'alice', 'called'), [null, alice.id, made.id])
+  assert.deepEqual(await seen(`${alice.token}0`, 'alice', 'called'), [null, alice.id, made.id])
+  assert.deepEqual(await seen(alice.expired, 'alice', 'called'), [undefined, alice.id, made.id])
+  assert.deepEqual(await seen(alice.token, 'alice', 'nothing'), ['account', alice.id, undefined])
+  assert.deepEqual(await seen(alice.token, 'nobody', 'called'), ['account', undefined, undefined])
+  assert.deepEqual((await find(db.queries, null, 'alice', 'called')).target?.repository, made)
 })
 
 test('tokens: unknown, expired and revoked ones say nothing; the last use is noted once a minute', async () => {

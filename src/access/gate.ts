@@ -5,12 +5,13 @@ import type { Clock, Log } from '../base/index.ts'
 import type { Database } from '../db/index.ts'
 import { type Declaration, type Gate, notFound, type Verdict } from '../http/index.ts'
 import { type Account, findAccount } from './accounts.ts'
+import { type Call, type FindCall, makeFindCall } from './call.ts'
 import { tokenOf } from './credentials.ts'
 import { type AccountId, anonymous, type Identity } from './identity.ts'
 import { type Action, actions, isOpenToAnonymous, may, type Resource } from './may.ts'
 import { isRepositoryName } from './names.ts'
-import { findTarget, type Repository } from './repositories.ts'
-import { findIdentity, TokenUses } from './tokens.ts'
+import type { Repository } from './repositories.ts'
+import { findIdentity, identityOf, TokenUses } from './tokens.ts'
 
 declare module 'fastify' {
   interface FastifyRequest {
@@ -81,39 +82,43 @@ export interface GateOptions {
 /** The gate over the database. `close` waits for what it still writes. */
 export function makeGate(options: GateOptions): Gate & { close(): Promise<void> } {
   const uses = new TokenUses(options.db.queries, options.clock, options.log)
+  const parts = { ...options, uses, findCall: makeFindCall() }
   return {
     actions,
     properties: { identity: null, repository: null, repositoryToCreate: null, account: null },
     nameOf: ({ identity }) => (identity?.kind === 'account' ? identity.login : null),
-    admit: (request, action, resource) => admit(options, uses, request, action as Action | null, resource as ResourceName | null),
+    admit: (request, action, resource) => admit(parts, request, action as Action | null, resource as ResourceName | null),
     close: () => uses.close(),
   }
 }
 
-async function admit(
-  options: GateOptions,
-  uses: TokenUses,
-  request: FastifyRequest,
-  action: Action | null,
-  name: ResourceName | null,
-): Promise<Verdict> {
+interface GateParts extends GateOptions {
+  readonly uses: TokenUses
+  readonly findCall: FindCall
+}
+
+async function admit(parts: GateParts, request: FastifyRequest, action: Action | null, name: ResourceName | null): Promise<Verdict> {
   const sent = tokenOf(request.headers.authorization)
   if (sent === 'malformed') return 'bad-credentials'
-  const { queries } = options.db
-  // Asked for beside the caller, whom it doesn't depend on: the verdict still does.
-  const target = sent !== null && name?.kind === 'repository' ? findTarget(queries, name.owner, name.name) : null
-  target?.catch(() => {}) // nobody may come to wait for it
-  const identity = sent === null ? anonymous : await findIdentity(queries, sent.token, options.clock, uses)
+  const { clock, db, findCall, uses } = parts
+  const { queries } = db
+  if (sent === null) request.identity = anonymous
+  if (sent === null && action !== null && !isOpenToAnonymous(action)) return 'unauthenticated'
+  // The verdict needs both, and to ask for one costs as much as to ask for both.
+  const call = name?.kind === 'repository' ? await findCall(queries, sent && sent.token, name.owner, name.name) : null
+  const identity = sent === null ? anonymous : call ? callerIn(call, parts) : await findIdentity(queries, sent.token, clock, uses)
   if (identity === null) return 'bad-credentials'
   request.identity = identity
   if (action === null || name === null) return 'allowed'
-  if (identity.kind === 'anonymous' && !isOpenToAnonymous(action)) return 'unauthenticated'
-  if (name.kind === 'repository')
-    return admitToRepository(options, request, action, name, await (target ?? findTarget(queries, name.owner, name.name)))
-  const account = name.kind === 'self' ? await ownAccount(options.db, identity) : await findAccount(queries, name.login)
+  if (name.kind === 'repository') return admitToRepository(parts, request, action, name, call && call.target)
+  const account = name.kind === 'self' ? await ownAccount(db, identity) : await findAccount(queries, name.login)
   if (account === null) return 'hidden'
   request.account = account
   return may(identity, action, { kind: 'account', accountId: account.id }) ? 'allowed' : 'forbidden'
+}
+
+function callerIn({ token }: Call, { clock, uses }: GateParts): Identity | null {
+  return token && identityOf(token, clock, uses)
 }
 
 async function ownAccount(db: Database, identity: Identity): Promise<Account | null> {
@@ -125,7 +130,7 @@ function admitToRepository(
   request: FastifyRequest,
   action: Action,
   name: { readonly name: string },
-  target: Awaited<ReturnType<typeof findTarget>>,
+  target: Call['target'],
 ): Verdict {
   const { identity } = request
   if (target === null) return 'hidden'

@@ -22,6 +22,8 @@ export interface Repository {
   readonly isShared: boolean
   /** Grows with every change of its refs, head or settings. */
   readonly refsVersion: number
+  /** Of the network's packs, at the same moment: no ref of that version needs a later pack. */
+  readonly packsVersion: number
   /** Git's own settings of this repository: what the git room makes of them is its business. */
   readonly settings: RepositorySettings
   readonly createdAt: Date
@@ -31,7 +33,7 @@ export interface Repository {
 
 /** The repository of that owner and name, in any case; null when there is none. Permission is the caller's business. */
 export async function findRepository(queries: Queries, owner: string, name: string): Promise<Repository | null> {
-  const row = await repositoryRows(queries).where(sameOwner(owner)).where(sameName(name)).executeTakeFirst()
+  const row = await repositoryRows(queries).where(sameOwner(owner.toLowerCase())).where(sameName(name.toLowerCase())).executeTakeFirst()
   return row ? repositoryOf(row) : null
 }
 
@@ -39,23 +41,6 @@ export async function findRepository(queries: Queries, owner: string, name: stri
 export async function findRepositoryById(queries: Queries, id: RepositoryId): Promise<Repository | null> {
   const row = await repositoryRows(queries).where('repository.id', '=', id).executeTakeFirst()
   return row ? repositoryOf(row) : null
-}
-
-/** Owner and repository by one query, whichever of them exist: a missing repository takes as long as a hidden one. */
-export async function findTarget(
-  queries: Queries,
-  owner: string,
-  name: string,
-): Promise<{ ownerId: AccountId; repository: Repository | null } | null> {
-  const row = await queries
-    .selectFrom('account')
-    .leftJoin('repository', (join) => join.onRef('repository.owner_id', '=', 'account.id').on(sameName(name)))
-    .leftJoin('network', 'network.id', 'repository.network_id')
-    .select([...repositoryColumns, 'account.id as account_id'])
-    .where(sameOwner(owner))
-    .executeTakeFirst()
-  if (!row) return null
-  return { ownerId: row.account_id as AccountId, repository: row.id === null ? null : repositoryOf(row as RepositoryRow) }
 }
 
 export interface NewRepository {
@@ -172,7 +157,7 @@ export async function tell(
     .execute()
 }
 
-const repositoryColumns = [
+export const repositoryColumns = [
   ...(['repository.id', 'repository.network_id', 'repository.owner_id', 'account.login', 'account.is_admin'] as const),
   ...([
     'repository.name',
@@ -181,17 +166,20 @@ const repositoryColumns = [
     'repository.head',
     'network.object_format',
     'network.is_shared',
+    'network.packs_version',
     'repository.settings',
   ] as const),
   ...(['repository.refs_version', 'repository.created_at', 'repository.updated_at', 'repository.pushed_at'] as const),
 ] as const
 
-function sameOwner(owner: string) {
-  return sql<boolean>`lower(account.login) = ${owner.toLowerCase()}`
+/** @param owner in lower case */
+export function sameOwner(owner: string) {
+  return sql<boolean>`lower(account.login) = ${owner}`
 }
 
-function sameName(name: string) {
-  return sql<boolean>`lower(repository.name) = ${name.toLowerCase()}`
+/** @param name in lower case */
+export function sameName(name: string) {
+  return sql<boolean>`lower(repository.name) = ${name}`
 }
 
 /** Every repository with its owner and network: the base of lists. */
@@ -219,6 +207,7 @@ export function repositoryOf(row: RepositoryRow): Repository {
     objectFormat: row.object_format as 'sha1' | 'sha256',
     isShared: row.is_shared,
     refsVersion: row.refs_version,
+    packsVersion: row.packs_version,
     settings: row.settings as RepositorySettings,
     createdAt: row.created_at,
     updatedAt: row.updated_at,

@@ -9,17 +9,38 @@ import { hashToken } from './token-issue.ts'
 /** How exact `last_used_at` is. */
 const usePrecisionMs = 60_000
 
+/** What a token's row and its account's say of the caller. */
+export interface TokenRow {
+  readonly token_id: number
+  readonly expires_at: Date | null
+  readonly last_used_at: Date | null
+  readonly caller_id: number
+  readonly caller_login: string
+  readonly caller_is_admin: boolean
+}
+
 /** The account behind a secret; null when it is unknown, revoked or expired. */
 export async function findIdentity(queries: Queries, secret: string, clock: Clock, uses?: TokenUses): Promise<Identity | null> {
   const row = await queries
     .selectFrom('token')
-    .innerJoin('account', 'account.id', 'token.account_id')
-    .select(['token.id', 'token.expires_at', 'token.last_used_at', 'account.id as account_id', 'account.login', 'account.is_admin'])
+    .innerJoin('account as caller', 'caller.id', 'token.account_id')
+    .select(tokenColumns)
     .where('token.hash', '=', hashToken(secret))
     .executeTakeFirst()
-  if (!row || (row.expires_at !== null && row.expires_at.getTime() <= clock.now())) return null
-  uses?.touch(row.id, row.last_used_at)
-  return { kind: 'account', accountId: row.account_id as AccountId, login: row.login, isAdmin: row.is_admin, tokenId: row.id }
+  return row ? identityOf(row, clock, uses) : null
+}
+
+export const tokenColumns = [
+  ...(['token.id as token_id', 'token.expires_at', 'token.last_used_at'] as const),
+  ...(['caller.id as caller_id', 'caller.login as caller_login', 'caller.is_admin as caller_is_admin'] as const),
+] as const
+
+/** Null: the token has expired. */
+export function identityOf(row: TokenRow, clock: Clock, uses?: TokenUses): Identity | null {
+  if (row.expires_at !== null && row.expires_at.getTime() <= clock.now()) return null
+  uses?.touch(row.token_id, row.last_used_at)
+  const { caller_id, caller_login, caller_is_admin, token_id } = row
+  return { kind: 'account', accountId: caller_id as AccountId, login: caller_login, isAdmin: caller_is_admin, tokenId: token_id }
 }
 
 /** Writes `last_used_at` beside the requests, at most once a minute for each token. Lives as long as the server. */

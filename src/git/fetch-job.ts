@@ -90,11 +90,18 @@ export function startFetch(workers: WorkerPool, job: FetchJob): PackSource {
   return {
     events: eventsOf(started),
     stop: () => started.end(),
-    again: () => {
-      const next = startFetch(workers, job)
-      return { ...next, events: behindPreamble(next.events) }
-    },
+    again: () => laterFetch(workers, job),
   }
+}
+
+/** The same without its preamble, which is known: it starts when its events are first asked for. */
+export function laterFetch(workers: WorkerPool, job: FetchJob): PackSource {
+  let started: PackSource | null = null
+  async function* events(): AsyncGenerator<FetchEvent, void, undefined> {
+    started = startFetch(workers, job)
+    yield* behindPreamble(started.events)
+  }
+  return { events: events(), stop: () => started?.stop(), again: () => laterFetch(workers, job) }
 }
 
 async function* eventsOf(started: StartedJob): AsyncGenerator<FetchEvent, void, undefined> {

@@ -77,10 +77,11 @@ export async function fetch(room: GitRoom, request: FastifyRequest, reply: Fasti
     return new Answer(reply, resultType).end(bytes)
   }
   if (asked.command === 'bundle-uri') return new Answer(reply, resultType).end(formatBundleUris(offer.settings))
-  const refs = room.views.of(await room.refs.read(repository.id, repository.refsVersion), scope)
+  const snapshot = await room.refs.read(repository.id, repository.refsVersion)
+  const refs = room.views.of(snapshot, scope)
   const answer = new Answer(reply, resultType)
   if (asked.command === 'object-info') return await answerObjectInfo(room, repository, asked.request, { refs, offer }, answer)
-  await answerPack(room, repository, asked.request, { refs, offer }, answer)
+  await answerPack(room, repository, asked.request, { refs, offer, refsVersion: snapshot.version }, answer)
 }
 
 /** Reads a body and parses it. A large one takes a place: what is inflated from little, and held back, must not add up. */

@@ -2,9 +2,10 @@
 import type { Repository } from '../access/index.ts'
 import { CorruptError, InputError, UnavailableError } from '../base/index.ts'
 import type { Answer } from './answer.ts'
-import { startFetch } from './fetch-job.ts'
+import { laterFetch, startFetch } from './fetch-job.ts'
 import type { GitRoom } from './git-room.ts'
-import type { NetworkPacks, StoredPack } from './odb/index.ts'
+import type { Preamble } from './negotiated.ts'
+import type { SeenPacks, StoredPack } from './odb/index.ts'
 import type { VisibleRefs } from './refs/index.ts'
 import {
   type AnswerEvent,
@@ -16,6 +17,7 @@ import {
   fetchTask,
   packedTips,
   type PackRegion,
+  type PackSource,
 } from './upload-pack/index.ts'
 
 /** Answers a fetch. What goes wrong is told to the client as far as that is possible, and logged. */
@@ -23,14 +25,14 @@ export async function answerPack(
   room: GitRoom,
   repository: Repository,
   request: FetchRequest,
-  { offer, refs }: { readonly refs: VisibleRefs; readonly offer: FetchOffer },
+  { offer, refs, refsVersion }: { readonly refs: VisibleRefs; readonly refsVersion: number; readonly offer: FetchOffer },
   answer: Answer,
 ): Promise<void> {
   let free: (() => void) | undefined
   try {
     const task = fetchTask(request, refs, offer, (view) => room.views.once(view, packedTips))
     free = await room.fetches.take()
-    const packs = await room.packs.open(repository.networkId) // after the refs: they may rest on no newer pack
+    const packs = await room.packsUnder(repository, refsVersion)
     await answerFetch(untilGone(servedEvents(room, packs, task, answer.gone), answer.gone), answer, {
       request,
       format: repository.objectFormat,
@@ -56,35 +58,50 @@ export async function answerPack(
   }
 }
 
-/** The negotiation is always done; only what it comes to is looked for in the cache. */
+/** Whatever the negotiation comes to is looked for in the cache. */
 async function* servedEvents(
   room: GitRoom,
-  packs: NetworkPacks,
+  packs: SeenPacks,
   task: FetchTask,
   gone: AbortSignal,
 ): AsyncGenerator<AnswerEvent, void, undefined> {
-  const source = startFetch(room.workers, { packs: packs.handle, task })
+  const job = { packs: packs.handle, task }
+  const begun: { source?: PackSource } = {}
+  const preamble = await room.negotiated.get(packs.handle, task, async () => {
+    begun.source = startFetch(room.workers, job)
+    return await preambleOf(begun.source, gone)
+  })
+  const source = begun.source ?? laterFetch(room.workers, job)
+  let isTaken = false
+  try {
+    yield preamble
+    if (!preamble.pack || gone.aborted) return
+    const key = preamble.key && `${packs.handle.networkId} ${preamble.key}`
+    const isStored = (packId: number) => packs.set.packs.some((pack) => pack.id === packId)
+    isTaken = true
+    yield* room.packCache.read({ key, format: packs.handle.format, source, isStored }, gone)
+  } finally {
+    if (!isTaken) source.stop()
+  }
+}
+
+async function preambleOf(source: PackSource, gone: AbortSignal): Promise<Preamble> {
   const stop = () => source.stop()
   gone.addEventListener('abort', stop)
-  let preamble: Extract<AnswerEvent, { type: 'preamble' }> | null = null
+  let isFound = false
   try {
-    const first = await source.events.next()
-    if (first.done || first.value.type !== 'preamble') throw new Error('a fetch begins with its preamble')
-    yield first.value
-    preamble = first.value
+    const { done, value } = await source.events.next()
+    if (done || value.type !== 'preamble') throw new Error('a fetch begins with its preamble')
+    isFound = !gone.aborted
+    return value
   } finally {
     gone.removeEventListener('abort', stop)
-    if (!preamble?.pack || gone.aborted) stop()
+    if (!isFound) stop()
   }
-  if (!preamble.pack) return
-  const key = preamble.key && `${packs.handle.networkId} ${preamble.key}`
-  const isStored = (packId: number) => packs.set.packs.some((pack) => pack.id === packId)
-  const wanted = { key, format: packs.handle.format, source, isStored }
-  yield* room.packCache.read(wanted, gone)
 }
 
 /** By its id: the region may have been planned with another set of packs. */
-function storedPack({ set }: NetworkPacks, region: PackRegion): StoredPack {
+function storedPack({ set }: SeenPacks, region: PackRegion): StoredPack {
   const planned = set.packs[region.pack]
   const pack = planned?.id === region.packId ? planned : set.packs.find(({ id }) => id === region.packId)
   if (!pack) throw new UnavailableError('pack-gone', `pack ${region.packId} is not there any more`)

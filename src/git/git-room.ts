@@ -7,7 +7,8 @@ import type { Database } from '../db/index.ts'
 import type { GitContext } from './context.ts'
 import type { ImportParts } from './import/index.ts'
 import type { IndexLimits } from './index-pack/index.ts'
-import { PackStore } from './odb/index.ts'
+import { Negotiated } from './negotiated.ts'
+import { PackStore, type SeenPacks } from './odb/index.ts'
 import { PackIntake, type PushHooks, type ReceivePackParts } from './receive-pack/index.ts'
 import { RefAnswers, type RefScope, RefStore, RefViews, type VisibleRefs } from './refs/index.ts'
 import { SettingsReader } from './settings/index.ts'
@@ -71,6 +72,7 @@ export class GitRoom {
   /** Ends of packs whose trailers were found right (AnswerOptions). */
   readonly packEnds = new Map<number, Uint8Array>()
   readonly packCache: PackCache
+  readonly negotiated = new Negotiated()
   readonly frameBuffers = new FrameBuffers()
   readonly sampler: StretchSampler
 
@@ -131,6 +133,18 @@ export class GitRoom {
     // the scope, too: settings may have been read from an older row than the refs
     const whole = `${JSON.stringify(scope)} ${kind}`
     return this.#answers.get(repository.id, snapshot.version, whole, () => make(this.views.of(snapshot, scope)))
+  }
+
+  /**
+   * The packs under refs of that version. Where those are the refs that the gate saw, the packs that it saw with them are enough, and no query is
+   * needed if they are at hand.
+   */
+  async packsUnder(
+    repository: { readonly networkId: string; readonly refsVersion: number; readonly packsVersion: number },
+    refsVersion: number,
+  ): Promise<SeenPacks> {
+    const seen = refsVersion === repository.refsVersion ? this.packs.known(repository.networkId, repository.packsVersion) : null
+    return seen ?? (await this.packs.open(repository.networkId))
   }
 
   async close(): Promise<void> {

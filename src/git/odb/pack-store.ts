@@ -13,14 +13,17 @@ import { PackSet } from './pack-set.ts'
 const turnBytes = 1 << 20
 
 /** A network's packs at one moment: as a set for this thread, and as a handle for workers. */
-export interface NetworkPacks {
+export interface SeenPacks {
   readonly set: PackSet
   readonly handle: PackSetHandle
+}
+
+export interface NetworkPacks extends SeenPacks {
   /** Other repositories have objects in the network, or had. */
   readonly isShared: boolean
 }
 
-interface Cached extends Omit<NetworkPacks, 'isShared'> {
+interface Cached extends SeenPacks {
   readonly version: number
   readonly bytes: number
 }
@@ -43,6 +46,21 @@ export class PackStore {
   }
 
   /**
+   * The packs if they are at hand, and no older than that version: for refs that were read at the moment when it was, or before. Costs no query.
+   */
+  known(networkId: string, version: number): SeenPacks | null {
+    const cached = this.#networks.get(networkId)
+    if (!cached || cached.version < version) return null
+    return this.#used(networkId, cached)
+  }
+
+  #used(networkId: string, cached: Cached): Cached {
+    this.#networks.delete(networkId)
+    this.#networks.set(networkId, cached)
+    return cached
+  }
+
+  /**
    * The packs as they are now: every pack whose transaction ended before the call is among them. Read refs first, then packs.
    * @throws CorruptError when a stored index is not what was written; UnavailableError when database or bucket don't answer
    */
@@ -55,9 +73,7 @@ export class PackStore {
     if (!network) throw new CorruptError('no-network', `network ${networkId} has no row`)
     const cached = this.#networks.get(networkId)
     if (cached && cached.version >= network.packs_version) {
-      this.#networks.delete(networkId)
-      this.#networks.set(networkId, cached)
-      return { ...cached, isShared: network.is_shared }
+      return { ...this.#used(networkId, cached), isShared: network.is_shared }
     }
     const loading = `${networkId} ${network.packs_version}`
     let load = this.#loading.get(loading)
