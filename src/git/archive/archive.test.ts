@@ -336,6 +336,16 @@ test('describe names a commit as git does, in all shapes of history', async () =
   for (const oid of commits) await assertSame(await ours(oid as ObjectId, {}, from), gits([oid], other))
 })
 
+test('names of refs that are not ASCII go into files as their own bytes', async () => {
+  const other = folder.join('names')
+  await git.run(['init', '-q', '-b', 'größe', other])
+  const text = '$Format:%D %(describe:match=v\u00fc*,match=\u5b57)$'
+  await git.commit(other, { 'd.subst': text, '.gitattributes': '*.subst export-subst' }, 'one')
+  for (const name of ['vüber', '字']) await git.run(['tag', '-a', '-m', 'x', name], { cwd: other })
+  const from = await loadWork(other)
+  await assertSame(await ours('größe', {}, from), gits(['größe'], other))
+})
+
 test('patterns by which a worker could be held for hours are refused', async () => {
   const other = folder.join('patterns')
   await git.run(['init', '-q', '-b', 'main', other])

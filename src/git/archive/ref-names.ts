@@ -1,4 +1,6 @@
-// What the visible refs say of a commit, for `export-subst`: `%d`, and the tags that `%(describe)` looks for.
+// What the visible refs say of a commit, for `export-subst`: `%d`, and the tags that `%(describe)` looks for. Names have one character for each byte
+// (latin1), as the files that they go into.
+import { latin1, utf8 } from '../../base/index.ts'
 import type { Decoration } from '../format/commit-format.ts'
 import type { ObjectId } from '../format/object-id.ts'
 import { headRef, type VisibleRefs } from '../refs/index.ts'
@@ -23,10 +25,14 @@ export function refNames(refs: VisibleRefs, commit: ObjectId | null): ArchiveGo 
   const tags = refs.refs
     .filter((ref) => ref.name.startsWith('refs/tags/'))
     .slice(-mostTags)
-    .map((ref) => ({ name: ref.name.slice('refs/tags/'.length), tag: ref.oid, commit: ref.peeled ?? ref.oid }))
+    .map((ref) => ({ name: bytewise(ref.name.slice('refs/tags/'.length)), tag: ref.oid, commit: ref.peeled ?? ref.oid }))
   return { decorations, tags }
 }
 
 function shortName(name: string): string {
-  return name.replace(/^refs\/(?:heads|tags|remotes)\//, '')
+  return bytewise(name.replace(/^refs\/(?:heads|tags|remotes)\//, ''))
+}
+
+function bytewise(name: string): string {
+  return latin1(utf8(name))
 }
