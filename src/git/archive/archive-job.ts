@@ -39,21 +39,30 @@ export async function archiveJob(
 }
 
 /**
- * Runs an archive in a worker. `use` is told what the name stands for, and may then take the archive, or not.
+ * Runs an archive in a worker. `use` is told what the name stands for, and may then take the archive, or not. `gone`: nobody waits for it any more,
+ * and the worker is rid of it at once.
  * Throws what the worker failed with (`openArchive`), or UnavailableError.
  */
 export async function runArchive<T>(
-  workers: WorkerPool,
+  workers: Pick<WorkerPool, 'run'>,
   job: ArchiveJob,
+  gone: AbortSignal,
   use: (head: ArchiveHead, take: (go: ArchiveGo) => AsyncIterable<ArchivePath | Uint8Array>) => Promise<T>,
 ): Promise<T> {
   return await workers.run('archive', job, [], async (port) => {
     const worker = new MessageStream<ArchiveHead | ArchivePath>(port)
-    const head = (await worker.message()) as ArchiveHead
-    return await use(head, (go) => {
-      worker.send(go)
-      return itemsOf(worker)
-    })
+    const stop = () => port.close()
+    gone.addEventListener('abort', stop)
+    if (gone.aborted) stop()
+    try {
+      const head = (await worker.message()) as ArchiveHead
+      return await use(head, (go) => {
+        worker.send(go)
+        return itemsOf(worker)
+      })
+    } finally {
+      gone.removeEventListener('abort', stop)
+    }
   })
 }
 

@@ -32,7 +32,7 @@ export async function download(room: GitRoom, request: FastifyRequest, reply: Fa
   const task = taskOf(room, request, name, refs, { ...wishes, format, prefix: latin1(utf8(`${folder}/`)) })
   let answer: Answer | null = null
   try {
-    await serveArchive(room, request, task, async (head, take) => {
+    await serveArchive(room, request, task, null, async (head, take) => {
       const tag = `W/"${head.commit ?? head.tree}.${format}"`
       const headers = headersOf(repository, tag, `${folder}${ending}`)
       if (isKnown(request, tag)) {
@@ -84,7 +84,7 @@ export async function findArchive(
   const wishes = { level: -1, pathspecs: [], usesAttributes: true, tellsPaths: false, time: null, format: 'tar', prefix: '' } as const
   let found: ArchiveHead | null = null
   try {
-    await serveArchive(room, request, taskOf(room, request, name, refs, wishes), async (head) => {
+    await serveArchive(room, request, taskOf(room, request, name, refs, wishes), null, async (head) => {
       found = head
     })
   } catch (error) {

@@ -1,10 +1,11 @@
 // What downloads and git-upload-archive share: an archive of one repository, as one request may see it, made in a worker.
 import type { FastifyRequest } from 'fastify'
 import { type Repository, repositoryOf } from '../../access/index.ts'
-import { concatBytes, fromHex, UnavailableError } from '../../base/index.ts'
+import { UnavailableError } from '../../base/index.ts'
 import { scopeOf, settingsOf } from '../context.ts'
 import type { GitRoom } from '../git-room.ts'
-import { headRef, type VisibleRefs } from '../refs/index.ts'
+import type { VisibleRefs } from '../refs/index.ts'
+import { packedTips } from '../upload-pack/index.ts'
 import { runArchive } from './archive-job.ts'
 import type { ObjectName } from './revision.ts'
 import type { ArchiveTask } from './task.ts'
@@ -21,35 +22,32 @@ export function taskOf(room: GitRoom, request: FastifyRequest, name: ObjectName,
   return {
     ...wishes,
     name,
-    tips: name.isTip ? new Uint8Array(0) : tipsOf(refs),
+    tips: name.isTip ? new Uint8Array(0) : room.views.once(refs, packedTips),
     umask: settingsOf(room, request).archive.umask,
     now: Math.floor(room.options.clock.now() / 1000),
   }
 }
 
-/** Packed ids of what the refs and HEAD point to, and of what that peels to. */
-export function tipsOf(refs: VisibleRefs): Uint8Array {
-  const tips = new Set<string>()
-  const head = headRef(refs)
-  for (const ref of head ? [...refs.refs, head] : refs.refs) {
-    tips.add(ref.oid)
-    if (ref.peeled) tips.add(ref.peeled)
-  }
-  return concatBytes([...tips].map((oid) => fromHex(oid)))
-}
-
-/** Waits for a place among the fetches. Errors as `runArchive`. */
+/**
+ * Waits for a place among the fetches. Finding out what is asked for takes no longer than a request may, like the archive itself.
+ * @param gone aborted when nobody waits for the archive any more
+ * @throws as `runArchive`
+ */
 export async function serveArchive(
   room: GitRoom,
   request: FastifyRequest,
   task: ArchiveTask,
-  use: Parameters<typeof runArchive<void>>[2],
+  gone: AbortSignal | null,
+  use: Parameters<typeof runArchive<void>>[3],
 ): Promise<void> {
   const free = await room.fetches.take()
+  const late = AbortSignal.timeout(room.options.limits.requestTimeoutMs)
+  const end = gone === null ? late : AbortSignal.any([gone, late])
   try {
     const packs = await room.packs.open(repositoryOf(request).networkId) // after the refs: they may rest on no newer pack
     const { cutOff } = settingsOf(room, request)
-    await runArchive(room.workers, { packs: packs.handle, cutOff, task }, (head, take) => use(head, (go) => timed(take(go), room)))
+    const job = { packs: packs.handle, cutOff, task }
+    await runArchive(room.workers, job, end, (head, take) => use(head, (go) => timed(take(go), room)))
   } finally {
     free()
   }

@@ -100,7 +100,7 @@ async function answerArchive(
   }
   const { format, level, pathspecs, prefix, time, usesAttributes } = asked
   const wishes = { format, level, pathspecs, prefix, time, usesAttributes, tellsPaths: asked.isVerbose }
-  await serveArchive(room, request, taskOf(room, request, name, refs, wishes), async (head, take) => {
+  await serveArchive(room, request, taskOf(room, request, name, refs, wishes), answer.gone, async (head, take) => {
     for await (const item of untilGone(take(refNames(refs, head.commit)), answer.gone)) {
       if (item instanceof Uint8Array) await frames.data(item)
       else await frames.progress(Buffer.from(`${item.path}\n`, 'latin1').toString())

@@ -5,13 +5,13 @@ import { type Repository, repositoryOf } from '../../access/index.ts'
 import { CorruptError } from '../../base/index.ts'
 import { Refusal } from '../../http/index.ts'
 import { Answer } from '../answer.ts'
-import { tipsOf } from '../archive/index.ts'
 import { scopeOf, settingsOf } from '../context.ts'
 import { untilGone } from '../fetch-serving.ts'
 import { hashBytes, type ObjectFormat, type ObjectId } from '../format/object-id.ts'
 import type { GitRoom } from '../git-room.ts'
 import type { NetworkPacks } from '../odb/index.ts'
 import { headRef, isDetached, type VisibleRefs } from '../refs/index.ts'
+import { packedTips } from '../upload-pack/index.ts'
 import { askDumb, type DumbQuestion } from './dumb-job.ts'
 import type { ShownPack } from './dumb-objects.ts'
 import { parseRange } from './range.ts'
@@ -128,7 +128,7 @@ export class DumbFace {
     const asked = askDumb(
       this.#room.workers,
       { packs: handle, cutOff: view.cutOff, tipsKey: view.key, question: { type: 'packs' } },
-      () => tipsOf(view.refs),
+      () => this.#room.views.once(view.refs, packedTips),
       async (answer) => (answer.type === 'packs' ? answer.packs : []),
     )
     asked.catch(() => this.#shown.delete(key))
@@ -137,7 +137,7 @@ export class DumbFace {
     return await asked
   }
 
-  /** What a worker makes. */
+  /** What a worker makes, in a place among the fetches. */
   async #send(
     view: View,
     packs: NetworkPacks,
@@ -147,17 +147,22 @@ export class DumbFace {
     type: string,
   ): Promise<void> {
     const job = { packs: packs.handle, cutOff: view.cutOff, tipsKey: view.key, question }
-    await askDumb(
-      this.#room.workers,
-      job,
-      () => tipsOf(view.refs),
-      async (answer, bytes) => {
-        if (answer.type !== 'found') throw missing()
-        const length = answer.sizeBytes === null ? {} : { 'content-length': String(answer.sizeBytes) }
-        const out = new Answer(reply, type, { headers: { ...this.#forever(view.repository), ...length } })
-        await this.#pour(view.repository, request, out, bytes)
-      },
-    )
+    const free = await this.#room.fetches.take()
+    try {
+      await askDumb(
+        this.#room.workers,
+        job,
+        () => this.#room.views.once(view.refs, packedTips),
+        async (answer, bytes) => {
+          if (answer.type !== 'found') throw missing()
+          const length = answer.sizeBytes === null ? {} : { 'content-length': String(answer.sizeBytes) }
+          const out = new Answer(reply, type, { headers: { ...this.#forever(view.repository), ...length } })
+          await this.#pour(view.repository, request, out, bytes)
+        },
+      )
+    } finally {
+      free()
+    }
   }
 
   async #sendPack(view: View, { set }: NetworkPacks, shown: ShownPack, request: FastifyRequest, reply: FastifyReply): Promise<void> {
