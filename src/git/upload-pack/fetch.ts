@@ -31,8 +31,8 @@ export type FetchEvent =
   | { readonly type: 'region'; readonly region: PackRegion; readonly trailer: boolean }
 
 /**
- * @throws InputError before the first event only (what the client asks makes no sense); CorruptError at any time; the signal's reason
- * once it is aborted.
+ * @throws InputError before the first event (what the client asks makes no sense) or while the pack is planned (its filter is too dear);
+ * CorruptError at any time; the signal's reason once it is aborted.
  */
 export async function* fetchEvents(
   kept: FetchRepository,

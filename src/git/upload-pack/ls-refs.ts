@@ -40,6 +40,13 @@ function prefixMatcher(prefixes: readonly string[]): (name: string) => boolean {
   if (prefixes.length === 0) return () => true
   if (prefixes.length < 32) return (name) => prefixes.some((prefix) => name.startsWith(prefix))
   const set = new Set(prefixes)
-  const lengths = [...new Set(prefixes.map((prefix) => prefix.length))]
-  return (name) => lengths.some((length) => length <= name.length && set.has(name.slice(0, length)))
+  // as many lengths as a client likes, but no name has many
+  const lengths = [...new Set(prefixes.map((prefix) => prefix.length))].toSorted((a, b) => a - b)
+  return (name) => {
+    for (const length of lengths) {
+      if (length > name.length) return false
+      if (set.has(name.slice(0, length))) return true
+    }
+    return false
+  }
 }

@@ -12,6 +12,9 @@ import type { PackRequest } from './selection.ts'
 import { changeShallow, type ShallowChange, writeShallow } from './shallow.ts'
 import { sparseBlob } from './sparse-blob.ts'
 
+/** Steps (Pace) that looking an id up takes. */
+const lookUpSteps = 4
+
 export interface Negotiated {
   /** pkt-lines, to be sent as they are, ahead of the pack. */
   readonly preamble: Uint8Array
@@ -24,15 +27,25 @@ export interface Negotiated {
  * that make no sense
  */
 export async function negotiate(repository: PacedRepository, task: FetchTask): Promise<Negotiated> {
-  const { set } = repository
-  const numbers = (ids: readonly ObjectId[]) => ids.map((id) => set.find(fromHex(id), 0))
-  const wants = numbers(task.wants)
+  const wants = await numbersOf(repository, task.wants)
   await assertServed(repository, task, wants)
   const haves = task.request.negotiation.filter((entry): entry is ObjectId => entry !== 'flush' && entry !== 'done')
-  const stored = [...new Set(numbers([...task.request.shallows, ...haves]))].filter((number) => number >= 0)
+  const named = await numbersOf(repository, [...task.request.shallows, ...haves])
+  const stored = [...new Set(named)].filter((number) => number >= 0)
   const reached = await reachedObjects(repository, task.tips, stored)
   const talk = new Talk(repository, task, wants, reached, await boundaries(repository, task))
   return task.request.version === 2 ? await talk.versionTwo() : await talk.versionZero()
+}
+
+/** −1 for what isn't stored. A client may name a million. */
+async function numbersOf({ pace, set }: PacedRepository, ids: readonly ObjectId[]): Promise<number[]> {
+  const numbers: number[] = []
+  for (const id of ids) {
+    const turn = pace.turn(lookUpSteps)
+    if (turn) await turn
+    numbers.push(set.find(fromHex(id), 0))
+  }
+  return numbers
 }
 
 /** The refusal names the first want that isn't served. Whether it is stored, or one that follows is, must make no difference. */
@@ -58,8 +71,8 @@ async function assertServed(repository: PacedRepository, { tips, unlisted, wants
  */
 async function boundaries(repository: PacedRepository, { request, tips }: FetchTask): Promise<number[]> {
   const { set } = repository
-  const named = new Set(request.shallows.map((id) => set.find(fromHex(id), 0)))
-  const commits = [...named].filter((number) => number >= 0 && set.kind(number) === Kind.commit)
+  const named = await numbersOf(repository, request.shallows)
+  const commits = [...new Set(named)].filter((number) => number >= 0 && set.kind(number) === Kind.commit)
   const foreign = new Set(await unreached(repository, tips, commits))
   return commits.filter((commit) => !foreign.has(commit))
 }
@@ -150,6 +163,8 @@ class Talk {
 
   /** Whether the object is common; `new` when it doesn't follow from another one that is. */
   async #has(have: ObjectId): Promise<'no' | 'implied' | 'new'> {
+    const turn = this.#repository.pace.turn(lookUpSteps)
+    if (turn) await turn
     const number = this.#repository.set.find(fromHex(have), 0)
     if (!this.#reached.has(number)) return 'no'
     return (await this.#ground.add(number)) ? 'new' : 'implied'
@@ -189,7 +204,7 @@ class Talk {
         continue
       }
       other = true
-      if (multiAck === 'none' || !(await this.#ground.isEnough())) continue
+      if (multiAck === 'none' || !(await this.#ground.isEnough(false))) continue
       if (multiAck === 'detailed') {
         ready = true
         this.#out.text(`ACK ${entry} ready\n`)

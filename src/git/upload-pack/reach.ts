@@ -188,6 +188,9 @@ function holdsOwn(index: { find(ids: Uint8Array, at: number): number; isAppended
   return position >= 0 && !index.isAppended(position)
 }
 
+/** Searches that end with a "no" in one request: versions 0 and 1 ask again at each claim, and clients choose how many there are. */
+const mostSearches = 16
+
 /** What is common so far, and whether every want has a common ancestor (git's ok_to_give_up). */
 export class CommonGround {
   readonly #repository: PacedRepository
@@ -196,6 +199,7 @@ export class CommonGround {
   readonly #yes = new Set<number>()
   #oldest = Number.POSITIVE_INFINITY
   #answer: boolean | undefined
+  #searches = 0
   readonly haves: number[] = []
   /** Haves that were no parent of an earlier one: those alone are worth an ACK of version 2. */
   count = 0
@@ -218,13 +222,17 @@ export class CommonGround {
     this.#common.add(number)
     this.haves.push(number)
     if (isNew) this.count++
-    this.#answer = undefined
+    if (this.#answer === false) this.#answer = undefined // a yes stays one
     return isNew
   }
 
-  /** True when nothing that the client might still name would make the pack much smaller. */
-  async isEnough(): Promise<boolean> {
+  /**
+   * True when nothing that the client might still name would make the pack much smaller.
+   * @param isLast false: it will be asked again, so that after some searches a no costs nothing
+   */
+  async isEnough(isLast = true): Promise<boolean> {
     if (this.haves.length === 0) return false
+    if (this.#answer === undefined && !isLast && this.#searches++ >= mostSearches) return false
     this.#answer ??= await this.#everyWantReaches()
     return this.#answer
   }
