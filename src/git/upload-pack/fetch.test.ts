@@ -214,12 +214,11 @@ describe('a walk that takes long', () => {
     const ticker = (async () => {
       for (; !isDone; ticks++) await immediate()
     })()
-    const start = performance.now()
     for await (const event of events(served, request(served, `want ${tip}`, 'deepen 1', 'done'))) assert.ok(event)
-    const took = performance.now() - start
     isDone = true
     await ticker
-    assert.ok(ticks >= Math.floor(took / 40), `${ticks} turns in ${took} ms`)
+    // 40,000 trees take any machine longer than five turns; a walk that keeps its thread lets nobody have one
+    assert.ok(ticks >= 5, `${ticks} turns`)
   })
 
   test('ends when nobody waits for it any more', async () => {
