@@ -1,5 +1,5 @@
-// Entries of a pack in the order in which they lie, from their offsets. Each thread that copies entries needs it once for each pack, and it
-// is part of the first answer after a start: so it is a counting sort by 16-bit digits, not a comparison sort.
+// Entries of a pack in the order in which they lie, from their offsets: for the index of a new pack (section ORDR), and in each thread that reads
+// an index without. There it is part of the first answer after a start: so it is a counting sort by 16-bit digits, not a comparison sort.
 
 const digitValues = 0x10000
 /** Fewer entries than these are compared: the table of digits alone would take longer. */

@@ -88,6 +88,21 @@ test('what is encoded is read back', () => {
   )
 })
 
+test('the order of a large pack is stored, and a place in it found with or without a table', () => {
+  for (const large of [false, true]) {
+    const n = 3000
+    const p = parts('sha1', 7, n, large)
+    const order = Array.from({ length: n }, (_, i) => i).sort((a, b) => (p.offsets[a] as number) - (p.offsets[b] as number))
+    const ranks = new Map(order.map((position, rank) => [position, rank]))
+    const { index, bytes } = load(p)
+    assert.ok(Buffer.from(bytes).includes('ORDR'))
+    // more look-ups than are answered by searching
+    for (let i = 0; i < n; i++) assert.equal(index.rank(i), ranks.get(i))
+    assert.deepEqual([...index.order()], order)
+  }
+  assert.ok(!Buffer.from(load(parts('sha1', 7, 100, false)).bytes).includes('ORDR'))
+})
+
 test('a changed byte is noticed by the hash, and noise is never taken for an index', () => {
   const p = parts('sha1', 42, 20, false)
   const { bytes, from } = load(p)

@@ -11,6 +11,10 @@ const magic = 'STEMPACK'
 const version = 1
 const none = 0xffffffff
 const largeOffset = 0x80000000
+/** Packs with fewer objects are put in order as fast as the order is read. */
+const leastOrdered = 2048
+/** One look-up of a rank for so many objects: then a table of all ranks is cheaper than searching. */
+const objectsPerSearch = 16
 
 export const storedPackTrailerBytes = 72
 /** KIND bits beside the object's kind. */
@@ -67,8 +71,8 @@ function encodeSizes(sizes: Float64Array): { small: Uint32Array; large: BigUint6
   return { small, large: new BigUint64Array(large) }
 }
 
-function checksOf({ offsets, crcs, packBytes }: PackIndexParts, trailer: Uint8Array): PackChecks {
-  return makeChecks({ offsets, crcs, entriesEnd: packBytes - trailer.length }, orderByOffset(offsets), trailer)
+function checksOf({ offsets, crcs, packBytes }: PackIndexParts, order: Uint32Array, trailer: Uint8Array): PackChecks {
+  return makeChecks({ offsets, crcs, entriesEnd: packBytes - trailer.length }, order, trailer)
 }
 
 /** Everything that follows the pack's bytes in the stored value: padding, sections, directory, trailer. */
@@ -87,7 +91,9 @@ export function encodePackIndex(parts: PackIndexParts): Uint8Array {
     ['SRCS', parts.sources],
     ['EXTS', parts.externals],
   ]
-  if (parts.trailer) sections.push(['CHKS', encodeChecks(checksOf(parts, parts.trailer))])
+  const order = orderByOffset(parts.offsets)
+  if (order.length >= leastOrdered) sections.push(['ORDR', littleEndian32(order)])
+  if (parts.trailer) sections.push(['CHKS', encodeChecks(checksOf(parts, order, parts.trailer))])
   const { bytes: out, trailerAt } = encodeSections(sections, parts.packBytes, storedPackTrailerBytes)
   const padBytes = indexStart(parts.packBytes) - parts.packBytes
   out.write(magic, trailerAt, 'latin1')
@@ -153,6 +159,7 @@ export class PackIndex {
   readonly #checks: Uint8Array | null
   #order: Uint32Array | undefined
   #rank: Uint32Array | undefined
+  #searches = 0
 
   /**
    * @param bytes from `from` in the value to its end; `from` is a multiple of 8 and the array starts at a multiple of 8 of its buffer
@@ -179,6 +186,7 @@ export class PackIndex {
     this.externals = sectionOf(sections, 'EXTS')
     this.#fanout = fanout(this.#oids, n, this.#h)
     this.#checks = sections.get('CHKS') ?? null
+    if (sections.has('ORDR')) this.#order = wordsOf(sections, 'ORDR', n)
   }
 
   /** What the pack's bytes are checked by as a whole; null in values that were stored before there was such a section. */
@@ -274,25 +282,42 @@ export class PackIndex {
     return this.#order
   }
 
-  /** The place of the entry in the pack: 0 for the first. */
+  /** The place of the entry in the pack: 0 for the first. Searched for as long as few are asked for: the table of all costs a walk over all. */
   rank(position: number): number {
-    if (!this.#rank) {
-      const order = this.order()
-      this.#rank = new Uint32Array(this.count)
-      for (let i = 0; i < order.length; i++) this.#rank[order[i] as number] = i
-    }
+    if (this.#rank) return this.#rank[position] as number
+    if (this.#searches++ < this.count / objectsPerSearch) return this.#searchRank(position)
+    const order = this.order()
+    this.#rank = new Uint32Array(this.count)
+    for (let i = 0; i < order.length; i++) this.#rank[order[i] as number] = i
     return this.#rank[position] as number
+  }
+
+  #searchRank(position: number): number {
+    const order = this.order()
+    const offset = this.offset(position)
+    let low = 0
+    let high = order.length - 1
+    while (low < high) {
+      const middle = (low + high) >>> 1
+      if (this.offset(order[middle] as number) < offset) low = middle + 1
+      else high = middle
+    }
+    return low
   }
 }
 
-/** For each first byte, the position of the first id that has at least that byte. */
+/** For each first byte, the position of the first id that has at least that byte. Searched for: the ids are many more than 256. */
 function fanout(oids: Uint8Array, count: number, h: number): Uint32Array {
-  const table = new Uint32Array(257)
-  for (let i = 0; i < count; i++) {
-    const byte = oids[i * h] as number
-    table[byte + 1] = (table[byte + 1] as number) + 1
+  const table = new Uint32Array(257).fill(count)
+  let low = 0
+  for (let byte = 0; byte < 256; byte++) {
+    for (let high = count; low < high; ) {
+      const middle = (low + high) >>> 1
+      if ((oids[middle * h] as number) < byte) low = middle + 1
+      else high = middle
+    }
+    table[byte] = low
   }
-  for (let i = 1; i <= 256; i++) table[i] = (table[i] as number) + (table[i - 1] as number)
   return table
 }
 

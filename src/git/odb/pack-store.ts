@@ -1,16 +1,13 @@
 // Where a network's packs are found: rows in PostgreSQL, indexes read once and kept within a number of bytes, newest state on each call.
-import { createHash } from 'node:crypto'
-import { setImmediate } from 'node:timers/promises'
 import { CorruptError, type Log } from '../../base/index.ts'
-import { type BlockReader, parseKey } from '../../bucket/index.ts'
+import type { BlockReader } from '../../bucket/index.ts'
 import { type Database, sql } from '../../db/index.ts'
 import { assertHistoryHash } from '../format/history-table.ts'
 import type { ObjectFormat } from '../format/object-id.ts'
 import { assertIndexHash, hashedPart, indexStart } from '../format/stored-pack.ts'
+import { hashInTurns, loadValue } from './load-value.ts'
 import { type HistoryHandle, openPackSet, type PackHandle, type PackSetHandle } from './pack-handle.ts'
 import { PackSet } from './pack-set.ts'
-
-const turnBytes = 1 << 20
 
 /** A network's packs at one moment: as a set for this thread, and as a handle for workers. */
 export interface SeenPacks {
@@ -137,12 +134,17 @@ export class PackStore {
   }
 
   async #index(pack: Omit<PackHandle, 'bytes'>, tail: Uint8Array | undefined): Promise<SharedArrayBuffer> {
-    const from = pack.key === null ? 0 : indexStart(pack.packBytes)
-    const shared = pack.key === null ? new SharedArrayBuffer(pack.valueBytes) : await this.#shared(pack.key, from, pack.valueBytes - from)
-    const bytes = new Uint8Array(shared)
-    if (pack.key === null) bytes.set(tail as Uint8Array)
-    assertIndexHash(bytes, pack.packBytes, from, await hashInTurns(hashedPart(bytes, pack.packBytes, from)))
-    return shared
+    if (pack.key === null) {
+      const shared = new SharedArrayBuffer(pack.valueBytes)
+      const bytes = new Uint8Array(shared)
+      bytes.set(tail as Uint8Array)
+      assertIndexHash(bytes, pack.packBytes, 0, await hashInTurns(hashedPart(bytes, pack.packBytes, 0)))
+      return shared
+    }
+    const from = indexStart(pack.packBytes)
+    const { bytes, sha256 } = await loadValue(this.#reader, pack.key, from, pack.valueBytes - from)
+    assertIndexHash(new Uint8Array(bytes), pack.packBytes, from, sha256)
+    return bytes
   }
 
   /** The network's history table, or null: fetches don't need one. */
@@ -155,8 +157,8 @@ export class PackStore {
     if (!row) return null
     if (row.key === previous?.key) return previous
     try {
-      const bytes = await this.#shared(row.key, 0, row.size_bytes)
-      assertHistoryHash(new Uint8Array(bytes))
+      const { bytes, sha256 } = await loadValue(this.#reader, row.key, 0, row.size_bytes)
+      assertHistoryHash(new Uint8Array(bytes), sha256)
       return { key: row.key, bytes }
     } catch (error) {
       // replaced and swept between the two reads, damaged, or out of reach: slower, not wrong
@@ -166,17 +168,6 @@ export class PackStore {
       )
       return null
     }
-  }
-
-  async #shared(key: string, from: number, sizeBytes: number): Promise<SharedArrayBuffer> {
-    const shared = new SharedArrayBuffer(sizeBytes)
-    const bytes = new Uint8Array(shared)
-    let at = 0
-    for await (const part of this.#reader.stream(parseKey(key), from, sizeBytes)) {
-      bytes.set(part, at)
-      at += part.length
-    }
-    return shared
   }
 
   #remember(networkId: string, cached: Cached): void {
@@ -192,14 +183,4 @@ export class PackStore {
       bytes -= entry.bytes
     }
   }
-}
-
-/** SHA-256, a MiB at a time: the index of a large pack would hold up every other request for tens of milliseconds. */
-async function hashInTurns(bytes: Uint8Array): Promise<Uint8Array> {
-  const hash = createHash('sha256')
-  for (let at = 0; at < bytes.length; at += turnBytes) {
-    if (at > 0) await setImmediate()
-    hash.update(bytes.subarray(at, at + turnBytes))
-  }
-  return hash.digest()
 }
