@@ -240,6 +240,16 @@ export class PackIndex {
     return ((this.#kinds[position] as number) & appendedBit) !== 0
   }
 
+  /** Positions of appended bases, ascending: mostly none. */
+  appended(): number[] {
+    const found: number[] = []
+    const kinds = asBuffer(this.#kinds) // whose searches are native and fast; a typed array's in shared memory aren't
+    for (let bits = appendedBit; bits < appendedBit * 2; bits++) {
+      for (let at = kinds.indexOf(bits); at >= 0; at = kinds.indexOf(bits, at + 1)) found.push(at)
+    }
+    return found.sort((a, b) => a - b)
+  }
+
   /** Bytes of the whole object, inflated and undeltified. */
   sizeBytes(position: number): number {
     const size = this.#sizes[position] as number

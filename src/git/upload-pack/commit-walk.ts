@@ -18,6 +18,8 @@ export const Mark = {
   /** Free for one short search at a time. */
   temporary: 32,
 } as const
+/** A number's marks are below this. */
+export const markValues = 64
 
 export interface CommitList {
   readonly commits: readonly number[]

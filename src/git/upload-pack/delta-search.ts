@@ -7,7 +7,8 @@ import type { StoredPack } from '../odb/pack-set.ts'
 import { Mark } from './commit-walk.ts'
 import { objectSteps, stretch, stretchSteps } from './pace.ts'
 import type { PacedRepository } from './repository.ts'
-import type { PackRequest } from './selection.ts'
+import type { PackRequest, Selection } from './selection.ts'
+import { sentPositions } from './sent-positions.ts'
 
 /** For the numbers of objects that may become deltas, what they might rest on, the likeliest first. */
 export type DeltaCandidates = ReadonlyMap<number, readonly number[]>
@@ -20,9 +21,13 @@ const mostBytes = 1 << 20
 const mostSteps = 12
 const mostCandidates = 3
 
-/** @param marks what is sent and what the client has */
-export async function findDeltaCandidates(repository: PacedRepository, marks: Uint8Array, request: PackRequest): Promise<DeltaCandidates> {
-  const search = new DeltaSearch(repository, marks, request)
+/** @param selection what is sent and what the client has */
+export async function findDeltaCandidates(
+  repository: PacedRepository,
+  selection: Selection,
+  request: PackRequest,
+): Promise<DeltaCandidates> {
+  const search = new DeltaSearch(repository, selection, request)
   await search.choose()
   if (search.objects.length === 0) return new Map()
   await search.readPaths()
@@ -33,6 +38,7 @@ export async function findDeltaCandidates(repository: PacedRepository, marks: Ui
 class DeltaSearch {
   readonly #repository: PacedRepository
   readonly #marks: Uint8Array
+  readonly #whole: ReadonlySet<StoredPack>
   /** Bits that make something a base: of thin packs what the client has, too. */
   readonly #available: number
   readonly #thin: boolean
@@ -42,9 +48,10 @@ class DeltaSearch {
   readonly #family = new Map<number, Child>() // objects and what they rest on → the likest that rests on it
   #sent = 0
 
-  constructor(repository: PacedRepository, marks: Uint8Array, request: PackRequest) {
+  constructor(repository: PacedRepository, { marks, whole }: Selection, request: PackRequest) {
     this.#repository = repository
     this.#marks = marks
+    this.#whole = whole
     this.#thin = request.thinPack && request.haves.length > 0
     this.#available = this.#thin ? Mark.send | Mark.client : Mark.send
   }
@@ -52,13 +59,12 @@ class DeltaSearch {
   /** Sent trees and blobs whose stored delta is of no use; of thin packs also those that are stored whole. */
   async choose(): Promise<void> {
     const { pace, set } = this.#repository
-    const marks = this.#marks
     for (const pack of set.packs) {
+      if (!this.#thin && this.#whole.has(pack)) continue // every delta's base is sent, too
       const { first, index } = pack
-      for (let position = 0; position < index.count; position++) {
-        const turn = position % stretch === 0 ? pace.turn(stretchSteps) : undefined
+      for (const position of await sentPositions(pack, this.#marks, pace)) {
+        const turn = pace.turn()
         if (turn) await turn
-        if (!((marks[first + position] as number) & Mark.send)) continue
         this.#sent++
         const kind = index.kind(position)
         if (kind !== Kind.tree && kind !== Kind.blob) continue

@@ -68,7 +68,7 @@ export async function planPack(
   const selection = lessen(await selectObjects(repository, request))
   const counts: number[] = []
   for (const [place, pack] of repository.set.packs.entries()) counts.push(await headerCount(repository, place, pack))
-  const candidates = await findDeltaCandidates(repository, selection.marks, request)
+  const candidates = await findDeltaCandidates(repository, selection, request)
   return await planRuns(repository.set, selection, request, candidates, counts, repository.pace)
 }
 

@@ -78,8 +78,7 @@ function holds(packs: Iterable<StoredPack>, ids: Uint8Array, at: number): boolea
 }
 
 async function hasLooseAppended(taken: readonly StoredPack[], pack: StoredPack, pace: Pace): Promise<boolean> {
-  for (let position = 0; position < pack.index.count; position++) {
-    if (!pack.index.isAppended(position)) continue
+  for (const position of pack.index.appended()) {
     const turn = pace.turn(objectSteps)
     if (turn) await turn
     if (!holds(taken, pack.index.oid(position), 0)) return true

@@ -5,6 +5,7 @@ import { Mark } from './commit-walk.ts'
 import type { DeltaCandidates } from './delta-search.ts'
 import { type Pace, stretch, stretchSteps } from './pace.ts'
 import type { PackRequest, Selection } from './selection.ts'
+import { sentPositions } from './sent-positions.ts'
 
 /** Entries of one pack that lie one behind the other: ranks `from` … `to` − 1. */
 export interface Run {
@@ -115,14 +116,10 @@ async function packRuns(
 }
 
 /** Ranks of the entries that are sent, ascending. Of a few among many they are sorted; walking through all in the pack's order is dearer. */
-async function sentRanks({ first, index }: StoredPack, marks: Uint8Array, pace: Pace): Promise<Uint32Array> {
-  const positions: number[] = []
-  for (let position = 0; position < index.count; position++) {
-    const turn = position % stretch === 0 ? pace.turn(stretchSteps) : undefined
-    if (turn) await turn
-    if ((marks[first + position] as number) & Mark.send) positions.push(position)
-  }
-  if (positions.length * 16 < index.count) return Uint32Array.from(positions, (position) => index.rank(position)).sort()
+async function sentRanks(pack: StoredPack, marks: Uint8Array, pace: Pace): Promise<Uint32Array> {
+  const { first, index } = pack
+  const positions = await sentPositions(pack, marks, pace)
+  if (positions.length * 16 < index.count) return positions.map((position) => index.rank(position)).sort()
   const order = index.order()
   const ranks = new Uint32Array(positions.length)
   let at = 0

@@ -29,6 +29,8 @@ export interface WriteCounts {
 }
 
 const chunkBytes = 1 << 20
+/** The first chunk: many an answer needs no more, and memory that isn't touched costs nothing. */
+const firstChunkBytes = 64 << 10
 /** Regions from this size on are handed out as such. */
 const regionBytes = 256 << 10
 /** Enough for any entry's header. */
@@ -92,7 +94,7 @@ class PackWriter {
   readonly #crcs = new CrcChain()
   readonly #deltas: DeltaEntries
   readonly counts = { encoded: 0, made: 0, gained: 0, copied: 0 }
-  #chunk = new Uint8Array(chunkBytes)
+  #chunk = new Uint8Array(firstChunkBytes)
   #used = 0
   #before = 0 // bytes of the pack ahead of #chunk
 
@@ -299,13 +301,13 @@ class PackWriter {
   append(bytes: Uint8Array): void {
     let from = 0
     while (from < bytes.length) {
-      const part = Math.min(chunkBytes - this.#used, bytes.length - from)
+      const part = Math.min(this.#chunk.length - this.#used, bytes.length - from)
       this.#chunk.set(part === bytes.length ? bytes : bytes.subarray(from, from + part), this.#used)
       this.#used += part
       from += part
-      if (this.#used < chunkBytes) continue
+      if (this.#used < this.#chunk.length) continue
       this.#full.push(this.#chunk)
-      this.#before += chunkBytes
+      this.#before += this.#chunk.length
       this.#chunk = new Uint8Array(chunkBytes)
       this.#used = 0
     }
