@@ -1,7 +1,7 @@
 // Makes history tables (docs/design/history-key.md) for networks that have grown beyond theirs: found by their packs, made in a worker, and put
 // in place by one transaction. Doing it twice does no harm; a push or fetch never waits for it.
 import type { MessagePort } from 'node:worker_threads'
-import { concatBytes, CorruptError, MessageStream, UnavailableError } from '../base/index.ts'
+import { concatBytes, CorruptError, InputError, MessageStream, UnavailableError } from '../base/index.ts'
 import { type Bucket, historyKey, type Key } from '../bucket/index.ts'
 import { type Database, sql } from '../db/index.ts'
 import type { Job } from '../jobs/index.ts'
@@ -51,6 +51,7 @@ export function historyBuilder(room: GitRoom, intervalMs = 3000): Job {
         try {
           await build(room, networkId, signal)
         } catch (error) {
+          if (error instanceof InputError && error.code === 'repository-deleted') continue
           // damaged, or cut off (its oldest commits' parents aren't stored); its turn comes again when it is pushed to
           if (!(error instanceof CorruptError)) throw error
           log.warn({ err: error, network: networkId }, 'a history table could not be made; fetches go without')

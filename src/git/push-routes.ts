@@ -17,7 +17,7 @@ import {
   pushCapabilities,
   receivePack,
 } from './receive-pack/index.ts'
-import { everything, namespacePrefix, type RefScope, type VisibleRefs } from './refs/index.ts'
+import { everything, namespacePrefix, type RefScope, type RefSnapshot, type VisibleRefs } from './refs/index.ts'
 
 /** Room for the commands before the pack. */
 const commandBytes = 64 << 20
@@ -67,7 +67,8 @@ async function siblingTips(room: GitRoom, identity: Identity, repository: Reposi
   const tips = new Set<ObjectId>()
   const own = new Set(room.settings.read(repository.settings).cutOff)
   for (const sibling of await readableSiblings(room.options.db.queries, identity, repository, most.siblings)) {
-    const snapshot = await room.refs.read(sibling.id, sibling.refsVersion)
+    const snapshot = await refsOfSibling(room, sibling)
+    if (snapshot === null) continue
     const { hidden, cutOff } = room.settings.read(sibling.settings)
     if (cutOff.some((oid) => !own.has(oid))) continue // what rests on its history would be cut off where this repository isn't
     for (const ref of room.views.of(snapshot, { ...everything, hidden: hidden.fetch }).refs) {
@@ -76,6 +77,16 @@ async function siblingTips(room: GitRoom, identity: Identity, repository: Reposi
     }
   }
   return [...tips]
+}
+
+/** Null: it was deleted a moment ago. */
+async function refsOfSibling(room: GitRoom, { id, refsVersion }: Repository): Promise<RefSnapshot | null> {
+  try {
+    return await room.refs.read(id, refsVersion)
+  } catch (error) {
+    if (error instanceof InputError && error.code === 'repository-deleted') return null
+    throw error
+  }
 }
 
 /** As http-backend: http.receivepack says it. */

@@ -40,6 +40,11 @@ async function mirror(...args: readonly string[]) {
   return { ...done, said }
 }
 
+async function added(...args: readonly string[]): Promise<void> {
+  const { code, said } = await mirror('add', ...args)
+  assert.equal(code, 0, said)
+}
+
 async function state(name: string) {
   const { stdout } = await mirror('list', '--json')
   return stdout
@@ -112,7 +117,7 @@ test('pull of some refs leaves the others alone', stemmaOnly, async () => {
   await host.git.run(['push', '-q', '--mirror', url], { cwd: source })
   const here = await host.create('some-here')
   await host.git.run(['push', '-q', here, 'main:refs/heads/own'], { cwd: source })
-  await mirror('add', 'admin/some-here', url, '--refs', 'refs/heads/side/*,refs/tags/*')
+  await added('admin/some-here', url, '--refs', 'refs/heads/side/*,refs/tags/*')
   await firstRun('some-here')
   const refs = await host.git.read(['ls-remote', '--refs', here])
   assert.deepEqual(
@@ -157,13 +162,13 @@ test('push and pull with git http-backend', peerOnly, async () => {
     const here = await host.create('to-peer')
     await host.git.run(['push', '-q', '--mirror', here], { cwd: source })
     await peer.create('from-stemma')
-    await mirror('add', 'admin/to-peer', peer.repositoryUrl('from-stemma'), '--push', '--refs', 'refs/*')
+    await added('admin/to-peer', peer.repositoryUrl('from-stemma'), '--push', '--refs', 'refs/*')
     await firstRun('to-peer')
     assert.deepEqual(await content(peer.repositoryUrl('from-stemma')), await content(here))
     await change(source)
     await host.git.run(['push', '-q', '--mirror', here], { cwd: source })
     assert.match((await mirror('run', 'admin/to-peer')).stdout, /2 refs created, 1 moved, 1 deleted/)
-    await mirror('add', 'admin/back', peer.repositoryUrl('from-stemma'))
+    await added('admin/back', peer.repositoryUrl('from-stemma'))
     await firstRun('back')
     assert.deepEqual(await content(host.server.repositoryUrl('back')), await content(here))
   } finally {
@@ -175,7 +180,7 @@ test('the server does it by itself, and tells the outbox', stemmaOnly, async () 
   const source = await makeSource('by-itself')
   const url = await elsewhere.create('by-itself')
   await host.git.run(['push', '-q', '--mirror', url], { cwd: source })
-  await mirror('add', 'admin/by-itself', url, '--every', '10s')
+  await added('admin/by-itself', url, '--every', '10s')
   const until = async (done: () => Promise<boolean>) => {
     for (let tries = 0; !(await done()); tries++) {
       assert.ok(tries < 300, `nothing happened; the server said:\n${host.server.output.slice(-2000)}`)
@@ -209,7 +214,7 @@ test('failures are noted, shown and put off; secrets are kept to themselves; rem
   const wrong = host.folder.join('wrong')
   writeFileSync(wrong, 'not-the-secret-0123456789')
   const there = elsewhere.repositoryUrl('pull-sha1', '')
-  await mirror('add', 'admin/failing', there, '--token-file', wrong)
+  await added('admin/failing', there, '--token-file', wrong)
   await mirror('run', 'admin/failing')
   const failed = await mirror('run', 'admin/failing')
   assert.equal(failed.code, 1)
@@ -261,7 +266,7 @@ test('in a network of forks, a server elsewhere cannot publish a private sibling
         return true
       })
       try {
-        await mirror('add', 'bob/fork', `${front.url}/evil.git`)
+        await added('bob/fork', `${front.url}/evil.git`)
         const run = await mirror('run', 'bob/fork')
         const said = run.code === 1 ? run.stdout : (await mirror('list')).stdout
         assert.match(said, /bob\/fork.*(which the origin does not have|missing tree)/)

@@ -1,5 +1,5 @@
 // Where a network's packs are found: rows in PostgreSQL, indexes read once and kept within a number of bytes, newest state on each call.
-import { CorruptError, type Log } from '../../base/index.ts'
+import { CorruptError, InputError, type Log } from '../../base/index.ts'
 import type { BlockReader } from '../../bucket/index.ts'
 import { type Database, sql } from '../../db/index.ts'
 import { assertHistoryHash } from '../format/history-table.ts'
@@ -59,7 +59,7 @@ export class PackStore {
 
   /**
    * The packs as they are now: every pack whose transaction ended before the call is among them. Read refs first, then packs.
-   * @throws CorruptError when a stored index is not what was written; UnavailableError when database or bucket don't answer
+   * @throws CorruptError when a stored index is not what was written; InputError `repository-deleted`; UnavailableError when database or bucket don't answer
    */
   async open(networkId: string): Promise<NetworkPacks> {
     const network = await this.#db.queries
@@ -67,7 +67,7 @@ export class PackStore {
       .select(['object_format', 'packs_version', 'is_shared'])
       .where('id', '=', networkId)
       .executeTakeFirst()
-    if (!network) throw new CorruptError('no-network', `network ${networkId} has no row`)
+    if (!network) throw new InputError('repository-deleted', 'the repository was deleted') // its last one: meanwhile
     const cached = this.#networks.get(networkId)
     if (cached && cached.version >= network.packs_version) {
       return { ...this.#used(networkId, cached), isShared: network.is_shared }

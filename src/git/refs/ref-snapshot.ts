@@ -1,5 +1,5 @@
 // A repository's refs at one moment, sorted by name in byte order, and the cache that keeps the last one of each repository.
-import { CorruptError, hex } from '../../base/index.ts'
+import { hex, InputError } from '../../base/index.ts'
 import type { Database, Queries } from '../../db/index.ts'
 import type { ObjectId } from '../format/object-id.ts'
 
@@ -38,7 +38,7 @@ export class RefStore {
 
   /**
    * The refs as of now, or as of the moment when the caller read `version` from the repository's row: then a snapshot that is kept and no older
-   * costs no query. UnavailableError when the database doesn't answer.
+   * costs no query. UnavailableError when the database doesn't answer; InputError `repository-deleted`.
    */
   async read(repositoryId: number, version?: number): Promise<RefSnapshot> {
     const kept = this.#snapshots.get(repositoryId)
@@ -49,7 +49,7 @@ export class RefStore {
       .select(['refs_version', 'head'])
       .where('id', '=', repositoryId)
       .executeTakeFirst()
-    if (!repository) throw new CorruptError('no-repository', `repository ${repositoryId} has no row`)
+    if (!repository) throw deleted()
     const known = this.#snapshots.get(repositoryId)
     if (known && known.version === repository.refs_version) return this.#used(repositoryId, known)
     return this.#load(this.#db.queries, repositoryId)
@@ -82,7 +82,7 @@ export class RefStore {
       .orderBy('ref.name')
       .execute()
     const first = rows[0]
-    if (!first) throw new CorruptError('no-repository', `repository ${repositoryId} has no row`)
+    if (!first) throw deleted()
     const refs: Ref[] = []
     for (const row of rows) {
       if (row.name === null || row.oid === null) continue
@@ -111,4 +111,9 @@ export class RefStore {
       this.#refs -= entry.refs.length
     }
   }
+}
+
+/** It was there when the request was let in: no alarm. */
+function deleted(): InputError {
+  return new InputError('repository-deleted', 'the repository was deleted')
 }

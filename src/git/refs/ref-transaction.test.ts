@@ -2,9 +2,11 @@
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
 import { testDatabase, type TestDatabase } from '../../../tests/support/test-database.ts'
-import { UnavailableError } from '../../base/index.ts'
+import { makeLog, UnavailableError } from '../../base/index.ts'
+import type { BlockReader } from '../../bucket/index.ts'
 import { sql } from '../../db/index.ts'
 import type { ObjectId } from '../format/index.ts'
+import { PackStore } from '../odb/index.ts'
 import { moveRefs, type NewPack, type RefChange, RefStore } from './index.ts'
 
 let test_: TestDatabase
@@ -47,6 +49,19 @@ async function repository() {
     refs: async () => Object.fromEntries((await store.read(row.id)).refs.map((ref) => [ref.name, Number.parseInt(ref.oid, 16)])),
   }
 }
+
+test('a repository that is deleted under a request is gone, which is no alarm', async () => {
+  const r = await repository()
+  const { queries } = test_.database
+  const packs = new PackStore(test_.database, {} as BlockReader, 1 << 20, makeLog('silent'))
+  await queries.deleteFrom('repository').where('id', '=', r.id).execute()
+  await queries.deleteFrom('network').where('id', '=', r.networkId).execute()
+  const isGone = { name: 'InputError', code: 'repository-deleted' }
+  await assert.rejects(r.store.read(r.id), isGone)
+  await assert.rejects(r.store.read(r.id, 0), isGone)
+  await assert.rejects(packs.open(r.networkId), isGone)
+  assert.deepEqual([...(await r.push([create('refs/heads/main', 1)])).values()], ['the repository was deleted'])
+})
 
 test('refs are created, moved and deleted; each snapshot follows', async () => {
   const r = await repository()
