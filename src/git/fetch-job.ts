@@ -1,7 +1,7 @@
 // A fetch across threads: a worker negotiates and plans, the thread with the socket asks for it and streams stored regions itself.
 // Between the two the worker waits for a word: the pack may be there already.
 import type { MessagePort } from 'node:worker_threads'
-import { MessageStream, type StartedJob, type WorkerPool } from '../base/index.ts'
+import { MessageStream, type StartedJob, UnavailableError, type WorkerPool } from '../base/index.ts'
 import type { ObjectId } from './format/index.ts'
 import { type Deflater, type Inflater, ObjectCache, ObjectReader, type PackSet, type PackSetHandle, type PackSets } from './odb/index.ts'
 import {
@@ -85,7 +85,7 @@ export async function fetchJob(job: FetchJob, port: MessagePort, repositories: F
  * Starts a fetch in a worker. Its events throw what the worker failed with, or UnavailableError; the pack is made only when what follows the
  * preamble is asked for.
  */
-export function startFetch(workers: WorkerPool, job: FetchJob): PackSource {
+export function startFetch(workers: Pick<WorkerPool, 'start'>, job: FetchJob): PackSource {
   const started = workers.start('fetch', job)
   return {
     events: eventsOf(started),
@@ -95,13 +95,19 @@ export function startFetch(workers: WorkerPool, job: FetchJob): PackSource {
 }
 
 /** The same without its preamble, which is known: it starts when its events are first asked for. */
-export function laterFetch(workers: WorkerPool, job: FetchJob): PackSource {
+export function laterFetch(workers: Pick<WorkerPool, 'start'>, job: FetchJob): PackSource {
   let started: PackSource | null = null
+  let isStopped = false
   async function* events(): AsyncGenerator<FetchEvent, void, undefined> {
+    if (isStopped) throw new UnavailableError('worker', 'the fetch was stopped before it began')
     started = startFetch(workers, job)
     yield* behindPreamble(started.events)
   }
-  return { events: events(), stop: () => started?.stop(), again: () => laterFetch(workers, job) }
+  const stop = () => {
+    isStopped = true
+    started?.stop()
+  }
+  return { events: events(), stop, again: () => laterFetch(workers, job) }
 }
 
 async function* eventsOf(started: StartedJob): AsyncGenerator<FetchEvent, void, undefined> {

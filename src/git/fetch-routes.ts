@@ -127,6 +127,7 @@ async function answerObjectInfo(
 ): Promise<void> {
   const free = await room.fetches.take()
   try {
+    if (answer.gone.aborted) return
     const packs = await room.packs.open(repository.networkId) // after the refs: they may rest on no newer pack
     const job = { packs: packs.handle, tips: room.views.once(refs, packedTips), request, cutOff: offer.cutOff }
     answer.end(await runObjectInfo(room.workers, job))

@@ -32,6 +32,8 @@ export async function answerPack(
   try {
     const task = fetchTask(request, refs, offer, (view) => room.views.once(view, packedTips))
     free = await room.fetches.take()
+    // else everybody who has left while he waited would have a negotiation, and no place to bound them
+    if (answer.gone.aborted) return
     const packs = await room.packsUnder(repository, refsVersion)
     await answerFetch(untilGone(servedEvents(room, packs, task, answer.gone), answer.gone), answer, {
       request,
@@ -88,6 +90,7 @@ async function* servedEvents(
 async function preambleOf(source: PackSource, gone: AbortSignal): Promise<Preamble> {
   const stop = () => source.stop()
   gone.addEventListener('abort', stop)
+  if (gone.aborted) stop()
   let isFound = false
   try {
     const { done, value } = await source.events.next()

@@ -196,6 +196,7 @@ export class CachedPack {
 
   /** What a reader gets behind the cut: the first the work itself, each other one the same again. */
   async *#rest(gone: AbortSignal): AsyncGenerator<FetchEvent, void, undefined> {
+    gone.throwIfAborted() // the work is for one who stays
     const live = this.#live
     this.#live = null
     const source = live === null ? this.#source.again() : this.#source

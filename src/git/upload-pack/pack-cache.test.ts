@@ -205,6 +205,25 @@ test('a pack that is too large is cut: the first reader goes on with the work, t
   cache.close()
 })
 
+test('a reader that leaves at the cut does not take the work along: the next one goes on with it', async () => {
+  const cache = newCache(1_000_000)
+  const events = chunks(20, 100_000)
+  const made = maker(events)
+  const leaver = new AbortController()
+  const leaving = async () => {
+    for await (const event of cache.read(wanted('a', made), leaver.signal)) {
+      if (event.type === 'hash' && event.state !== null) leaver.abort(new Error('the client closed the connection'))
+    }
+  }
+  const staying = cache.read(wanted('a', made), here().signal)
+  await Promise.all([assert.rejects(leaving(), /closed the connection/), staying.next()])
+  const { pack, trailer } = await hashed(staying)
+  assert.ok(pack.equals(packOf(events)))
+  assert.deepEqual(trailer, sha1(pack))
+  assert.equal(made.starts, 1)
+  cache.close()
+})
+
 /** As an answer does: hashes when it is told to. */
 async function hashed(events: AsyncIterable<AnswerEvent>): Promise<{ pack: Buffer; trailer: Buffer | undefined }> {
   const parts: Uint8Array[] = []
