@@ -22,6 +22,8 @@ const leaseSeconds = 3600
 const keyGrace = sql<Date>`now() + interval '1 hour'`
 /** Rows that got their ids before others and were committed after them: looked at again. */
 const idSlack = 1000
+/** So often is looked for those, where no new pack is the reason. */
+const lookAgainMs = 60_000
 
 /** In a worker: makes the table and sends its bytes. */
 export async function historyJob(job: HistoryJob, port: MessagePort, repositories: FetchRepositories): Promise<void> {
@@ -39,10 +41,14 @@ export async function historyJob(job: HistoryJob, port: MessagePort, repositorie
 
 /** Leased work: every network whose packs outgrew its table gets a new one. */
 export function historyBuilder(room: GitRoom, intervalMs = 3000): Job {
+  const { clock } = room.options
   let lastPack = 0 // packs up to this id were seen by this node
+  let lookedAtMs = Number.NEGATIVE_INFINITY
   return {
     kind: 'build-history',
     intervalMs,
+    work: () =>
+      clock.monotonic() - lookedAtMs > lookAgainMs ? sql<boolean>`true` : sql<boolean>`exists (select 1 from pack where id > ${lastPack})`,
     run: async (signal) => {
       const { db, log } = room.options
       const newest = await newestPack(db)
@@ -58,6 +64,7 @@ export function historyBuilder(room: GitRoom, intervalMs = 3000): Job {
         }
       }
       lastPack = newest
+      lookedAtMs = clock.monotonic()
     },
   }
 }

@@ -9,6 +9,7 @@ import { UnavailableError, makeLog, systemRandomness } from '../base/index.ts'
 import { MemoryBucket, packKey } from '../bucket/index.ts'
 import { sql } from '../db/index.ts'
 import { type TestDatabase, testDatabase } from '../../tests/support/test-database.ts'
+import { findDue } from './due-work.ts'
 import { type Job, JobRunner, sweepOrphans } from './index.ts'
 
 const log = makeLog('silent')
@@ -100,6 +101,55 @@ describe('leased work', () => {
       .select(['error', sql<boolean>`due_at <= now() + interval '61 seconds'`.as('soon')])
       .executeTakeFirstOrThrow()
     assert.deepEqual(row, { error: 'no luck', soon: true })
+  })
+})
+
+describe('looking for work', () => {
+  test('work that is due, held by nobody, and that has something to do', async () => {
+    const { queries } = db.database
+    await sql`insert into job (kind, holder, leased_until, due_at) values
+      ('held', gen_random_uuid(), now() + interval '1 minute', now()), ('left', gen_random_uuid(), now() - interval '1 second', now()),
+      ('later', null, null, now() + interval '1 minute'), ('now', null, null, now())`.execute(queries)
+    const nothing = () => sql<boolean>`exists (select 1 from upload_intent)`
+    const kinds = ['held', 'left', 'later', 'now', 'new']
+    const jobs: Job[] = kinds.map((kind) => ({ kind, intervalMs: 1, run: async () => {} }))
+    assert.deepEqual((await findDue(queries, jobs)).toSorted(), ['left', 'new', 'now'])
+    assert.deepEqual((await findDue(queries, [...jobs, { ...(jobs[3] as Job), kind: 'idle', work: nothing }])).toSorted(), [
+      'left',
+      'new',
+      'now',
+    ])
+    assert.deepEqual(await findDue(queries, []), [])
+  })
+
+  test('what has nothing to do is left alone until it has', async () => {
+    let runs = 0
+    const runner = runnerOf({
+      kind: 'idle',
+      intervalMs: 10,
+      work: () => sql<boolean>`exists (select 1 from upload_intent)`,
+      run: async () => void runs++,
+    })
+    runner.start()
+    await sleep(200)
+    assert.equal(runs, 0)
+    await sql`insert into upload_intent (key, expires_at) values ('pack/x', now())`.execute(db.database.queries)
+    for (let tries = 0; runs === 0 && tries < 200; tries++) await sleep(20)
+    assert.ok(runs > 0)
+    await runner.stop()
+  })
+
+  test('work that goes on holds up no other work, and is waited for at the end', async () => {
+    let ended = false
+    let others = 0
+    const long: Job = { kind: 'long', intervalMs: 10, run: () => sleep(400).then(() => void (ended = true)) }
+    const quick: Job = { kind: 'quick', intervalMs: 10, run: async () => void others++ }
+    const runner = new JobRunner({ database: db.database, randomness: systemRandomness, log, jobs: [long, quick], pollMs: 20 })
+    runner.start()
+    for (let tries = 0; others < 2 && tries < 200; tries++) await sleep(20)
+    assert.ok(others >= 2)
+    await runner.stop()
+    assert.ok(ended)
   })
 })
 

@@ -3,7 +3,8 @@
 // overtaken when its lease ends. Invariant: a run whose lease was lost is told so by its signal; what it does must be safe to do twice.
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type Log, type Randomness, UnavailableError } from '../base/index.ts'
-import { type Database, sql } from '../db/index.ts'
+import { type Database, type RawBuilder, sql } from '../db/index.ts'
+import { findDue } from './due-work.ts'
 
 export interface Job {
   /** Its name in the table; never reused for other work. */
@@ -12,6 +13,8 @@ export interface Job {
   readonly intervalMs: number
   /** How long a dead node keeps the work from the others. Default one minute. */
   readonly leaseMs?: number
+  /** SQL that is false when there is nothing to do: then the work is left alone though it is due. Asked often: an index must answer it. */
+  readonly work?: () => RawBuilder<boolean>
   /** Throws when it failed: it is then due again after at most a minute. */
   run(signal: AbortSignal): Promise<void>
 }
@@ -21,7 +24,7 @@ export interface JobRunnerOptions {
   readonly randomness: Randomness
   readonly log: Log
   readonly jobs: readonly Job[]
-  /** How often each kind's row is looked at. Default 5 s. */
+  /** How often is looked for due work. Default: the shortest interval of all work, 5 s at most. */
   readonly pollMs?: number
 }
 
@@ -32,7 +35,8 @@ const retryMs = 60_000
 export class JobRunner {
   readonly #options: JobRunnerOptions
   readonly #stop = new AbortController()
-  #loops: Promise<unknown> = Promise.resolve()
+  readonly #running = new Map<string, Promise<void>>()
+  #watching: Promise<void> = Promise.resolve()
 
   constructor(options: JobRunnerOptions) {
     this.#options = options
@@ -40,13 +44,14 @@ export class JobRunner {
 
   /** Begins to look for due work. Call once. */
   start(): void {
-    this.#loops = Promise.all(this.#options.jobs.map((job) => this.#loop(job)))
+    this.#watching = this.#watch()
   }
 
   /** Tells running work to end, and waits for it. */
   async stop(): Promise<void> {
     this.#stop.abort()
-    await this.#loops
+    await this.#watching
+    await Promise.all(this.#running.values())
   }
 
   /** Does the work if it is due and nobody else has it; true when it was done here. Throws what the work threw. */
@@ -61,17 +66,33 @@ export class JobRunner {
     return true
   }
 
-  async #loop(job: Job): Promise<void> {
-    const pollMs = Math.min(this.#options.pollMs ?? 5000, job.intervalMs)
+  async #watch(): Promise<void> {
+    const { database, jobs, pollMs = 5000 } = this.#options
+    const waitMs = Math.min(pollMs, ...jobs.map((job) => job.intervalMs))
     while (!this.#stop.signal.aborted) {
       try {
-        await this.runIfDue(job.kind)
+        const idle = jobs.filter(({ kind }) => !this.#running.has(kind))
+        for (const kind of await findDue(database.queries, idle)) this.#running.set(kind, this.#run(kind))
       } catch (error) {
-        const level = error instanceof UnavailableError ? 'debug' : 'error'
-        this.#options.log[level]({ err: error, job: job.kind }, 'background work failed; it is tried again')
+        this.#tell(error, undefined)
       }
-      await sleep(pollMs + this.#random(pollMs / 10), undefined, { signal: this.#stop.signal }).catch(() => {})
+      await sleep(waitMs + this.#random(waitMs / 10), undefined, { signal: this.#stop.signal }).catch(() => {})
     }
+  }
+
+  async #run(kind: string): Promise<void> {
+    try {
+      await this.runIfDue(kind)
+    } catch (error) {
+      this.#tell(error, kind)
+    } finally {
+      this.#running.delete(kind)
+    }
+  }
+
+  #tell(error: unknown, job: string | undefined): void {
+    const level = error instanceof UnavailableError ? 'debug' : 'error'
+    this.#options.log[level]({ err: error, job }, 'background work failed; it is tried again')
   }
 
   /** The id of this run, or null. */

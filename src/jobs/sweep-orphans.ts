@@ -62,6 +62,8 @@ export function orphanSweeper(database: Database, bucket: Bucket, log: Log, inte
   return {
     kind: 'sweep-orphans',
     intervalMs,
+    work: () =>
+      sql`(exists (select 1 from upload_intent where expires_at <= now()) or exists (select 1 from key_deletion where not_before <= now()))`,
     run: async (signal) => {
       const swept = await sweepOrphans(database, bucket, log, signal)
       if (swept.deletedKeys + swept.failures > 0) log.info(swept, 'swept keys that nothing refers to')

@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { CorruptError, InputError, type Log, type Randomness, UnavailableError } from '../../base/index.ts'
 import type { Job } from '../../jobs/index.ts'
 import type { ImportParts } from '../import/bring.ts'
-import { dropRun, endRun, keepLease, type Mirror, type MirrorChoice, takeMirror } from './mirrors.ts'
+import { dropRun, endRun, isAnyDue, keepLease, type Mirror, type MirrorChoice, takeMirror } from './mirrors.ts'
 import { type MirrorResult, runMirror, shownError } from './run-mirror.ts'
 
 export interface MirrorRunnerOptions {
@@ -33,6 +33,7 @@ export function mirrorJob(options: MirrorRunnerOptions): Job {
   return {
     kind: 'mirrors',
     intervalMs: lookEveryMs,
+    work: () => isAnyDue,
     run: async (signal) => {
       const worker = async (): Promise<void> => {
         while (!signal.aborted && (await runNext(options, { due: true }, signal)) !== null);

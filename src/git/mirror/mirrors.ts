@@ -117,6 +117,9 @@ export async function listMirrors(queries: Queries): Promise<MirrorFacts[]> {
 /** Which mirrors a run is for: those that are due, or all of one repository (or of every one), due or not. */
 export type MirrorChoice = { readonly due: true } | { readonly due: false; readonly repositoryId: number | null; readonly notAfter: Date }
 
+/** SQL: whether `takeMirror` would find one that is due. */
+export const isAnyDue = sql<boolean>`exists (select 1 from mirror where due_at <= now() and (leased_until is null or leased_until < now()))`
+
 /** Takes the one that has waited longest; null when there is none to take. */
 export async function takeMirror(db: Database, choice: MirrorChoice, holder: string, leaseMs: number): Promise<Mirror | null> {
   const chosen = choice.due
