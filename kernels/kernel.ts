@@ -46,6 +46,7 @@ export interface Kernel {
   refsGrow(slots: number): void
   scanTree(at: number, size: number, idBytes: number): number
   scanCommit(at: number, size: number, idBytes: number): number
+  chunkSize(at: number, size: number, least: number, bits: number, most: number): number
 }
 
 /**

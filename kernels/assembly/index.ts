@@ -1,4 +1,5 @@
 // What the module offers. The map of linear memory stands in kernels/kernel.ts.
+import { chunkSetup } from './chunk'
 import { crc32Setup } from './crc32'
 import { deflateBlockSetup } from './deflate-block'
 import { inflateSetup } from './inflate'
@@ -16,10 +17,12 @@ export { applyDelta, deltaBaseSize, deltaHeader, deltaResultSize, deltaStart } f
 export { refsAdd, refsBegin, refsCount, refsGrow } from './refs'
 export { scanTree } from './tree'
 export { scanCommit } from './commit'
+export { chunkSize } from './chunk'
 
 /** Fills the kernels' tables; called once, before anything else. */
 export function setup(): void {
   crc32Setup()
   inflateSetup()
   deflateBlockSetup()
+  chunkSetup()
 }

@@ -2,6 +2,7 @@
 //
 //   pack/{first 2 hex digits of the UUID}/{UUID v4}     one stored pack: docs/design/pack-key.md
 //   history/{the same}                                  one history table: docs/design/history-key.md
+//   segment/{the same}                                  chunks of content: docs/design/content-store.md
 //
 // Invariants: every key is built from a fresh UUID, so no key is written twice; a key is 1 to 8 segments of [A-Za-z0-9._-] that don't
 // begin with a dot, so it is the same on every bucket and can't leave a folder; `tmp/` is the filesystem bucket's own and never a key.
@@ -18,6 +19,9 @@ export const packPrefix = 'pack/'
 /** Everything that is a history table. */
 export const historyPrefix = 'history/'
 
+/** Everything that is a segment of the content store. */
+export const segmentPrefix = 'segment/'
+
 /** The key of a stored pack. `uuid`: lower case, fresh for each attempt to write (Randomness.uuid()). */
 export function packKey(uuid: string): Key {
   return keyBelow(packPrefix, uuid)
@@ -26,6 +30,11 @@ export function packKey(uuid: string): Key {
 /** The key of a history table; `uuid` as for `packKey`. */
 export function historyKey(uuid: string): Key {
   return keyBelow(historyPrefix, uuid)
+}
+
+/** The key of a segment; `uuid` as for `packKey`. */
+export function segmentKey(uuid: string): Key {
+  return keyBelow(segmentPrefix, uuid)
 }
 
 function keyBelow(prefix: string, uuid: string): Key {

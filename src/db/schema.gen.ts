@@ -28,6 +28,36 @@ export interface Account {
   login: string;
 }
 
+export interface Chunk {
+  hash: Uint8Array;
+  ordinal: number;
+  segment_id: number;
+}
+
+export interface Content {
+  created_at: Generated<Date>;
+  digest: Uint8Array;
+  leased_until: Date;
+  recipe: Uint8Array;
+  size_bytes: number;
+}
+
+export interface ContentReference {
+  digest: Uint8Array;
+  id: string;
+  kind: string;
+}
+
+export interface ContentReview {
+  digest: Uint8Array;
+  due_at: Date;
+}
+
+export interface ContentSegment {
+  digest: Uint8Array;
+  segment_id: number;
+}
+
 export interface History {
   created_at: Generated<Date>;
   key: string;
@@ -154,6 +184,18 @@ export interface Repository {
   visibility: 'public' | 'private';
 }
 
+export interface Segment {
+  chunk_count: number;
+  created_at: Generated<Date>;
+  draining_since: Date | null;
+  id: Generated<number>;
+  index_bytes: number;
+  review_at: Date | null;
+  size_bytes: number;
+  tail: Uint8Array | null;
+  uuid: string;
+}
+
 export interface ServerFact {
   name: string;
   value: string;
@@ -177,6 +219,11 @@ export interface UploadIntent {
 
 export interface DB {
   account: Account;
+  chunk: Chunk;
+  content: Content;
+  content_reference: ContentReference;
+  content_review: ContentReview;
+  content_segment: ContentSegment;
   history: History;
   import: Import;
   job: Job;
@@ -189,6 +236,7 @@ export interface DB {
   ref: Ref;
   reflog: Reflog;
   repository: Repository;
+  segment: Segment;
   server_fact: ServerFact;
   token: Token;
   upload_intent: UploadIntent;

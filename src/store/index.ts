@@ -9,3 +9,4 @@ export type {
   PutResult,
 } from './content-store.ts'
 export { type Digest, digestBytes, digestOf, isDigest, parseDigest } from './digest.ts'
+export { SegmentStore, type SegmentStoreOptions } from './segment-store.ts'

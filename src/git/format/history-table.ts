@@ -1,9 +1,8 @@
 // A history table: a network's commits as numbers, and what each of them adds to its parents. docs/design/history-key.md gives every byte.
 // Read in place through typed arrays; loading costs no decoding. Pure.
 import { createHash } from 'node:crypto'
-import { asBuffer, CorruptError, equalBytes } from '../../base/index.ts'
+import { asBuffer, CorruptError, decodeSections, encodeSections, equalBytes, wordsOf } from '../../base/index.ts'
 import { hashBytes, type ObjectFormat } from './object-id.ts'
-import { decodeSections, encodeSections, wordsOf } from './sections.ts'
 
 const magic = 'STEMHIST'
 const version = 1

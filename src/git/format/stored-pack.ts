@@ -1,11 +1,10 @@
 // A stored pack's index: sections, directory and trailer behind the pack's bytes. docs/design/pack-key.md gives every byte.
 // Read through typed arrays over the loaded bytes, so loading costs no decoding. Pure.
 import { createHash } from 'node:crypto'
-import { asBuffer, CorruptError, equalBytes } from '../../base/index.ts'
+import { asBuffer, CorruptError, decodeSections, encodeSections, equalBytes, sectionOf, wordsOf } from '../../base/index.ts'
 import { hashBytes, type Kind, type ObjectFormat } from './object-id.ts'
 import { decodeChecks, encodeChecks, makeChecks, type PackChecks } from './pack-checks.ts'
 import { orderByOffset } from './order-by-offset.ts'
-import { decodeSections, encodeSections, sectionOf, wordsOf } from './sections.ts'
 
 const magic = 'STEMPACK'
 const version = 1

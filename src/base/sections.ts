@@ -1,7 +1,9 @@
-// Sections of a stored value, and the directory that names them: what stored packs (docs/design/pack-key.md) and history tables
-// (docs/design/history-key.md) have in common. Every section starts at a multiple of 8 of the value, so that it is read in place. Pure.
+// Sections of a stored value, and the directory that names them: what stored packs (docs/design/pack-key.md), history tables
+// (history-key.md) and segments (content-store.md) have in common. Every section starts at a multiple of 8 of the value, so that it is read in
+// place. Pure.
 //   directory := (name: 4 ASCII bytes, u32 zero, u64 offset in the value, u64 size in bytes) for each section
-import { asBuffer, CorruptError } from '../../base/index.ts'
+import { asBuffer } from './bytes.ts'
+import { CorruptError } from './errors.ts'
 
 const entryBytes = 24
 

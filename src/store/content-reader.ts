@@ -1,0 +1,213 @@
+// The worker's half of a get: reads blocks, inflates them, checks chunks, and gives their bytes in order.
+// Invariant: no byte leaves that wasn't checked against its chunk's hash; of whole content, the last piece waits for the digest.
+import { createHash, hash } from 'node:crypto'
+import { zstdDecompressSync } from 'node:zlib'
+import { CorruptError, equalBytes } from '../base/index.ts'
+import { type BlockReader, segmentKey } from '../bucket/index.ts'
+import type { Run } from './format/recipe.ts'
+import { assertStored, type BlockPlace, Codec, SegmentIndex } from './format/segment.ts'
+
+/** A segment as its row tells of it. */
+export interface SegmentPlace {
+  readonly id: number
+  readonly uuid: string
+  readonly sizeBytes: number
+  readonly indexBytes: number
+  readonly tail: Uint8Array | null
+}
+
+/** Runs, and what of their bytes is wanted. */
+export interface ReadPlan {
+  readonly runs: readonly Run[]
+  readonly segments: readonly SegmentPlace[]
+  /** Bytes before the range in the first run. */
+  readonly skipBytes: number
+  readonly sizeBytes: number
+  /** Given when the range is the whole content. */
+  readonly digest: string | null
+}
+
+/** Chunks of one block that stand one behind the other, and which of their bytes are wanted. */
+interface Stretch {
+  readonly segment: SegmentPlace
+  readonly index: SegmentIndex
+  readonly block: BlockPlace
+  readonly first: number
+  readonly end: number
+  readonly skipBytes: number
+  readonly takeBytes: number
+}
+
+/** Memory for indexes of segments: about 54 KiB each. */
+const indexCacheBytes = 24 << 20
+/** Inflated blocks that are kept: content that was changed in places comes back to them. */
+const keptBlocks = 6
+
+/** Lives as long as its worker. */
+export class ContentReader {
+  readonly #reader: BlockReader
+  readonly #indexes = new Map<string, SegmentIndex>()
+  #indexBytes = 0
+  readonly #blocks = new Map<string, Uint8Array>()
+
+  constructor(reader: BlockReader) {
+    this.#reader = reader
+  }
+
+  /** The plan's bytes; each piece is the taker's own. CorruptError; UnavailableError. */
+  async *read(plan: ReadPlan): AsyncGenerator<Uint8Array<ArrayBuffer>, void, undefined> {
+    const sum = plan.digest === null ? null : createHash('sha256')
+    let held: Uint8Array<ArrayBuffer> | null = null
+    let left = plan.sizeBytes
+    for await (const piece of this.#pieces(plan)) {
+      if (held !== null) yield held
+      held = piece
+      left -= piece.length
+      sum?.update(piece)
+    }
+    if (left !== 0) throw new CorruptError('recipe', 'the recipe of stored content does not fit its segments')
+    if (sum !== null && sum.digest('hex') !== plan.digest) {
+      throw new CorruptError('content', `stored content is not what its digest says: ${plan.digest}`)
+    }
+    if (held !== null) yield held
+  }
+
+  /** What is wanted of every stretch, checked; the next block is read while one is inflated and sent. */
+  async *#pieces(plan: ReadPlan): AsyncGenerator<Uint8Array<ArrayBuffer>, void, undefined> {
+    let next: { readonly stretch: Stretch; readonly stored: Promise<Uint8Array> | null } | null = null
+    for await (const stretch of this.#stretches(plan)) {
+      const coming = { stretch, stored: this.#fetch(stretch) }
+      coming.stored?.catch(() => {}) // thrown where it is waited for
+      if (next !== null) yield this.#checked(next.stretch, await next.stored)
+      next = coming
+    }
+    if (next !== null) yield this.#checked(next.stretch, await next.stored)
+  }
+
+  async *#stretches(plan: ReadPlan): AsyncGenerator<Stretch, void, undefined> {
+    const segments = new Map(plan.segments.map((segment) => [segment.id, segment]))
+    const from = plan.skipBytes
+    const until = plan.skipBytes + plan.sizeBytes
+    let at = 0
+    for (const run of plan.runs) {
+      const segment = segments.get(run.segment)
+      if (segment === undefined) throw new CorruptError('recipe', `a recipe names segment ${run.segment}, which has no row`)
+      const index = await this.index(segment)
+      for (let ordinal = run.first; ordinal < run.first + run.count; ) {
+        const block = index.blockOf(ordinal)
+        let first = -1
+        let start = 0
+        for (const end = Math.min(block.end, run.first + run.count); ordinal < end; ordinal++) {
+          const size = index.size(ordinal)
+          if (at + size > from && at < until && first < 0) {
+            first = ordinal
+            start = at
+          }
+          if (at >= until) break
+          at += size
+        }
+        if (first < 0) {
+          if (at >= until) return
+          continue
+        }
+        const skipBytes = Math.max(0, from - start)
+        yield { segment, index, block, first, end: ordinal, skipBytes, takeBytes: Math.min(at, until) - start - skipBytes }
+        if (at >= until) return
+      }
+    }
+  }
+
+  /** A segment's index, checked; kept while it is used. */
+  async index(segment: SegmentPlace): Promise<SegmentIndex> {
+    const kept = this.#indexes.get(segment.uuid)
+    if (kept !== undefined) {
+      this.#indexes.delete(segment.uuid)
+      this.#indexes.set(segment.uuid, kept)
+      return kept
+    }
+    const bytes = await this.#bytes(segment, segment.sizeBytes - segment.indexBytes, segment.indexBytes)
+    const index = named(segment, () => new SegmentIndex(bytes))
+    this.#indexes.set(segment.uuid, index)
+    this.#indexBytes += index.heldBytes
+    for (const [uuid, old] of this.#indexes) {
+      if (this.#indexBytes <= indexCacheBytes || old === index) break
+      this.#indexes.delete(uuid)
+      this.#indexBytes -= old.heldBytes
+    }
+    return index
+  }
+
+  /** The block's stored bytes, or null where it is kept inflated. */
+  #fetch({ segment, block }: Stretch): Promise<Uint8Array> | null {
+    if (this.#blocks.has(blockName(segment, block))) return null
+    return Promise.resolve(this.#bytes(segment, block.offset, block.storedBytes))
+  }
+
+  /** What is wanted of a stretch; its chunks have the hashes that the index says. */
+  #checked(stretch: Stretch, stored: Uint8Array | null): Uint8Array<ArrayBuffer> {
+    const { segment, index, block, first, end, skipBytes, takeBytes } = stretch
+    const bytes = named(segment, () => this.#inflated(segment, block, stored))
+    let at = 0
+    for (let ordinal = block.first; ordinal < first; ordinal++) at += index.size(ordinal)
+    const start = at
+    for (let ordinal = first; ordinal < end; ordinal++) {
+      const size = index.size(ordinal)
+      if (!equalBytes(hash('sha256', bytes.subarray(at, at + size), 'buffer'), index.hash(ordinal))) {
+        throw new CorruptError('chunk', `chunk ${ordinal} of ${segmentKey(segment.uuid)} is not what its hash says`)
+      }
+      at += size
+    }
+    return new Uint8Array(bytes.subarray(start + skipBytes, start + skipBytes + takeBytes))
+  }
+
+  #inflated(segment: SegmentPlace, block: BlockPlace, stored: Uint8Array | null): Uint8Array {
+    const name = blockName(segment, block)
+    const kept = this.#blocks.get(name)
+    if (kept !== undefined) return kept
+    if (stored === null) throw new RangeError('a block that was kept has gone')
+    const bytes = inflateBlock(block, stored)
+    this.#blocks.set(name, bytes)
+    for (const oldest of this.#blocks.keys()) {
+      if (this.#blocks.size <= keptBlocks) break
+      this.#blocks.delete(oldest)
+    }
+    return bytes
+  }
+
+  #bytes(segment: SegmentPlace, offset: number, sizeBytes: number): Uint8Array | Promise<Uint8Array> {
+    if (segment.tail !== null) return segment.tail.subarray(offset, offset + sizeBytes)
+    return this.#reader.read(segmentKey(segment.uuid), segment.sizeBytes, offset, sizeBytes)
+  }
+}
+
+/** A block's chunks. CorruptError 'block'. */
+export function inflateBlock(block: BlockPlace, stored: Uint8Array): Uint8Array {
+  assertStored(block, stored)
+  // a copy where it isn't packed: what the cache gave is a view of a larger piece of it
+  const bytes = block.codec === Codec.raw ? new Uint8Array(stored) : inflate(block, stored)
+  if (bytes.length !== block.sizeBytes) throw new CorruptError('block', `block ${block.number} of a segment has a wrong size`)
+  return bytes
+}
+
+function inflate(block: BlockPlace, stored: Uint8Array): Uint8Array {
+  if (block.codec !== Codec.zstd) throw new CorruptError('block', `block ${block.number} of a segment has an unknown codec`)
+  try {
+    return zstdDecompressSync(stored, { maxOutputLength: block.sizeBytes, chunkSize: Math.max(64, block.sizeBytes) })
+  } catch (cause) {
+    throw new CorruptError('block', `block ${block.number} of a segment can't be inflated`, { cause })
+  }
+}
+
+function blockName(segment: SegmentPlace, block: BlockPlace): string {
+  return `${segment.uuid} ${block.number}`
+}
+
+/** What it makes; errors about a segment say which one it is. */
+function named<T>(segment: SegmentPlace, make: () => T): T {
+  try {
+    return make()
+  } catch (error) {
+    if (!(error instanceof CorruptError)) throw error
+    throw new CorruptError(error.code, `${segmentKey(segment.uuid)}: ${error.message}`, { cause: error })
+  }
+}

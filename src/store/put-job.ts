@@ -1,0 +1,161 @@
+// The worker's half of a put: hashes the stream, cuts it, asks which chunks are known, and packs the others into blocks.
+// Invariant: memory is one batch of chunks, one block that is being filled and a few that are being compressed, whatever comes.
+import { createHash, hash } from 'node:crypto'
+import type { MessagePort } from 'node:worker_threads'
+import { InputError, MessageStream } from '../base/index.ts'
+import { Asking } from './asking.ts'
+import { BlockPacker } from './block-packer.ts'
+import { type Cutter, CutterPool } from './cutter.ts'
+import { addRun, type Run } from './format/recipe.ts'
+import type { Block } from './format/segment.ts'
+import { mostOldSegments } from './sizes.ts'
+
+/** What the main thread begins a put with. */
+export interface PutJob {
+  readonly limitBytes: number
+  readonly digest: string | null
+  readonly sizeBytes: number | null
+  /** For questions to the main thread. */
+  readonly asking: MessagePort
+}
+
+/** Where known chunks are; `segment` is −1 for others. */
+export interface Found {
+  readonly segments: Float64Array
+  readonly ordinals: Uint32Array
+}
+
+/** Segment of runs whose chunks are among the put's own blocks, counted from its first one. */
+export const ownSegment = -1
+
+export interface PutJobResult {
+  readonly digest: string
+  readonly sizeBytes: number
+  readonly runs: readonly Run[]
+}
+
+export async function putJob(job: PutJob, port: MessagePort, cutters: CutterPool): Promise<void> {
+  const stream = new MessageStream<never>(port)
+  const asking = new Asking(job.asking)
+  const cutter = cutters.take()
+  const put = new Put(cutter, asking)
+  try {
+    stream.send(await put.run(stream.bytes(), job))
+  } catch (error) {
+    stream.fail(error)
+  } finally {
+    cutters.give(cutter)
+    asking.close()
+  }
+}
+
+/** Own chunks that are remembered: some 4 GiB of content. What repeats itself from farther away is stored again. */
+const mostOwn = 65_536
+
+interface Piece {
+  readonly at: number
+  readonly sizeBytes: number
+  readonly hash: Uint8Array
+  readonly name: string
+}
+
+class Put {
+  readonly #cutter: Cutter
+  readonly #asking: Asking
+  readonly #packer: BlockPacker
+  readonly #runs: Run[] = []
+  /** Own chunks by hash: content repeats itself. */
+  readonly #own = new Map<string, number>()
+  #ownCount = 0
+
+  constructor(cutter: Cutter, asking: Asking) {
+    this.#cutter = cutter
+    this.#asking = asking
+    this.#packer = new BlockPacker((block) => asking.ask('block', block, buffersOf(block)))
+  }
+
+  async run(source: AsyncIterable<Uint8Array>, job: PutJob): Promise<PutJobResult> {
+    const sum = createHash('sha256')
+    let sizeBytes = 0
+    const mostBytes = Math.min(job.limitBytes, job.sizeBytes ?? Number.POSITIVE_INFINITY)
+    for await (const bytes of source) {
+      sizeBytes += bytes.length
+      if (sizeBytes > mostBytes) throw sizeError(job)
+      sum.update(bytes)
+      for (let at = 0; at < bytes.length; ) {
+        at += this.#cutter.fill(bytes.subarray(at))
+        if (this.#cutter.isFull) await this.#batch(false)
+      }
+    }
+    if (job.sizeBytes !== null && sizeBytes !== job.sizeBytes) throw sizeError(job)
+    const digest = sum.digest('hex')
+    if (job.digest !== null && digest !== job.digest) {
+      throw new InputError('digest-mismatch', `the content's SHA-256 is ${digest}, not ${job.digest}`)
+    }
+    await this.#batch(true)
+    await this.#packer.finish()
+    return { digest, sizeBytes, runs: this.#runs }
+  }
+
+  async #batch(isLast: boolean): Promise<void> {
+    const pieces = this.#cutter.cut(isLast).map(({ at, sizeBytes }): Piece => {
+      const bytes = hash('sha256', this.#cutter.view(at, sizeBytes), 'buffer')
+      return { at, sizeBytes, hash: bytes, name: bytes.toString('latin1') }
+    })
+    if (pieces.length > 0) await this.#place(pieces)
+    this.#cutter.drop()
+  }
+
+  async #place(pieces: readonly Piece[]): Promise<void> {
+    const asked = pieces.filter((piece) => !this.#own.has(piece.name))
+    const hashes = new Uint8Array(asked.length * 32)
+    asked.forEach((piece, at) => hashes.set(piece.hash, at * 32))
+    const found = asked.length === 0 ? null : ((await this.#asking.ask('find', hashes, [hashes.buffer])) as Found)
+    const known = found === null ? new Map<string, { segment: number; ordinal: number }>() : guarded(asked, found)
+    for (const piece of pieces) {
+      const old = known.get(piece.name)
+      const own = this.#own.get(piece.name)
+      if (own !== undefined) addRun(this.#runs, { segment: ownSegment, first: own, count: 1, sizeBytes: piece.sizeBytes })
+      else if (old !== undefined) addRun(this.#runs, { segment: old.segment, first: old.ordinal, count: 1, sizeBytes: piece.sizeBytes })
+      else await this.#add(piece)
+    }
+  }
+
+  async #add(piece: Piece): Promise<void> {
+    await this.#packer.add(this.#cutter.view(piece.at, piece.sizeBytes), piece.hash)
+    if (this.#own.size >= mostOwn) this.#own.clear()
+    this.#own.set(piece.name, this.#ownCount)
+    addRun(this.#runs, { segment: ownSegment, first: this.#ownCount++, count: 1, sizeBytes: piece.sizeBytes })
+  }
+}
+
+function buffersOf({ stored, hashes, sizes }: Block): ArrayBuffer[] {
+  return [stored, hashes, sizes].map(({ buffer }) => buffer).filter((buffer) => buffer instanceof ArrayBuffer)
+}
+
+/** The fragmentation guard: known chunks, but for those in segments that give least when a batch would touch too many. */
+function guarded(asked: readonly Piece[], found: Found): Map<string, { segment: number; ordinal: number }> {
+  const given = new Map<number, number>()
+  asked.forEach((piece, at) => {
+    const segment = found.segments[at] as number
+    if (segment >= 0) given.set(segment, (given.get(segment) ?? 0) + piece.sizeBytes)
+  })
+  const kept = new Set(
+    [...given]
+      .toSorted(([, a], [, b]) => b - a)
+      .slice(0, mostOldSegments)
+      .map(([segment]) => segment),
+  )
+  const known = new Map<string, { segment: number; ordinal: number }>()
+  asked.forEach((piece, at) => {
+    const segment = found.segments[at] as number
+    if (kept.has(segment)) known.set(piece.name, { segment, ordinal: found.ordinals[at] as number })
+  })
+  return known
+}
+
+function sizeError(job: PutJob): InputError {
+  return job.sizeBytes !== null && job.sizeBytes <= job.limitBytes
+    ? new InputError('size-mismatch', `the content does not have the ${job.sizeBytes} bytes that were announced`)
+    : new InputError('too-large', `the content is larger than the ${job.limitBytes} bytes that are allowed`)
+}

@@ -1,0 +1,224 @@
+// The content store over PostgreSQL and the bucket: docs/design/content-store.md.
+import { MessageChannel, type MessagePort } from 'node:worker_threads'
+import { compileKernel } from '../../kernels/index.ts'
+import { type Log, MessageStream, Places, type Randomness, UnavailableError, WorkerPool } from '../base/index.ts'
+import type { Bucket, BucketConfig } from '../bucket/index.ts'
+import { type Database, sql, type Tx } from '../db/index.ts'
+import { answerQuestions } from './asking.ts'
+import type { ReadPlan } from './content-reader.ts'
+import { findChunks, segmentUuids } from './content-rows.ts'
+import type { ContentInfo, ContentRange, ContentReference, ContentStore, OpenContent, PutOptions, PutResult } from './content-store.ts'
+import { type Digest, digestBytes, digestOf } from './digest.ts'
+import type { Block } from './format/segment.ts'
+import { contentChanged, GroupCommit, ownPlaces, placed, portable } from './group-commit.ts'
+import { planRead } from './plan-read.ts'
+import type { PutJob, PutJobResult } from './put-job.ts'
+import type { SegmentParts, StagedSegment } from './segment-writer.ts'
+import { wholeBelowBytes } from './sizes.ts'
+import { Upload } from './upload.ts'
+import type { StoreWorkerData } from './worker.ts'
+
+export interface SegmentStoreOptions {
+  readonly db: Database
+  readonly bucket: Bucket
+  readonly bucketConfig: BucketConfig
+  readonly randomness: Randomness
+  readonly log: Log
+  readonly cache: { readonly memoryBytes: number; readonly diskBytes: number; readonly folder: string }
+  readonly threads: number
+  /** Puts of more than 1 MiB at once; others wait. Each takes some 12 MiB. Default 16. */
+  readonly concurrentPuts?: number
+}
+
+/** Given back when the put ends. */
+interface Place {
+  free?: () => void
+}
+
+export class SegmentStore implements ContentStore {
+  readonly #db: Database
+  readonly #parts: SegmentParts
+  readonly #workers: WorkerPool
+  readonly #places: Places
+  readonly #group: GroupCommit
+
+  constructor(options: SegmentStoreOptions) {
+    const { db, bucket, bucketConfig, randomness, cache, log } = options
+    this.#db = db
+    this.#parts = { db, bucket, randomness }
+    this.#places = new Places(options.concurrentPuts ?? 16)
+    this.#group = new GroupCommit(this.#parts)
+    const data: StoreWorkerData = {
+      bucket: bucketConfig,
+      kernel: compileKernel(),
+      cacheMemoryBytes: cache.memoryBytes,
+      cacheDisk: { folder: cache.folder, bytes: cache.diskBytes },
+    }
+    this.#workers = new WorkerPool({
+      entry: new URL('./worker.ts', import.meta.url),
+      data,
+      threads: options.threads,
+      onCrash: (error) => log.error({ err: error }, 'a worker thread of the content store ended by itself; its requests failed'),
+    })
+  }
+
+  async put(source: AsyncIterable<Uint8Array>, options: PutOptions): Promise<PutResult> {
+    const upload = new Upload(this.#parts)
+    const place: Place = {}
+    try {
+      const result = await this.#receive(this.#admitted(source, place, options.signal), upload, options)
+      options.signal?.throwIfAborted()
+      const digest = result.digest as Digest
+      const staged = await this.#finish(upload, result)
+      const reference = options.reference ?? null
+      const ended = { digest, sizeBytes: result.sizeBytes, runs: result.runs, blocks: upload.held, staged, reference }
+      return { digest, sizeBytes: result.sizeBytes, ...(await this.#group.add(ended)) }
+    } catch (error) {
+      // After a commit whose end is unknown the segments may be in use: their intent rows tell the sweeper.
+      if (!(error instanceof UnavailableError && error.code === 'commit-unknown')) {
+        await upload.abort()
+      }
+      throw options.signal?.aborted === true ? aborted(options.signal) : error
+    } finally {
+      place.free?.()
+    }
+  }
+
+  async stat(digest: Digest): Promise<ContentInfo | null> {
+    return (await this.statMany([digest])).get(digest) ?? null
+  }
+
+  async statMany(digests: readonly Digest[]): Promise<ReadonlyMap<Digest, ContentInfo>> {
+    const rows = await this.#db.queries
+      .selectFrom('content')
+      .select(['digest', 'size_bytes'])
+      .where('digest', '=', sql<Uint8Array>`any(${digests.map(digestBytes)}::bytea[])`)
+      .execute()
+    return new Map(
+      rows.map((row) => {
+        const digest = digestOf(row.digest)
+        return [digest, { digest, sizeBytes: row.size_bytes }]
+      }),
+    )
+  }
+
+  async has(digest: Digest): Promise<boolean> {
+    return (await this.stat(digest)) !== null
+  }
+
+  async get(digest: Digest, range?: ContentRange, signal?: AbortSignal): Promise<OpenContent | null> {
+    const found = await planRead(this.#db.queries, digest, range)
+    if (found === null) return null
+    return { digest, sizeBytes: found.sizeBytes, range: found.range, bytes: this.#read(found.plan, signal) }
+  }
+
+  async hold(tx: Tx, digest: Digest, reference: ContentReference): Promise<boolean> {
+    const { rows } = await sql`
+      with held as (select digest from content where digest = ${digestBytes(digest)}::bytea for key share),
+        new as (insert into content_reference (kind, id, digest) select ${reference.kind}::text, ${reference.id}::text, digest from held on conflict do nothing)
+      select 1 from held`.execute(tx)
+    return rows.length > 0
+  }
+
+  async release(tx: Tx, reference: ContentReference, digest?: Digest): Promise<void> {
+    let gone = tx.deleteFrom('content_reference').where('kind', '=', reference.kind).where('id', '=', reference.id)
+    if (digest !== undefined) gone = gone.where('digest', '=', digestBytes(digest))
+    await gone.execute()
+  }
+
+  /** Ends the workers; puts and gets that still run fail. */
+  async close(): Promise<void> {
+    await this.#workers.close()
+  }
+
+  /** Feeds a worker, takes its blocks, and answers what it asks. */
+  async #receive(source: AsyncIterable<Uint8Array>, upload: Upload, options: PutOptions): Promise<PutJobResult> {
+    const { port1, port2 } = new MessageChannel()
+    const { expected, limitBytes } = options
+    const job: PutJob = { limitBytes, digest: expected?.digest ?? null, sizeBytes: expected?.sizeBytes ?? null, asking: port2 }
+    let failure: { readonly error: unknown } | null = null
+    const end = answerQuestions(
+      port1,
+      { find: (hashes: Uint8Array) => findChunks(this.#db.queries, hashes), block: (block: Block) => upload.add(block) },
+      (error) => {
+        failure ??= { error }
+      },
+    )
+    try {
+      return await this.#workers.run('put', job, [port2], (port) => converse(port, source))
+    } catch (error) {
+      throw failure === null ? error : (failure as { readonly error: unknown }).error
+    } finally {
+      end()
+    }
+  }
+
+  /** Completes the put's own segments, the last one with the recipe in it. */
+  async #finish(upload: Upload, result: PutJobResult): Promise<readonly StagedSegment[]> {
+    const { staged, open } = await upload.settle()
+    if (open === null) return staged
+    const ids = [...new Set(result.runs.map((run) => run.segment))].filter((id) => id >= 0)
+    const uuids = await segmentUuids(this.#db.queries, ids)
+    const runs = placed(result.runs, ownPlaces([...staged, { uuid: open.uuid, sizes: open.sizes }]), uuids)
+    if (runs === null) throw contentChanged()
+    const last = await open.complete([portable(result.digest as Digest, result.sizeBytes, runs)])
+    upload.closed(last)
+    return [...staged, last]
+  }
+
+  /** The source, which waits for a place as soon as it is more than one chunk. */
+  async *#admitted(source: AsyncIterable<Uint8Array>, place: Place, signal: AbortSignal | undefined): AsyncGenerator<Uint8Array> {
+    let sizeBytes = 0
+    for await (const bytes of source) {
+      if (signal?.aborted === true) throw aborted(signal)
+      sizeBytes += bytes.length
+      if (sizeBytes >= wholeBelowBytes) place.free ??= await this.#places.take()
+      yield bytes
+    }
+  }
+
+  async *#read(plan: ReadPlan, signal: AbortSignal | undefined): AsyncGenerator<Uint8Array> {
+    const job = this.#workers.start('get', plan)
+    const stop = (): void => job.end()
+    signal?.addEventListener('abort', stop, { once: true })
+    try {
+      for await (const bytes of new MessageStream(job.port).bytes()) {
+        if (signal?.aborted === true) break
+        yield bytes
+      }
+    } catch (error) {
+      if (signal?.aborted !== true) throw job.explain(error)
+    } finally {
+      signal?.removeEventListener('abort', stop)
+      job.end()
+    }
+    if (signal?.aborted === true) throw aborted(signal)
+  }
+}
+
+async function converse(port: MessagePort, source: AsyncIterable<Uint8Array>): Promise<PutJobResult> {
+  const worker = new MessageStream<PutJobResult>(port)
+  const [fed, result] = await Promise.allSettled([feed(worker, source), worker.message()])
+  if (fed.status === 'rejected') throw fed.reason // what the worker says of it is only an echo
+  if (result.status === 'rejected') throw result.reason
+  return result.value
+}
+
+/** Passes the source on; stops reading it when the worker has refused it. */
+async function feed(worker: MessageStream<PutJobResult>, source: AsyncIterable<Uint8Array>): Promise<void> {
+  try {
+    for await (const bytes of source) {
+      if (worker.closed) return
+      // a copy, handed over: posting a view would copy all that it is a view of
+      await worker.sendBytes(new Uint8Array(bytes), true)
+    }
+  } catch (error) {
+    worker.fail(error)
+    throw error
+  }
+  worker.endBytes()
+}
+
+function aborted(signal: AbortSignal): UnavailableError {
+  return new UnavailableError('aborted', 'the caller gave up', { cause: signal.reason })
+}

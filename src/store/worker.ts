@@ -1,0 +1,28 @@
+// The thread that the store's CPU-heavy work runs in: hashing, cutting, compressing, inflating. It has a bucket and a block cache of its own;
+// what it reads never changes, so threads need not agree on anything.
+import { workerData } from 'node:worker_threads'
+import { serveJobs, systemClock, systemRandomness } from '../base/index.ts'
+import { attachBucket, type BucketConfig, makeBlockReader } from '../bucket/index.ts'
+import { ContentReader, type ReadPlan } from './content-reader.ts'
+import { CutterPool } from './cutter.ts'
+import { getJob } from './get-job.ts'
+import { type PutJob, putJob } from './put-job.ts'
+
+/** What every worker is started with. */
+export interface StoreWorkerData {
+  readonly bucket: BucketConfig
+  readonly kernel: WebAssembly.Module
+  readonly cacheMemoryBytes: number
+  readonly cacheDisk: { readonly folder: string; readonly bytes: number } | null
+}
+
+const data = workerData as StoreWorkerData
+const surroundings = { clock: systemClock, randomness: systemRandomness }
+const bucket = attachBucket(data.bucket, surroundings)
+const reader = new ContentReader(makeBlockReader(bucket, { ...surroundings, memoryBytes: data.cacheMemoryBytes, disk: data.cacheDisk }))
+const cutters = new CutterPool(data.kernel)
+
+serveJobs({
+  put: (job: PutJob, port) => putJob(job, port, cutters),
+  get: (plan: ReadPlan, port) => getJob(plan, port, reader),
+})
