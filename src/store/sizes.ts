@@ -1,4 +1,4 @@
-// The store's numbers. Those that decide what stored bytes look like were chosen with figures: docs/decisions/0014-chunks-and-blocks.md.
+// The store's numbers. Those that decide what stored bytes look like were chosen with figures: docs/decisions/0015-chunks-and-blocks.md.
 
 /** Smaller content is one chunk. */
 export const wholeBelowBytes = 1 << 20
