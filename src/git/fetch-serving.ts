@@ -70,6 +70,7 @@ async function* servedEvents(
   const job = { packs: packs.handle, task }
   const begun: { source?: PackSource } = {}
   const preamble = await room.negotiated.get(packs.handle, task, async () => {
+    gone.throwIfAborted() // he may have left while an equal one was negotiated
     begun.source = startFetch(room.workers, job)
     return await preambleOf(begun.source, gone)
   })
