@@ -70,9 +70,12 @@ export const settings = {
     jsonBytes: bytes('1MiB', 1),
     concurrentPushes: count(32, 1),
     concurrentFetches: count(128, 1),
+    fetchMemoryBytes: bytes('512MiB', 16 * 2 ** 20),
     requestTimeoutMs: duration('1h'),
     headersTimeoutMs: duration('30s'),
     idleTimeoutMs: duration('2m'),
+    slowestBytesPerSecond: bytes('2KiB', 1),
+    slowGraceMs: duration('30s'),
   },
 }
 

@@ -83,6 +83,8 @@ async function startParts({ config, log, showToken, signal }: StartOptions, endi
       headerTimeoutMs: config.limits.headersTimeoutMs,
       jsonBodyBytes: config.limits.jsonBytes,
       stallTimeoutMs: config.limits.idleTimeoutMs,
+      slowestBytesPerSecond: config.limits.slowestBytesPerSecond,
+      slowGraceMs: config.limits.slowGraceMs,
     },
     trustProxy: config.http.trustProxy,
   })

@@ -152,6 +152,21 @@ describe('block cache over a far bucket', () => {
     assert.ok(reader.read(hotKey, hot.length, 0, hot.length) instanceof Uint8Array)
   })
 
+  test('many streams whose consumers are slow take little each beyond the first few', async () => {
+    const { bucket, key, bytes } = await stored(12 << 20)
+    const reader = makeBlockReader(bucket, options())
+    const streams = Array.from({ length: 40 }, () => reader.stream(key, 0, bytes.length)[Symbol.asyncIterator]())
+    const pieces = await Promise.all(streams.map(async (stream) => ((await stream.next()).value as Uint8Array).length))
+    assert.ok(pieces.slice(16).every((sizeBytes) => sizeBytes === 1 << 20))
+    await new Promise((done) => setTimeout(done, 20))
+    assert.ok(bucket.requests.bytesOut <= 16 * (8 << 20) + 24 * (1 << 20))
+    const rest: Uint8Array[] = [new Uint8Array(bytes.subarray(0, 1 << 20))]
+    const [slow] = streams.slice(-1)
+    for (let next = await slow?.next(); next && !next.done; next = await slow?.next()) rest.push(next.value)
+    assertSame(Buffer.concat(rest), bytes)
+    for (const stream of streams) await stream.return?.()
+  })
+
   test('a stream that is left early stops', async () => {
     const { bucket, key, bytes } = await stored(40 << 20)
     const reader = makeBlockReader(bucket, options())

@@ -1,6 +1,6 @@
 // Reads of immutable keys through blocks: memory first, then files on the local disk, then the bucket.
 // Where the bucket's own bytes are near (Bucket.readNow), there is no disk layer and every read is immediate.
-// Invariants: memory ≤ memoryBytes + what is being fetched (≤ fetchBytes for each read under way, 8 MiB for each stream);
+// Invariants: memory ≤ memoryBytes + what is being fetched (≤ fetchBytes for each read under way, 8 MiB for each of 16 streams and 1 MiB for each further one);
 // a block is fetched once, however many wait for it; streams neither fill nor reorder the memory; what the cache's disk does wrong
 // costs time and is never seen in a result.
 import { type Clock, CorruptError, type Randomness } from '../base/index.ts'
@@ -110,6 +110,7 @@ class FarReader implements BlockReader {
   readonly #memory: MemoryBlocks
   readonly #disk: DiskBlocks | null
   readonly #blockBytes: number
+  readonly #wide = { count: 0 }
   // Blocks on their way, by name: whoever wants one waits for the same promise.
   readonly #coming = new Map<string, Promise<Uint8Array>>()
   // For each key that is being read: the block after the last one, and how many reads in a row went on there.
@@ -144,7 +145,7 @@ class FarReader implements BlockReader {
   }
 
   stream(key: Key, offset: number, sizeBytes: number, signal?: AbortSignal): AsyncIterable<Uint8Array> {
-    const layers = { bucket: this.#bucket, disk: this.#disk, counts: this.counts }
+    const layers = { bucket: this.#bucket, disk: this.#disk, counts: this.counts, wide: this.#wide }
     return new BlockStream(layers, key, { offset, sizeBytes }, signal)
   }
 

@@ -1,12 +1,15 @@
 // A range of a value in order, in windows of 4 MiB that are made of pieces of 1 MiB: each from the disk cache, else from the bucket with
 // one request for each gap. What was fetched is kept on the disk, nothing in memory. Pieces, and not the blocks of reads, because the
 // work for a file of the cache hardly depends on its size: 143 MB kept as 256 KiB files took four times the processor time of 1 MiB files.
+// Invariant: streams that are held up by their consumers take 8 MiB each only while there are few; further ones take a piece each.
 import type { Bucket, ByteRange, Key } from './bucket.ts'
 import type { DiskBlocks } from './disk-blocks.ts'
 import { assertRange, throwIfAborted } from './errors.ts'
 import type { BlockCounts } from './memory-blocks.ts'
 
 const windowBytes = 4 << 20
+/** So many streams of one reader have whole windows, one read ahead. */
+const mostWide = 16
 /** Pieces are cut at multiples of this, and where a range starts or ends. */
 export const pieceBytes = 1 << 20
 
@@ -19,6 +22,8 @@ export interface StreamLayers {
   readonly bucket: Bucket
   readonly disk: DiskBlocks | null
   readonly counts: BlockCounts
+  /** Streams that have whole windows. */
+  readonly wide: { count: number }
 }
 
 interface Piece {
@@ -50,24 +55,32 @@ export class BlockStream implements AsyncIterable<Uint8Array> {
     const stopNow = (): void => stop.abort(this.#signal?.reason)
     this.#signal?.addEventListener('abort', stopNow, { once: true })
     let next: Promise<Uint8Array> | null = null
+    const { wide } = this.#layers
+    let isWide = false
     try {
       for (let at = offset; at < end; ) {
-        const window: Uint8Array = await (next ?? this.#window(at, end, stop.signal))
+        if (!isWide && wide.count < mostWide) {
+          isWide = true
+          wide.count++
+        }
+        const sizeBytes = isWide ? windowBytes : pieceBytes
+        const window: Uint8Array = await (next ?? this.#window(at, end, sizeBytes, stop.signal))
         at += window.length
-        next = at < end ? this.#window(at, end, stop.signal) : null
+        next = at < end && isWide ? this.#window(at, end, sizeBytes, stop.signal) : null
         next?.catch(() => {}) // awaited above, unless the consumer leaves first
         yield window
         throwIfAborted(this.#signal)
       }
     } finally {
+      if (isWide) wide.count--
       this.#signal?.removeEventListener('abort', stopNow)
       stop.abort()
     }
   }
 
-  /** From `start` to the next multiple of the window's size, or the end. */
-  async #window(start: number, end: number, signal: AbortSignal): Promise<Uint8Array> {
-    const stop = Math.min(end, nextMultiple(start, windowBytes))
+  /** From `start` to the next multiple of the size, or the end. */
+  async #window(start: number, end: number, sizeBytes: number, signal: AbortSignal): Promise<Uint8Array> {
+    const stop = Math.min(end, nextMultiple(start, sizeBytes))
     const pieces: Piece[] = []
     for (let from = start; from < stop; ) {
       const until = Math.min(stop, nextMultiple(from, pieceBytes))

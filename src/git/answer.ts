@@ -1,9 +1,7 @@
-// A streamed answer: headers once, then bytes with back-pressure. What a handler writes after the client has gone is dropped.
+// A streamed answer: headers once, then bytes with back-pressure. What a handler writes after the client has gone is dropped. A client that takes
+// too little is cut off by the listener.
 import type { ServerResponse } from 'node:http'
 import type { FastifyReply } from 'fastify'
-
-/** What was written (about 1 MiB at most) must have gone out by then. */
-const slowestDrainMs = 300_000
 
 export class Answer {
   readonly #raw: ServerResponse
@@ -34,10 +32,7 @@ export class Answer {
     if (this.#gone.signal.aborted || bytes.length === 0) return undefined
     if (this.#raw.write(bytes)) return undefined
     return new Promise((resolve) => {
-      // a client that takes a byte now and then would hold its pack's memory for ever
-      const timer = setTimeout(() => this.#raw.destroy(), slowestDrainMs)
       const done = () => {
-        clearTimeout(timer)
         this.#raw.off('drain', done)
         this.#gone.signal.removeEventListener('abort', done)
         resolve()

@@ -1,7 +1,7 @@
 // A fetch across threads: a worker negotiates and plans, the thread with the socket asks for it and streams stored regions itself.
-// Between the two the worker waits for a word: the pack may be there already.
+// Between the two the worker waits for a word: the pack may be there already, or there may be no room to make it now.
 import type { MessagePort } from 'node:worker_threads'
-import { MessageStream, type StartedJob, UnavailableError, type WorkerPool } from '../base/index.ts'
+import { MessageStream, type Places, type StartedJob, UnavailableError, type WorkerPool } from '../base/index.ts'
 import type { ObjectId } from './format/index.ts'
 import { type Deflater, type Inflater, ObjectCache, ObjectReader, type PackSet, type PackSetHandle, type PackSets } from './odb/index.ts'
 import {
@@ -81,48 +81,92 @@ export async function fetchJob(job: FetchJob, port: MessagePort, repositories: F
   }
 }
 
+/** Where fetches are worked on. */
+export interface FetchWorkers {
+  readonly pool: Pick<WorkerPool, 'start'>
+  /** Bytes of memory that the making of packs may take. */
+  readonly memory: Places
+}
+
+/** What a pack takes while it is made: chunks on their way between the threads and to the cache, what is read ahead … */
+const workBytes = 6 << 20
+/** … and such a part of the indexes (about 40 bytes for each object): marks, where entries start, runs. */
+const indexPart = 2
+
 /**
  * Starts a fetch in a worker. Its events throw what the worker failed with, or UnavailableError; the pack is made only when what follows the
- * preamble is asked for.
+ * preamble is asked for, and when there is memory for it: that is held until the worker is done, not until the client has everything.
  */
-export function startFetch(workers: Pick<WorkerPool, 'start'>, job: FetchJob): PackSource {
-  const started = workers.start('fetch', job)
-  return {
-    events: eventsOf(started),
-    stop: () => started.end(),
-    again: () => laterFetch(workers, job),
-  }
+export function startFetch(workers: FetchWorkers, job: FetchJob): PackSource {
+  return new FetchWork(workers, job, workers.pool.start('fetch', job)).source()
 }
 
-/** The same without its preamble, which is known: it starts when its events are first asked for. */
-export function laterFetch(workers: Pick<WorkerPool, 'start'>, job: FetchJob): PackSource {
-  let started: PackSource | null = null
-  let isStopped = false
-  async function* events(): AsyncGenerator<FetchEvent, void, undefined> {
-    if (isStopped) throw new UnavailableError('worker', 'the fetch was stopped before it began')
-    started = startFetch(workers, job)
-    yield* behindPreamble(started.events)
-  }
-  const stop = () => {
-    isStopped = true
-    started?.stop()
-  }
-  return { events: events(), stop, again: () => laterFetch(workers, job) }
+/** The same without its preamble, which is known: it starts when its events are first asked for and there is memory for it. */
+export function laterFetch(workers: FetchWorkers, job: FetchJob): PackSource {
+  const source = new FetchWork(workers, job, null).source()
+  return { ...source, events: behindPreamble(source.events) }
 }
 
-async function* eventsOf(started: StartedJob): AsyncGenerator<FetchEvent, void, undefined> {
-  const worker = new MessageStream<FetchMessage>(started.port)
-  try {
-    for await (const item of worker.all()) {
-      const event: FetchEvent = 'message' in item ? item.message : { type: 'chunk', bytes: item.bytes }
-      yield event
-      if (event.type === 'preamble' && event.pack) worker.send('go')
+class FetchWork {
+  readonly #workers: FetchWorkers
+  readonly #job: FetchJob
+  #started: StartedJob | null
+  #isStopped = false
+  #free: (() => void) | null = null
+
+  /** @param started null: it is started when there is memory for all of it */
+  constructor(workers: FetchWorkers, job: FetchJob, started: StartedJob | null) {
+    this.#workers = workers
+    this.#job = job
+    this.#started = started
+  }
+
+  source(): PackSource {
+    return { events: this.#events(), stop: () => this.#stop(), again: () => laterFetch(this.#workers, this.#job) }
+  }
+
+  async *#events(): AsyncGenerator<FetchEvent, void, undefined> {
+    try {
+      if (this.#started === null) {
+        await this.#hold()
+        this.#started = this.#workers.pool.start('fetch', this.#job)
+      }
+      const worker = new MessageStream<FetchMessage>(this.#started.port)
+      for await (const item of worker.all()) {
+        const event: FetchEvent = 'message' in item ? item.message : { type: 'chunk', bytes: item.bytes }
+        yield event
+        if (event.type !== 'preamble' || !event.pack) continue
+        await this.#hold()
+        worker.send('go')
+      }
+    } catch (cause) {
+      throw this.#started ? this.#started.explain(cause) : cause
+    } finally {
+      this.#stop()
     }
-  } catch (cause) {
-    throw started.explain(cause)
-  } finally {
-    started.end()
   }
+
+  async #hold(): Promise<void> {
+    if (this.#free) return
+    if (this.#isStopped) throw stopped()
+    const indexBytes = this.#job.packs.packs.reduce((sum, { bytes }) => sum + bytes.byteLength, 0)
+    const free = await this.#workers.memory.take(workBytes + Math.ceil(indexBytes / indexPart))
+    if (this.#isStopped) {
+      free()
+      throw stopped()
+    }
+    this.#free = free
+  }
+
+  #stop(): void {
+    this.#isStopped = true
+    this.#started?.end()
+    this.#free?.()
+  }
+}
+
+function stopped(): UnavailableError {
+  return new UnavailableError('worker', 'nobody waits for this fetch any more')
 }
 
 async function* behindPreamble(events: AsyncIterable<FetchEvent>): AsyncGenerator<FetchEvent, void, undefined> {

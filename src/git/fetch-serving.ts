@@ -67,14 +67,20 @@ async function* servedEvents(
   task: FetchTask,
   gone: AbortSignal,
 ): AsyncGenerator<AnswerEvent, void, undefined> {
+  const workers = { pool: room.workers, memory: room.fetchMemory }
   const job = { packs: packs.handle, task }
   const begun: { source?: PackSource } = {}
   const preamble = await room.negotiated.get(packs.handle, task, async () => {
-    gone.throwIfAborted() // he may have left while an equal one was negotiated
-    begun.source = startFetch(room.workers, job)
-    return await preambleOf(begun.source, gone)
+    const free = await room.negotiations.take()
+    try {
+      gone.throwIfAborted() // he may have left while he waited, or while an equal one was negotiated
+      begun.source = startFetch(workers, job)
+      return await preambleOf(begun.source, gone)
+    } finally {
+      free()
+    }
   })
-  const source = begun.source ?? laterFetch(room.workers, job)
+  const source = begun.source ?? laterFetch(workers, job)
   let isTaken = false
   try {
     yield preamble

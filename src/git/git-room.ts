@@ -28,6 +28,7 @@ export interface GitRoomOptions {
     readonly refsPerPush: number
     readonly concurrentPushes: number
     readonly concurrentFetches: number
+    readonly fetchMemoryBytes: number
     readonly pktLines: number
     /** Of a request that is read whole: a fetch's wants and haves. */
     readonly requestBytes: number
@@ -46,6 +47,8 @@ export interface GitRoomOptions {
 
 /** An upload that takes longer than a request may is nobody's any more. */
 const intentSlackMs = 3600_000
+/** For each worker, so many fetches at once are negotiated: as many as keep it busy while some wait for the bucket. */
+const talksPerWorker = 4
 /** Requests larger than `smallRequestBytes` that are read and parsed at once: each may be `limits.requestBytes` large. */
 const largeRequests = 8
 export const smallRequestBytes = 64 << 10
@@ -67,6 +70,10 @@ export class GitRoom {
   readonly reader: BlockReader
   /** Fetches under way. */
   readonly fetches: Places
+  /** Fetches that a worker negotiates: what that takes is given back before the client is waited for. */
+  readonly negotiations: Places
+  /** Bytes of memory for packs that are being made. */
+  readonly fetchMemory: Places
   /** Requests of some size that are read whole. */
   readonly requests: Places
   /** Ends of packs whose trailers were found right (AnswerOptions). */
@@ -87,7 +94,10 @@ export class GitRoom {
     const { folder, packBytes } = options.cache
     this.packCache = new PackCache({ folder, limitBytes: packBytes, buffers: this.frameBuffers, clock, randomness })
     this.fetches = new Places(limits.concurrentFetches)
+    this.fetchMemory = new Places(limits.fetchMemoryBytes)
     this.requests = new Places(largeRequests)
+    const threads = Math.max(2, options.threads)
+    this.negotiations = new Places(threads * talksPerWorker)
     this.packs = new PackStore(db, this.reader, indexBytes, log)
     const data: GitWorkerData = {
       bucket: options.bucketConfig,
@@ -98,7 +108,7 @@ export class GitRoom {
     this.workers = new WorkerPool({
       entry: new URL('./worker.ts', import.meta.url),
       data,
-      threads: Math.max(2, options.threads),
+      threads,
       onCrash: (error) => log.error({ err: error }, 'a worker thread ended by itself; its requests failed'),
     })
     this.workers.warm()
@@ -114,7 +124,7 @@ export class GitRoom {
       concurrentPushes: limits.concurrentPushes,
       intentLeaseMs: limits.requestTimeoutMs + intentSlackMs,
     })
-    this.importParts = { db, packs: this.packs, refs: this.refs, intake, workers: this.workers }
+    this.importParts = { db, packs: this.packs, refs: this.refs, intake, workers: this.workers, fetchMemory: this.fetchMemory }
     this.receive = { db, packs: this.packs, refs: this.refs, intake, clock, log, limits }
   }
 

@@ -21,7 +21,6 @@ import { everything, namespacePrefix, type RefScope, type RefSnapshot, type Visi
 
 /** Room for the commands before the pack. */
 const commandBytes = 64 << 20
-const pushPace = { bodyWindowMs: 30_000, bodyFloorBytes: 64 << 10 }
 /** Of siblings so many are asked for their tips, and so many tips are shown as `.have` lines. */
 const shown = { siblings: 16, tips: 1000 }
 /** What a push may rest on: no less than what was shown, though siblings have moved since. */
@@ -144,7 +143,7 @@ export async function push(room: GitRoom, request: FastifyRequest, reply: Fastif
 async function* pushedBody(room: GitRoom, request: FastifyRequest): AsyncGenerator<Uint8Array, void, undefined> {
   const { clock, limits } = room.options
   const endMs = clock.monotonic() + limits.requestTimeoutMs
-  for await (const bytes of requestBody(request, { limitBytes: limits.packBytes + commandBytes, limits: pushPace })) {
+  for await (const bytes of requestBody(request, { limitBytes: limits.packBytes + commandBytes })) {
     if (clock.monotonic() > endMs) throw new InputError('slow-body', 'the push took longer than this server allows')
     yield bytes
   }

@@ -8,9 +8,12 @@ export interface HttpLimits {
   /** A JSON body: its size, and the time for all of it to arrive. */
   readonly jsonBodyBytes: number
   readonly jsonBodyTimeoutMs: number
-  /** A streamed body: while the server waits for it, at least `bodyFloorBytes` must arrive in every `bodyWindowMs`. */
-  readonly bodyWindowMs: number
-  readonly bodyFloorBytes: number
+  /**
+   * The least pace of clients. A streamed body: while the server waits for it, so much must arrive in every `slowGraceMs` as comes at
+   * `slowestBytesPerSecond`. An answer: what was written must have been taken within `slowGraceMs` and the time that it takes at that pace.
+   */
+  readonly slowestBytesPerSecond: number
+  readonly slowGraceMs: number
   /** A client that takes nothing of an answer for this long is cut off. A server that takes long to answer is not. */
   readonly stallTimeoutMs: number
   /** How long an idle connection is kept for the next request; longer than a proxy in front keeps it. */
@@ -28,8 +31,8 @@ export const defaultHttpLimits: HttpLimits = {
   headerTimeoutMs: 15_000,
   jsonBodyBytes: 1024 * 1024,
   jsonBodyTimeoutMs: 30_000,
-  bodyWindowMs: 30_000,
-  bodyFloorBytes: 1024,
+  slowestBytesPerSecond: 2048,
+  slowGraceMs: 30_000,
   stallTimeoutMs: 120_000,
   keepAliveMs: 75_000,
   lingerMs: 5_000,

@@ -223,7 +223,7 @@ test('raw bodies reach the handler untouched; other content types don’t', asyn
 })
 
 test('a body that drips is refused, one that ends early too', async () => {
-  const limits = { bodyWindowMs: 150, bodyFloorBytes: 100 }
+  const limits = { slowGraceMs: 150, slowestBytesPerSecond: 700 }
   const { start, lines } = listenerWith(registerCounting({ limitBytes: 1e6, limits }), { room: raw, limits: { lingerMs: 50 } })
   const port = Number(new URL(await start()).port)
   const head = 'POST /x HTTP/1.1\r\nHost: h\r\nContent-Type: application/x-raw\r\nContent-Length: 1000\r\n\r\n'
@@ -239,6 +239,30 @@ test('a body that drips is refused, one that ends early too', async () => {
   await once(gone, 'close')
   await sleep(50)
   assert.ok(lines.every((line) => JSON.parse(line).level < 50))
+})
+
+test('a client that takes a byte of its answer now and then is cut off, one that takes enough is not', async () => {
+  const limits = { slowGraceMs: 200, slowestBytesPerSecond: 64 << 20 }
+  const sizeBytes = 64 << 20
+  const ends: Promise<boolean>[] = []
+  const register = (routes: Routes) => {
+    routes.get('/large', { config: { access: 'public' } }, async (_request, reply) => {
+      ends.push(once(reply.raw, 'close').then(() => reply.raw.writableFinished))
+      return Buffer.alloc(sizeBytes)
+    })
+  }
+  const url = await listenerWith(register, { limits }).start()
+  const slow = connect({ port: Number(new URL(url).port), host: '127.0.0.1', onread: { buffer: Buffer.alloc(16), callback: () => false } })
+  slow.on('error', () => {})
+  slow.write('GET /large HTTP/1.1\r\nHost: h\r\n\r\n')
+  const sips = setInterval(() => slow.resume(), 20)
+  while (ends.length === 0) await sleep(5)
+  assert.equal(await ends[0], false)
+  clearInterval(sips)
+  slow.destroy()
+  const answer = await fetch(`${url}/large`)
+  assert.equal((await answer.arrayBuffer()).byteLength, sizeBytes)
+  assert.equal(await ends[1], true)
 })
 
 test('a handler that stops reading holds the client back', async () => {

@@ -62,6 +62,7 @@ export interface Listener {
 export function makeListener(options: ListenerOptions): Listener {
   const limits: HttpLimits = { ...defaultHttpLimits, ...options.limits }
   const app = makeApp(options, limits)
+  app.decorate('httpLimits', limits)
   const connections = new Connections(app.server, limits)
   const routes: RouteFacts[] = []
   for (const [name, value] of Object.entries(options.gate.properties)) app.decorateRequest(name, value)

@@ -6,14 +6,21 @@ import { pipeline } from 'node:stream/promises'
 import { createGunzip } from 'node:zlib'
 import type { FastifyRequest } from 'fastify'
 import { InputError } from '../base/index.ts'
-import { defaultHttpLimits, type HttpLimits } from './limits.ts'
+import type { HttpLimits } from './limits.ts'
 
-type PaceLimits = Pick<HttpLimits, 'bodyWindowMs' | 'bodyFloorBytes'>
+type PaceLimits = Pick<HttpLimits, 'slowGraceMs' | 'slowestBytesPerSecond'>
 
 export interface RequestBodyOptions {
   /** Most bytes, both as sent and after decompression. */
   readonly limitBytes: number
+  /** Default: the listener's. */
   readonly limits?: PaceLimits
+}
+
+declare module 'fastify' {
+  interface FastifyInstance {
+    httpLimits: HttpLimits
+  }
 }
 
 /**
@@ -23,7 +30,7 @@ export interface RequestBodyOptions {
  * Content-Encoding as RFC 9110 §8.4.1: names are case-insensitive, x-gzip is gzip.
  */
 export function requestBody(request: FastifyRequest, options: RequestBodyOptions): AsyncIterable<Uint8Array> {
-  const { limitBytes, limits = defaultHttpLimits } = options
+  const { limitBytes, limits = request.server.httpLimits } = options
   const encoding = (request.headers['content-encoding'] ?? 'identity').trim().toLowerCase()
   const reader = new BodyReader(request.raw, limitBytes, limits)
   if (encoding === 'identity' || encoding === '') return reader.chunks()
@@ -82,7 +89,7 @@ class BodyReader {
 
   #arrived(sizeBytes: number): void {
     this.#bytesInWindow += sizeBytes
-    if (this.#bytesInWindow < this.#limits.bodyFloorBytes) return
+    if (this.#bytesInWindow < (this.#limits.slowestBytesPerSecond * this.#limits.slowGraceMs) / 1000) return
     this.#bytesInWindow = 0
     this.#waitedMs = 0
   }
@@ -92,7 +99,7 @@ class BodyReader {
     const raw = this.#raw
     const startedMs = performance.now()
     const events = ['readable', 'end', 'close', 'error'] as const
-    const leftMs = Math.max(0, this.#limits.bodyWindowMs - this.#waitedMs)
+    const leftMs = Math.max(0, this.#limits.slowGraceMs - this.#waitedMs)
     const isLate = await new Promise<boolean>((resolve) => {
       const done = (late: boolean) => {
         clearTimeout(timer)

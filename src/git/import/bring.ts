@@ -1,6 +1,6 @@
 // Makes a repository's refs what its origin's are: what is missing of the objects comes first, as one pack through the ordinary intake, then
 // all refs and HEAD move in one transaction. Imports and pulling mirrors both do this.
-import { concatBytes, fromHex, hex, InputError, MessageStream, type WorkerPool } from '../../base/index.ts'
+import { concatBytes, fromHex, hex, InputError, MessageStream, type Places, type WorkerPool } from '../../base/index.ts'
 import type { Database } from '../../db/index.ts'
 import { Kind, kindName, type ObjectId } from '../format/object-id.ts'
 import { pushFsck } from '../index-pack/index.ts'
@@ -17,6 +17,8 @@ export interface ImportParts {
   readonly refs: RefStore
   readonly intake: PackIntake
   readonly workers: WorkerPool
+  /** Bytes of memory for packs that are being made. */
+  readonly fetchMemory: Places
 }
 
 export interface BringOptions {

@@ -103,7 +103,7 @@ async function* packFor(
   const wants = [...new Set(commands.flatMap(({ newOid }) => (newOid === null || there.has(newOid) ? [] : [newOid])))]
   if (wants.length === 0) return yield* emptyPack(format)
   const haves = [...there].filter((oid) => packs.set.find(fromHex(oid), 0) >= 0)
-  const fetch = startFetch(parts.workers, { packs: packs.handle, task: taskOf(wants, haves, refs) })
+  const fetch = startFetch({ pool: parts.workers, memory: parts.fetchMemory }, { packs: packs.handle, task: taskOf(wants, haves, refs) })
   const hash = createHash(format)
   let isEnded = false
   try {

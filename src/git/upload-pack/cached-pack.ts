@@ -2,12 +2,11 @@
 // Invariants: a reader is held up by nobody but the maker; who finds the end of the pieces finds a whole pack, a failure, or a cut where it goes on
 // by itself: never an end that only looks like one.
 import { createHash, type Hash } from 'node:crypto'
-import { crc32 } from 'node:zlib'
 import { UnavailableError } from '../../base/index.ts'
 import type { ObjectFormat } from '../format/object-id.ts'
 import type { FetchEvent } from './fetch.ts'
 import type { FrameBuffers } from './frame-buffers.ts'
-import type { PieceStore, StoredPiece } from './piece-store.ts'
+import { partCrcs, type PieceStore, type StoredPiece } from './piece-store.ts'
 import type { PackRegion } from './run-bytes.ts'
 
 /** The work that makes a pack: its events without the preamble. */
@@ -138,11 +137,12 @@ export class CachedPack {
     if (this.#trailer !== null) yield { type: 'trailer', bytes: this.#trailer }
   }
 
-  /** One piece; its bytes are good until the next event is asked for. */
+  /** One piece, part by part; a part's bytes are good until the next event is asked for. */
   async *#fromFile(place: number): AsyncGenerator<AnswerEvent, void, undefined> {
     const { buffers, store } = this.#options
-    const buffer = buffers.take('large')
-    yield { type: 'chunk', bytes: await store.read(place, new Uint8Array(buffer.buffer)) } // a Buffer's slice would be no copy
+    const buffer = buffers.take('small')
+    const bytes = new Uint8Array(buffer.buffer) // a Buffer's slice would be no copy
+    for await (const part of store.read(place, bytes)) yield { type: 'chunk', bytes: part }
     buffers.give(buffer) // not when that failed or was left: somebody may still write to it
   }
 
@@ -152,6 +152,7 @@ export class CachedPack {
         if (this.#state !== 'growing') return
         if (!(await this.#take(next.value))) {
           this.#live = next.value
+          this.#options.store.finish()
           return this.#become('cut')
         }
         this.#wake()
@@ -265,7 +266,8 @@ export class CachedPack {
 
 function isSame(piece: Piece, event: Extract<FetchEvent, { type: 'chunk' | 'region' }>): boolean {
   if (event.type === 'chunk') {
-    return piece.type === 'bytes' && piece.stored.sizeBytes === event.bytes.length && piece.stored.crc === crc32(event.bytes)
+    const { stored } = piece.type === 'bytes' ? piece : { stored: null }
+    return stored?.sizeBytes === event.bytes.length && partCrcs(event.bytes).every((crc, part) => crc === stored.crcs[part])
   }
   if (piece.type !== 'region') return false
   const { packId, offset, sizeBytes } = piece.region

@@ -52,6 +52,7 @@ export async function answerFetch(events: AsyncIterable<AnswerEvent>, sink: Fram
     if (!(error instanceof InputError)) throw error
   } finally {
     clearInterval(timer)
+    answer.close()
   }
 }
 
@@ -188,6 +189,10 @@ class FetchAnswer {
     const trailer = this.#hash.digest()
     this.#tell?.(trailer)
     return trailer
+  }
+
+  close(): void {
+    this.#frames.close()
   }
 
   async fail(error: unknown): Promise<void> {

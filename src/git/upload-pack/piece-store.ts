@@ -1,5 +1,5 @@
 // The bytes of one cached pack, in the pieces in which they came: in memory while they are few, then in a file that has no name any more,
-// so that it ends with the process. Pieces from the file are compared with their CRCs.
+// so that it ends with the process. Pieces are read from the file in parts, which are compared with their CRCs: a slow reader holds one part.
 import { type FileHandle, open, unlink } from 'node:fs/promises'
 import { join } from 'node:path'
 import { crc32 } from 'node:zlib'
@@ -9,10 +9,20 @@ import { CorruptError, isSystemError, makeFolders, UnavailableError } from '../.
 const mostMemoryBytes = 256 << 10
 /** The newest pieces stay in memory beside the file: readers that keep up never read it. */
 const recentPieces = 3
+/** A piece is read in parts of so much. */
+export const partBytes = 256 << 10
 
 export interface StoredPiece {
   readonly sizeBytes: number
-  readonly crc: number
+  /** Of each part. */
+  readonly crcs: readonly number[]
+}
+
+/** CRCs of a piece's parts. */
+export function partCrcs(bytes: Uint8Array): number[] {
+  const crcs: number[] = []
+  for (let at = 0; at < bytes.length; at += partBytes) crcs.push(crc32(bytes.subarray(at, at + partBytes)))
+  return crcs
 }
 
 export class PieceStore {
@@ -39,7 +49,7 @@ export class PieceStore {
 
   /** Takes the bytes over; they are there for `read` when the promise resolves. Throws Node's system errors: then nothing was appended. */
   async append(bytes: Uint8Array): Promise<StoredPiece> {
-    const piece = { from: this.#sizeBytes, sizeBytes: bytes.length, crc: crc32(bytes) }
+    const piece = { from: this.#sizeBytes, sizeBytes: bytes.length, crcs: partCrcs(bytes) }
     if (this.#file === null && this.#sizeBytes + bytes.length > mostMemoryBytes) await this.#moveToFile()
     if (this.#file !== null) {
       await writeAt(this.#file, bytes, piece.from)
@@ -51,7 +61,7 @@ export class PieceStore {
     return piece
   }
 
-  /** Nothing more will be appended. */
+  /** Nothing more will be appended: whoever reads what is in the file reads it from there. */
   finish(): void {
     if (this.#file !== null) this.#held = []
   }
@@ -70,13 +80,20 @@ export class PieceStore {
   }
 
   /**
-   * A piece out of the file, read into `buffer` where that is large enough: good until the buffer is used again.
+   * A piece out of the file, part by part, each read into `buffer` (`partBytes`): good until the next one is asked for.
    * @throws CorruptError when the file has other bytes than were written; UnavailableError when it can't be read
    */
-  async read(place: number, buffer: Uint8Array): Promise<Uint8Array> {
-    const { from, sizeBytes, crc } = this.#pieces[place] as StoredPiece & { from: number }
+  async *read(place: number, buffer: Uint8Array): AsyncGenerator<Uint8Array, void, undefined> {
+    const { from, sizeBytes, crcs } = this.#pieces[place] as StoredPiece & { from: number }
+    for (const [part, crc] of crcs.entries()) {
+      const at = part * partBytes
+      yield await this.#readPart(from + at, buffer.subarray(0, Math.min(partBytes, sizeBytes - at)), crc)
+    }
+  }
+
+  async #readPart(from: number, target: Uint8Array, crc: number): Promise<Uint8Array> {
     if (this.#closed || this.#file === null) throw new UnavailableError('pack-cache', 'the cached pack was closed')
-    const target = buffer.length >= sizeBytes ? buffer.subarray(0, sizeBytes) : new Uint8Array(sizeBytes)
+    const sizeBytes = target.length
     let done = 0
     try {
       while (done < sizeBytes) {

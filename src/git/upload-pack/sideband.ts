@@ -115,8 +115,17 @@ export class SidebandWriter {
     await this.#giveBack()
   }
 
+  /** Last, whether it came to its end or broke off: buffers that the sink may still use are left to it. */
+  close(): void {
+    if (this.#size === 'large') this.#buffers.leave()
+    this.#size = 'small'
+    this.#capacity = 0
+    this.#own = undefined
+    this.#spare = undefined
+  }
+
   async #enlarge(): Promise<void> {
-    if (this.#size === 'large') return
+    if (this.#size === 'large' || !this.#buffers.enter()) return
     await this.#send()
     await this.#giveBack()
     this.#size = 'large'
