@@ -21,8 +21,11 @@ import {
   formatLsRefs,
   type ObjectInfoRequest,
   packedTips,
+  parseInTurns,
+  parseNow,
   parseRequestV0,
   parseRequestV2,
+  type ParseSteps,
   type RequestLimits,
 } from './upload-pack/index.ts'
 
@@ -64,9 +67,9 @@ export async function fetch(room: GitRoom, request: FastifyRequest, reply: Fasti
   const repository = repositoryOf(request)
   const { limits, log } = room.options
   const offer = offerOf(room, request, repository)
-  const asked = await readWhole(room, request, (body) =>
-    parseFetch(body, protocolVersion(request), offer, { bytes: limits.requestBytes, lines: limits.pktLines }),
-  )
+  const asked = await readWhole(room, request, (body, isLarge) =>
+    parseFetch(body, protocolVersion(request), offer, { bytes: limits.requestBytes, lines: limits.pktLines }, isLarge),
+  ).catch(refusalOf)
   if (asked === null) return new Answer(reply, resultType).end()
   if (asked.command === null) return new Answer(reply, resultType).end(errorPacket(asked.refusal, asked.sidebandAll))
   log.debug({ repository: repository.id, command: asked.command, ...asked.client }, 'a fetch command')
@@ -84,8 +87,11 @@ export async function fetch(room: GitRoom, request: FastifyRequest, reply: Fasti
   await answerPack(room, repository, asked.request, { refs, offer, refsVersion: snapshot.version }, answer)
 }
 
-/** Reads a body and parses it. A large one takes a place: what is inflated from little, and held back, must not add up. */
-async function readWhole<T>(room: GitRoom, request: FastifyRequest, parse: (body: Uint8Array) => T): Promise<T> {
+/**
+ * Reads a body and parses it. A large one takes a place: what is inflated from little, and held back, must not add up. `parse` is told whether
+ * it is one.
+ */
+async function readWhole<T>(room: GitRoom, request: FastifyRequest, parse: (body: Uint8Array, isLarge: boolean) => Promise<T>): Promise<T> {
   const parts: Uint8Array[] = []
   let sizeBytes = 0
   let free: (() => void) | undefined
@@ -95,7 +101,7 @@ async function readWhole<T>(room: GitRoom, request: FastifyRequest, parse: (body
       if (sizeBytes > smallRequestBytes) free ??= await room.requests.take()
       parts.push(part)
     }
-    return parse(concatBytes(parts))
+    return await parse(concatBytes(parts), free !== undefined)
   } finally {
     free?.()
   }
@@ -107,13 +113,26 @@ interface Refused {
   readonly sidebandAll: boolean
 }
 
+/** A repository with very many refs may lead an honest client beyond the limit: it is told as any other fault of a request. */
+function refusalOf(error: unknown): Refused {
+  if (!(error instanceof InputError && error.code === 'too-large')) throw error
+  return { command: null, refusal: error.message, sidebandAll: false }
+}
+
 /** Malformed requests are answered in the protocol's own form: status 200 and an ERR line, which git shows as `remote error: …`. */
-function parseFetch(body: Uint8Array, version: 0 | 1 | 2, offer: FetchOffer, limits: RequestLimits): CommandV2 | Refused | null {
+async function parseFetch(
+  body: Uint8Array,
+  version: 0 | 1 | 2,
+  offer: FetchOffer,
+  limits: RequestLimits,
+  isLarge: boolean,
+): Promise<CommandV2 | Refused | null> {
+  const parse = async <T>(steps: ParseSteps<T>): Promise<T> => (isLarge ? await parseInTurns(steps) : parseNow(steps))
   try {
-    return version === 2 ? parseRequestV2(body, offer, limits) : parseRequestV0(body, version, offer, limits)
+    return await (version === 2 ? parse(parseRequestV2(body, offer, limits)) : parse(parseRequestV0(body, version, offer, limits)))
   } catch (error) {
     if (!(error instanceof InputError)) throw error
-    const sidebandAll = version === 2 && asksSidebandAll(body, offer, limits)
+    const sidebandAll = version === 2 && (await parse(asksSidebandAll(body, offer, limits)))
     return { command: null, refusal: error.message, sidebandAll }
   }
 }

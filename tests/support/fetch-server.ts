@@ -20,6 +20,7 @@ import {
   fetchTask,
   formatLsRefs,
   openFetchRepository,
+  parseNow,
   plainOffer,
   parseRequestV0,
   parseRequestV2,
@@ -149,7 +150,9 @@ async function answer(
 ): Promise<void> {
   const offer = offerOf(served)
   const command =
-    version === 2 ? parseRequestV2(body, offer, defaultRequestLimits) : parseRequestV0(body, version, offer, defaultRequestLimits)
+    version === 2
+      ? parseNow(parseRequestV2(body, offer, defaultRequestLimits))
+      : parseNow(parseRequestV0(body, version, offer, defaultRequestLimits))
   if (command?.command === 'ls-refs') response.write(formatLsRefs(served.refs, command.request))
   if (command?.command !== 'fetch') return
   const fetch = command.request

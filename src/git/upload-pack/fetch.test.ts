@@ -20,6 +20,7 @@ import { readGitSettings } from '../settings/index.ts'
 import { fetchOffer, plainOffer } from './offer.ts'
 import { Pace } from './pace.ts'
 import { defaultRequestLimits, type FetchRequest } from './request.ts'
+import { parseNow } from './request-lines.ts'
 import { parseRequestV2 } from './request-v2.ts'
 
 const folder = new TempFolder('fetch')
@@ -39,7 +40,7 @@ async function bareRepository(): Promise<string> {
 const body = (...lines: string[]) => Buffer.concat([pkt('command=fetch\n'), delimiter, ...lines.map((line) => pkt(`${line}\n`)), flush])
 
 function request(served: ServedRepository, ...lines: string[]): FetchRequest {
-  const command = parseRequestV2(body(...lines), plainOffer(served.format), defaultRequestLimits)
+  const command = parseNow(parseRequestV2(body(...lines), plainOffer(served.format), defaultRequestLimits))
   assert.ok(command?.command === 'fetch')
   return command.request
 }

@@ -16,6 +16,7 @@ export { type FetchRepository, type ObjectSource, openFetchRepository, paced } f
 export { objectInfo, type ObjectInfoRequest } from './object-info.ts'
 export { capabilitiesV0, type FetchOffer, fetchOffer, type OfferFacts, plainOffer } from './offer.ts'
 export { type ClientFacts, defaultRequestLimits, type FetchCommand, type FetchRequest, type RequestLimits } from './request.ts'
+export { parseInTurns, parseNow, type ParseSteps } from './request-lines.ts'
 export { parseRequestV0 } from './request-v0.ts'
 export { asksSidebandAll, type CommandV2, parseRequestV2 } from './request-v2.ts'
 export { errorPacket } from './section-writer.ts'

@@ -15,10 +15,15 @@ import {
   takeFilter,
   takeShallowLine,
 } from './request.ts'
-import { RequestLines } from './request-lines.ts'
+import { type ParseSteps, RequestLines } from './request-lines.ts'
 
 /** The request and who asks, or null when it wants nothing. InputError with git's own words when it is malformed. */
-export function parseRequestV0(body: Uint8Array, version: 0 | 1, offer: FetchOffer, limits: RequestLimits): FetchCommand | null {
+export function* parseRequestV0(
+  body: Uint8Array,
+  version: 0 | 1,
+  offer: FetchOffer,
+  limits: RequestLimits,
+): ParseSteps<FetchCommand | null> {
   const { format } = offer
   const lines = new RequestLines(body, limits)
   const draft = emptyRequest(version)
@@ -26,9 +31,10 @@ export function parseRequestV0(body: Uint8Array, version: 0 | 1, offer: FetchOff
   for (let line = lines.next(); line.type !== 'flush' && line.type !== 'end'; line = lines.next()) {
     if (line.type === 'delim') throw new InputError('bad-packet', 'unexpected delimiter packet')
     takeNeed(draft, line.text, offer, said)
+    if (lines.isStep) yield
   }
   if (draft.wants.length === 0) return null
-  takeNegotiation(draft, lines, format)
+  yield* takeNegotiation(draft, lines, format)
   assertSoundRequest(draft)
   const client = { agent: capabilityValue(said, 'agent'), sessionId: capabilityValue(said, 'session-id'), serverOptions: [] }
   return { command: 'fetch', request: draft, client }
@@ -70,8 +76,9 @@ function takeCapabilities(draft: FetchRequestDraft, capabilities: readonly Capab
   if (other) throw new InputError('object-format', `mismatched object format: server ${format}; client ${other.value}`)
 }
 
-function takeNegotiation(draft: FetchRequestDraft, lines: RequestLines, format: ObjectFormat): void {
+function* takeNegotiation(draft: FetchRequestDraft, lines: RequestLines, format: ObjectFormat): ParseSteps<void> {
   for (let line = lines.next(); ; line = lines.next()) {
+    if (lines.isStep) yield
     if (line.type === 'end') {
       const last = draft.negotiation.at(-1)
       if (last === undefined || last === 'flush') return

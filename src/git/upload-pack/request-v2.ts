@@ -20,7 +20,7 @@ import {
   takeFilter,
   takeShallowLine,
 } from './request.ts'
-import { RequestLines } from './request-lines.ts'
+import { inSteps, type ParseSteps, RequestLines } from './request-lines.ts'
 
 export type CommandV2 =
   | { readonly command: 'ls-refs'; readonly request: LsRefsRequest; readonly client: ClientFacts }
@@ -44,7 +44,7 @@ interface Keys {
 }
 
 /** The command, or null when the body only ends the conversation. InputError with git's own words when it is malformed. */
-export function parseRequestV2(body: Uint8Array, offer: FetchOffer, limits: RequestLimits): CommandV2 | null {
+export function* parseRequestV2(body: Uint8Array, offer: FetchOffer, limits: RequestLimits): ParseSteps<CommandV2 | null> {
   const lines = new RequestLines(body, limits)
   const keys: Keys = { command: null, agent: null, sessionId: null, serverOptions: [], objectFormat: 'sha1', promisors: [] }
   const more = takeKeys(lines, keys, offer)
@@ -54,14 +54,17 @@ export function parseRequestV2(body: Uint8Array, offer: FetchOffer, limits: Requ
   const args: string[] = []
   if (more) {
     let line = lines.next()
-    for (; line.type === 'line'; line = lines.next()) args.push(line.text)
+    for (; line.type === 'line'; line = lines.next()) {
+      args.push(line.text)
+      if (lines.isStep) yield
+    }
     if (line.type !== 'flush') throw new InputError('bad-packet', noFlush[command])
   }
   switch (command) {
     case 'ls-refs':
       return { command, request: lsRefsRequest(args, offer), client }
     case 'fetch':
-      return { command, request: fetchRequest(args, offer, promisors), client }
+      return { command, request: yield* fetchRequest(args, offer, promisors), client }
     case 'object-info':
       return { command, request: parseObjectInfo(args, offer.format), client }
     case 'bundle-uri':
@@ -71,12 +74,13 @@ export function parseRequestV2(body: Uint8Array, offer: FetchOffer, limits: Requ
 }
 
 /** Whether the client expects frames from the first byte on: told of a body that could not be parsed. */
-export function asksSidebandAll(body: Uint8Array, offer: FetchOffer, limits: RequestLimits): boolean {
+export function* asksSidebandAll(body: Uint8Array, offer: FetchOffer, limits: RequestLimits): ParseSteps<boolean> {
   if (!offer.settings.allowsSidebandAll) return false
   try {
     const lines = new RequestLines(body, limits)
     for (let line = lines.next(); line.type !== 'end'; line = lines.next()) {
       if (line.type === 'line' && line.text === 'sideband-all') return true
+      if (lines.isStep) yield
     }
   } catch (error) {
     if (!(error instanceof InputError)) throw error
@@ -151,11 +155,11 @@ function lsRefsRequest(args: readonly string[], { settings }: FetchOffer): LsRef
   return prefixes.length >= tooManyPrefixes ? { ...request, prefixes: [] } : request
 }
 
-function fetchRequest(args: readonly string[], offer: FetchOffer, promisors: readonly string[]): FetchRequest {
+function* fetchRequest(args: readonly string[], offer: FetchOffer, promisors: readonly string[]): ParseSteps<FetchRequest> {
   const draft = emptyRequest(2)
   draft.promisors.push(...promisors)
   const names = new Set<string>()
-  for (const arg of args) takeFetchArgument(draft, arg, offer, names)
+  yield* inSteps(args, (arg) => takeFetchArgument(draft, arg, offer, names))
   assertSoundRequest(draft)
   if (!draft.sidebandAll) draft.uriProtocols = [] // as git: their section goes out in frames
   return draft

@@ -8,6 +8,7 @@ import { MAX_PKT_BYTES, pktText } from '../format/pkt-line.ts'
 import { readGitSettings } from '../settings/index.ts'
 import { fetchOffer, plainOffer } from './offer.ts'
 import { defaultRequestLimits } from './request.ts'
+import { parseInTurns, parseNow } from './request-lines.ts'
 import { parseRequestV0 } from './request-v0.ts'
 import { asksSidebandAll, parseRequestV2 } from './request-v2.ts'
 import { errorPacket } from './section-writer.ts'
@@ -15,13 +16,13 @@ import { errorPacket } from './section-writer.ts'
 const a = 'a'.repeat(40)
 const b = 'b'.repeat(40)
 const offer = plainOffer('sha1')
-const v0 = (...lines: string[]) => parseRequestV0(packets(lines), 0, offer, defaultRequestLimits)?.request ?? null
-const raw = (body: string) => parseRequestV0(Buffer.from(body), 0, offer, defaultRequestLimits)
-const v2 = (...lines: string[]) => parseRequestV2(packets(lines), offer, defaultRequestLimits)
+const v0 = (...lines: string[]) => parseNow(parseRequestV0(packets(lines), 0, offer, defaultRequestLimits))?.request ?? null
+const raw = (body: string) => parseNow(parseRequestV0(Buffer.from(body), 0, offer, defaultRequestLimits))
+const v2 = (...lines: string[]) => parseNow(parseRequestV2(packets(lines), offer, defaultRequestLimits))
 /** Parsed by a repository with these settings and nothing else. */
 const parsedWith = (config: Record<string, string[]>) => {
   const own = fetchOffer(readGitSettings(config, {}), { format: 'sha1', agent: 'x/1', sessionId: 's' })
-  return (...lines: string[]) => parseRequestV2(packets(lines), own, defaultRequestLimits)
+  return (...lines: string[]) => parseNow(parseRequestV2(packets(lines), own, defaultRequestLimits))
 }
 
 /** `0000` and `0001` stand for themselves. */
@@ -54,7 +55,7 @@ test('version 0: wants, capabilities, shallow lines, haves', () => {
 
 test('version 0: a client that wants nothing, and one that only asks for shallow lines', () => {
   assert.equal(v0('0000'), null)
-  assert.equal(parseRequestV0(Buffer.alloc(0), 0, offer, defaultRequestLimits), null)
+  assert.equal(parseNow(parseRequestV0(Buffer.alloc(0), 0, offer, defaultRequestLimits)), null)
   assert.deepEqual(v0(`want ${a}`, 'deepen 1', '0000')?.negotiation, [])
 })
 
@@ -87,7 +88,7 @@ test('version 2: commands', () => {
 test('version 2: what a client tells of itself', () => {
   const told = v2('command=ls-refs', 'agent=git/2.50', 'session-id=abc', 'server-option=hello', 'server-option=world=1', '0000')
   assert.deepEqual(told?.client, { agent: 'git/2.50', sessionId: 'abc', serverOptions: ['hello', 'world=1'] })
-  const old = parseRequestV0(packets([`want ${a} agent=git/2.50 session-id=abc`, '0000', 'done']), 0, offer, defaultRequestLimits)
+  const old = parseNow(parseRequestV0(packets([`want ${a} agent=git/2.50 session-id=abc`, '0000', 'done']), 0, offer, defaultRequestLimits))
   assert.deepEqual(old?.client, { agent: 'git/2.50', sessionId: 'abc', serverOptions: [] })
 })
 
@@ -140,9 +141,9 @@ test('version 2: the promisor remotes that a client accepts, of those that were 
 test('a body that cannot be parsed tells all the same whether its client expects frames', () => {
   const own = fetchOffer(readGitSettings({ 'uploadpack.allowsidebandall': ['true'] }), { format: 'sha1', agent: 'x/1', sessionId: 's' })
   const bad = packets(['command=fetch', '0001', 'sideband-all', 'frobnicate', '0000'])
-  assert.equal(asksSidebandAll(bad, own, defaultRequestLimits), true)
-  assert.equal(asksSidebandAll(bad, offer, defaultRequestLimits), false)
-  assert.equal(asksSidebandAll(packets(['command=fetch', '0001', 'frobnicate']), own, defaultRequestLimits), false)
+  assert.equal(parseNow(asksSidebandAll(bad, own, defaultRequestLimits)), true)
+  assert.equal(parseNow(asksSidebandAll(bad, offer, defaultRequestLimits)), false)
+  assert.equal(parseNow(asksSidebandAll(packets(['command=fetch', '0001', 'frobnicate']), own, defaultRequestLimits)), false)
   assert.equal(pktText(errorPacket('no', true)), '0007\u0003no')
 })
 
@@ -181,8 +182,8 @@ test('what git refuses is refused in its words', () => {
     [() => raw('00'), /^the remote end hung up unexpectedly$/],
     [() => raw('0032want'), /^the remote end hung up unexpectedly$/],
     [() => v0('ERR no more\n'), /^remote error: no more$/],
-    [() => parseRequestV0(Buffer.alloc(9), 0, offer, { bytes: 8, lines: 9 }), /larger than 8 bytes/],
-    [() => parseRequestV0(packets(['x', 'x', 'x']), 0, offer, { bytes: 99, lines: 2 }), tooManyLines],
+    [() => parseNow(parseRequestV0(Buffer.alloc(9), 0, offer, { bytes: 8, lines: 9 })), /larger than 8 bytes/],
+    [() => parseNow(parseRequestV0(packets(['x', 'x', 'x']), 0, offer, { bytes: 99, lines: 2 })), tooManyLines],
   ]
   for (const [parse, message] of cases) {
     assert.throws(parse, (error: unknown) => error instanceof InputError && message.test(error.message), String(message))
@@ -224,8 +225,8 @@ test('noise and mutilated requests throw InputError and nothing else', () => {
   fc.assert(
     fc.property(fc.oneof(mutated, fc.uint8Array({ maxLength: 200 })), (bytes) => {
       for (const parse of [
-        () => parseRequestV2(bytes, offer, defaultRequestLimits),
-        () => parseRequestV0(bytes, 0, offer, defaultRequestLimits),
+        () => parseNow(parseRequestV2(bytes, offer, defaultRequestLimits)),
+        () => parseNow(parseRequestV0(bytes, 0, offer, defaultRequestLimits)),
       ]) {
         try {
           parse()
@@ -236,4 +237,25 @@ test('noise and mutilated requests throw InputError and nothing else', () => {
     }),
     { numRuns: 2000 },
   )
+})
+
+test('a large request is parsed in turns: other work goes on, and what comes out is the same', async () => {
+  const haves = Array.from({ length: 20_000 }, (_, n) => `have ${n.toString(16).padStart(40, '0')}`)
+  const bodies = [
+    () => parseRequestV2(packets(['command=fetch', '0001', `want ${a}`, ...haves, '0000']), offer, defaultRequestLimits),
+    () => parseRequestV0(packets([`want ${a}`, '0000', ...haves, '0000']), 0, offer, defaultRequestLimits),
+  ]
+  for (const parse of bodies) {
+    let turns = 0
+    let isDone = false
+    const other = () => {
+      turns++
+      if (!isDone) setImmediate(other)
+    }
+    setImmediate(other)
+    const parsed = await parseInTurns<unknown>(parse())
+    isDone = true
+    assert.ok(turns >= 4, `${turns}`)
+    assert.deepEqual(parsed, parseNow<unknown>(parse()))
+  }
 })
