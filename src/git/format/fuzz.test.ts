@@ -247,7 +247,7 @@ describe('mutated inputs', () => {
       for (let at = 0; at < bytes.length; at += size) yield bytes.subarray(at, at + size)
     }
     const reader = new PktLineReader(chunks())
-    await readPushRequest(reader, 'sha1')
+    await readPushRequest(reader, newPushParser('sha1'))
     for await (const part of reader.rest()) assert.ok(part.length > 0)
   })
   fuzz(

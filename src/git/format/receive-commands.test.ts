@@ -100,7 +100,7 @@ describe('push commands', () => {
     const reader = new PktLineReader(
       once(encodePkt(`${zero} ${one} refs/heads/x\0push-options`), flushPkt, encodePkt('ci.skip\n'), encodePkt('ü'), flushPkt, 'PACK'),
     )
-    assert.equal((await readPushRequest(reader, 'sha1')).commands.length, 1)
+    assert.equal((await readPushRequest(reader, newPushParser('sha1'))).commands.length, 1)
     assert.deepEqual(await readPushOptions(reader), ['ci.skip', 'ü'])
     const rest: Uint8Array[] = []
     for await (const part of reader.rest()) rest.push(part)
@@ -111,9 +111,9 @@ describe('push commands', () => {
     assert.deepEqual(await readPushOptions(reader), ['a'])
   })
   test('nothing is a request without commands; an end without flush is not', async () => {
-    assert.deepEqual((await readPushRequest(new PktLineReader(once('0000')), 'sha1')).commands, [])
-    await assert.rejects(readPushRequest(new PktLineReader(once('')), 'sha1'), /hung up/)
-    await assert.rejects(readPushRequest(new PktLineReader(once('0001')), 'sha1'), /unexpected packet/)
+    assert.deepEqual((await readPushRequest(new PktLineReader(once('0000')), newPushParser('sha1'))).commands, [])
+    await assert.rejects(readPushRequest(new PktLineReader(once('')), newPushParser('sha1')), /hung up/)
+    await assert.rejects(readPushRequest(new PktLineReader(once('0001')), newPushParser('sha1')), /unexpected packet/)
     await assert.rejects(readPushOptions(new PktLineReader(once(encodePkt('a'), encodePkt('b'), '0000')), { options: 1 }), /push options/)
   })
   test('noise throws only InputError', () => {

@@ -46,6 +46,8 @@ const mostCapabilities = 1000
 /** Collects the lines of one request. `line` takes each data line, `finish` gives the request. */
 export interface PushParser {
   line(bytes: Uint8Array): void
+  /** As far as they were read: how a refusal is told. */
+  readonly capabilities: readonly Capability[]
   finish(): PushRequest
 }
 
@@ -60,6 +62,7 @@ export function newPushParser(format: ObjectFormat, limits: PushLimits = {}): Pu
   const capabilities: Capability[] = []
   const certificate = new CertificateLines(limits.certificateBytes ?? 16 << 20)
   return {
+    capabilities,
     line(bytes) {
       if (certificate.isOpen) return certificate.add(bytes)
       const whole = withoutNewline(bytes)
@@ -205,8 +208,7 @@ function decodeRef(bytes: Uint8Array): { ref: string; isUtf8: boolean } {
  * Reads a request up to its flush; the reader then stands before push options or the pack.
  * InputError as `newPushParser`, as `PktLineReader.read`, and `pkt-truncated` when the stream ends before the flush.
  */
-export async function readPushRequest(reader: PktLineReader, format: ObjectFormat, limits: PushLimits = {}): Promise<PushRequest> {
-  const parser = newPushParser(format, limits)
+export async function readPushRequest(reader: PktLineReader, parser: PushParser): Promise<PushRequest> {
   for await (const line of linesToFlush(reader)) parser.line(line)
   return parser.finish()
 }

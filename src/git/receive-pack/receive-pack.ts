@@ -1,10 +1,12 @@
 // A push, from the ref commands to the report: gitprotocol-pack(5) "Pushing Data To a Server".
 // Nothing is visible before the one transaction of moveRefs; a push that fails before it leaves no row and no key.
-import type { Clock, Log } from '../../base/index.ts'
+import { type Clock, InputError, type Log } from '../../base/index.ts'
 import type { Database } from '../../db/index.ts'
 import {
+  encodePkt,
   encodeReportStatus,
   hasCapability,
+  newPushParser,
   type ObjectFormat,
   type ObjectId,
   PktLineReader,
@@ -60,13 +62,21 @@ export interface Push {
   readonly open: () => ReportSink
 }
 
-/** @throws InputError before anything was answered when the body is not a push at all */
+/** @throws InputError before anything was answered when the body is not a push at all, or ends early */
 export async function receivePack(parts: ReceivePackParts, push: Push): Promise<void> {
   const { settings, hooks, objectFormat, nonces } = push
   const reader = new PktLineReader(push.body, { lines: parts.limits.pktLines })
-  const request = await readPushRequest(reader, objectFormat, { commands: parts.limits.refsPerPush })
-  const isUsed = (name: string, isAdvertised: boolean) => isAdvertised && hasCapability(request.capabilities, name)
-  const options = isUsed('push-options', settings.push.advertisesOptions) ? await readPushOptions(reader) : null
+  const parser = newPushParser(objectFormat, { commands: parts.limits.refsPerPush })
+  const isUsed = (name: string, isAdvertised: boolean) => isAdvertised && hasCapability(parser.capabilities, name)
+  let request: PushRequest
+  let options: string[] | null
+  try {
+    request = await readPushRequest(reader, parser)
+    options = isUsed('push-options', settings.push.advertisesOptions) ? await readPushOptions(reader) : null
+  } catch (error) {
+    if (!(error instanceof InputError && /^(push|pkt)-/.test(error.code)) || parser.capabilities.length === 0) throw error
+    return await refuse(push, reader, new Reporter(push.open(), Reporter.frames(parser.capabilities)), error.message)
+  }
   const sink = push.open()
   if (request.commands.length === 0) return sink.end()
   const reporter = new Reporter(sink, Reporter.frames(request.capabilities))
@@ -94,6 +104,22 @@ export async function receivePack(parts: ReceivePackParts, push: Push): Promise<
   } finally {
     clearInterval(keepAlive)
   }
+}
+
+/** A push that is one, but not to be taken: its sender reads no answer before it has sent all. */
+async function refuse(push: Push, reader: PktLineReader, reporter: Reporter, reason: string): Promise<void> {
+  const everyMs = push.settings.push.keepAliveMs
+  const keepAlive = everyMs > 0 ? setInterval(() => reporter.keepAlive(), everyMs) : undefined
+  try {
+    const rest = reader.rest()
+    while (!(await rest.next()).done);
+  } catch (error) {
+    if (!(error instanceof InputError)) throw error // the reason stays what it was
+  } finally {
+    clearInterval(keepAlive)
+  }
+  await reporter.report(encodePkt(`ERR ${reason}`))
+  reporter.end()
 }
 
 /** The report in the version that the client asked for; null when it wants none. */
