@@ -119,7 +119,6 @@ export class SidebandWriter {
   close(): void {
     if (this.#size === 'large') this.#buffers.leave()
     this.#size = 'small'
-    this.#capacity = 0
     this.#own = undefined
     this.#spare = undefined
   }
