@@ -74,7 +74,8 @@ export async function receivePack(parts: ReceivePackParts, push: Push): Promise<
     request = await readPushRequest(reader, parser)
     options = isUsed('push-options', settings.push.advertisesOptions) ? await readPushOptions(reader) : null
   } catch (error) {
-    if (!(error instanceof InputError && /^(push|pkt)-/.test(error.code)) || parser.capabilities.length === 0) throw error
+    const isTold = error instanceof InputError && /^(push|pkt)-/.test(error.code) && error.code !== 'pkt-truncated'
+    if (!isTold || parser.capabilities.length === 0) throw error
     return await refuse(push, reader, new Reporter(push.open(), Reporter.frames(parser.capabilities)), error.message)
   }
   const sink = push.open()
