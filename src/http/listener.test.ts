@@ -242,8 +242,8 @@ test('a body that drips is refused, one that ends early too', async () => {
 })
 
 test('a client that takes a byte of its answer now and then is cut off, one that takes enough is not', async () => {
-  const limits = { slowGraceMs: 200, slowestBytesPerSecond: 64 << 20 }
-  const sizeBytes = 64 << 20
+  const limits = { slowGraceMs: 200, slowestBytesPerSecond: 4 << 20 }
+  const sizeBytes = 16 << 20
   const ends: Promise<boolean>[] = []
   const register = (routes: Routes) => {
     routes.get('/large', { config: { access: 'public' } }, async (_request, reply) => {
