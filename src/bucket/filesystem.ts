@@ -175,7 +175,9 @@ export class FilesystemBucket implements Bucket {
   async *list(prefix: string, signal?: AbortSignal): AsyncIterable<{ readonly key: Key; readonly sizeBytes: number }> {
     this.requests.lists++
     try {
-      for await (const path of walk(this.#folder, this.spoolFolder)) {
+      const below = prefix.slice(0, prefix.lastIndexOf('/') + 1)
+      const start = isKey(`${below}x`) ? join(this.#folder, ...below.split('/')) : this.#folder
+      for await (const path of walk(start, this.spoolFolder)) {
         throwIfAborted(signal)
         const name = relative(this.#folder, path).split(sep).join('/')
         if (!name.startsWith(prefix)) continue

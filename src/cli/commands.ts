@@ -42,6 +42,11 @@ const commands: Readonly<Record<string, Command>> = {
     takes: ['OWNER/REPO', '[URL]'],
     run: async (...given) => (await import('./mirror.ts')).runMirrorRemove(...given),
   },
+  fsck: {
+    flags: ['json', 'data', 'config'],
+    takes: ['[OWNER/REPO]'],
+    run: async (config, given, [repository]) => (await import('./fsck.ts')).runFsck(config, given, repository),
+  },
   'token create': {
     flags: ['data', 'config', 'account', 'name', 'expires'],
     run: async (config, given) => (await import('./tokens.ts')).runCreateToken(config, given),

@@ -13,6 +13,7 @@ Usage: stemma COMMAND [FLAGS]
   mirror list    Lists mirrors, and how their last runs ended.
   mirror run     Runs mirrors now, instead of waiting for the server to.
   mirror remove  Ends a mirror; the repository stays.
+  fsck           Checks everything that is stored, and rows against keys.
   token create   Makes an access token and prints it, this once.
   token list     Lists tokens (never their secrets).
   token revoke   Ends a token.
@@ -89,6 +90,16 @@ Exits with 1 when one failed.`,
   'mirror remove': `Usage: stemma mirror remove OWNER/REPO [URL] [--data DIR] [--config FILE]
 
 Ends the repository's mirrors, or the one with that URL, and forgets their secrets. A run under way is told to stop.`,
+  fsck: `Usage: stemma fsck [OWNER/REPO] [--json] [--data DIR] [--config FILE]
+
+Reads back every stored pack and checks it: its bytes against its own hashes, every object against its id, everything that objects
+and refs point to. Then PostgreSQL's rows against the bucket's keys, both ways. Beside the running server or while it is down.
+
+  OWNER/REPO  Only that repository and its forks, which share packs; rows are compared with keys only without it.
+  --json      One JSON object a line: each finding (severity, code, message, advice, network, key, pack, objects,
+              dependents: the repositories and refs that need it), at the end a summary.
+
+Exits with 0 when nothing is wrong, 1 when something is, 2 when it could not be found out.`,
   'config check': `Usage: stemma config check [--data DIR] [--listen HOST:PORT] [--config FILE]
 
 Reads flags, environment and file as serve would, and prints the settings in force as JSON, secrets left out.

@@ -1,0 +1,71 @@
+// `stemma fsck`: findings go to standard output, one a line, as text or as JSON; how far it is, to standard error.
+// Exit codes: 0 nothing is wrong, 1 something is, 2 it could not be found out.
+import { systemClock } from '../base/index.ts'
+import { type Finding, fsck, type FsckSummary } from '../git/index.ts'
+import type { Config } from '../config.ts'
+import { formatBytes, Progress } from './progress.ts'
+import { interruptible, withRooms } from './rooms.ts'
+import { type Flags, print, UsageError } from './usage.ts'
+
+/** The check did not come to its end. */
+class Unfinished extends Error {
+  readonly exitCode = 2
+}
+
+/** @throws Unfinished, with exit code 2, for all that kept it from being done. Sets the exit code to 1 when something is wrong. */
+export async function runFsck(config: Config, given: Flags, wanted: string | undefined): Promise<void> {
+  const repository = wanted === undefined ? undefined : parseRepository(wanted)
+  const startMs = systemClock.monotonic()
+  const progress = new Progress(process.stderr, systemClock)
+  const report = (found: Finding) => {
+    progress.clear()
+    print(given.json === true ? JSON.stringify({ type: 'finding', ...found }) : lineOf(found))
+  }
+  const run = (signal: AbortSignal) =>
+    withRooms(config, ({ git }) =>
+      fsck(git, {
+        ...(repository ? { repository } : {}),
+        signal,
+        report,
+        progress: (phase, done, total) => progress.show('fsck', phase, done, total),
+      }),
+    )
+  let summary: FsckSummary
+  try {
+    summary = await interruptible(run)
+  } catch (error) {
+    if (error instanceof Error && 'exitCode' in error) throw error
+    throw new Unfinished(error instanceof Error ? error.message : String(error), { cause: error })
+  } finally {
+    progress.clear()
+  }
+  const seconds = (systemClock.monotonic() - startMs) / 1000
+  print(
+    given.json === true ? JSON.stringify({ type: 'summary', seconds: Math.round(seconds * 10) / 10, ...summary }) : endOf(summary, seconds),
+  )
+  if (summary.errors + summary.warnings > 0) process.exitCode = 1
+}
+
+/** `OWNER/REPO`. UsageError for anything else. */
+export function parseRepository(text: string): { readonly owner: string; readonly name: string } {
+  const [owner = '', name = '', rest] = text.replace(/\.git$/, '').split('/')
+  if (owner === '' || name === '' || rest !== undefined) throw new UsageError(`'${text}' is no OWNER/REPO`)
+  return { owner, name }
+}
+
+function lineOf({ severity, code, message, key, pack, network, objectCount, dependents, advice }: Finding): string {
+  const place = key ?? (pack === null ? network && `network ${network}` : `pack ${pack}, in PostgreSQL`)
+  const objects = objectCount > 1 ? ` (${objectCount} objects)` : ''
+  const { refs, refCount } = dependents
+  const named = refs.slice(0, 3).map(({ repository, ref }) => `${repository} ${ref}`)
+  const more = refCount > named.length ? ` and ${refCount - named.length} more` : ''
+  const needed = refCount > 0 ? `; needed by ${named.join(', ')}${more}` : ''
+  return `${severity}\t${code}\t${place ?? '-'}\t${message}${objects}${needed}; to do: ${advice}`
+}
+
+function endOf(summary: FsckSummary, seconds: number): string {
+  const { repositories, packs, objects, packBytes, refs, errors, warnings } = summary
+  const seen = `${repositories} repositories, ${refs} refs, ${objects} objects in ${packs} packs (${formatBytes(packBytes)})`
+  const outcome = errors + warnings === 0 ? 'nothing is wrong' : `${errors} errors, ${warnings} warnings`
+  return `${outcome}: ${seen}, ${seconds.toFixed(1)} s`
+}

@@ -1,0 +1,104 @@
+// `stemma fsck` beside a running server: whatever real clients push is found right, while they push; damage is told with exit code 1.
+import assert from 'node:assert/strict'
+import { readFileSync, writeFileSync } from 'node:fs'
+import { after, before, test } from 'node:test'
+import { stemma } from '../support/command.ts'
+import { Forks } from '../support/forks.ts'
+import { type Host, openHost, stemmaOnly } from '../support/host.ts'
+import { makeHistory } from '../support/history.ts'
+
+let host: Host
+before(async () => {
+  // small tails, so that packs of both kinds are there
+  if (stemmaOnly.skip === undefined) host = await openHost('fsck', { STEMMA_GIT_TAIL_BYTES: '20KiB' })
+})
+after(async () => await host?.close())
+
+async function fsck(...args: string[]) {
+  const { stdout, stderr, code } = await stemma(['fsck', ...args, '--json', '--data', host.server.data])
+  const records = stdout
+    .split('\n')
+    .filter((line) => line !== '')
+    .map((line) => JSON.parse(line))
+  return {
+    code,
+    stderr,
+    findings: records.filter(({ type }) => type === 'finding'),
+    summary: records.find(({ type }) => type === 'summary'),
+  }
+}
+
+test('what clients pushed, thin packs, forks, forced pushes and tags among it, is right', stemmaOnly, async () => {
+  const { git } = host
+  const url = await host.create('busy')
+  const source = makeHistory(300)
+  const work = host.folder.join('work')
+  await git.run(['clone', '-q', '--branch', 'main', source, work])
+  await git.run(['push', '-q', url, 'main~200:refs/heads/main'], { cwd: work })
+  // by steps: thin packs that rest on what is there
+  for (let back = 180; back >= 0; back -= 30) await git.run(['push', '-q', url, `main~${back}:refs/heads/main`], { cwd: work })
+  await git.run(['push', '-q', '--tags', url], { cwd: work })
+  await git.commit(work, { 'file.txt': 'on the fork\n' })
+  const forks = Forks.open(host.server)
+  const fork = await forks.fork(['admin', 'busy'], await forks.account('bob'), 'fork', 'private')
+  await forks.close()
+  await git.run(['push', '-q', fork, 'HEAD:refs/heads/other'], { cwd: work })
+  await git.run(['push', '-qf', url, 'main~50:refs/heads/main'], { cwd: work })
+  await git.run(['push', '-q', await host.create('wide', 'sha256'), 'main'], { cwd: makeHistory(30, 'sha256') })
+  const { code, findings, summary, stderr } = await fsck()
+  assert.deepEqual(findings, [], stderr)
+  assert.equal(code, 0, stderr)
+  assert.ok(summary.packs > 8 && summary.objects > 1000 && summary.keys > 0, JSON.stringify(summary))
+})
+
+test('while clients push', stemmaOnly, async () => {
+  const { git } = host
+  const url = await host.create('moving')
+  const work = await git.makeRepository(host.folder.join('moving'), 40)
+  let isChecking = true
+  const pushing = (async () => {
+    for (let step = 0; isChecking || step === 0; step++) {
+      await git.commit(work, { [`file-${step}.txt`]: `${Math.sin(step)}\n`.repeat(3000) })
+      await git.run(['push', '-qf', url, `HEAD:refs/heads/${step % 3}`], { cwd: work })
+    }
+  })()
+  try {
+    for (let run = 0; run < 2; run++)
+      assert.deepEqual(await fsck().then(({ code, findings }) => ({ code, findings })), { code: 0, findings: [] })
+  } finally {
+    isChecking = false
+    await pushing
+  }
+})
+
+test('damage is told, for one repository too, and is no trouble for the others; text is for people', stemmaOnly, async () => {
+  const [file] = host.server.bucketFiles().filter(({ path, sizeBytes }) => path.includes('/pack/') && sizeBytes > 40_000)
+  assert.ok(file)
+  const bytes = readFileSync(file.path)
+  const at = Math.floor(bytes.length / 3)
+  const was = bytes[at] as number
+  bytes[at] = was ^ 16
+  writeFileSync(file.path, bytes)
+  const all = await fsck()
+  const [{ dependents, key, severity }] = all.findings
+  assert.equal(all.code, 1)
+  assert.ok(file.path.endsWith(key))
+  assert.equal(severity, 'error')
+  const names: string[] = dependents.repositories
+  assert.ok(names.length > 0)
+  for (const name of ['admin/busy', 'admin/moving', 'admin/wide']) assert.equal((await fsck(name)).code, names.includes(name) ? 1 : 0, name)
+  const text = await stemma(['fsck', '--data', host.server.data])
+  assert.match(text.stdout, new RegExp(`^error\t[a-z-]+\t${key}\t.*; needed by admin/.*; to do: .*\n`, 'm'))
+  assert.match(text.stdout, /\n\d+ errors, 0 warnings: \d+ repositories/)
+  bytes[at] = was
+  writeFileSync(file.path, bytes)
+  assert.equal((await fsck()).code, 0)
+})
+
+test('what could not be found out has exit code 2', stemmaOnly, async () => {
+  const none = await fsck('admin/none')
+  assert.deepEqual([none.code, none.stderr], [2, 'stemma: there is no repository admin/none\n'])
+  assert.equal((await fsck('none')).code, 2)
+  const elsewhere = await stemma(['fsck', '--data', host.folder.join('nowhere')])
+  assert.deepEqual([elsewhere.code, elsewhere.stdout], [2, ''])
+})
