@@ -190,6 +190,7 @@ export interface Segment {
   draining_since: Date | null;
   id: Generated<number>;
   index_bytes: number;
+  live_chunks: number | null;
   review_at: Date | null;
   size_bytes: number;
   tail: Uint8Array | null;

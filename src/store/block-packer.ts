@@ -84,3 +84,8 @@ function squeeze(bytes: Uint8Array, at: number): Promise<Uint8Array> {
     chunkSize: bytes.length + (bytes.length >> 7) + 1024, // all in one step: each is a round through the thread pool
   })
 }
+
+/** What a block hands over with a message. */
+export function buffersOf({ stored, hashes, sizes }: Block): ArrayBuffer[] {
+  return [stored, hashes, sizes].map(({ buffer }) => buffer).filter((buffer) => buffer instanceof ArrayBuffer)
+}

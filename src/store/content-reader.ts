@@ -38,6 +38,13 @@ interface Stretch {
   readonly takeBytes: number
 }
 
+/** A chunk out of a segment. */
+export interface StoredChunk {
+  readonly ordinal: number
+  readonly hash: Uint8Array
+  readonly bytes: Uint8Array
+}
+
 /** Memory for indexes of segments: about 54 KiB each. */
 const indexCacheBytes = 24 << 20
 /** Inflated blocks that are kept: content that was changed in places comes back to them. */
@@ -137,6 +144,25 @@ export class ContentReader {
     return index
   }
 
+  /** A segment's chunks, checked, but for those that `isLive` (a byte for each ordinal) leaves out; good until the next one is asked for. */
+  async *chunks(segment: SegmentPlace, isLive: Uint8Array): AsyncGenerator<StoredChunk, void, undefined> {
+    const index = await this.index(segment)
+    for (let number = 0; number < index.blockCount; number++) {
+      const block = index.block(number)
+      if (!isLive.subarray(block.first, block.end).includes(1)) continue
+      const stored = await this.#bytes(segment, block.offset, block.storedBytes)
+      const bytes = named(segment, () => inflateBlock(block, stored))
+      let at = 0
+      for (let ordinal = block.first; ordinal < block.end; ordinal++) {
+        const chunk = bytes.subarray(at, at + index.size(ordinal))
+        at += chunk.length
+        if (isLive[ordinal] !== 1) continue
+        assertChunk(segment, index, ordinal, chunk)
+        yield { ordinal, hash: index.hash(ordinal), bytes: chunk }
+      }
+    }
+  }
+
   /** The block's stored bytes, or null where it is kept inflated. */
   #fetch({ segment, block }: Stretch): Promise<Uint8Array> | null {
     if (this.#blocks.has(blockName(segment, block))) return null
@@ -152,9 +178,7 @@ export class ContentReader {
     const start = at
     for (let ordinal = first; ordinal < end; ordinal++) {
       const size = index.size(ordinal)
-      if (!equalBytes(hash('sha256', bytes.subarray(at, at + size), 'buffer'), index.hash(ordinal))) {
-        throw new CorruptError('chunk', `chunk ${ordinal} of ${segmentKey(segment.uuid)} is not what its hash says`)
-      }
+      assertChunk(segment, index, ordinal, bytes.subarray(at, at + size))
       at += size
     }
     return new Uint8Array(bytes.subarray(start + skipBytes, start + skipBytes + takeBytes))
@@ -178,6 +202,11 @@ export class ContentReader {
     if (segment.tail !== null) return segment.tail.subarray(offset, offset + sizeBytes)
     return this.#reader.read(segmentKey(segment.uuid), segment.sizeBytes, offset, sizeBytes)
   }
+}
+
+function assertChunk(segment: SegmentPlace, index: SegmentIndex, ordinal: number, bytes: Uint8Array): void {
+  if (equalBytes(hash('sha256', bytes, 'buffer'), index.hash(ordinal))) return
+  throw new CorruptError('chunk', `chunk ${ordinal} of ${segmentKey(segment.uuid)} is not what its hash says`)
 }
 
 /** A block's chunks. CorruptError 'block'. */

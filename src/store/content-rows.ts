@@ -119,7 +119,7 @@ async function lockSegments(tx: Tx, uuids: readonly string[]): Promise<Map<strin
   return new Map(rows.map((row) => [row.uuid, row.id]))
 }
 
-async function insertSegment(tx: Tx, segment: StagedSegment): Promise<number> {
+export async function insertSegment(tx: Tx, segment: StagedSegment): Promise<number> {
   const row = await tx
     .insertInto('segment')
     .values({

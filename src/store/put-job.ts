@@ -4,10 +4,9 @@ import { createHash, hash } from 'node:crypto'
 import type { MessagePort } from 'node:worker_threads'
 import { InputError, MessageStream } from '../base/index.ts'
 import { Asking } from './asking.ts'
-import { BlockPacker } from './block-packer.ts'
+import { BlockPacker, buffersOf } from './block-packer.ts'
 import { type Cutter, CutterPool } from './cutter.ts'
 import { addRun, type Run } from './format/recipe.ts'
-import type { Block } from './format/segment.ts'
 import { mostOldSegments } from './sizes.ts'
 
 /** What the main thread begins a put with. */
@@ -127,10 +126,6 @@ class Put {
     this.#own.set(piece.name, this.#ownCount)
     addRun(this.#runs, { segment: ownSegment, first: this.#ownCount++, count: 1, sizeBytes: piece.sizeBytes })
   }
-}
-
-function buffersOf({ stored, hashes, sizes }: Block): ArrayBuffer[] {
-  return [stored, hashes, sizes].map(({ buffer }) => buffer).filter((buffer) => buffer instanceof ArrayBuffer)
 }
 
 /** The fragmentation guard: known chunks, but for those in segments that give least when a batch would touch too many. */

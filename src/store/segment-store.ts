@@ -4,7 +4,10 @@ import { compileKernel } from '../../kernels/index.ts'
 import { type Log, MessageStream, Places, type Randomness, UnavailableError, WorkerPool } from '../base/index.ts'
 import type { Bucket, BucketConfig } from '../bucket/index.ts'
 import { type Database, sql, type Tx } from '../db/index.ts'
+import type { Job } from '../jobs/index.ts'
 import { answerQuestions } from './asking.ts'
+import { collect, type Collected } from './collect.ts'
+import { compactOnce } from './compact.ts'
 import type { ReadPlan } from './content-reader.ts'
 import { findChunks, segmentUuids } from './content-rows.ts'
 import type { ContentInfo, ContentRange, ContentReference, ContentStore, OpenContent, PutOptions, PutResult } from './content-store.ts'
@@ -124,6 +127,26 @@ export class SegmentStore implements ContentStore {
     let gone = tx.deleteFrom('content_reference').where('kind', '=', reference.kind).where('id', '=', reference.id)
     if (digest !== undefined) gone = gone.where('digest', '=', digestBytes(digest))
     await gone.execute()
+  }
+
+  /** One pass of the background work: collects what nothing needs, then compacts while that is worth it. May run on several nodes at once. */
+  async tidy(signal?: AbortSignal): Promise<Collected & { readonly compactions: number }> {
+    const collected = await collect(this.#db, signal)
+    let compactions = 0
+    while (signal?.aborted !== true && (await compactOnce({ ...this.#parts, workers: this.#workers }))) compactions++
+    return { ...collected, compactions }
+  }
+
+  /** The same as leased work. */
+  job(log: Log, intervalMs = 60_000): Job {
+    return {
+      kind: 'tidy-content',
+      intervalMs,
+      run: async (signal) => {
+        const done = await this.tidy(signal)
+        if (done.contents + done.drained + done.segments + done.compactions > 0) log.info(done, 'tidied the content store')
+      },
+    }
   }
 
   /** Ends the workers; puts and gets that still run fail. */

@@ -3,6 +3,7 @@
 import { workerData } from 'node:worker_threads'
 import { serveJobs, systemClock, systemRandomness } from '../base/index.ts'
 import { attachBucket, type BucketConfig, makeBlockReader } from '../bucket/index.ts'
+import { type CompactJob, compactJob } from './compact-job.ts'
 import { ContentReader, type ReadPlan } from './content-reader.ts'
 import { CutterPool } from './cutter.ts'
 import { getJob } from './get-job.ts'
@@ -25,4 +26,5 @@ const cutters = new CutterPool(data.kernel)
 serveJobs({
   put: (job: PutJob, port) => putJob(job, port, cutters),
   get: (plan: ReadPlan, port) => getJob(plan, port, reader),
+  compact: (job: CompactJob, port) => compactJob(job, port, reader),
 })

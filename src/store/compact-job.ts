@@ -1,0 +1,57 @@
+// The worker's half of compaction: reads what is live of segments, checks it, and packs it into blocks anew.
+import { hex, MessageStream } from '../base/index.ts'
+import type { MessagePort } from 'node:worker_threads'
+import { Asking } from './asking.ts'
+import { BlockPacker, buffersOf } from './block-packer.ts'
+import type { ContentReader, SegmentPlace } from './content-reader.ts'
+import { digestOf } from './digest.ts'
+import { decodePortable } from './format/recipe.ts'
+
+export interface CompactJob {
+  readonly segments: readonly SegmentPlace[]
+  /** For each of them, a byte for each chunk: 1 where a recipe names it. */
+  readonly live: readonly Uint8Array[]
+  readonly asking: MessagePort
+}
+
+/** Ordinals of chunks that nobody needs. */
+export const noOrdinal = 0xffffffff
+
+export interface CompactJobResult {
+  /** For each segment, where its chunks are now, by ordinal. */
+  readonly places: readonly Uint32Array[]
+  /** Contents whose recipes stood in these segments. */
+  readonly digests: readonly string[]
+}
+
+export async function compactJob(job: CompactJob, port: MessagePort, reader: ContentReader): Promise<void> {
+  const stream = new MessageStream<never>(port)
+  const asking = new Asking(job.asking)
+  const packer = new BlockPacker((block) => asking.ask('block', block, buffersOf(block)))
+  try {
+    const known = new Map<string, number>()
+    const digests = new Set<string>()
+    const places: Uint32Array[] = []
+    for (const [at, segment] of job.segments.entries()) {
+      const live = job.live[at] ?? new Uint8Array()
+      const place = new Uint32Array(live.length).fill(noOrdinal)
+      for await (const chunk of reader.chunks(segment, live)) {
+        const name = hex(chunk.hash)
+        const there = known.get(name)
+        if (there === undefined) {
+          await packer.add(chunk.bytes, new Uint8Array(chunk.hash))
+          known.set(name, known.size)
+        }
+        place[chunk.ordinal] = there ?? known.size - 1
+      }
+      for (const { digest } of decodePortable((await reader.index(segment)).section('CONT'))) digests.add(digestOf(digest))
+      places.push(place)
+    }
+    await packer.finish()
+    stream.send({ places, digests: [...digests] } satisfies CompactJobResult)
+  } catch (error) {
+    stream.fail(error)
+  } finally {
+    asking.close()
+  }
+}

@@ -1,0 +1,235 @@
+// Compaction: what is live of small and sparse segments is written into one new segment; then one transaction changes the recipes.
+// Invariant: the transaction holds the old segments' rows and finds their contents as planned, or nothing is changed.
+import { MessageChannel } from 'node:worker_threads'
+import { equalBytes, MessageStream, UnavailableError, type WorkerPool } from '../base/index.ts'
+import { type Database, sql, type Tx } from '../db/index.ts'
+import { answerQuestions } from './asking.ts'
+import { drain, type RecipeRow, recipesOn } from './collect.ts'
+import { type CompactJob, type CompactJobResult, noOrdinal } from './compact-job.ts'
+import type { SegmentPlace } from './content-reader.ts'
+import { deleteIntents, insertLinks, insertSegment, segmentUuids } from './content-rows.ts'
+import { digestOf } from './digest.ts'
+import { addRun, decodeRecipe, encodeRecipe, type PortableRecipe, type Run } from './format/recipe.ts'
+import type { Block, Move } from './format/segment.ts'
+import { discardSegment, type SegmentParts, SegmentWriter, type StagedSegment, uuidBytes } from './segment-writer.ts'
+import { segmentBytes } from './sizes.ts'
+
+export interface CompactParts extends SegmentParts {
+  readonly db: Database
+  readonly workers: WorkerPool
+}
+
+/** What may go into another segment: tails, those that are smaller than half of what a segment may have, and those of which less than half is live. */
+const smallBytes = segmentBytes / 2
+/** It is worth it for one of the latter, for so many bytes of tails or so many tails, or to make a nearly full segment. */
+const worthTailBytes = 8 << 20
+const worthTails = 512
+const worthBytes = (segmentBytes / 4) * 3
+const mostSegments = 2000
+
+/** A segment that is to be emptied. */
+interface Source extends SegmentPlace {
+  readonly chunkCount: number
+}
+
+/** Contents of one batch: what the plan was made for. */
+interface Plan {
+  readonly sources: readonly Source[]
+  readonly live: readonly Uint8Array[]
+  readonly recipes: readonly RecipeRow[]
+}
+
+/** Where chunks of old segments stand in the new one, by ordinal. */
+type Places = ReadonlyMap<number, Uint32Array>
+
+interface Moved {
+  readonly places: Places
+  /** Of the new segment's chunks, by ordinal. */
+  readonly sizes: Uint32Array
+  /** The new segment's id, or 0 while it has none. */
+  readonly to: number
+}
+
+/** Compacts one batch; false when there is nothing that is worth it, or its contents changed meanwhile. */
+export async function compactOnce(parts: CompactParts): Promise<boolean> {
+  const sources = await chooseSources(parts.db)
+  if (sources.length === 0) return false
+  const plan = await makePlan(parts.db, sources)
+  const writer = await SegmentWriter.begin(parts)
+  let staged: StagedSegment
+  let places: Places
+  try {
+    const result = await rewrite(parts, plan, writer)
+    places = new Map(sources.map((source, at) => [source.id, result.places[at] ?? new Uint32Array()]))
+    const moved = { places, sizes: writer.sizes, to: 0 }
+    staged = await writer.complete(await homes(parts.db, plan, result, moved, writer.uuid), movesOf(sources, places))
+  } catch (error) {
+    await writer.abort()
+    throw error
+  }
+  const isDone = await parts.db
+    .transaction((tx) => exchange(tx, plan, places, staged), { mayRetry: true })
+    .catch(async (error: unknown) => {
+      const isUnknown = error instanceof UnavailableError && error.code === 'commit-unknown'
+      if (!isUnknown) await discardSegment(parts, staged.uuid)
+      throw error
+    })
+  if (!isDone) await discardSegment(parts, staged.uuid)
+  return isDone
+}
+
+async function chooseSources(db: Database): Promise<Source[]> {
+  const rows = await db.queries
+    .selectFrom('segment')
+    .select(['id', 'uuid', 'tail', 'size_bytes', 'index_bytes', 'chunk_count', 'live_chunks'])
+    .where('draining_since', 'is', null)
+    .where((where) => where.or([where('size_bytes', '<', smallBytes), sql<boolean>`live_chunks * 2 < chunk_count`]))
+    .orderBy(sql`tail is null`)
+    .orderBy('id')
+    .limit(mostSegments)
+    .execute()
+  let liveBytes = 0
+  const chosen = rows.filter((row) => {
+    const share = row.live_chunks === null || row.chunk_count === 0 ? 1 : row.live_chunks / row.chunk_count
+    if (liveBytes + row.size_bytes * share > segmentBytes) return false
+    liveBytes += row.size_bytes * share
+    return true
+  })
+  const tails = chosen.filter((row) => row.tail !== null)
+  const tailSum = tails.reduce((sum, row) => sum + row.size_bytes, 0)
+  const isAnySparse = chosen.some((row) => row.tail === null && row.live_chunks !== null && row.live_chunks * 2 < row.chunk_count)
+  if (!isAnySparse && tailSum < worthTailBytes && tails.length < worthTails && liveBytes < worthBytes) return []
+  return chosen.map((row) => ({
+    id: row.id,
+    uuid: row.uuid,
+    tail: row.tail,
+    sizeBytes: row.size_bytes,
+    indexBytes: row.index_bytes,
+    chunkCount: row.chunk_count,
+  }))
+}
+
+async function makePlan(db: Database, sources: readonly Source[]): Promise<Plan> {
+  const recipes = await allRecipes(db.queries, sources)
+  const live = sources.map((source) => new Uint8Array(source.chunkCount))
+  const at = new Map(sources.map((source, n) => [source.id, live[n] as Uint8Array]))
+  for (const row of recipes) {
+    for (const run of decodeRecipe(row.recipe, row.size_bytes)) at.get(run.segment)?.fill(1, run.first, run.first + run.count)
+  }
+  return { sources, live, recipes }
+}
+
+function allRecipes(db: Parameters<typeof recipesOn>[0], sources: readonly Source[]): Promise<RecipeRow[]> {
+  return recipesOn(
+    db,
+    sources.map((source) => source.id),
+    null,
+    2 ** 31 - 1,
+  )
+}
+
+/** A worker reads, checks and packs; its blocks go into the writer. */
+async function rewrite(parts: CompactParts, { sources, live }: Plan, writer: SegmentWriter): Promise<CompactJobResult> {
+  const { port1, port2 } = new MessageChannel()
+  let failure: { readonly error: unknown } | null = null
+  const end = answerQuestions(port1, { block: (block: Block) => writer.append(block) }, (error) => {
+    failure ??= { error }
+  })
+  const job: CompactJob = { segments: sources, live, asking: port2 }
+  try {
+    return await parts.workers.run('compact', job, [port2], (port) => new MessageStream<CompactJobResult>(port).message())
+  } catch (error) {
+    throw failure === null ? error : (failure as { readonly error: unknown }).error
+  } finally {
+    end()
+  }
+}
+
+/** Recipes that stood in the old segments, as they will be. */
+async function homes(db: Database, plan: Plan, result: CompactJobResult, moved: Moved, uuid: string): Promise<PortableRecipe[]> {
+  const digests = new Set(result.digests)
+  const homeless = plan.recipes.filter((row) => digests.has(digestOf(row.digest)))
+  const recipes = homeless.map((row) => ({ row, runs: moveRuns(row, moved) }))
+  const ids = new Set(recipes.flatMap(({ runs }) => runs.map((run) => run.segment)))
+  const uuids = await segmentUuids(db.queries, [...ids])
+  uuids.set(moved.to, uuid)
+  return recipes.map(({ row, runs }) => {
+    const own = [...new Set(runs.map((run) => run.segment))]
+    const numbered = runs.map((run) => ({ ...run, segment: own.indexOf(run.segment) }))
+    const bytes = own.map((id) => uuidBytes(uuids.get(id) ?? uuid))
+    return { digest: row.digest, sizeBytes: row.size_bytes, uuids: bytes, runs: numbered }
+  })
+}
+
+function moveRuns(row: RecipeRow, { places, sizes, to }: Moved): Run[] {
+  const runs: Run[] = []
+  for (const run of decodeRecipe(row.recipe, row.size_bytes)) {
+    const place = places.get(run.segment)
+    if (place === undefined) {
+      addRun(runs, run)
+      continue
+    }
+    for (let ordinal = run.first; ordinal < run.first + run.count; ordinal++) {
+      const first = place[ordinal]
+      const sizeBytes = first === undefined ? undefined : sizes[first]
+      if (first === undefined || sizeBytes === undefined) throw new RangeError(`chunk ${ordinal} of segment ${run.segment} was not moved`)
+      addRun(runs, { segment: to, first, count: 1, sizeBytes })
+    }
+  }
+  return runs
+}
+
+function movesOf(sources: readonly Source[], places: Places): Move[] {
+  const moves: Move[] = []
+  for (const source of sources) {
+    const place = places.get(source.id) ?? new Uint32Array()
+    for (let first = 0; first < place.length; ) {
+      const here = place[first] as number
+      let count = 1
+      while (first + count < place.length && here !== noOrdinal && place[first + count] === here + count) count++
+      if (here !== noOrdinal) moves.push({ uuid: uuidBytes(source.uuid), first, count, here })
+      first += count
+    }
+  }
+  return moves
+}
+
+/** Changes the recipes; false when the old segments or what rests on them aren't as planned. */
+async function exchange(tx: Tx, plan: Plan, places: Places, staged: StagedSegment): Promise<boolean> {
+  const ids = plan.sources.map((source) => source.id)
+  const locked = await sql<{ id: number }>`
+    select id from segment where id = any(${ids}::bigint[]) and draining_since is null order by id for update`.execute(tx)
+  if (locked.rows.length !== ids.length) return false
+  const now = await allRecipes(tx, plan.sources)
+  const planned = new Map(plan.recipes.map((row) => [digestOf(row.digest), row]))
+  for (const row of now) {
+    const before = planned.get(digestOf(row.digest))
+    if (before === undefined || !equalBytes(before.recipe, row.recipe)) return false
+  }
+  const to = await insertSegment(tx, staged)
+  const moved: Moved = { places, sizes: staged.sizes, to }
+  const recipes = now.map((row) => encodeRecipe(moveRuns(row, moved)))
+  const digests = now.map((row) => row.digest)
+  await sql`
+    update content set recipe = new.r from unnest(${digests}::bytea[], ${recipes}::bytea[]) as new (d, r) where content.digest = new.d`.execute(
+    tx,
+  )
+  await insertLinks(
+    tx,
+    digests.map((digest) => ({ digest, segment: to })),
+  )
+  await sql`delete from content_segment where segment_id = any(${ids}::bigint[])`.execute(tx)
+  for (const id of ids) await moveChunks(tx, id, to, places.get(id) ?? new Uint32Array())
+  await drain(tx, ids)
+  await deleteIntents(tx, [staged])
+  return true
+}
+
+/** What was moved is found in the new segment from now on. */
+async function moveChunks(tx: Tx, from: number, to: number, place: Uint32Array): Promise<void> {
+  const old = [...place.keys()].filter((ordinal) => place[ordinal] !== noOrdinal)
+  await sql`
+    update chunk set segment_id = ${to}::bigint, ordinal = moved.new
+    from unnest(${old}::int[], ${old.map((ordinal) => place[ordinal] as number)}::int[]) as moved (old, new)
+    where chunk.segment_id = ${from}::bigint and chunk.ordinal = moved.old`.execute(tx)
+}
