@@ -3,7 +3,7 @@
 import { type Database, type Queries, sql, type Tx } from '../db/index.ts'
 import { segmentKey } from '../bucket/index.ts'
 import { reviewSoon } from './content-rows.ts'
-import { decodeRecipe } from './format/recipe.ts'
+import { openRecipe } from './format/recipe.ts'
 
 export interface Collected {
   readonly contents: number
@@ -114,7 +114,7 @@ export async function liveChunks(db: Queries, id: number, chunkCount: number): P
   for (;;) {
     const rows = await recipesOn(db, [id], after, recipeBatch)
     for (const row of rows) {
-      for (const run of decodeRecipe(row.recipe, row.size_bytes)) {
+      for (const run of openRecipe(row.digest, row.recipe, row.size_bytes)) {
         if (run.segment === id) live.fill(1, run.first, run.first + run.count)
       }
     }

@@ -9,7 +9,7 @@ import { type CompactJob, type CompactJobResult, noOrdinal } from './compact-job
 import type { SegmentPlace } from './content-reader.ts'
 import { deleteIntents, insertLinks, insertSegment, segmentUuids } from './content-rows.ts'
 import { digestOf } from './digest.ts'
-import { addRun, decodeRecipe, encodeRecipe, type PortableRecipe, type Run } from './format/recipe.ts'
+import { addRun, openRecipe, type PortableRecipe, type Run, sealRecipe } from './format/recipe.ts'
 import type { Block, Move } from './format/segment.ts'
 import { discardSegment, type SegmentParts, SegmentWriter, type StagedSegment, uuidBytes } from './segment-writer.ts'
 import { segmentBytes } from './sizes.ts'
@@ -114,7 +114,7 @@ async function makePlan(db: Database, sources: readonly Source[]): Promise<Plan>
   const live = sources.map((source) => new Uint8Array(source.chunkCount))
   const at = new Map(sources.map((source, n) => [source.id, live[n] as Uint8Array]))
   for (const row of recipes) {
-    for (const run of decodeRecipe(row.recipe, row.size_bytes)) at.get(run.segment)?.fill(1, run.first, run.first + run.count)
+    for (const run of openRecipe(row.digest, row.recipe, row.size_bytes)) at.get(run.segment)?.fill(1, run.first, run.first + run.count)
   }
   return { sources, live, recipes }
 }
@@ -163,7 +163,7 @@ async function homes(db: Database, plan: Plan, result: CompactJobResult, moved: 
 
 function moveRuns(row: RecipeRow, { places, sizes, to }: Moved): Run[] {
   const runs: Run[] = []
-  for (const run of decodeRecipe(row.recipe, row.size_bytes)) {
+  for (const run of openRecipe(row.digest, row.recipe, row.size_bytes)) {
     const place = places.get(run.segment)
     if (place === undefined) {
       addRun(runs, run)
@@ -208,7 +208,7 @@ async function exchange(tx: Tx, plan: Plan, places: Places, staged: StagedSegmen
   }
   const to = await insertSegment(tx, staged)
   const moved: Moved = { places, sizes: staged.sizes, to }
-  const recipes = now.map((row) => encodeRecipe(moveRuns(row, moved)))
+  const recipes = now.map((row) => sealRecipe(row.digest, moveRuns(row, moved)))
   const digests = now.map((row) => row.digest)
   await sql`
     update content set recipe = new.r from unnest(${digests}::bytea[], ${recipes}::bytea[]) as new (d, r) where content.digest = new.d`.execute(

@@ -45,6 +45,9 @@ export interface StoredChunk {
   readonly bytes: Uint8Array
 }
 
+/** A block as it was found: still inflated from an earlier read, or as it is stored. */
+type HeldBlock = { readonly inflated: Uint8Array; readonly stored: null } | { readonly inflated: null; readonly stored: Uint8Array }
+
 /** Memory for indexes of segments: about 54 KiB each. */
 const indexCacheBytes = 24 << 20
 /** Inflated blocks that are kept: content that was changed in places comes back to them. */
@@ -81,14 +84,14 @@ export class ContentReader {
 
   /** What is wanted of every stretch, checked; the next block is read while one is inflated and sent. */
   async *#pieces(plan: ReadPlan): AsyncGenerator<Uint8Array<ArrayBuffer>, void, undefined> {
-    let next: { readonly stretch: Stretch; readonly stored: Promise<Uint8Array> | null } | null = null
+    let next: { readonly stretch: Stretch; readonly block: Promise<HeldBlock> } | null = null
     for await (const stretch of this.#stretches(plan)) {
-      const coming = { stretch, stored: this.#fetch(stretch) }
-      coming.stored?.catch(() => {}) // thrown where it is waited for
-      if (next !== null) yield this.#checked(next.stretch, await next.stored)
+      const coming = { stretch, block: this.#fetch(stretch) }
+      coming.block.catch(() => {}) // thrown where it is waited for
+      if (next !== null) yield this.#checked(next.stretch, await next.block)
       next = coming
     }
-    if (next !== null) yield this.#checked(next.stretch, await next.stored)
+    if (next !== null) yield this.#checked(next.stretch, await next.block)
   }
 
   async *#stretches(plan: ReadPlan): AsyncGenerator<Stretch, void, undefined> {
@@ -163,16 +166,16 @@ export class ContentReader {
     }
   }
 
-  /** The block's stored bytes, or null where it is kept inflated. */
-  #fetch({ segment, block }: Stretch): Promise<Uint8Array> | null {
-    if (this.#blocks.has(blockName(segment, block))) return null
-    return Promise.resolve(this.#bytes(segment, block.offset, block.storedBytes))
+  async #fetch({ segment, block }: Stretch): Promise<HeldBlock> {
+    const inflated = this.#blocks.get(blockName(segment, block))
+    if (inflated !== undefined) return { inflated, stored: null }
+    return { inflated: null, stored: await this.#bytes(segment, block.offset, block.storedBytes) }
   }
 
   /** What is wanted of a stretch; its chunks have the hashes that the index says. */
-  #checked(stretch: Stretch, stored: Uint8Array | null): Uint8Array<ArrayBuffer> {
+  #checked(stretch: Stretch, held: HeldBlock): Uint8Array<ArrayBuffer> {
     const { segment, index, block, first, end, skipBytes, takeBytes } = stretch
-    const bytes = named(segment, () => this.#inflated(segment, block, stored))
+    const bytes = held.inflated ?? this.#inflated(segment, block, held.stored)
     let at = 0
     for (let ordinal = block.first; ordinal < first; ordinal++) at += index.size(ordinal)
     const start = at
@@ -184,12 +187,12 @@ export class ContentReader {
     return new Uint8Array(bytes.subarray(start + skipBytes, start + skipBytes + takeBytes))
   }
 
-  #inflated(segment: SegmentPlace, block: BlockPlace, stored: Uint8Array | null): Uint8Array {
+  #inflated(segment: SegmentPlace, block: BlockPlace, stored: Uint8Array): Uint8Array {
     const name = blockName(segment, block)
+    // it may have come while this one was read
     const kept = this.#blocks.get(name)
     if (kept !== undefined) return kept
-    if (stored === null) throw new RangeError('a block that was kept has gone')
-    const bytes = inflateBlock(block, stored)
+    const bytes = named(segment, () => inflateBlock(block, stored))
     this.#blocks.set(name, bytes)
     for (const oldest of this.#blocks.keys()) {
       if (this.#blocks.size <= keptBlocks) break

@@ -4,7 +4,7 @@ import { segmentKey } from '../bucket/index.ts'
 import { type Database, type Queries, sql, type Tx } from '../db/index.ts'
 import type { ContentReference } from './content-store.ts'
 import { type Digest, digestBytes, digestOf } from './digest.ts'
-import { addRun, encodeRecipe, type Run } from './format/recipe.ts'
+import { addRun, type Run, sealRecipe } from './format/recipe.ts'
 import type { Found } from './put-job.ts'
 import type { StagedSegment } from './segment-writer.ts'
 import type { PlacedRun } from './upload.ts'
@@ -135,10 +135,10 @@ export async function insertSegment(tx: Tx, segment: StagedSegment): Promise<num
 }
 
 /** Rows with places for UUIDs: the recipe as the database keeps it. */
-export function recipeBytes(runs: readonly PlacedRun[], ids: ReadonlyMap<string, number>): Uint8Array {
+function recipeBytes({ digest, runs }: StagedContent, ids: ReadonlyMap<string, number>): Uint8Array {
   const numbered: Run[] = []
   for (const { uuid, ...run } of runs) addRun(numbered, { ...run, segment: ids.get(uuid) as number })
-  return encodeRecipe(numbered)
+  return sealRecipe(digest, numbered)
 }
 
 /** Those that had no row. The others' rows are locked, and their leases begin anew: they can't be collected before this transaction ends. */
@@ -150,7 +150,7 @@ async function insertContents(tx: Tx, contents: readonly StagedContent[], ids: R
     insert into content (digest, size_bytes, recipe, leased_until)
     select d, s, r, now() + ${leaseHours} * interval '1 hour'
     from unnest(${ordered.map((content) => content.digest)}::bytea[], ${ordered.map((content) => content.sizeBytes)}::bigint[],
-      ${ordered.map((content) => recipeBytes(content.runs, ids))}::bytea[]) as new (d, s, r)
+      ${ordered.map((content) => recipeBytes(content, ids))}::bytea[]) as new (d, s, r)
     on conflict (digest) do update set leased_until = greatest(content.leased_until, excluded.leased_until)
     returning digest, xmax = 0 as is_fresh`.execute(tx)
   const fresh = new Set(

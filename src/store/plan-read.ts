@@ -4,7 +4,7 @@ import { sql } from '../db/index.ts'
 import type { ReadPlan, SegmentPlace } from './content-reader.ts'
 import type { ContentRange } from './content-store.ts'
 import { type Digest, digestBytes } from './digest.ts'
-import { decodeRecipe, type Run } from './format/recipe.ts'
+import { openRecipe, type Run } from './format/recipe.ts'
 
 export interface PlannedRead {
   readonly sizeBytes: number
@@ -21,7 +21,7 @@ export async function planRead(db: Queries, digest: Digest, range?: ContentRange
   if (!(wanted.offset >= 0 && wanted.sizeBytes >= 0 && wanted.offset + wanted.sizeBytes <= sizeBytes)) {
     throw new RangeError(`bytes ${wanted.offset} to ${wanted.offset + wanted.sizeBytes} of ${sizeBytes}`)
   }
-  const { runs, skipBytes } = touched(decodeRecipe(row.recipe, sizeBytes), wanted)
+  const { runs, skipBytes } = touched(openRecipe(digestBytes(digest), row.recipe, sizeBytes), wanted)
   const isWhole = wanted.sizeBytes === sizeBytes
   const segments = await readSegments(db, [...new Set(runs.map((run) => run.segment))])
   return { sizeBytes, range: wanted, plan: { runs, segments, skipBytes, sizeBytes: wanted.sizeBytes, digest: isWhole ? digest : null } }

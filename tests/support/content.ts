@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { makeLog, systemClock, systemRandomness } from '../../src/base/index.ts'
 import { type Bucket, openBucket } from '../../src/bucket/index.ts'
+import type { Database } from '../../src/db/index.ts'
 import { type Digest, type PutOptions, type PutResult, SegmentStore } from '../../src/store/index.ts'
 import { type TestDatabase, testDatabase } from './test-database.ts'
 
@@ -14,7 +15,7 @@ export interface ContentHost {
   readonly folder: string
   readonly store: SegmentStore
   /** Another node on the same database and bucket; `bucket` stands between it and the folder. */
-  another(bucket?: Bucket): SegmentStore
+  another(bucket?: Bucket, database?: Database): SegmentStore
   close(): Promise<void>
 }
 
@@ -25,9 +26,9 @@ export async function contentHost(): Promise<ContentHost> {
   const bucketConfig = { kind: 'filesystem', folder: join(folder, 'bucket') } as const
   const bucket = await openBucket(bucketConfig, { clock: systemClock, randomness: systemRandomness })
   const stores: SegmentStore[] = []
-  const another = (through: Bucket = bucket): SegmentStore => {
+  const another = (through: Bucket = bucket, database: Database = db.database): SegmentStore => {
     const store = new SegmentStore({
-      db: db.database,
+      db: database,
       bucket: through,
       bucketConfig,
       randomness: systemRandomness,

@@ -6,7 +6,7 @@ import { crc32 } from 'node:zlib'
 import fc from 'fast-check'
 import { concatBytes, CorruptError } from '../../base/index.ts'
 import { noise } from '../../../tests/support/seeded.ts'
-import { addRun, decodePortable, decodeRecipe, encodePortable, encodeRecipe, type Run } from './recipe.ts'
+import { addRun, decodePortable, decodeRecipe, encodePortable, encodeRecipe, openRecipe, type Run, sealRecipe } from './recipe.ts'
 import { type Block, Codec, encodeIndex, indexStart, SegmentIndex, trailerBytes } from './segment.ts'
 
 const run = fc
@@ -26,6 +26,15 @@ test('a recipe is read as it was written', () => {
       assert.throws(() => decodeRecipe(encodeRecipe(runs), sizeBytes + 1), CorruptError)
     }),
   )
+})
+
+test('a recipe belongs to its digest', () => {
+  const runs = [{ segment: 7, first: 1, count: 2, sizeBytes: 300 }]
+  const digest = noise(1, 32)
+  assert.deepEqual(openRecipe(digest, sealRecipe(digest, runs), 300), runs)
+  assert.deepEqual(openRecipe(digest, sealRecipe(digest, []), 0), [])
+  assert.throws(() => openRecipe(noise(2, 32), sealRecipe(digest, runs), 300), CorruptError)
+  assert.throws(() => openRecipe(digest, new Uint8Array(), 0), CorruptError)
 })
 
 test('a run that goes on is one with the one before', () => {

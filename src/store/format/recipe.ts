@@ -1,6 +1,7 @@
 // What content is made of: runs of neighbouring chunks in segments. docs/design/content-store.md, A recipe. Pure.
 //   recipe := (varint zigzag(segment − the run before's), varint zigzag(first − where that one ended; 0 in another segment), varint count,
 //              varint bytes) for each run
+import { crc32 } from 'node:zlib'
 import { asBuffer, CorruptError } from '../../base/index.ts'
 
 /** Chunks `first` … `first + count − 1` of a segment, `sizeBytes` in all. */
@@ -55,6 +56,22 @@ export function decodeRecipe(bytes: Uint8Array, sizeBytes: number): Run[] {
   }
   if (total !== sizeBytes) throw damaged()
   return runs
+}
+
+/** A content's recipe as its row keeps it: behind the runs, CRC-32 (u32) of the digest and them, so that no damaged row gives other content's bytes. */
+export function sealRecipe(digest: Uint8Array, runs: readonly Run[]): Uint8Array {
+  const bytes = encodeRecipe(runs)
+  const sealed = Buffer.alloc(bytes.length + 4)
+  sealed.set(bytes)
+  sealed.writeUInt32LE(crc32(bytes, crc32(digest)), bytes.length)
+  return sealed
+}
+
+/** CorruptError 'recipe' when it isn't what was written for that digest. */
+export function openRecipe(digest: Uint8Array, sealed: Uint8Array, sizeBytes: number): Run[] {
+  const bytes = sealed.subarray(0, -4)
+  if (sealed.length < 4 || asBuffer(sealed).readUInt32LE(bytes.length) !== crc32(bytes, crc32(digest))) throw damaged()
+  return decodeRecipe(bytes, sizeBytes)
 }
 
 /** A recipe that stands in a segment itself: its segments by UUID (16 bytes each), for it was written before they had rows. */
