@@ -20,6 +20,8 @@ export const noOrdinal = 0xffffffff
 export interface CompactJobResult {
   /** For each segment, where its chunks are now, by ordinal. */
   readonly places: readonly Uint32Array[]
+  /** For each segment, its `MOVE`. */
+  readonly moves: readonly Uint8Array[]
   /** Contents whose recipes stood in these segments. */
   readonly digests: readonly string[]
 }
@@ -32,6 +34,7 @@ export async function compactJob(job: CompactJob, port: MessagePort, reader: Con
     const known = new Map<string, number>()
     const digests = new Set<string>()
     const places: Uint32Array[] = []
+    const moves: Uint8Array[] = []
     for (const [at, segment] of job.segments.entries()) {
       const live = job.live[at] ?? new Uint8Array()
       const place = new Uint32Array(live.length).fill(noOrdinal)
@@ -44,11 +47,13 @@ export async function compactJob(job: CompactJob, port: MessagePort, reader: Con
         }
         place[chunk.ordinal] = there ?? known.size - 1
       }
-      for (const { digest } of decodePortable((await reader.index(segment)).section('CONT'))) digests.add(digestOf(digest))
+      const index = await reader.index(segment)
+      for (const { digest } of decodePortable(index.section('CONT'))) digests.add(digestOf(digest))
+      moves.push(new Uint8Array(index.section('MOVE')))
       places.push(place)
     }
     await packer.finish()
-    stream.send({ places, digests: [...digests] } satisfies CompactJobResult)
+    stream.send({ places, moves, digests: [...digests] } satisfies CompactJobResult)
   } catch (error) {
     stream.fail(error)
   } finally {

@@ -10,7 +10,7 @@ import type { SegmentPlace } from './content-reader.ts'
 import { deleteIntents, insertLinks, insertSegment, segmentUuids } from './content-rows.ts'
 import { digestOf } from './digest.ts'
 import { addRun, openRecipe, type PortableRecipe, type Run, sealRecipe } from './format/recipe.ts'
-import type { Block, Move } from './format/segment.ts'
+import { type Block, decodeMoves, type Move } from './format/segment.ts'
 import { discardSegment, type SegmentParts, SegmentWriter, type StagedSegment, uuidBytes } from './segment-writer.ts'
 import { segmentBytes } from './sizes.ts'
 
@@ -62,7 +62,7 @@ export async function compactOnce(parts: CompactParts): Promise<boolean> {
     const result = await rewrite(parts, plan, writer)
     places = new Map(sources.map((source, at) => [source.id, result.places[at] ?? new Uint32Array()]))
     const moved = { places, sizes: writer.sizes, to: 0 }
-    staged = await writer.complete(await homes(parts.db, plan, result, moved, writer.uuid), movesOf(sources, places))
+    staged = await writer.complete(await homes(parts.db, plan, result, moved, writer.uuid), movesOf(sources, result))
   } catch (error) {
     await writer.abort()
     throw error
@@ -179,17 +179,24 @@ function moveRuns(row: RecipeRow, { places, sizes, to }: Moved): Run[] {
   return runs
 }
 
-function movesOf(sources: readonly Source[], places: Places): Move[] {
+/** Where chunks came from, and where those had come from before: recipes that stand in other segments may name either place. */
+function movesOf(sources: readonly Source[], result: CompactJobResult): Move[] {
+  return sources.flatMap((source, at) => {
+    const place = result.places[at] ?? new Uint32Array()
+    const own: Move = { uuid: uuidBytes(source.uuid), first: 0, count: place.length, here: 0 }
+    return [own, ...decodeMoves(result.moves[at] ?? new Uint8Array())].flatMap((move) => throughPlaces(move, place))
+  })
+}
+
+/** A move into a segment that was emptied, as moves into the new one; what nobody needs is left out. */
+function throughPlaces({ uuid, first, count, here }: Move, place: Uint32Array): Move[] {
   const moves: Move[] = []
-  for (const source of sources) {
-    const place = places.get(source.id) ?? new Uint32Array()
-    for (let first = 0; first < place.length; ) {
-      const here = place[first] as number
-      let count = 1
-      while (first + count < place.length && here !== noOrdinal && place[first + count] === here + count) count++
-      if (here !== noOrdinal) moves.push({ uuid: uuidBytes(source.uuid), first, count, here })
-      first += count
-    }
+  for (let n = 0; n < count; ) {
+    const to = place[here + n] ?? noOrdinal
+    let run = 1
+    while (n + run < count && to !== noOrdinal && place[here + n + run] === to + run) run++
+    if (to !== noOrdinal) moves.push({ uuid, first: first + n, count: run, here: to })
+    n += run
   }
   return moves
 }

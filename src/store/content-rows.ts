@@ -180,15 +180,20 @@ async function insertReferences(tx: Tx, contents: Commit['touched']): Promise<vo
       on conflict do nothing`.execute(tx)
   }
   const leased = contents.filter((content) => content.reference === null).map((content) => content.digest)
-  if (leased.length > 0) {
-    await sql`
-      insert into content_review (digest, due_at)
-      select distinct d, now() + ${leaseHours} * interval '1 hour' from unnest(${leased}::bytea[]) d order by d
-      on conflict do nothing`.execute(tx)
-  }
+  await insertReviews(tx, leased, leaseHours)
 }
 
-async function insertChunks(tx: Tx, { hashes, sizes }: StagedSegment, id: number): Promise<void> {
+/** Contents that nothing holds but a lease: they are looked at when it is over. */
+export async function insertReviews(tx: Tx, digests: readonly Uint8Array[], hours: number): Promise<void> {
+  if (digests.length === 0) return
+  await sql`
+    insert into content_review (digest, due_at)
+    select distinct d, now() + ${hours} * interval '1 hour' from unnest(${[...digests]}::bytea[]) d order by d
+    on conflict do nothing`.execute(tx)
+}
+
+/** Of two segments that hold a chunk the one that comes first is found. */
+export async function insertChunks(tx: Tx, { hashes, sizes }: Pick<StagedSegment, 'hashes' | 'sizes'>, id: number): Promise<void> {
   if (sizes.length === 0) return
   await sql`
     insert into chunk (hash, segment_id, ordinal)

@@ -10,3 +10,4 @@ export type {
 } from './content-store.ts'
 export { type Digest, digestBytes, digestOf, isDigest, parseDigest } from './digest.ts'
 export { SegmentStore, type SegmentStoreOptions } from './segment-store.ts'
+export { type Rebuilt, rebuildStore } from './rebuild.ts'

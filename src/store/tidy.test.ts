@@ -4,6 +4,7 @@ import { after, before, describe, test } from 'node:test'
 import { makeLog, systemRandomness } from '../base/index.ts'
 import { sweepOrphans } from '../jobs/index.ts'
 import { sql } from '../db/index.ts'
+import { rebuildStore } from './index.ts'
 import { contentHost, type ContentHost, put, read, sha256 } from '../../tests/support/content.ts'
 import { noise, Seeded, seedOfRun } from '../../tests/support/seeded.ts'
 
@@ -164,5 +165,45 @@ describe('compaction', () => {
     assert.ok(addedBytes < longest.length / 2, `${addedBytes} of ${longest.length}`)
     assert.ok(stored > 0)
     assert.equal(await rows('upload_intent'), 0)
+  })
+})
+
+describe('rows out of the bucket', () => {
+  test('all contents but those of tails are there again, after two compactions, too', async () => {
+    const { database } = host.db
+    const random = new Seeded(seedOfRun('rebuild'))
+    const contents = new Map<string, Uint8Array>()
+    const large = noise(random.below(2 ** 31), 9 << 20)
+    const add = async (bytes: Uint8Array): Promise<void> => {
+      contents.set((await put(host.store, bytes, { reference: reference() })).digest, bytes)
+    }
+    await add(large)
+    // its own segment names the large one's chunks
+    await add(Buffer.concat([large.subarray(0, 5 << 20), noise(random.below(2 ** 31), 9 << 20)]))
+    for (let round = 0; round < 2; round++) {
+      for (let n = 0; n < 45; n++) await add(noise(random.below(2 ** 31), 200_000 + n))
+      assert.ok((await host.store.tidy()).compactions > 0)
+      for (let days = 0; days < 3; days++) {
+        await aDayPasses()
+        await host.store.tidy()
+      }
+      await keys()
+    }
+    const inTails = await sql<{ digest: Uint8Array }>`
+      select distinct digest from content_segment join segment on segment.id = segment_id where tail is not null`.execute(database.queries)
+    for (const { digest } of inTails.rows) contents.delete(Buffer.from(digest).toString('hex'))
+    assert.ok(contents.size > 60)
+    await sql`truncate segment, content, content_segment, content_reference, content_review, chunk`.execute(database.queries)
+    const made = await rebuildStore(database, host.bucket)
+    assert.deepEqual({ damaged: made.damaged, unresolved: made.unresolved }, { damaged: [], unresolved: [] })
+    for (const [digest, bytes] of contents)
+      assert.equal(Buffer.compare((await read(host.store, sha256(bytes))) as Buffer, bytes), 0, digest)
+    const again = await rebuildStore(database, host.bucket)
+    assert.equal(again.contents, 0)
+    // the rows that were made serve puts and collection
+    assert.equal((await put(host.store, large)).isNew, false)
+    assert.ok((await put(host.store, Buffer.concat([large, noise(1, 1 << 20)]))).addedBytes < 2 << 20)
+    await host.store.tidy()
+    for (const bytes of contents.values()) assert.equal(Buffer.compare((await read(host.store, sha256(bytes))) as Buffer, bytes), 0)
   })
 })

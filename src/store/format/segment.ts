@@ -101,6 +101,17 @@ function encodeMoves(moves: readonly Move[]): Uint8Array {
   return bytes
 }
 
+/** What `MOVE` holds. */
+export function decodeMoves(section: Uint8Array): Move[] {
+  const buffer = asBuffer(section)
+  return Array.from({ length: Math.floor(section.length / 32) }, (_, n) => ({
+    uuid: section.subarray(n * 32, n * 32 + 16),
+    first: buffer.readUInt32LE(n * 32 + 16),
+    count: buffer.readUInt32LE(n * 32 + 20),
+    here: buffer.readUInt32LE(n * 32 + 24),
+  }))
+}
+
 function bytesOf(words: Uint32Array): Uint8Array {
   return new Uint8Array(words.buffer, words.byteOffset, words.byteLength)
 }
@@ -149,6 +160,11 @@ export class SegmentIndex {
 
   hash(ordinal: number): Uint8Array {
     return this.#hashes.subarray(ordinal * 32, ordinal * 32 + 32)
+  }
+
+  /** Of all chunks, by ordinal: 32 bytes each. */
+  get hashes(): Uint8Array {
+    return this.#hashes
   }
 
   size(ordinal: number): number {
