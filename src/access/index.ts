@@ -6,7 +6,7 @@ export { type AccountId, anonymous, type Identity, type NetworkId, type Reposito
 export { type Action, actions, isOpenToAnonymous, may, type Resource, type Visibility } from './may.ts'
 export { assertLogin, assertRepositoryName, isRepositoryName, reservedLogins } from './names.ts'
 export { deleteRepository } from './repository-deletion.ts'
-export { type ListOptions, listRepositories, networkSizes } from './repository-list.ts'
+export { allRepositories, type ListOptions, listRepositories, networkSizes } from './repository-list.ts'
 export {
   createRepository,
   findRepository,

@@ -46,6 +46,12 @@ export async function listRepositories(queries: Queries, options: ListOptions): 
   return { repositories: page.map(repositoryOf), total }
 }
 
+/** Every repository, by owner and name. For the operator's commands. */
+export async function allRepositories(queries: Queries): Promise<Repository[]> {
+  const rows = await repositoryRows(queries).orderBy(sql`lower(account.login)`).orderBy(sql`lower(repository.name)`).execute()
+  return rows.map(repositoryOf)
+}
+
 /** Bytes of the stored packs of each network. Networks without packs are missing. */
 export async function networkSizes(queries: Queries, networkIds: readonly NetworkId[]): Promise<Map<NetworkId, number>> {
   if (networkIds.length === 0) return new Map()

@@ -9,7 +9,7 @@ import { type Flags, flags, print, UsageError } from './usage.ts'
 
 interface Command {
   readonly flags: readonly (keyof typeof flags)[]
-  /** What stands behind the command's words; in brackets what may be left out. */
+  /** What stands behind the command's words; in brackets what may be left out, with an ellipsis what may come any number of times. */
   readonly takes?: readonly string[]
   readonly run: (config: Config, given: Flags, taken: readonly string[]) => Promise<void>
 }
@@ -41,6 +41,11 @@ const commands: Readonly<Record<string, Command>> = {
     flags: ['data', 'config'],
     takes: ['OWNER/REPO', '[URL]'],
     run: async (...given) => (await import('./mirror.ts')).runMirrorRemove(...given),
+  },
+  export: {
+    flags: ['to', 'json', 'data', 'config'],
+    takes: ['[OWNER/REPO…]'],
+    run: async (config, given, names) => (await import('./export.ts')).runExport(config, given, names),
   },
   fsck: {
     flags: ['json', 'data', 'config'],
@@ -78,7 +83,8 @@ export async function runCommand(args: readonly string[]): Promise<void> {
   if (stray !== undefined) throw new UsageError(`'stemma ${name}' takes no --${stray}; it takes --${command.flags.join(', --')}`)
   const { takes = [] } = command
   const fewest = takes.filter((word) => !word.startsWith('[')).length
-  if (taken.length < fewest || taken.length > takes.length) {
+  const most = takes.at(-1)?.includes('…') ? Number.POSITIVE_INFINITY : takes.length
+  if (taken.length < fewest || taken.length > most) {
     throw new UsageError(`'stemma ${name}' takes ${takes.length === 0 ? 'flags only' : takes.join(' ')}: see stemma ${name} --help`)
   }
   await command.run(loadConfig({ flags: { data: values.data, listen: values.listen }, file: values.config }), values, taken)

@@ -13,6 +13,7 @@ Usage: stemma COMMAND [FLAGS]
   mirror list    Lists mirrors, and how their last runs ended.
   mirror run     Runs mirrors now, instead of waiting for the server to.
   mirror remove  Ends a mirror; the repository stays.
+  export         Writes repositories as git keeps them on disk: the way out.
   fsck           Checks everything that is stored, and rows against keys.
   token create   Makes an access token and prints it, this once.
   token list     Lists tokens (never their secrets).
@@ -90,6 +91,17 @@ Exits with 1 when one failed.`,
   'mirror remove': `Usage: stemma mirror remove OWNER/REPO [URL] [--data DIR] [--config FILE]
 
 Ends the repository's mirrors, or the one with that URL, and forgets their secrets. A run under way is told to stop.`,
+  export: `Usage: stemma export [OWNER/REPO…] --to FOLDER [--json] [--data DIR] [--config FILE]
+
+Writes bare repositories that git opens: FOLDER/OWNER/REPO.git, each with one pack of all that its refs reach, all its
+refs, HEAD, and its description. Every object is checked on the way. Beside the running server or while it is down.
+
+  OWNER/REPO   Only these; without any, all of them.
+  --to FOLDER  Where to. What is there already with the same refs is passed over, so that the same command goes on
+               where it was interrupted, and brings a former export up to date.
+  --json       One JSON object for each repository instead of a line of text.
+
+Exits with 1 when one failed.`,
   fsck: `Usage: stemma fsck [OWNER/REPO] [--json] [--data DIR] [--config FILE]
 
 Reads back every stored pack and checks it: its bytes against its own hashes, every object against its id, everything that objects

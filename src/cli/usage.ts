@@ -7,6 +7,7 @@ export const flags = {
   config: { type: 'string' },
   account: { type: 'string' },
   name: { type: 'string' },
+  to: { type: 'string' },
   expires: { type: 'string' },
   owner: { type: 'string' },
   every: { type: 'string' },

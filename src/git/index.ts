@@ -2,6 +2,7 @@
 export type { GitContext } from './context.ts'
 export { findArchive } from './archive/index.ts'
 export { GitRoom, type GitRoomOptions } from './git-room.ts'
+export { type Exported, exportRepository } from './export/index.ts'
 export { type Finding, fsck, type FsckOptions, type FsckSummary, type KeyKind } from './fsck/index.ts'
 export { historyBuilder } from './history-job.ts'
 export { registerGit } from './routes.ts'

@@ -6,6 +6,7 @@ import { attachBucket, type BucketConfig, makeBlockReader } from '../bucket/inde
 import { archiveJob, type ArchiveJob } from './archive/archive-job.ts' // not its index: that would load the listener, too
 import { dumbJob, type DumbJob, KeptTips } from './dumb-http/dumb-job.ts'
 import { fetchJob, type FetchJob, FetchRepositories } from './fetch-job.ts'
+import type { IndexJob } from './export/index-job.ts'
 import type { FsckJob } from './fsck/fsck-job.ts'
 import { historyJob, type HistoryJob } from './history-job.ts'
 import { kernelModule } from './index-pack/workspace.ts'
@@ -42,6 +43,7 @@ serveJobs({
   dumb: (job: DumbJob, port) => dumbJob(job, port, repositories, dumbTips),
   archive: (job: ArchiveJob, port) => archiveJob(job, port, repositories),
   objectInfo: (job: ObjectInfoJob, port) => objectInfoJob(job, port, repositories),
-  // seldom asked for: the other threads need not load it
+  // seldom asked for: the other threads need not load them
+  index: async (job: IndexJob, port) => (await import('./export/index-job.ts')).indexJob(job, port),
   fsck: async (job: FsckJob, port) => (await import('./fsck/fsck-job.ts')).fsckJob(job, port, reader, inflater),
 })

@@ -1,17 +1,13 @@
 // One run of one mirror. Pull: what the other has and this lacks is fetched, then refs and HEAD become the other's. Push: the other's refs
 // become this one's, forced and pruned. Either way only the refs that the mirror is about.
 import { CorruptError, fromHex, InputError, UnavailableError } from '../../base/index.ts'
-import { createHash } from 'node:crypto'
-import { startFetch } from '../fetch-job.ts'
-import type { ObjectId } from '../format/object-id.ts'
 import { bring, type ImportParts } from '../import/bring.ts'
 import { emptyPack } from '../import/empty-pack.ts'
 import { RemoteOrigin } from '../import/remote-origin.ts'
-import type { NetworkPacks, StoredPack } from '../odb/index.ts'
+import type { NetworkPacks } from '../odb/index.ts'
+import { packStream } from '../pack-stream.ts'
 import type { RefSnapshot } from '../refs/index.ts'
 import { pushPack, readRemote, type RemoteCommand, RemoteHttp, type RemoteRefusal, type RemoteState } from '../remote/index.ts'
-import { type FetchTask, packedTips } from '../upload-pack/index.ts'
-import { emptyRequest } from '../upload-pack/request.ts'
 import { refMatcher } from './mirror-refs.ts'
 import type { Mirror } from './mirrors.ts'
 
@@ -103,45 +99,8 @@ async function* packFor(
   const wants = [...new Set(commands.flatMap(({ newOid }) => (newOid === null || there.has(newOid) ? [] : [newOid])))]
   if (wants.length === 0) return yield* emptyPack(format)
   const haves = [...there].filter((oid) => packs.set.find(fromHex(oid), 0) >= 0)
-  const fetch = startFetch({ pool: parts.workers, memory: parts.fetchMemory }, { packs: packs.handle, task: taskOf(wants, haves, refs) })
-  const hash = createHash(format)
-  let isEnded = false
-  try {
-    for await (const event of fetch.events) {
-      signal.throwIfAborted()
-      if (event.type === 'chunk') {
-        hash.update(event.bytes)
-        yield event.bytes
-      } else if (event.type === 'region') {
-        const { pack, offset, sizeBytes } = event.region
-        isEnded = event.trailer
-        for await (const bytes of (packs.set.packs[pack] as StoredPack).stream(offset, sizeBytes)) {
-          hash.update(bytes)
-          yield bytes.slice()
-        }
-      }
-    }
-  } finally {
-    fetch.stop()
-  }
-  // a stored pack that went as it stands has its own trailer at its end
-  if (!isEnded) yield new Uint8Array(hash.digest())
-}
-
-function taskOf(wants: readonly ObjectId[], haves: readonly ObjectId[], refs: RefSnapshot): FetchTask {
-  const request = { ...emptyRequest(0), wants: [...wants], thinPack: true, ofsDelta: true, noProgress: true }
-  return {
-    request: { ...request, negotiation: [...haves, 'done'] },
-    wants,
-    wantedRefs: [],
-    unlisted: [],
-    tips: packedTips(refs),
-    tags: new Uint8Array(0),
-    deepenNot: [],
-    sparse: [],
-    uris: [],
-    cutOff: [],
-  }
+  const workers = { pool: parts.workers, memory: parts.fetchMemory }
+  yield* packStream(workers, packs, { wants, haves, isThin: true, refs, cutOff: [], signal })
 }
 
 function refusal(refused: readonly RemoteRefusal[]): InputError {
