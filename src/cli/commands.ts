@@ -42,6 +42,22 @@ const commands: Readonly<Record<string, Command>> = {
     takes: ['OWNER/REPO', '[URL]'],
     run: async (...given) => (await import('./mirror.ts')).runMirrorRemove(...given),
   },
+  backup: {
+    flags: ['to', 'json', 'data', 'config'],
+    run: async (config, given) => (await import('./backup.ts')).runBackup(config, given),
+  },
+  'backup hold': {
+    flags: ['for', 'data', 'config'],
+    run: async (config, given) => (await import('./backup.ts')).runHold(config, given),
+  },
+  'backup release': {
+    flags: ['data', 'config'],
+    run: async (config) => (await import('./backup.ts')).runRelease(config),
+  },
+  restore: {
+    flags: ['from', 'json', 'data', 'config'],
+    run: async (config, given) => (await import('./backup.ts')).runRestore(config, given),
+  },
   export: {
     flags: ['to', 'json', 'data', 'config'],
     takes: ['[OWNER/REPO…]'],

@@ -13,6 +13,8 @@ Usage: stemma COMMAND [FLAGS]
   mirror list    Lists mirrors, and how their last runs ended.
   mirror run     Runs mirrors now, instead of waiting for the server to.
   mirror remove  Ends a mirror; the repository stays.
+  backup         Copies everything to a folder, without stopping.
+  restore        Puts a backup into an empty place.
   export         Writes repositories as git keeps them on disk: the way out.
   fsck           Checks everything that is stored, and rows against keys.
   token create   Makes an access token and prints it, this once.
@@ -91,6 +93,25 @@ Exits with 1 when one failed.`,
   'mirror remove': `Usage: stemma mirror remove OWNER/REPO [URL] [--data DIR] [--config FILE]
 
 Ends the repository's mirrors, or the one with that URL, and forgets their secrets. A run under way is told to stop.`,
+  backup: `Usage: stemma backup --to FOLDER [--json] [--data DIR] [--config FILE]
+
+Copies everything to a folder, beside the running server: all rows of one moment, and every key that they name. A folder that
+holds a backup already gets only what is new, and keeps the old one until the new one is whole. docs/backup.md.
+
+  --to FOLDER  Where to; made where it is missing. It will hold secrets: hashes of tokens, credentials of mirrors.
+  --json       One JSON object at the end instead of a line of text.
+
+Exits with 1 when the bucket lacked a key that a row names: the backup is made all the same; see stemma fsck.`,
+  'backup hold': `Usage: stemma backup hold [--for 24h] [--data DIR] [--config FILE]
+
+No key is deleted from the bucket until then: for backups with other tools (pg_dump, then a copy of the bucket). Again: until later.`,
+  'backup release': `Usage: stemma backup release [--data DIR] [--config FILE]
+
+Ends what backup hold began.`,
+  restore: `Usage: stemma restore --from FOLDER [--json] [--data DIR] [--config FILE]
+
+Puts a backup into an empty place: a data folder (and a bucket) in which no server has been started yet, or a database without
+rows. Nothing is there until all of it is; the same command begins anew. Then start the server, and run stemma fsck.`,
   export: `Usage: stemma export [OWNER/REPO…] --to FOLDER [--json] [--data DIR] [--config FILE]
 
 Writes bare repositories that git opens: FOLDER/OWNER/REPO.git, each with one pack of all that its refs reach, all its

@@ -8,6 +8,8 @@ export const flags = {
   account: { type: 'string' },
   name: { type: 'string' },
   to: { type: 'string' },
+  from: { type: 'string' },
+  for: { type: 'string' },
   expires: { type: 'string' },
   owner: { type: 'string' },
   every: { type: 'string' },

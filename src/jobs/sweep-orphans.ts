@@ -5,6 +5,7 @@
 import { type Log, UnavailableError } from '../base/index.ts'
 import { type Bucket, parseKey } from '../bucket/index.ts'
 import { type Database, sql } from '../db/index.ts'
+import { keysAreFree } from './key-hold.ts'
 import type { Job } from './runner.ts'
 
 export interface Swept {
@@ -36,6 +37,7 @@ export async function sweepOrphans(database: Database, bucket: Bucket, log: Log,
       .selectFrom('key_deletion')
       .select('key')
       .where('not_before', '<=', sql<Date>`now()`)
+      .where(keysAreFree)
       .orderBy('not_before')
       .limit(batchRows)
       .execute()

@@ -15,7 +15,8 @@ const table: Record<string, readonly string[]> = {
   store: ['base', 'db', 'bucket', 'jobs'],
   git: ['base', 'db', 'http', 'bucket', 'jobs', 'access'],
   api: ['base', 'db', 'http', 'bucket', 'jobs', 'access', 'git'],
-  cli: ['base', 'db', 'bucket', 'access', 'git'],
+  backup: ['base', 'db', 'bucket', 'jobs'],
+  cli: ['base', 'db', 'bucket', 'jobs', 'access', 'git', 'backup'],
 }
 
 /** The command puts rooms together, as src/main.ts does for the server: with the files that stand above the rooms. */

@@ -1,0 +1,139 @@
+// `stemma backup` while clients push, `stemma restore` into an empty place: every ref is there as it was at the backup's moment, every repository can be
+// cloned, and git and `stemma fsck` find them right.
+import assert from 'node:assert/strict'
+import { readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { after, before, test } from 'node:test'
+import { zstdDecompressSync } from 'node:zlib'
+import { stemma } from '../support/command.ts'
+import { openDatabase } from '../support/database.ts'
+import { makeHistory } from '../support/history.ts'
+import { type Host, openHost, stemmaOnly } from '../support/host.ts'
+import { Server } from '../support/server.ts'
+
+let host: Host
+before(async () => {
+  if (stemmaOnly.skip === undefined) host = await openHost('backup', { STEMMA_GIT_TAIL_BYTES: '20KiB' })
+})
+after(async () => await host?.close())
+
+const to = () => host.folder.join('backup')
+
+async function run(command: string, ...args: string[]) {
+  const { stdout, stderr, code } = await stemma([command, ...args, '--json'])
+  const result = stdout === '' ? null : JSON.parse(stdout.split('\n')[0] ?? '')
+  return { code, stderr, result }
+}
+
+/** Rows of a table as the backup has them. */
+// oxlint-disable-next-line typescript/no-explicit-any -- rows of any table
+function dumped(table: string): any[] {
+  const { dump } = JSON.parse(readFileSync(join(to(), 'manifest.json'), 'utf8'))
+  const text = zstdDecompressSync(readFileSync(join(to(), 'dumps', dump, `${table}.jsonl.zst`))).toString()
+  return text
+    .split('\n')
+    .filter((line) => line !== '')
+    .map((line) => JSON.parse(line))
+}
+
+test('beside pushes, then again: only what is new is copied', stemmaOnly, async () => {
+  const { git, server } = host
+  const history = makeHistory(120)
+  for (const name of ['one', 'two']) await git.run(['push', '-q', await host.create(name), 'main', '--tags'], { cwd: history })
+  await git.run(['push', '-q', await host.create('wide', 'sha256'), 'main'], { cwd: makeHistory(10, 'sha256') })
+  // a separator of lines for some, and none in JSON
+  assert.equal((await server.api('PATCH', '/api/v3/repos/admin/one', { description: 'line\u2028line "quoted" \\' })).status, 200)
+  const work = await git.makeRepository(host.folder.join('work'), 3)
+  let isPushing = true
+  const pushes = (async () => {
+    for (let step = 0; isPushing || step < 3; step++) {
+      await git.commit(work, { [`file-${step}.txt`]: `${Math.sin(step)}\n`.repeat(2000) })
+      const url = server.repositoryUrl(step % 2 === 0 ? 'one' : 'two')
+      await git.run(['push', '-qf', url, `HEAD:refs/heads/new-${step}`, `HEAD:refs/heads/moving`], { cwd: work })
+    }
+  })()
+  const first = await run('backup', '--to', to(), '--data', server.data)
+  isPushing = false
+  await pushes
+  assert.equal(first.code, 0, first.stderr)
+  assert.ok(first.result.keys >= 2 && first.result.copied === first.result.keys)
+  await server.api('DELETE', '/api/v3/repos/admin/two')
+  const second = await run('backup', '--to', to(), '--data', server.data)
+  assert.equal(second.code, 0, second.stderr)
+  assert.ok(second.result.copied < second.result.keys && second.result.removed > 0, JSON.stringify(second.result))
+  assert.equal(readdirSync(join(to(), 'dumps')).length, 1)
+})
+
+test('restored into an empty place: refs as at the moment of the backup, clonable, right, and it goes on', stemmaOnly, async () => {
+  const { git } = host
+  await git.run(['push', '-q', host.server.repositoryUrl('one'), 'main~5:refs/heads/after-the-backup'], { cwd: makeHistory(120) })
+  const data = host.folder.join('restored')
+  const restored = await run('restore', '--from', to(), '--data', data)
+  assert.equal(restored.code, 0, restored.stderr)
+  const server = await Server.start({ data, env: { STEMMA_GIT_TAIL_BYTES: '20KiB' } })
+  try {
+    const repositories = dumped('repository')
+    assert.deepEqual(repositories.map(({ name }) => name).sort(), ['one', 'wide'])
+    for (const { id, name, description } of repositories) {
+      const refs = dumped('ref')
+        .filter(({ repository_id }) => repository_id === id)
+        .map(({ oid, name: ref }) => `${oid.slice(2)} ${ref}`)
+        .sort()
+      const clone = host.folder.join(`restored-${name}.git`)
+      await git.run(['clone', '-q', '--mirror', server.repositoryUrl(name), clone])
+      await git.run(['fsck', '--full', '--strict'], { cwd: clone })
+      const found = await git.read(['for-each-ref', '--format=%(objectname) %(refname)'], { cwd: clone })
+      assert.deepEqual(found.split('\n').sort(), refs)
+      assert.ok(!found.includes('after-the-backup'))
+      assert.equal((await server.api('GET', `/api/v3/repos/admin/${name}`)).body.description, description)
+    }
+    const checked = await stemma(['fsck', '--data', data])
+    assert.equal(checked.code, 0, checked.stdout + checked.stderr)
+    // numbers go on behind those that were put back
+    const url = await server.create('later')
+    await git.run(['push', '-q', url, 'main'], { cwd: makeHistory(120) })
+    await git.run(['push', '-q', server.repositoryUrl('one'), 'main~3:refs/heads/later'], { cwd: makeHistory(120) })
+  } finally {
+    await server.stop()
+  }
+  const again = await run('restore', '--from', to(), '--data', data)
+  assert.equal(again.code, 1)
+  assert.match(again.stderr, /there is a Stemma already: the table [a-z]+ has rows/)
+})
+
+test('what is no backup, or a damaged one, is refused, and nothing of it is put back', stemmaOnly, async () => {
+  const data = host.folder.join('refused')
+  assert.match((await run('restore', '--from', host.folder.join('nothing'), '--data', data)).stderr, /holds no backup/)
+  const { dump } = JSON.parse(readFileSync(join(to(), 'manifest.json'), 'utf8'))
+  const path = join(to(), 'dumps', dump, 'ref.jsonl.zst')
+  const bytes = readFileSync(path)
+  writeFileSync(path, bytes.subarray(0, -1))
+  const cut = await run('restore', '--from', to(), '--data', data)
+  writeFileSync(path, bytes)
+  assert.equal(cut.code, 1)
+  assert.match(cut.stderr, /ref\.jsonl\.zst is not what was written/)
+  assert.equal((await run('restore', '--from', to(), '--data', data)).code, 0, 'the same place is still empty')
+})
+
+test('while keys are held, none is deleted', stemmaOnly, async () => {
+  const database = await openDatabase(host.server)
+  const waiting = async () => (await database.query<{ n: number }>('select count(*)::int n from key_deletion')).rows[0]?.n
+  assert.match((await stemma(['backup', 'hold', '--for', '1h', '--data', host.server.data])).stdout, /^No key is deleted until 2\d{3}-/)
+  await database.query('update key_deletion set not_before = now()')
+  await database.query(`update job set due_at = now() where kind = 'sweep-orphans'`)
+  const before = await waiting()
+  assert.ok(before && before > 0)
+  for (const end = performance.now() + 60_000; performance.now() < end; ) {
+    const { rows } = await database.query(`select 1 from job where kind = 'sweep-orphans' and due_at > now() and holder is null`)
+    if (rows.length > 0) break
+    await new Promise((done) => setTimeout(done, 200))
+  }
+  assert.equal(await waiting(), before)
+  await stemma(['backup', 'release', '--data', host.server.data])
+  await database.query(`update job set due_at = now() where kind = 'sweep-orphans'`)
+  for (const end = performance.now() + 60_000; (await waiting()) !== 0; await new Promise((done) => setTimeout(done, 200))) {
+    assert.ok(performance.now() < end, 'the sweep does not come')
+  }
+  await database.end()
+  rmSync(to(), { recursive: true })
+})
