@@ -3,7 +3,7 @@
 import { mkdir, readdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Clock, Randomness } from '../base/index.ts'
-import { type Bucket, openBucket } from '../bucket/index.ts'
+import { type Bucket, openBucket, segmentKey } from '../bucket/index.ts'
 import { type Database, sql, type Tx } from '../db/index.ts'
 import { holdKeys, releaseKeys } from '../jobs/index.ts'
 import { copyKeys, type NamedKey } from './copy-keys.ts'
@@ -45,6 +45,12 @@ const packsAndHistory: KeySource = async (tx) => {
   const { rows } = await sql<NamedKey>`
     select key, size_bytes as "sizeBytes" from pack where key is not null union all select key, size_bytes from history`.execute(tx)
   return rows
+}
+
+const segments: KeySource = async (tx) => {
+  const { rows } = await sql<{ uuid: string; sizeBytes: number }>`
+    select uuid::text as uuid, size_bytes as "sizeBytes" from segment where tail is null`.execute(tx)
+  return rows.map(({ uuid, sizeBytes }) => ({ key: segmentKey(uuid), sizeBytes }))
 }
 
 /** @throws InputError `backup` when the folder holds something else; UnavailableError; the signal's reason */
@@ -133,7 +139,7 @@ async function dumpAll(
         tables.push(await dumpTable(tx, folder, dump, shape, signal))
       }
       const keys = new Map<string, NamedKey>()
-      for (const source of [packsAndHistory, ...otherKeys]) for (const named of await source(tx)) keys.set(named.key, named)
+      for (const source of [packsAndHistory, segments, ...otherKeys]) for (const named of await source(tx)) keys.set(named.key, named)
       return { migrations: await readMigrations(tx), tables, keys: [...keys.values()] }
     },
     { isolation: 'repeatable read', isReadOnly: true },

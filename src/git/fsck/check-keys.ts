@@ -4,7 +4,7 @@
 //   listing shows has a row in every snapshot taken afterwards, until it is deleted: what has none is looked for in the bucket once more.
 // - a row's key is there before the row. A row that was read and whose key is missing then must still be there.
 // Rows and listing are gone through by parts of the prefix, so that memory is bounded however many there are.
-import { type Bucket, historyPrefix, packPrefix, parseKey } from '../../bucket/index.ts'
+import { type Bucket, historyPrefix, packPrefix, parseKey, segmentKey, segmentPrefix } from '../../bucket/index.ts'
 import { type Database, sql, type Tx } from '../../db/index.ts'
 import { type Finding, finding } from './finding.ts'
 
@@ -31,6 +31,17 @@ export const historyKeys: KeyKind = {
   name: 'history table',
   named: (tx, prefix) => keysOf(tx, 'history', prefix),
   isReadElsewhere: true,
+}
+
+/** The content store's: that they are there is seen here, what they hold is not. */
+export const segmentKeys: KeyKind = {
+  prefix: segmentPrefix,
+  name: 'segment',
+  named: async (tx, prefix) => {
+    const { rows } = await sql<{ uuid: string }>`select uuid::text as uuid from segment where tail is null`.execute(tx)
+    return rows.map(({ uuid }) => segmentKey(uuid)).filter((key) => key.startsWith(prefix))
+  },
+  isReadElsewhere: false,
 }
 
 /** With more keys of a kind than this, each of the 256 folders below its prefix is a part of its own. */
