@@ -40,6 +40,9 @@ export interface Kernel {
   readonly deltaResultSize: WebAssembly.Global<'f64'>
   readonly deltaStart: WebAssembly.Global<'i32'>
   applyDelta(base: number, baseSize: number, instructions: number, end: number, to: number, size: number): number
+  deltaIndexBytes(size: number): number
+  deltaIndex(base: number, size: number, index: number): void
+  deltaEncode(base: number, baseSize: number, index: number, target: number, size: number, to: number, most: number): number
   refsBegin(index: number, slots: number, entries: number, idBytes: number, seedLow: number, seedHigh: number): void
   refsAdd(id: number, flags: number): void
   refsCount(): number

@@ -115,6 +115,15 @@ export function parseDuration(value: string): number | null {
   }
 }
 
+/** The bytes of `384MiB`, `1GiB` …; null when it is none. For the command line. */
+export function parseSize(value: string): number | null {
+  try {
+    return Math.round(withUnit(value, byteUnits, ''))
+  } catch {
+    return null
+  }
+}
+
 function withUnit(value: unknown, units: Readonly<Record<string, number>>, allowed: string): number {
   const match = /^(\d+(?:\.\d+)?)\s*([A-Za-z]*)$/.exec(asText(value, allowed))
   const unit = units[match?.[2] ?? '?']

@@ -9,7 +9,7 @@ import { BadValue } from './config-kinds.ts'
 import { type NamedSetting, type Settings, listSettings } from './config-settings.ts'
 
 export type { ListenAddress } from './config-kinds.ts'
-export { parseDuration } from './config-kinds.ts'
+export { parseDuration, parseSize } from './config-kinds.ts'
 
 /** Where values lie: one of the two. */
 export type BucketConfig =

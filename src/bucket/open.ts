@@ -68,14 +68,14 @@ function attachS3(config: Extract<BucketConfig, { kind: 's3' }>, randomness: Ran
   return new Loaded(config, config.spoolFolder, randomness, tuning)
 }
 
-/** Removes files in the spool that nobody has written to for that long. Returns how many. */
+/** Removes what nobody has written to for that long in the spool: files, and folders with copies of packs (src/git/repack). Returns how many. */
 export async function sweepSpool(folder: string, clock: Clock, lifetimeMs: number): Promise<number> {
   let removed = 0
   for (const name of await readdir(folder).catch(() => [])) {
     const path = join(folder, name)
     const found = await stat(path).catch(() => null)
-    if (found === null || !found.isFile() || found.mtimeMs > clock.now() - lifetimeMs) continue
-    await rm(path, { force: true })
+    if (found === null || found.mtimeMs > clock.now() - lifetimeMs) continue
+    await rm(path, { recursive: true, force: true })
     removed++
   }
   return removed

@@ -68,6 +68,11 @@ const commands: Readonly<Record<string, Command>> = {
     takes: ['[OWNER/REPO]'],
     run: async (config, given, [repository]) => (await import('./fsck.ts')).runFsck(config, given, repository),
   },
+  repack: {
+    flags: ['window', 'depth', 'no-reuse', 'threads', 'memory', 'json', 'data', 'config'],
+    takes: ['OWNER/REPO'],
+    run: async (...given) => (await import('./repack.ts')).runRepack(...given),
+  },
   'token create': {
     flags: ['data', 'config', 'account', 'name', 'expires'],
     run: async (config, given) => (await import('./tokens.ts')).runCreateToken(config, given),

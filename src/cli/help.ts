@@ -17,6 +17,7 @@ Usage: stemma COMMAND [FLAGS]
   restore        Puts a backup into an empty place.
   export         Writes repositories as git keeps them on disk: the way out.
   fsck           Checks everything that is stored, and rows against keys.
+  repack         Makes one new, small pack of all that a repository stores.
   token create   Makes an access token and prints it, this once.
   token list     Lists tokens (never their secrets).
   token revoke   Ends a token.
@@ -137,6 +138,22 @@ Exits with 0 when nothing is wrong, 1 when something is, 2 when it could not be 
 
 Reads flags, environment and file as serve would, and prints the settings in force as JSON, secrets left out.
 Exits with 2 and names key, value and what is allowed when something is wrong.`,
+  repack: `Usage: stemma repack OWNER/REPO [--window 10] [--depth 50] [--no-reuse] [--threads N] [--memory 384MiB]
+                     [--json] [--data DIR] [--config FILE]
+
+Makes one pack, ordered by type, path and age, of all packs that the repository and its network of forks store, and puts
+it in their place. The server goes on meanwhile: fetches and pushes wait for nothing, and packs that are pushed stay beside it.
+
+  --window 10        How many objects each one is compared with, itself included. More makes smaller packs, and takes longer.
+  --depth 50         How many deltas may rest one on the other. More makes smaller packs, and slower reads.
+  --no-reuse         Searches all deltas anew, instead of taking over those that are stored. Smallest, and much slower.
+  --threads N        Threads that search (default: one for each processor).
+  --memory 384MiB    For all of them together, beside some 40 bytes for each object. Files larger than a thirty-second of
+                     it, with two threads, are taken over as they are.
+  --json             The outcome as one JSON object.
+
+Room is needed in the spool folder for twice the new pack; with a bucket on S3 for a copy of the old packs, too. Packs that were replaced are
+deleted an hour later. When it is interrupted nothing has changed.`,
   'token create': `Usage: stemma token create --account NAME --name NAME [--expires 90d] [--data DIR] [--config FILE]
 
 Prints a new token. Use it as password with any user name, or as a bearer token. It can't be shown again.

@@ -9,7 +9,7 @@ import type { ImportParts } from './import/index.ts'
 import type { IndexLimits } from './index-pack/index.ts'
 import { Negotiated } from './negotiated.ts'
 import { PackStore, type SeenPacks } from './odb/index.ts'
-import { PackIntake, type PushHooks, type ReceivePackParts } from './receive-pack/index.ts'
+import { PackIntake, type PackIntakeParts, type PushHooks, type ReceivePackParts } from './receive-pack/index.ts'
 import { RefAnswers, type RefScope, RefStore, RefViews, type VisibleRefs } from './refs/index.ts'
 import { SettingsReader } from './settings/index.ts'
 import { FrameBuffers, PackCache, StretchSampler } from './upload-pack/index.ts'
@@ -67,6 +67,8 @@ export class GitRoom {
   readonly workers: WorkerPool
   readonly receive: ReceivePackParts
   readonly importParts: ImportParts
+  /** For who takes packs in by other limits. */
+  readonly intakeParts: PackIntakeParts
   readonly reader: BlockReader
   /** Fetches under way. */
   readonly fetches: Places
@@ -112,7 +114,7 @@ export class GitRoom {
       onCrash: (error) => log.error({ err: error }, 'a worker thread ended by itself; its requests failed'),
     })
     this.workers.warm()
-    const intake = new PackIntake({
+    this.intakeParts = {
       db,
       bucket,
       workers: this.workers,
@@ -123,7 +125,8 @@ export class GitRoom {
       threads: options.threads,
       concurrentPushes: limits.concurrentPushes,
       intentLeaseMs: limits.requestTimeoutMs + intentSlackMs,
-    })
+    }
+    const intake = new PackIntake(this.intakeParts)
     this.importParts = { db, packs: this.packs, refs: this.refs, intake, workers: this.workers, fetchMemory: this.fetchMemory }
     this.receive = { db, packs: this.packs, refs: this.refs, intake, clock, log, limits }
   }

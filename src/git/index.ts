@@ -32,3 +32,4 @@ export {
   removeMirrors,
   runNext as runNextMirror,
 } from './mirror/index.ts'
+export { type RepackOptions, type RepackPhase, type RepackResult, repackUnderLease } from './repack/index.ts'

@@ -13,6 +13,7 @@ import { kernelModule } from './index-pack/workspace.ts'
 import { verifyJob, type VerifyJob } from './import/verify-job.ts'
 import { objectInfoJob, type ObjectInfoJob } from './object-info-job.ts'
 import { Deflater, Inflater, PackSets } from './odb/index.ts'
+import type { CheckJob, PlanJob, SearchJob, SecondJob, WriteJob } from './repack/jobs.ts'
 import { receiveJob, type ReceiveJob } from './receive-pack/index.ts'
 
 /** What every worker is started with. */
@@ -32,7 +33,11 @@ kernelModule(data.kernel)
 const sets = new PackSets(reader)
 const inflater = new Inflater(data.kernel)
 const dumbTips = new KeptTips()
-const repositories = new FetchRepositories(sets, 24 << 20, inflater, new Deflater(data.kernel))
+const deflater = new Deflater(data.kernel)
+const repositories = new FetchRepositories(sets, 24 << 20, inflater, deflater)
+/** Seldom needed: a server's threads don't load it when they start. */
+const repackJobs = () => import('./repack/jobs.ts')
+const repack = { sets, inflater, deflater, module: data.kernel }
 
 serveJobs({
   receive: (job: ReceiveJob, port) =>
@@ -42,6 +47,11 @@ serveJobs({
   history: (job: HistoryJob, port) => historyJob(job, port, repositories),
   dumb: (job: DumbJob, port) => dumbJob(job, port, repositories, dumbTips),
   archive: (job: ArchiveJob, port) => archiveJob(job, port, repositories),
+  repackPlan: async (job: PlanJob, port) => (await repackJobs()).planJob(job, port, repack),
+  repackSearch: async (job: SearchJob, port) => (await repackJobs()).searchJob(job, port, repack),
+  repackSecond: async (job: SecondJob, port) => (await repackJobs()).secondJob(job, port, repack),
+  repackWrite: async (job: WriteJob, port) => (await repackJobs()).writeJob(job, port, repack),
+  repackCheck: async (job: CheckJob, port) => (await repackJobs()).checkJob(job, port, repack),
   objectInfo: (job: ObjectInfoJob, port) => objectInfoJob(job, port, repositories),
   // seldom asked for: the other threads need not load them
   index: async (job: IndexJob, port) => (await import('./export/index-job.ts')).indexJob(job, port),

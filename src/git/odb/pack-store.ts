@@ -91,7 +91,10 @@ export class PackStore {
     const extends_ = known.length <= rows.length && known.every((pack, i) => pack.id === rows[i]?.id)
     const kept = extends_ ? known : []
     const byId = new Map(known.map((pack) => [pack.id, pack]))
-    const tails = await this.#tails(rows.filter((row) => row.key === null && row.tail === null && !byId.has(row.id)).map((row) => row.id))
+    const lacking = rows.filter((row) => row.key === null && row.tail === null && !byId.has(row.id))
+    const tails = await this.#tails(lacking.map((row) => row.id))
+    // replaced between the two reads (src/git/repack): what took their place is there now
+    if (lacking.some((row) => !tails.has(row.id))) return await this.#load(networkId, format, version, previous)
     const added: PackHandle[] = []
     for (const row of rows.slice(kept.length)) {
       const already = byId.get(row.id)

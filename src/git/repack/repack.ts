@@ -1,0 +1,260 @@
+// Repacks a network: its packs become one, made anew. Planning, searching and writing are workers' (the jobs beside this file); the new pack is taken in as a
+// pushed one is, so that every object of it is hashed and found connected before it counts; one transaction puts it in the place of the others.
+// docs/design/repack.md says in which order, and why nothing that goes on meanwhile is disturbed.
+import { rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import { MessageStream } from '../../base/index.ts'
+import type { RepositorySettings } from '../../access/index.ts'
+import { parseKey } from '../../bucket/index.ts'
+import type { ObjectId } from '../format/object-id.ts'
+import { assertIndexHash, indexStart } from '../format/stored-pack.ts'
+import type { GitRoom } from '../git-room.ts'
+import type { IndexLimits } from '../index-pack/index.ts'
+import type { NetworkPacks } from '../odb/index.ts'
+import { PackIntake, type StagedPack } from '../receive-pack/index.ts'
+import type { CheckJob } from './check-job.ts'
+import { largestSearched, type WindowLimits } from './delta-window.ts'
+import { copyPacks, type JobPacks } from './near-packs.ts'
+import type { PlanJob, RepackPlan, SecondJob, SecondSearch } from './plan-job.ts'
+import { replacePacks } from './replace-packs.ts'
+import { Control, type SearchJob } from './search-job.ts'
+import type { WriteJob } from './write-job.ts'
+
+export type RepackPhase =
+  | 'fetching packs'
+  | 'ordering'
+  | 'searching deltas'
+  | 'searching across paths'
+  | 'writing'
+  | 'resolving'
+  | 'checking'
+
+export interface RepackOptions {
+  /** As git counts it: the object at hand, and the bases that it is tried against. */
+  readonly window: number
+  readonly depth: number
+  /** Stored deltas are taken over where both ends stay: a fraction of the work, for a somewhat larger pack. */
+  readonly reuse: boolean
+  readonly threads: number
+  /** For all threads together, beside what is kept of each object (RepackTables). */
+  readonly memoryBytes: number
+  /** By number, not 0 for what is to be kept, closed under reference; null: everything. */
+  readonly keep?: Uint8Array | null
+  readonly progress: (phase: RepackPhase, done: number, total: number) => void
+  readonly signal: AbortSignal
+}
+
+export interface RepackResult {
+  readonly objects: number
+  readonly packsBefore: number
+  /** Of stored values: packs and their indexes. */
+  readonly bytesBefore: number
+  readonly bytesAfter: number
+  readonly packBytes: number
+}
+
+/** What is stored already was let in once: it is limited by nothing here. */
+const noLimits = { packBytes: 2 ** 50, objectBytes: 2 ** 40, objectCount: 2 ** 32 - 1, deltaDepth: 0xffff, inflatedBytes: 2 ** 50 }
+const pollMs = 250
+/** Of each thread's memory, for objects that were read lately. */
+const cachePart = 1 / 4
+
+/**
+ * @returns null when the network has no pack, or is gone
+ * @throws CorruptError when something stored can't be read; UnavailableError 'repack-raced' when somebody else replaced packs meanwhile, or what bucket and
+ * database throw; the signal's reason. Nothing is changed then.
+ */
+export async function repackNetwork(room: GitRoom, networkId: string, options: RepackOptions): Promise<RepackResult | null> {
+  const packs = await room.packs.open(networkId)
+  if (packs.set.size === 0) return null
+  const work = join(room.options.bucket.spoolFolder, `repack-${room.options.randomness.uuid()}`)
+  const scratchPaths = Array.from({ length: options.threads * 2 }, (_, i) => `${work}-${i + 1}`)
+  try {
+    const repack = new Repack(room, packs, options, scratchPaths)
+    await repack.bringNear(work)
+    return await repack.run(networkId)
+  } finally {
+    await Promise.all([work, ...scratchPaths].map((path) => rm(path, { recursive: true, force: true })))
+  }
+}
+
+class Repack {
+  readonly #room: GitRoom
+  readonly #packs: NetworkPacks
+  readonly #options: RepackOptions
+  readonly #scratchPaths: readonly string[]
+  #job: JobPacks
+
+  constructor(room: GitRoom, packs: NetworkPacks, options: RepackOptions, scratchPaths: readonly string[]) {
+    this.#room = room
+    this.#packs = packs
+    this.#options = options
+    this.#scratchPaths = scratchPaths
+    this.#job = { packs: packs.handle, near: null }
+  }
+
+  /** @param folder takes copies of packs that are far away */
+  async bringNear(folder: string): Promise<void> {
+    const { bucket } = this.#room.options
+    const { progress, signal } = this.#options
+    if (bucket.openValue !== undefined) return
+    await copyPacks(bucket, this.#packs.handle, folder, (done, total) => progress('fetching packs', done, total), signal)
+    this.#job = { packs: this.#packs.handle, near: folder }
+  }
+
+  async run(networkId: string): Promise<RepackResult | null> {
+    const { handle } = this.#packs
+    const cutOff = await cutOffOf(this.#room, networkId)
+    const plan = await this.#plan(cutOff)
+    const staged = await this.#write(plan, cutOff)
+    try {
+      await this.#check(plan, staged)
+      const old = handle.packs.map(({ id }) => id)
+      if (!(await replacePacks(this.#room.options.db, networkId, old, staged.pack))) {
+        await staged.discard()
+        return null
+      }
+    } catch (error) {
+      if (!(error instanceof Error && 'code' in error && error.code === 'commit-unknown')) await staged.discard()
+      throw error
+    }
+    return {
+      objects: plan.objectCount,
+      packsBefore: handle.packs.length,
+      bytesBefore: handle.packs.reduce((sum, { valueBytes }) => sum + valueBytes, 0),
+      bytesAfter: staged.pack.valueBytes,
+      packBytes: staged.pack.packBytes,
+    }
+  }
+
+  async #plan(cutOff: readonly ObjectId[]): Promise<RepackPlan> {
+    const { depth, keep = null, progress, reuse } = this.#options
+    progress('ordering', 0, 0)
+    const largestBytes = largestSearched(this.#windowLimits().memoryBytes)
+    const plan = await this.#ask<RepackPlan>('repackPlan', { ...this.#job, cutOff, depth, keep, largestBytes, reuse } satisfies PlanJob)
+    const { tables, order, height } = plan
+    await this.#search('searching deltas', { tables, order, height, isLast: false })
+    const second = await this.#ask<SecondSearch>('repackSecond', { ...this.#job, tables } satisfies SecondJob)
+    await this.#search('searching across paths', { tables, ...second, isLast: true })
+    return plan
+  }
+
+  /** Regions are shared by the threads; how far they are is read from what they share. */
+  async #search(phase: RepackPhase, what: Pick<SearchJob, 'tables' | 'order' | 'height' | 'isLast'>): Promise<void> {
+    const { progress, reuse, threads } = this.#options
+    const control = new Int32Array(new SharedArrayBuffer(Control.words * 4))
+    const limits = this.#windowLimits()
+    const show = () => progress(phase, Atomics.load(control, Control.done), what.order.numbers.length)
+    const shown = setInterval(show, pollMs)
+    show()
+    try {
+      await allEnded(
+        Array.from({ length: threads }, (_, i) => {
+          const file = (what.isLast ? threads : 0) + i + 1
+          const scratchPath = this.#scratchPaths[file - 1] as string
+          const cacheBytes = this.#threadBytes() * cachePart
+          return this.#ask('repackSearch', {
+            ...this.#job,
+            ...what,
+            control,
+            limits,
+            cacheBytes,
+            scratchPath,
+            file,
+            reuse,
+          } satisfies SearchJob)
+        }),
+      )
+    } finally {
+      clearInterval(shown)
+    }
+  }
+
+  /** The pack, taken in as if it were pushed. */
+  async #write({ tables, order, objectCount }: RepackPlan, cutOff: readonly ObjectId[]): Promise<StagedPack> {
+    const { intakeParts, workers } = this.#room
+    const { progress, signal } = this.#options
+    const intake = new PackIntake({ ...intakeParts, limits: { ...intakeParts.limits, ...noLimits } satisfies IndexLimits })
+    const job: WriteJob = { ...this.#job, tables, order, objectCount, scratchPaths: this.#scratchPaths }
+    const total = this.#packs.handle.packs.reduce((sum, { packBytes }) => sum + packBytes, 0)
+    const written = workers.start('repackWrite', job)
+    const stop = () => written.end()
+    signal.addEventListener('abort', stop, { once: true })
+    try {
+      const questions = {
+        packs: this.#packs.handle,
+        tips: [],
+        fsck: null,
+        buildOn: null,
+        shallows: [],
+        cutOff,
+        ancestry: [],
+        maxInputBytes: 0,
+      }
+      const bytes = new MessageStream<never>(written.port).bytes()
+      return await intake.take({ ...questions, stopsEarly: true }, bytes, (phase, done, all) => {
+        if (phase === 'receiving') progress('writing', done, objectCount)
+        else progress(phase, done, all || total)
+      })
+    } catch (cause) {
+      signal.throwIfAborted()
+      throw written.explain(cause)
+    } finally {
+      signal.removeEventListener('abort', stop)
+      written.end()
+    }
+  }
+
+  async #check({ tables, objectCount }: RepackPlan, { pack }: StagedPack): Promise<void> {
+    this.#options.progress('checking', 0, 0)
+    const from = pack.key === null ? 0 : indexStart(pack.packBytes)
+    const index = new SharedArrayBuffer(pack.valueBytes - from)
+    const bytes = new Uint8Array(index)
+    let at = 0
+    const parts = pack.key === null ? [pack.tail as Uint8Array] : this.#room.reader.stream(parseKey(pack.key), from, pack.valueBytes - from)
+    for await (const part of parts) {
+      bytes.set(part, at)
+      at += part.length
+    }
+    assertIndexHash(bytes, pack.packBytes, from)
+    await this.#ask('repackCheck', { ...this.#job, tables, objectCount, index, indexFrom: from } satisfies CheckJob)
+  }
+
+  #threadBytes(): number {
+    return this.#options.memoryBytes / this.#options.threads
+  }
+
+  #windowLimits(): WindowLimits {
+    const { depth, window } = this.#options
+    return { depth, window, memoryBytes: Math.floor(this.#threadBytes() * (1 - cachePart)) }
+  }
+
+  /** One worker's answer. */
+  async #ask<T>(kind: string, job: object): Promise<T> {
+    const { signal } = this.#options
+    signal.throwIfAborted()
+    return await this.#room.workers.run(kind, job, [], async (port) => {
+      const stop = () => port.close()
+      signal.addEventListener('abort', stop, { once: true })
+      try {
+        return (await new MessageStream<{ result: T }>(port).message()).result
+      } catch (error) {
+        signal.throwIfAborted()
+        throw error
+      } finally {
+        signal.removeEventListener('abort', stop)
+      }
+    })
+  }
+}
+
+/** Waits for all, also when one fails: none may go on with what is about to be removed. */
+async function allEnded(work: readonly Promise<unknown>[]): Promise<void> {
+  for (const end of await Promise.allSettled(work)) if (end.status === 'rejected') throw end.reason
+}
+
+/** Commits at which repositories of the network are cut off. */
+async function cutOffOf(room: GitRoom, networkId: string): Promise<ObjectId[]> {
+  const rows = await room.options.db.queries.selectFrom('repository').select('settings').where('network_id', '=', networkId).execute()
+  return [...new Set(rows.flatMap(({ settings }) => room.settings.read(settings as RepositorySettings).cutOff))]
+}

@@ -1,0 +1,51 @@
+// Stored deltas that are taken over: of objects that are too large to be searched always, of others when that is asked for.
+// Invariant: what is marked makes no circle, though copies of one object in several packs rest on different bases.
+import { stretch, stretchSteps } from '../upload-pack/pace.ts'
+import type { PacedRepository } from '../upload-pack/repository.ts'
+import { Keep, type RepackTables } from './tables.ts'
+
+/** Sets `base` and `depth` of what keeps its delta, and takes it out of the search. */
+export async function reuseDeltas(
+  { pace, set }: PacedRepository,
+  tables: RepackTables,
+  { reuse, depth: deepest, largestBytes }: { readonly reuse: boolean; readonly depth: number; readonly largestBytes: number },
+): Promise<void> {
+  const { base, depth, kept } = tables
+  for (const pack of set.packs) {
+    const { first, index } = pack
+    for (let position = 0; position < index.count; position++) {
+      const turn = position % stretch === 0 ? pace.turn(stretchSteps) : undefined
+      if (turn) await turn
+      const number = first + position
+      const stored = index.base(position)
+      if (kept[number] === Keep.no || stored < 0) continue
+      if (!reuse && index.sizeBytes(position) <= largestBytes) continue
+      const canonical = set.packs.length === 1 ? first + stored : set.find(index.oid(stored), 0)
+      if (kept[canonical] !== Keep.no) base[number] = canonical
+    }
+  }
+  const isOpen = new Uint8Array(base.length)
+  const isDone = new Uint8Array(base.length)
+  const chain: number[] = []
+  for (let number = 0; number < base.length; number++) {
+    let at = number
+    while ((base[at] as number) >= 0 && isDone[at] === 0 && isOpen[at] === 0) {
+      isOpen[at] = 1
+      chain.push(at)
+      at = base[at] as number
+    }
+    if (isOpen[at] === 1) base[at] = -1 // a circle: it is opened here
+    for (let one = chain.pop(); one !== undefined; one = chain.pop()) {
+      isOpen[one] = 0
+      isDone[one] = 1
+      const below = base[one] as number
+      if (below < 0) continue
+      const deep = (depth[below] as number) + 1
+      if (deep > deepest && kept[one] === Keep.search) base[one] = -1
+      else depth[one] = Math.min(deep, 0xffff)
+    }
+  }
+  for (let number = 0; number < base.length; number++) {
+    if ((base[number] as number) >= 0 && kept[number] === Keep.search) kept[number] = Keep.asStored
+  }
+}
