@@ -11,7 +11,7 @@ import { makeHealth } from './health.ts'
 import { type Listener, makeListener, plainForm } from './http/index.ts'
 import { JobRunner, orphanSweeper } from './jobs/index.ts'
 import { findArchive, historyBuilder, mirrorJob, registerGit } from './git/index.ts'
-import { bucketConfig, makeGit } from './rooms.ts'
+import { bucketConfig, makeGit, makeStore } from './rooms.ts'
 import { version } from './version.ts'
 
 /** A server that answers requests. */
@@ -91,6 +91,8 @@ async function startParts({ config, log, showToken, signal }: StartOptions, endi
   mountHealth(listener, { database, bucket, log })
   const git = makeGit(config, { db: database, bucket, log })
   endings.add('git', () => git.close(), 10_000)
+  const store = makeStore(config, { db: database, bucket, log })
+  endings.add('content store', () => store.close(), 10_000)
   registerGit(listener, git)
   registerApi(listener, {
     db: database,
@@ -105,6 +107,7 @@ async function startParts({ config, log, showToken, signal }: StartOptions, endi
     jobs: [
       orphanSweeper(database, bucket, log),
       historyBuilder(git),
+      store.job(log),
       mirrorJob({ parts: git.importParts, agent: git.options.agent, randomness: systemRandomness, log }),
     ],
   })

@@ -5,6 +5,7 @@ import type { Bucket, BucketConfig as OpenBucketConfig } from './bucket/index.ts
 import type { Config } from './config.ts'
 import type { Database } from './db/index.ts'
 import { GitRoom } from './git/index.ts'
+import { SegmentStore } from './store/index.ts'
 import { version } from './version.ts'
 
 export function bucketConfig(config: Config): OpenBucketConfig {
@@ -23,5 +24,15 @@ export function makeGit(config: Config, parts: { db: Database; bucket: Bucket; l
     tailBytes: config.git.tailBytes,
     dumbHttp: config.git.dumbHttp,
     agent: `stemma/${version}`,
+  })
+}
+
+export function makeStore(config: Config, parts: { db: Database; bucket: Bucket; log: Log }): SegmentStore {
+  return new SegmentStore({
+    ...parts,
+    bucketConfig: bucketConfig(config),
+    randomness: systemRandomness,
+    cache: config.cache,
+    threads: Math.max(2, config.workers.count),
   })
 }
