@@ -49,6 +49,8 @@ export interface NewRepository {
   readonly visibility: Visibility
   readonly description?: string | null
   readonly objectFormat?: 'sha1' | 'sha256'
+  /** A fresh UUID for its network; one is chosen without it. */
+  readonly networkId?: string
   /** A full ref name; `refs/heads/main` without it. */
   readonly head?: string
 }
@@ -60,8 +62,9 @@ export interface NewRepository {
 export async function createRepository(db: Database, options: NewRepository): Promise<Repository> {
   assertRepositoryName(options.name)
   const { name, ownerId, visibility, description = null, objectFormat = 'sha1', head = 'refs/heads/main' } = options
+  const row = { object_format: objectFormat, ...(options.networkId === undefined ? {} : { id: options.networkId }) }
   const create = async (tx: Queries) => {
-    const network = await tx.insertInto('network').values({ object_format: objectFormat }).returning('id').executeTakeFirstOrThrow()
+    const network = await tx.insertInto('network').values(row).returning('id').executeTakeFirstOrThrow()
     const { id } = await tx
       .insertInto('repository')
       .values({ owner_id: ownerId, network_id: network.id, name, visibility, description, head })

@@ -64,7 +64,7 @@ const commands: Readonly<Record<string, Command>> = {
     run: async (config, given, names) => (await import('./export.ts')).runExport(config, given, names),
   },
   fsck: {
-    flags: ['json', 'data', 'config'],
+    flags: ['rebuild', 'json', 'data', 'config'],
     takes: ['[OWNER/REPO]'],
     run: async (config, given, [repository]) => (await import('./fsck.ts')).runFsck(config, given, repository),
   },

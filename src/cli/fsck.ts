@@ -1,7 +1,7 @@
 // `stemma fsck`: findings go to standard output, one a line, as text or as JSON; how far it is, to standard error.
 // Exit codes: 0 nothing is wrong, 1 something is, 2 it could not be found out.
 import { systemClock } from '../base/index.ts'
-import { type Finding, fsck, type FsckSummary } from '../git/index.ts'
+import { type Finding, fsck, type FsckSummary, rebuild, type Rebuilt } from '../git/index.ts'
 import type { Config } from '../config.ts'
 import { formatBytes, Progress } from './progress.ts'
 import { interruptible, withRooms } from './rooms.ts'
@@ -15,6 +15,7 @@ class Unfinished extends Error {
 /** @throws Unfinished, with exit code 2, for all that kept it from being done. Sets the exit code to 1 when something is wrong. */
 export async function runFsck(config: Config, given: Flags, wanted: string | undefined): Promise<void> {
   const repository = wanted === undefined ? undefined : parseRepository(wanted)
+  if (given.rebuild === true && repository) throw new UsageError('--rebuild is for everything: leave OWNER/REPO out')
   const startMs = systemClock.monotonic()
   const progress = new Progress(process.stderr, systemClock)
   const report = (found: Finding) => {
@@ -22,14 +23,15 @@ export async function runFsck(config: Config, given: Flags, wanted: string | und
     print(given.json === true ? JSON.stringify({ type: 'finding', ...found }) : lineOf(found))
   }
   const run = (signal: AbortSignal) =>
-    withRooms(config, ({ git }) =>
-      fsck(git, {
-        ...(repository ? { repository } : {}),
-        signal,
-        report,
-        progress: (phase, done, total) => progress.show('fsck', phase, done, total),
-      }),
-    )
+    withRooms(config, async ({ git }) => {
+      const show = (phase: string, done: number, total: number) => progress.show('fsck', phase, done, total)
+      if (given.rebuild === true) {
+        const rebuilt = await rebuild(git, { signal, progress: show })
+        progress.clear()
+        print(given.json === true ? JSON.stringify({ type: 'rebuilt', ...rebuilt }) : rebuiltLines(rebuilt))
+      }
+      return fsck(git, { ...(repository ? { repository } : {}), signal, report, progress: show })
+    })
   let summary: FsckSummary
   try {
     summary = await interruptible(run)
@@ -61,6 +63,11 @@ function lineOf({ severity, code, message, key, pack, network, objectCount, depe
   const more = refCount > named.length ? ` and ${refCount - named.length} more` : ''
   const needed = refCount > 0 ? `; needed by ${named.join(', ')}${more}` : ''
   return `${severity}\t${code}\t${place ?? '-'}\t${message}${objects}${needed}; to do: ${advice}`
+}
+
+function rebuiltLines({ made, corrected, histories, left }: Rebuilt): string {
+  const lines = left.map(({ key, reason }) => `left\t${key}\t${reason}`)
+  return [...lines, `rebuilt: ${made} rows made, ${corrected} corrected, ${histories} history tables given up`].join('\n')
 }
 
 function endOf(summary: FsckSummary, seconds: number): string {

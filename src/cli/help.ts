@@ -124,12 +124,14 @@ refs, HEAD, and its description. Every object is checked on the way. Beside the 
   --json       One JSON object for each repository instead of a line of text.
 
 Exits with 1 when one failed.`,
-  fsck: `Usage: stemma fsck [OWNER/REPO] [--json] [--data DIR] [--config FILE]
+  fsck: `Usage: stemma fsck [OWNER/REPO] [--rebuild] [--json] [--data DIR] [--config FILE]
 
 Reads back every stored pack and checks it: its bytes against its own hashes, every object against its id, everything that objects
 and refs point to. Then PostgreSQL's rows against the bucket's keys, both ways. Beside the running server or while it is down.
 
   OWNER/REPO  Only that repository and its forks, which share packs; rows are compared with keys only without it.
+  --rebuild   First makes rows about packs again from the bucket alone: for keys that no row speaks of, and where a row says
+              something else than the value. Tails, refs and accounts come from a backup: restore that before.
   --json      One JSON object a line: each finding (severity, code, message, advice, network, key, pack, objects,
               dependents: the repositories and refs that need it), at the end a summary.
 

@@ -18,6 +18,7 @@ export const flags = {
   push: { type: 'boolean' },
   public: { type: 'boolean' },
   json: { type: 'boolean' },
+  rebuild: { type: 'boolean' },
   'dry-run': { type: 'boolean' },
   'no-strict': { type: 'boolean' },
   'no-reuse': { type: 'boolean' },

@@ -119,13 +119,15 @@ export async function push(room: GitRoom, request: FastifyRequest, reply: Fastif
   assertEnabled(room, request)
   const { repository, repositoryToCreate, identity } = request
   if (identity.kind !== 'account') throw new Error('a push of nobody')
+  const newNetworkId = room.options.randomness.uuid()
   const create = async () => {
     if (!repositoryToCreate) throw new Error('nothing to create')
-    return targetOf(await createOrFind(room, repositoryToCreate))
+    return targetOf(await createOrFind(room, repositoryToCreate, newNetworkId))
   }
   await receivePack(room.receive, {
     objectFormat: repository?.objectFormat ?? 'sha1',
     target: repository ? targetOf(repository) : null,
+    newNetworkId,
     create,
     accountId: identity.accountId,
     settings: settingsOf(room, request),
@@ -154,9 +156,13 @@ function targetOf(repository: Repository) {
 }
 
 /** Two first pushes at once: one creates the repository, the other finds it. It is private: nobody said that it may be seen. */
-async function createOrFind(room: GitRoom, wanted: NonNullable<FastifyRequest['repositoryToCreate']>): Promise<Repository> {
+async function createOrFind(
+  room: GitRoom,
+  wanted: NonNullable<FastifyRequest['repositoryToCreate']>,
+  networkId: string,
+): Promise<Repository> {
   try {
-    return await createRepository(room.options.db, { ...wanted, visibility: 'private' })
+    return await createRepository(room.options.db, { ...wanted, networkId, visibility: 'private' })
   } catch (error) {
     const found = error instanceof InputError && error.code === 'repository-exists' ? await findOwned(room, wanted) : null
     if (!found) throw error

@@ -4,6 +4,7 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import { after, before, test } from 'node:test'
 import { stemma } from '../support/command.ts'
 import { Forks } from '../support/forks.ts'
+import { openDatabase } from '../support/database.ts'
 import { type Host, openHost, stemmaOnly } from '../support/host.ts'
 import { makeHistory } from '../support/history.ts'
 
@@ -93,6 +94,25 @@ test('damage is told, for one repository too, and is no trouble for the others; 
   bytes[at] = was
   writeFileSync(file.path, bytes)
   assert.equal((await fsck()).code, 0)
+})
+
+test('rows of packs are made again: of repositories that pushes made, too', stemmaOnly, async () => {
+  const { git, server } = host
+  const url = server.repositoryUrl('by-push') // there is none of that name yet
+  const work = makeHistory(300)
+  await git.run(['push', '-q', url, 'main'], { cwd: work })
+  const database = await openDatabase(server)
+  await database.query('delete from pack where key is not null')
+  await database.query('update network set packs_version = packs_version + 1')
+  await database.end()
+  assert.equal((await fsck()).code, 1)
+  const rebuilt = await fsck('--rebuild')
+  assert.equal(rebuilt.code, 0, JSON.stringify(rebuilt.findings))
+  const clone = host.folder.join('rebuilt.git')
+  await git.run(['clone', '-q', '--mirror', url, clone])
+  await git.run(['fsck', '--strict'], { cwd: clone })
+  assert.equal(await git.read(['rev-parse', 'main'], { cwd: clone }), await git.read(['rev-parse', 'main'], { cwd: work }))
+  assert.equal((await fsck('admin/by-push', '--rebuild')).code, 2)
 })
 
 test('what could not be found out has exit code 2', stemmaOnly, async () => {

@@ -103,6 +103,16 @@ test('the order of a large pack is stored, and a place in it found with or witho
   assert.ok(!Buffer.from(load(parts('sha1', 7, 100, false)).bytes).includes('ORDR'))
 })
 
+test('whose the pack is stands in the value, and in values of before nothing does', () => {
+  const network = { id: '0f0e0d0c-0b0a-4900-8807-060504030201', storedAtMs: 1_764_201_600_123 }
+  for (const format of ['sha1', 'sha256'] as const) {
+    const { index, bytes, from } = load({ ...parts(format, 7, 10, false), network })
+    assert.deepEqual(index.network(), network)
+    assertIndexHash(bytes, index.packBytes, from)
+    assert.equal(load(parts(format, 7, 10, false)).index.network(), null)
+  }
+})
+
 test('a changed byte is noticed by the hash, and noise is never taken for an index', () => {
   const p = parts('sha1', 42, 20, false)
   const { bytes, from } = load(p)

@@ -20,6 +20,14 @@ export const storedPackTrailerBytes = 72
 export const deltaBit = 8
 export const appendedBit = 16
 
+/** The network that a stored pack belongs to, and when it was stored: section NETW. */
+export interface PackNetwork {
+  /** A lower-case UUID. */
+  readonly id: string
+  /** Milliseconds since 1970. */
+  readonly storedAtMs: number
+}
+
 /** What the index of a pack is made from: everything in position order (ascending ids). */
 export interface PackIndexParts {
   readonly format: ObjectFormat
@@ -32,6 +40,8 @@ export interface PackIndexParts {
   readonly bases: Uint32Array
   readonly sources: Uint8Array
   readonly externals: Uint8Array
+  /** Whose it is: what the row in PostgreSQL says beside, so that it can be made again. */
+  readonly network?: PackNetwork
   /** The pack's own trailer: with it come the checks by which the pack is streamed (pack-checks.ts). */
   readonly trailer?: Uint8Array
 }
@@ -74,6 +84,14 @@ function checksOf({ offsets, crcs, packBytes }: PackIndexParts, order: Uint32Arr
   return makeChecks({ offsets, crcs, entriesEnd: packBytes - trailer.length }, order, trailer)
 }
 
+/** 16 bytes UUID, f64 milliseconds. */
+function encodeNetwork({ id, storedAtMs }: PackNetwork): Uint8Array {
+  const out = Buffer.alloc(24)
+  out.write(id.replaceAll('-', ''), 'hex')
+  out.writeDoubleLE(storedAtMs, 16)
+  return out
+}
+
 /** Everything that follows the pack's bytes in the stored value: padding, sections, directory, trailer. */
 export function encodePackIndex(parts: PackIndexParts): Uint8Array {
   const offsets = encodeOffsets(parts.offsets)
@@ -92,6 +110,7 @@ export function encodePackIndex(parts: PackIndexParts): Uint8Array {
   ]
   const order = orderByOffset(parts.offsets)
   if (order.length >= leastOrdered) sections.push(['ORDR', littleEndian32(order)])
+  if (parts.network) sections.push(['NETW', encodeNetwork(parts.network)])
   if (parts.trailer) sections.push(['CHKS', encodeChecks(checksOf(parts, order, parts.trailer))])
   const { bytes: out, trailerAt } = encodeSections(sections, parts.packBytes, storedPackTrailerBytes)
   const padBytes = indexStart(parts.packBytes) - parts.packBytes
@@ -156,6 +175,7 @@ export class PackIndex {
   readonly #bases: Uint32Array
   readonly #fanout: Uint32Array
   readonly #checks: Uint8Array | null
+  readonly #network: Uint8Array | null
   #order: Uint32Array | undefined
   #rank: Uint32Array | undefined
   #searches = 0
@@ -185,12 +205,21 @@ export class PackIndex {
     this.externals = sectionOf(sections, 'EXTS')
     this.#fanout = fanout(this.#oids, n, this.#h)
     this.#checks = sections.get('CHKS') ?? null
+    this.#network = sections.get('NETW') ?? null
     if (sections.has('ORDR')) this.#order = wordsOf(sections, 'ORDR', n)
   }
 
   /** What the pack's bytes are checked by as a whole; null in values that were stored before there was such a section. */
   checks(): PackChecks | null {
     return this.#checks && decodeChecks(this.#checks, this.#h)
+  }
+
+  /** Whose the pack is; null in values that were stored before that was said. */
+  network(): PackNetwork | null {
+    if (this.#network?.length !== 24) return null
+    const bytes = asBuffer(this.#network)
+    const id = bytes.toString('hex', 0, 16).replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, '$1-$2-$3-$4-$5')
+    return { id, storedAtMs: bytes.readDoubleLE(16) }
   }
 
   /** The position of the id that starts at `at` in `oids`, or −1. */

@@ -13,7 +13,7 @@ import { git, makeHistory } from '../../../tests/support/history.ts'
 import { openTestRoom, type TestRoom } from '../../../tests/support/git-room.ts'
 import { temporaryFolder } from '../../../tests/support/pack-indexing.ts'
 import { historyBuilder } from '../history-job.ts'
-import { type Finding, fsck, type FsckOptions, type FsckSummary } from './index.ts'
+import { type Finding, fsck, type FsckOptions, type FsckSummary, rebuild } from './index.ts'
 
 let rooms: TestRoom
 before(async () => {
@@ -274,6 +274,31 @@ describe('rows and keys', () => {
       rooms.bucket.head = head
     }
   })
+})
+
+test('rows are made again from the bucket alone', async () => {
+  const { queries } = rooms.db.database
+  const rows = () => sql`select network_id, key, size_bytes, pack_bytes, object_count from pack order by key`.execute(queries)
+  const written = await rows()
+  const { id } = await packOf('first')
+  const [table = ''] = rooms.keyFiles('history')
+  writeFileSync(table, 'damaged')
+  await sql`delete from pack where id <> ${id}`.execute(queries)
+  await sql`update pack set object_count = 1, pack_bytes = 64`.execute(queries)
+  const stray = packKey('0000000b-0000-4000-8000-000000000000')
+  await rooms.bucket.put(stray, readFileSync(table))
+  const options = { signal: new AbortController().signal, progress: () => {} }
+  const { left, ...counts } = await rebuild(rooms.room, options)
+  assert.deepEqual(counts, { made: written.rows.length - 1, corrected: 1, histories: 1 })
+  assert.deepEqual(
+    left.map(({ key }) => key),
+    [stray],
+  )
+  assert.deepEqual((await rows()).rows, written.rows)
+  await rooms.bucket.delete(stray)
+  assert.deepEqual((await check()).findings, [])
+  assert.deepEqual(await rebuild(rooms.room, options), { made: 0, corrected: 0, histories: 0, left: [] })
+  await sql`truncate key_deletion`.execute(queries)
 })
 
 test('refs that point to nothing, or to what they may not', async () => {

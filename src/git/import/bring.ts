@@ -69,6 +69,7 @@ export async function bring(parts: ImportParts, options: BringOptions): Promise<
       const known = knownObjects(packs, refs)
       const questions = {
         packs: packs.handle,
+        networkId,
         tips,
         fsck: options.isStrict ? pushFsck : null,
         buildOn: known.buildOn,

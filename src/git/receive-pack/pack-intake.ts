@@ -29,6 +29,8 @@ export interface PackIntakeParts {
 
 /** What a pack is asked when it is taken in. */
 export type PackQuestions = Pick<ReceiveJob, 'packs' | 'tips' | 'fsck' | 'buildOn' | 'shallows' | 'cutOff' | 'ancestry'> & {
+  /** Whose the pack will be. */
+  readonly networkId: string
   /** receive.maxInputSize; 0: the server's own limit alone. */
   readonly maxInputBytes: number
   /** The sender need not be heard out when the pack has been refused: it is a server of somebody's, which may go on for ever. */
@@ -63,16 +65,18 @@ export class PackIntake {
    * @throws InputError when the pack is not to be had (each reason in git's words); nothing is left behind then
    */
   async take(
-    { maxInputBytes, stopsEarly = false, ...questions }: PackQuestions,
+    { maxInputBytes, networkId, stopsEarly = false, ...questions }: PackQuestions,
     body: AsyncIterable<Uint8Array>,
     progress: IntakeProgress,
   ): Promise<StagedPack> {
-    const { workers, randomness, bucket, tailBytes, threads } = this.#parts
+    const { workers, randomness, clock, bucket, tailBytes, threads } = this.#parts
     const id = randomness.uuid()
     const scratchFolder = bucket.spoolFolder
     const packBytes = Math.min(this.#parts.limits.packBytes, maxInputBytes || Number.POSITIVE_INFINITY)
     const limits = { ...this.#parts.limits, packBytes }
-    const job: ReceiveJob = { ...questions, limits, tailBytes, spoolPath: join(scratchFolder, `${id}.pack`), scratchFolder, threads }
+    const network = { id: networkId, storedAtMs: clock.now() }
+    const spoolPath = join(scratchFolder, `${id}.pack`)
+    const job: ReceiveJob = { ...questions, network, limits, tailBytes, spoolPath, scratchFolder, threads }
     const upload = new LazyUpload(this.#parts, packKey(id), job.spoolPath)
     const place: Place = {}
     if (!existsSync(scratchFolder)) await remakeSpool(scratchFolder)

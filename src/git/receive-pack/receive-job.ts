@@ -3,7 +3,7 @@
 import type { MessagePort } from 'node:worker_threads'
 import { concatBytes, fromHex, InputError, MessageStream, systemRandomness, UnavailableError } from '../../base/index.ts'
 import { hashBytes, Kind, type ObjectId } from '../format/object-id.ts'
-import { encodePackIndex, indexStart, PackIndex } from '../format/stored-pack.ts'
+import { encodePackIndex, indexStart, PackIndex, type PackNetwork } from '../format/stored-pack.ts'
 import { parseTagTarget } from '../format/index.ts'
 import { type ExistingObjects, type FsckSettings, GrowingSpool, indexPack, type IndexLimits } from '../index-pack/index.ts'
 import { type Inflater, ObjectCache, ObjectReader, PackSet, type PackSetHandle, type PackSets, tailBytes } from '../odb/index.ts'
@@ -15,6 +15,8 @@ import { type Ancestry, type AncestryQuestion, answerAncestry, type CutOff, find
 /** What the main thread asks for; the pack's bytes follow on the same port. */
 export interface ReceiveJob {
   readonly packs: PackSetHandle
+  /** Whose the pack will be, and the moment. */
+  readonly network: PackNetwork
   readonly limits: IndexLimits
   /** A stored value up to this size stays in memory and comes back with the result. */
   readonly tailBytes: number
@@ -120,7 +122,7 @@ async function receive(
   if (parts.entryCount !== parts.objectCount) throw new InputError('duplicate-object', 'the same object appears twice in the pack')
   const trailerBytes = hashBytes(format)
   const trailer = spoolReader(spool)(parts.packBytes - trailerBytes, trailerBytes)
-  const index = encodePackIndex({ ...parts, trailer })
+  const index = encodePackIndex({ ...parts, trailer, network: job.network })
   const from = indexStart(parts.packBytes) - parts.packBytes
   const added = PackSet.empty(format).with([
     {

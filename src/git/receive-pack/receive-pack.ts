@@ -46,6 +46,8 @@ export interface Push {
   readonly objectFormat: ObjectFormat
   /** Null: the push creates the repository, once its objects have been found good. */
   readonly target: PushTarget | null
+  /** The network's id, where the push creates the repository: its pack says it before there is a row. */
+  readonly newNetworkId: string
   readonly create: () => Promise<PushTarget>
   readonly accountId: number
   readonly settings: GitSettings

@@ -90,6 +90,7 @@ export class Reception {
     const values = this.#commands.filter((command) => command.action !== 'delete').map((command) => command.newId)
     const questions = {
       packs: packs?.handle ?? { networkId: 'new', format: objectFormat, lineage: 0, packs: [] },
+      networkId: this.#push.target?.networkId ?? this.#push.newNetworkId,
       tips: [...new Set(values)],
       fsck: fsck.settings,
       buildOn: refs && packs?.isShared ? await this.#buildOn(refs) : null,
@@ -224,6 +225,10 @@ export class Reception {
     const nonce = this.#about.certificate?.nonce
     const target = this.#push.target ?? (await this.#push.create())
     const pack = this.#keptPack()
+    // two first pushes at once; what lies in the bucket must say rightly whose it is
+    if (pack?.key && !this.#push.target && target.networkId !== this.#push.newNetworkId) {
+      throw new UnavailableError('repository-made', 'another push made the repository meanwhile; push again')
+    }
     const outcomes = await moveRefs(this.#parts.db, this.#parts.refs, {
       ...target,
       accountId,
