@@ -183,6 +183,7 @@ class Repack {
     try {
       const questions = {
         packs: this.#packs.handle,
+        networkId: this.#packs.handle.networkId,
         tips: [],
         fsck: null,
         buildOn: null,
