@@ -43,16 +43,16 @@ export async function copyPacks(
   progress: (done: number, total: number) => void,
   signal: AbortSignal,
 ): Promise<void> {
-  const total = packs.reduce((sum, pack) => sum + (pack.key === null ? 0 : pack.packBytes), 0)
+  const total = packs.reduce((sum, pack) => sum + (pack.key === null ? 0 : pack.valueBytes), 0)
   let done = 0
-  for (const { key, packBytes } of packs) {
+  for (const { key, valueBytes } of packs) {
     if (key === null) continue
     const path = join(folder, key)
     try {
       await mkdir(dirname(path), { recursive: true, mode: 0o700 })
       const file = await open(path, 'wx', 0o600)
       try {
-        for await (const bytes of bucket.stream(parseKey(key), { offset: 0, sizeBytes: packBytes }, signal)) {
+        for await (const bytes of bucket.stream(parseKey(key), { offset: 0, sizeBytes: valueBytes }, signal)) {
           await file.writeFile(bytes)
           done += bytes.length
           progress(done, total)
