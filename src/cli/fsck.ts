@@ -65,9 +65,11 @@ function lineOf({ severity, code, message, key, pack, network, objectCount, depe
   return `${severity}\t${code}\t${place ?? '-'}\t${message}${objects}${needed}; to do: ${advice}`
 }
 
-function rebuiltLines({ made, corrected, histories, left }: Rebuilt): string {
+function rebuiltLines({ made, corrected, removed, histories, left }: Rebuilt): string {
   const lines = left.map(({ key, reason }) => `left\t${key}\t${reason}`)
-  return [...lines, `rebuilt: ${made} rows made, ${corrected} corrected, ${histories} history tables given up`].join('\n')
+  return [...lines, `rebuilt: ${made} rows made, ${corrected} corrected, ${removed} removed, ${histories} history tables given up`].join(
+    '\n',
+  )
 }
 
 function endOf(summary: FsckSummary, seconds: number): string {

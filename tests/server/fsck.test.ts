@@ -96,6 +96,12 @@ test('damage is told, for one repository too, and is no trouble for the others; 
   assert.equal((await fsck()).code, 0)
 })
 
+test('a repacked network is right', stemmaOnly, async () => {
+  const { code, stderr } = await stemma(['repack', 'admin/busy', '--data', host.server.data])
+  assert.equal(code, 0, stderr)
+  assert.deepEqual(await fsck().then((result) => [result.code, result.findings]), [0, []])
+})
+
 test('rows of packs are made again: of repositories that pushes made, too', stemmaOnly, async () => {
   const { git, server } = host
   const url = server.repositoryUrl('by-push') // there is none of that name yet

@@ -1,5 +1,5 @@
 // Rows about packs, made again from the bucket alone: what the last bytes of a value say of it, and whose it is (NETW, docs/design/pack-key.md). Rows that
-// say something else than their values are corrected; history tables that can't be read are given up, to be made anew. Nothing else is changed, and
+// say something else than their values are corrected, and those of keys that are gone and that nothing needs removed; history tables that can't be read are given up, to be made anew. Nothing else is changed, and
 // doing it twice does no harm. What lies in PostgreSQL alone (tails, refs, accounts) comes from a backup.
 import { CorruptError } from '../../base/index.ts'
 import { type Bucket, type Key, packPrefix, parseKey } from '../../bucket/index.ts'
@@ -16,6 +16,7 @@ import {
 } from '../format/stored-pack.ts'
 import { loadValue } from '../odb/load-value.ts'
 import { checkHistory, type ValueStore } from './network-rows.ts'
+import { dropGone } from './rebuild-gone.ts'
 
 export interface RebuildOptions {
   readonly signal: AbortSignal
@@ -27,6 +28,8 @@ export interface Rebuilt {
   readonly made: number
   /** Rows that were corrected. */
   readonly corrected: number
+  /** Rows of keys that are gone and that nothing needs, removed. */
+  readonly removed: number
   /** History tables that were given up. */
   readonly histories: number
   /** Keys without a row for which none could be made, and why. */
@@ -49,9 +52,10 @@ export async function rebuild(room: GitRoom, { signal, progress }: RebuildOption
   const found: FoundPack[] = []
   const left: { key: string; reason: string }[] = []
   let corrected = 0
-  let seen = 0
+  const listed = new Set<string>()
   for await (const { key, sizeBytes } of bucket.list(packPrefix, signal)) {
-    progress('reading packs', ++seen, 0)
+    listed.add(key)
+    progress('reading packs', listed.size, 0)
     try {
       const row = await rowOf(db, key)
       if (row === 'unknown') found.push(await readPack(values, key, sizeBytes, signal))
@@ -70,7 +74,8 @@ export async function rebuild(room: GitRoom, { signal, progress }: RebuildOption
     if (reason === null) made++
     else left.push({ key: pack.key, reason })
   }
-  return { made, corrected, histories: await dropHistories(values, db, signal), left }
+  const removed = await dropGone(room, listed, signal)
+  return { made, corrected, removed, histories: await dropHistories(values, db, signal), left }
 }
 
 interface PackSizes {
