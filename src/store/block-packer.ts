@@ -9,10 +9,14 @@ const compress = promisify(zstdCompress)
 const mostUnderWay = 3
 /** Compressed blocks are kept where they are smaller by at least a 32nd. */
 const paysBelow = 31 / 32
-/** Of a block, that many bytes are tried first at the fastest level: what they don't yield the rest won't either. */
-const probeBytes = 64 << 10
+/** Of a block, so many samples are tried first at the fastest level, of so many bytes: where they don't yield, the rest won't either. */
+const samples = 8
+const sampleBytes = 8 << 10
 
-export const level = 5
+/** What the probe makes smaller than half is worth the higher level; numbers of a model, or text among noise, gain 1 % by it, at a sixth of the speed. */
+const worthBelow = 1 / 2
+const fastLevel = 1
+const level = 5
 
 export class BlockPacker {
   readonly #take: (block: Block) => Promise<unknown>
@@ -63,18 +67,23 @@ export class BlockPacker {
 
 /** A block of those chunks, as zstd makes it where that pays. `bytes` may become part of it. */
 export async function packBlock(bytes: Uint8Array, hashes: Uint8Array, sizes: Uint32Array): Promise<Block> {
-  const packed = (await yields(bytes)) ? await squeeze(bytes, level) : null
+  const share = await probe(bytes)
+  const packed = share < paysBelow ? await squeeze(bytes, share < worthBelow ? level : fastLevel) : null
   const isPacked = packed !== null && packed.length < bytes.length * paysBelow
   // a copy of its own size: it is handed over to another thread, and may wait there
   const stored = new Uint8Array(isPacked ? packed : bytes)
   return { stored, codec: isPacked ? Codec.zstd : Codec.raw, sizeBytes: bytes.length, crc: crc32(stored), hashes, sizes }
 }
 
-async function yields(bytes: Uint8Array): Promise<boolean> {
-  if (bytes.length <= probeBytes) return true
-  const middle = (bytes.length - probeBytes) >> 1
-  const probe = bytes.subarray(middle, middle + probeBytes)
-  return (await squeeze(probe, 1)).length < probe.length * paysBelow
+/** How much of the bytes is left at the fastest level, going by samples: 0 … 1 and a little. */
+async function probe(bytes: Uint8Array): Promise<number> {
+  if (bytes.length <= samples * sampleBytes) return 0
+  const sampled = new Uint8Array(samples * sampleBytes)
+  for (let n = 0; n < samples; n++) {
+    const at = Math.floor(((bytes.length - sampleBytes) * n) / (samples - 1))
+    sampled.set(bytes.subarray(at, at + sampleBytes), n * sampleBytes)
+  }
+  return (await squeeze(sampled, fastLevel)).length / sampled.length
 }
 
 function squeeze(bytes: Uint8Array, at: number): Promise<Uint8Array> {
