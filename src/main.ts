@@ -10,7 +10,7 @@ import { Endings } from './endings.ts'
 import { makeHealth } from './health.ts'
 import { type Listener, makeListener, plainForm } from './http/index.ts'
 import { JobRunner, orphanSweeper } from './jobs/index.ts'
-import { findArchive, historyBuilder, mirrorJob, registerGit } from './git/index.ts'
+import { findArchive, forkTakesRef, historyBuilder, mirrorJob, registerGit } from './git/index.ts'
 import { bucketConfig, makeGit, makeStore } from './rooms.ts'
 import { version } from './version.ts'
 
@@ -98,6 +98,7 @@ async function startParts({ config, log, showToken, signal }: StartOptions, endi
     db: database,
     publicUrl: config.publicUrl,
     version,
+    takesRef: (...ref) => forkTakesRef(git, ...ref),
     findArchive: async (...archive) => (await findArchive(git, ...archive)) !== null,
   })
   const jobs = new JobRunner({

@@ -5,7 +5,7 @@ import { type Database, type Queries, sql } from '../db/index.ts'
 import type { AccountId, Identity, NetworkId, RepositoryId } from './identity.ts'
 import { may, type Visibility } from './may.ts'
 import { assertRepositoryName } from './names.ts'
-import { nameTaken, type Repository, repositoryOf, type RepositorySettings, repositoryRows, tell } from './repositories.ts'
+import { nameTaken, type Repository, repositoryOf, type RepositorySettings, repositoryRows, sameName, tell } from './repositories.ts'
 
 export interface NewFork {
   readonly sourceId: RepositoryId
@@ -13,8 +13,8 @@ export interface NewFork {
   readonly name: string
   /** As the source's without it; a fork of a private repository is private in any case. */
   readonly visibility?: Visibility
-  /** Whether the fork gets that ref: hidden ones and those of the host's own are not for it. */
-  readonly takesRef: (name: string) => boolean
+  /** Whether the fork gets that ref, of a source with that HEAD: hidden ones and those of the host's own are not for it. */
+  readonly takesRef: (name: string, head: string) => boolean
 }
 
 /**
@@ -49,7 +49,7 @@ export async function forkRepository(db: Database, { sourceId, ownerId, name, vi
       .returning('id')
       .executeTakeFirstOrThrow()
     const refs = await tx.selectFrom('ref').select('name').where('repository_id', '=', sourceId).execute()
-    const taken = refs.map((ref) => ref.name).filter(takesRef)
+    const taken = refs.map((ref) => ref.name).filter((ref) => takesRef(ref, source.head))
     await sql`
       insert into ref (repository_id, name, oid, peeled)
       select ${id}, name, oid, peeled from ref where repository_id = ${sourceId} and name = any(${taken}::text[])`.execute(tx)
@@ -69,6 +69,61 @@ function inherited(settings: RepositorySettings): RepositorySettings {
   return shallow ? { 'stemma.shallow': shallow } : {}
 }
 
+/** Rows that the caller may read: narrows a query, and decides nothing (`may` does). */
+function readableBy(identity: Identity) {
+  if (identity.kind !== 'account') return sql<boolean>`repository.visibility = 'public'`
+  return identity.isAdmin
+    ? sql<boolean>`true`
+    : sql<boolean>`(repository.visibility = 'public' or repository.owner_id = ${identity.accountId})`
+}
+
+export interface ForkPage {
+  readonly direction: 'asc' | 'desc'
+  /** From 1. */
+  readonly page: number
+  readonly perPage: number
+}
+
+/** One page of what was forked from that repository and the caller may read, by the time when it was; and how many there are in all. */
+export async function listForks(
+  queries: Queries,
+  identity: Identity,
+  parentId: RepositoryId,
+  { direction, page, perPage }: ForkPage,
+): Promise<{ forks: Repository[]; total: number }> {
+  const rows = repositoryRows(queries).where('repository.parent_id', '=', parentId).where(readableBy(identity))
+  const [found, { total }] = await Promise.all([
+    rows
+      .orderBy('repository.created_at', direction)
+      .orderBy('repository.id', direction)
+      .limit(perPage)
+      .offset((page - 1) * perPage)
+      .execute(),
+    queries
+      .selectFrom('repository')
+      .select((select) => select.fn.countAll<number>().as('total'))
+      .where('parent_id', '=', parentId)
+      .where(readableBy(identity))
+      .executeTakeFirstOrThrow(),
+  ])
+  return { forks: found.map(repositoryOf).filter((fork) => mayRead(identity, fork)), total }
+}
+
+/** The first fork of that repository in the account, of that name if one is given; null when there is none. */
+export async function findFork(queries: Queries, parentId: RepositoryId, ownerId: AccountId, name?: string): Promise<Repository | null> {
+  const row = await repositoryRows(queries)
+    .where('repository.parent_id', '=', parentId)
+    .where('repository.owner_id', '=', ownerId)
+    .$if(name !== undefined, (query) => query.where(sameName((name as string).toLowerCase())))
+    .orderBy('repository.id')
+    .executeTakeFirst()
+  return row ? repositoryOf(row) : null
+}
+
+function mayRead(identity: Identity, { ownerId, visibility }: Repository): boolean {
+  return may(identity, 'repository:read', { kind: 'repository', ownerId, visibility })
+}
+
 /**
  * Other repositories of the network that the caller may read: what the repository was forked from first, then those that were pushed to last.
  * @param most how many at most
@@ -79,25 +134,15 @@ export async function readableSiblings(
   repository: { readonly id: RepositoryId; readonly networkId: NetworkId },
   most: number,
 ): Promise<Repository[]> {
-  const everything = identity.kind === 'account' && identity.isAdmin
   const rows = await repositoryRows(queries)
     .where('repository.network_id', '=', repository.networkId)
     .where('repository.id', '!=', repository.id)
-    .$if(!everything, (query) =>
-      query.where((where) =>
-        where.or([
-          where('repository.visibility', '=', 'public'),
-          ...(identity.kind === 'account' ? [where('repository.owner_id', '=', identity.accountId)] : []),
-        ]),
-      ),
-    )
+    .where(readableBy(identity))
     .orderBy(sql`repository.id = (select parent_id from repository where id = ${repository.id})`, (order) => order.desc().nullsLast())
     .orderBy('repository.pushed_at', (order) => order.desc().nullsLast())
     .orderBy('repository.id')
     .limit(most)
     .execute()
   // the query narrows, `may` decides
-  return rows
-    .map(repositoryOf)
-    .filter(({ ownerId, visibility }) => may(identity, 'repository:read', { kind: 'repository', ownerId, visibility }))
+  return rows.map(repositoryOf).filter((sibling) => mayRead(identity, sibling))
 }

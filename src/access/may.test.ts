@@ -31,6 +31,8 @@ const table: Partial<Record<`${Action} ${string}`, string>> = {
   'repository:create account': 'owner admin',
   'repository:read public': everyone,
   'repository:read private': 'owner admin',
+  'repository:fork public': 'stranger owner admin',
+  'repository:fork private': 'owner admin',
   'repository:push public': 'owner admin',
   'repository:push private': 'owner admin',
   'repository:administer public': 'owner admin',

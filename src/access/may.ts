@@ -1,14 +1,22 @@
 // The one place that says who may do what. Pure: whoever asks has loaded the resource.
 import type { AccountId, Identity } from './identity.ts'
 
-/** What can be declared by a route. `repository:push` changes refs and objects; `repository:administer` changes or deletes the repository itself. */
-export type Action = 'account:read' | 'self:read' | 'repository:create' | 'repository:read' | 'repository:push' | 'repository:administer'
+/** What can be declared by a route. `repository:fork` makes a fork of it in the caller's account, `repository:push` changes refs and objects; `repository:administer` changes or deletes the repository itself. */
+export type Action =
+  | 'account:read'
+  | 'self:read'
+  | 'repository:create'
+  | 'repository:read'
+  | 'repository:fork'
+  | 'repository:push'
+  | 'repository:administer'
 
 export const actions: ReadonlySet<Action> = new Set<Action>([
   'account:read',
   'self:read',
   'repository:create',
   'repository:read',
+  'repository:fork',
   'repository:push',
   'repository:administer',
 ])
@@ -36,6 +44,8 @@ export function may(identity: Identity, action: Action, resource: Resource): boo
       return resource.kind === 'account' && rules(identity, resource.accountId)
     case 'repository:read':
       return resource.kind === 'repository' && (resource.visibility === 'public' || rules(identity, resource.ownerId))
+    case 'repository:fork': // whoever may read it, into an account of his own
+      return identity.kind === 'account' && may(identity, 'repository:read', resource)
     case 'repository:push':
     case 'repository:administer':
       return resource.kind === 'repository' && rules(identity, resource.ownerId)

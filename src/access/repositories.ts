@@ -9,6 +9,8 @@ import { assertRepositoryName } from './names.ts'
 export interface Repository {
   readonly id: RepositoryId
   readonly networkId: NetworkId
+  /** What it was forked from, while that exists. */
+  readonly parentId: RepositoryId | null
   readonly ownerId: AccountId
   readonly ownerLogin: string
   readonly ownerIsAdmin: boolean
@@ -163,6 +165,7 @@ export async function tell(
 export const repositoryColumns = [
   ...(['repository.id', 'repository.network_id', 'repository.owner_id', 'account.login', 'account.is_admin'] as const),
   ...([
+    'repository.parent_id',
     'repository.name',
     'repository.description',
     'repository.visibility',
@@ -200,6 +203,7 @@ export function repositoryOf(row: RepositoryRow): Repository {
   return {
     id: row.id as RepositoryId,
     networkId: row.network_id as NetworkId,
+    parentId: row.parent_id as RepositoryId | null,
     ownerId: row.owner_id as AccountId,
     ownerLogin: row.login,
     ownerIsAdmin: row.is_admin,

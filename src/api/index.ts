@@ -6,6 +6,7 @@ import type { Listener } from '../http/index.ts'
 import { registerArchives } from './archives.ts'
 import { tagAnswer } from './etag.ts'
 import { githubForm } from './form.ts'
+import { registerForks } from './forks.ts'
 import { registerGitConfig } from './git-config.ts'
 import { registerMeta } from './meta.ts'
 import { registerRepositories } from './repositories.ts'
@@ -17,6 +18,8 @@ export interface ApiOptions {
   readonly publicUrl: string | null
   /** Whether a name (a ref, an id, its beginning) stands for something of the repository that the request may see an archive of. */
   readonly findArchive: (request: FastifyRequest, repository: Repository, name: string) => Promise<boolean>
+  /** Whether a fork gets that ref of the repository: not one that is hidden from whoever fetches. */
+  readonly takesRef: (repository: Repository, name: string) => boolean
   /** Stemma's version. */
   readonly version: string
 }
@@ -28,6 +31,7 @@ export function registerApi(listener: Listener, options: ApiOptions): void {
     registerMeta(routes, options)
     registerUsers(routes, options)
     registerRepositories(routes, options)
+    registerForks(routes, options)
     registerArchives(routes, options)
     registerGitConfig(routes, options)
   })

@@ -6,6 +6,8 @@ import {
   callerOf,
   createRepository,
   deleteRepository,
+  findRepositoryById,
+  may,
   networkSizes,
   onRepository,
   onSelf,
@@ -19,20 +21,16 @@ import { InputError } from '../base/index.ts'
 import { type FieldFault, notFound, type Routes, validationFailed } from '../http/index.ts'
 import type { ApiOptions } from './index.ts'
 import { originOf, repositoryJson } from './documents.ts'
-import { ErrorJson, NewRepositoryJson, RepositoryChangeJson, RepositoryJson, RepositoryParams } from './schemas.ts'
+import { ErrorJson, FullRepositoryJson, NewRepositoryJson, RepositoryChangeJson, RepositoryParams } from './schemas.ts'
 
 const tags = ['Repository']
 const errors = { 401: ErrorJson, 403: ErrorJson, 404: ErrorJson, 422: ErrorJson }
 
 export function registerRepositories(routes: Routes, options: ApiOptions): void {
   const { db } = options
-  const answer = async (request: FastifyRequest, repository: Repository): Promise<RepositoryJson> => {
-    const sizes = await networkSizes(db.queries, [repository.networkId])
-    const origin = originOf(request, options.publicUrl)
-    return repositoryJson(origin, repository, request.identity, sizes.get(repository.networkId) ?? 0)
-  }
+  const answer = (request: FastifyRequest, repository: Repository) => fullRepository(options, request, repository)
 
-  const creation = { tags, body: NewRepositoryJson, response: { 201: RepositoryJson, ...errors } }
+  const creation = { tags, body: NewRepositoryJson, response: { 201: FullRepositoryJson, ...errors } }
   routes.post('/user/repos', { config: { access: onSelf('repository:create') }, schema: creation }, async (request, reply) => {
     const { body } = request
     if (body.auto_init === true) throw validationFailed([unsupported('auto_init', 'push a first commit instead')])
@@ -48,12 +46,12 @@ export function registerRepositories(routes: Routes, options: ApiOptions): void 
     return reply.code(201).header('location', document.url).send(document)
   })
 
-  const reading = { tags, params: RepositoryParams, response: { 200: RepositoryJson, ...errors } }
+  const reading = { tags, params: RepositoryParams, response: { 200: FullRepositoryJson, ...errors } }
   routes.get('/repos/:owner/:repo', { config: { access: onRepository('repository:read') }, schema: reading }, async (request) =>
     answer(request, repositoryOf(request)),
   )
 
-  const changing = { tags, params: RepositoryParams, body: RepositoryChangeJson, response: { 200: RepositoryJson, ...errors } }
+  const changing = { tags, params: RepositoryParams, body: RepositoryChangeJson, response: { 200: FullRepositoryJson, ...errors } }
   routes.patch('/repos/:owner/:repo', { config: { access: onRepository('repository:administer') }, schema: changing }, async (request) => {
     if (request.body.archived === true) throw validationFailed([unsupported('archived', 'make the repository private instead')])
     const { id } = repositoryOf(request)
@@ -71,6 +69,22 @@ export function registerRepositories(routes: Routes, options: ApiOptions): void 
       return reply.code(204).send(null)
     },
   )
+}
+
+/** As this caller sees it; what it was forked from stands in it if he may read that, too. */
+export async function fullRepository(
+  { db, publicUrl }: ApiOptions,
+  request: FastifyRequest,
+  repository: Repository,
+): Promise<FullRepositoryJson> {
+  const { networkId, parentId } = repository
+  const [sizes, parent] = await Promise.all([
+    networkSizes(db.queries, [networkId]),
+    parentId === null ? null : findRepositoryById(db.queries, parentId),
+  ])
+  const document = (of: Repository) => repositoryJson(originOf(request, publicUrl), of, request.identity, sizes.get(networkId) ?? 0)
+  const isShown = parent !== null && may(request.identity, 'repository:read', { kind: 'repository', ...parent })
+  return { ...document(repository), ...(isShown ? { parent: document(parent) } : {}) }
 }
 
 function changeOf(body: Static<typeof RepositoryChangeJson>): RepositoryChange {
@@ -91,7 +105,7 @@ function visibilityOf(body: { readonly private?: boolean; readonly visibility?: 
   return body.visibility ?? byPrivate
 }
 
-function unsupported(field: string, instead: string): FieldFault {
+export function unsupported(field: string, instead: string): FieldFault {
   return { field, code: 'custom', message: `${field} is not supported; ${instead}` }
 }
 
@@ -102,7 +116,7 @@ const faultFields: Readonly<Record<string, { readonly field: string; readonly co
 }
 
 /** The access room's InputErrors as faults of a field. */
-function rethrowAsFault(message: string): (error: unknown) => never {
+export function rethrowAsFault(message: string): (error: unknown) => never {
   return (error) => {
     const place = error instanceof InputError ? faultFields[error.code] : undefined
     if (!place || !(error instanceof Error)) throw error

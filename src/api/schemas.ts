@@ -32,7 +32,7 @@ export const UserJson = Type.Intersect([
 ])
 export type UserJson = Static<typeof UserJson>
 
-export const RepositoryJson = Type.Object({
+const repositoryFields = {
   id: Type.Integer(),
   node_id: Type.String(),
   name: Type.String(),
@@ -42,8 +42,9 @@ export const RepositoryJson = Type.Object({
   visibility: oneOf('public', 'private'),
   html_url: Type.String(),
   description: nullable(Type.String()),
-  fork: Type.Boolean(),
+  fork: Type.Boolean({ description: 'what it was forked from still exists' }),
   url: Type.String(),
+  forks_url: Type.String(),
   clone_url: Type.String(),
   default_branch: Type.String(),
   object_format: oneOf('sha1', 'sha256'),
@@ -54,8 +55,13 @@ export const RepositoryJson = Type.Object({
   updated_at: time,
   pushed_at: nullable(time),
   permissions: Type.Object({ admin: Type.Boolean(), push: Type.Boolean(), pull: Type.Boolean() }),
-})
+}
+export const RepositoryJson = Type.Object(repositoryFields)
 export type RepositoryJson = Static<typeof RepositoryJson>
+
+/** Of one repository: with what it was forked from, where the caller may read that. */
+export const FullRepositoryJson = Type.Object({ ...repositoryFields, parent: Type.Optional(RepositoryJson) })
+export type FullRepositoryJson = Static<typeof FullRepositoryJson>
 
 export const ErrorJson = Type.Object({
   message: Type.String(),
@@ -97,6 +103,12 @@ export const RepositoryChangeJson = Type.Object({
   archived: Type.Optional(Type.Boolean()),
 })
 
+export const NewForkJson = Type.Object({
+  name: Type.Optional(name),
+  organization: Type.Optional(Type.String()),
+  default_branch_only: Type.Optional(Type.Boolean({ description: 'HEAD’s branch, and no other ref' })),
+})
+
 /** Each key with all its values; keys in small letters. */
 export const GitConfigJson = Type.Record(Type.String(), Type.Array(Type.String()))
 /** Null takes a key away. */
@@ -122,6 +134,8 @@ export const OwnListQuery = Type.Object({
 })
 
 export const ListQuery = Type.Object({ ...paging, ...order, type: Type.Optional(oneOf('all', 'owner', 'member')) })
+
+export const ForkListQuery = Type.Object({ ...paging, sort: Type.Optional(oneOf('newest', 'oldest')) })
 
 export const RepositoryParams = Type.Object({ owner: Type.String(), repo: Type.String() })
 export const LoginParams = Type.Object({ login: Type.String() })

@@ -1,7 +1,8 @@
 // What a request brings beside its path and body, and the refs that it is shown because of it and of the repository's settings.
 import type { FastifyRequest } from 'fastify'
 import type { GitRoom } from './git-room.ts'
-import { everything, type RefScope } from './refs/index.ts'
+import type { Repository } from '../access/index.ts'
+import { everything, isHidden, type RefScope } from './refs/index.ts'
 import type { GitSettings } from './settings/index.ts'
 
 /** Said by nobody from outside: a front end that runs in this process (GitRoomOptions.contextOf) alone can give one. */
@@ -16,4 +17,9 @@ export function settingsOf(room: GitRoom, request: FastifyRequest): GitSettings 
 export function scopeOf(room: GitRoom, request: FastifyRequest, side: 'fetch' | 'push'): RefScope {
   const context = room.options.contextOf?.(request) ?? everything
   return { hidden: settingsOf(room, request).hidden[side], namespace: context.namespace, namespaceHead: context.namespaceHead }
+}
+
+/** Whether a fork of the repository gets that ref: those that whoever fetches sees, and no other repository's (namespaces). */
+export function forkTakesRef(room: GitRoom, repository: Repository, name: string): boolean {
+  return !name.startsWith('refs/namespaces/') && !isHidden(name, name, room.settings.read(repository.settings).hidden.fetch)
 }

@@ -1,5 +1,5 @@
 // git: hosts repositories. Other rooms put it together with GitRoom and mount its routes with registerGit.
-export type { GitContext } from './context.ts'
+export { forkTakesRef, type GitContext } from './context.ts'
 export { findArchive } from './archive/index.ts'
 export { GitRoom, type GitRoomOptions } from './git-room.ts'
 export { type Exported, exportRepository } from './export/index.ts'

@@ -199,7 +199,13 @@ test('without a database everything that needs one is 503, and nothing is let th
     log,
     randomness: systemRandomness,
   })
-  registerApi(listener, { db, publicUrl: null, version: '0.0.0', findArchive: async () => true })
+  registerApi(listener, {
+    db,
+    publicUrl: null,
+    version: '0.0.0',
+    findArchive: async () => true,
+    takesRef: (_repository, name) => !name.startsWith('refs/hidden/'),
+  })
   registerGitLike(listener)
   for (const url of ['/api/v3/repos/olive/x', '/olive/x.git/info/refs']) {
     for (const headers of [{}, { authorization: `Bearer ${api.owner.token}` }]) {

@@ -28,7 +28,13 @@ export async function openApi(register: (listener: Listener, db: Database) => vo
   const db = test.database
   const gate = makeGate({ db, clock: systemClock, log, isCreatingOnPush: true })
   const listener = makeListener({ gate, log, randomness: systemRandomness, limits: { drainMs: 1000 } })
-  registerApi(listener, { db, publicUrl: null, version: '0.0.0', findArchive: async () => true })
+  registerApi(listener, {
+    db,
+    publicUrl: null,
+    version: '0.0.0',
+    findArchive: async () => true,
+    takesRef: (_repository, name) => !name.startsWith('refs/hidden/'),
+  })
   register(listener, db)
   const url = await listener.listen({ host: '127.0.0.1', port: 0 })
   const [owner, stranger, admin] = await Promise.all([makeAccount(db, 'Olive'), makeAccount(db, 'sam'), makeAccount(db, 'root', true)])

@@ -1,0 +1,59 @@
+// /repos/{owner}/{repo}/forks (GitHub REST "Forks"). A fork is there when the answer comes: no object is copied.
+import Type from 'typebox'
+import { callerOf, findFork, forkRepository, listForks, networkSizes, onRepository, repositoryOf } from '../access/index.ts'
+import { InputError } from '../base/index.ts'
+import { notFound, type Routes, validationFailed } from '../http/index.ts'
+import { originOf, repositoryJson } from './documents.ts'
+import type { ApiOptions } from './index.ts'
+import { linkHeader, pageOf } from './paging.ts'
+import { fullRepository, rethrowAsFault, unsupported } from './repositories.ts'
+import { ErrorJson, ForkListQuery, FullRepositoryJson, NewForkJson, RepositoryJson, RepositoryParams } from './schemas.ts'
+
+const tags = ['Fork']
+const errors = { 401: ErrorJson, 403: ErrorJson, 404: ErrorJson, 422: ErrorJson }
+
+export function registerForks(routes: Routes, options: ApiOptions): void {
+  const { db, publicUrl } = options
+  const url = '/repos/:owner/:repo/forks'
+
+  const creation = { tags, params: RepositoryParams, body: NewForkJson, response: { 202: FullRepositoryJson, ...errors } }
+  routes.post(url, { config: { access: onRepository('repository:fork') }, schema: creation }, async (request, reply) => {
+    const source = repositoryOf(request)
+    const { name, organization, default_branch_only: isHeadOnly = false } = request.body
+    if (organization !== undefined) throw validationFailed([unsupported('organization', 'the fork goes to your own account')])
+    const ownerId = callerOf(request).accountId
+    // who asks again gets what he has
+    const present = () => findFork(db.queries, source.id, ownerId, name)
+    const fork =
+      (await present()) ??
+      (await forkRepository(db, {
+        sourceId: source.id,
+        ownerId,
+        name: name ?? source.name,
+        takesRef: (ref, head) => options.takesRef(source, ref) && (!isHeadOnly || ref === head),
+      }).catch(async (error: unknown) => {
+        const isTaken = error instanceof InputError && error.code === 'repository-exists'
+        return (isTaken ? await present() : null) ?? rethrowAsFault('Validation Failed')(error)
+      }))
+    if (fork === null) throw notFound()
+    return reply.code(202).send(await fullRepository(options, request, fork))
+  })
+
+  const listing = {
+    tags,
+    params: RepositoryParams,
+    querystring: ForkListQuery,
+    response: { 200: Type.Array(RepositoryJson), ...errors },
+  }
+  routes.get(url, { config: { access: onRepository('repository:read') }, schema: listing }, async (request, reply) => {
+    const { id, networkId } = repositoryOf(request)
+    const page = pageOf(request.query)
+    const direction = request.query.sort === 'oldest' ? 'asc' : 'desc'
+    const { forks, total } = await listForks(db.queries, request.identity, id, { direction, ...page })
+    const sizes = await networkSizes(db.queries, [networkId])
+    const origin = originOf(request, publicUrl)
+    const link = linkHeader(`${origin}${request.raw.url ?? ''}`, page, total)
+    if (link !== null) reply.header('link', link)
+    return forks.map((fork) => repositoryJson(origin, fork, request.identity, sizes.get(networkId) ?? 0))
+  })
+}
