@@ -126,6 +126,7 @@ export interface Outbox {
 }
 
 export interface Pack {
+  age: number | null;
   created_at: Generated<Date>;
   id: Generated<number>;
   key: string | null;

@@ -106,7 +106,7 @@ async function build(room: GitRoom, networkId: string, signal: AbortSignal): Pro
     size_bytes: table.length,
     object_count: set.size,
     pack_count: set.packs.length,
-    last_pack: set.packs.at(-1)?.id ?? 0,
+    last_pack: Math.max(0, ...set.packs.map((pack) => pack.id)),
   })
   if (!placed) await drop(db, bucket, key)
   else

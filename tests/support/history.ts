@@ -1,5 +1,6 @@
 // A repository with a made-up history, written by git itself: for tests that compare with git.
 import { spawnSync } from 'node:child_process'
+import { type BuiltObject, object, type ObjectKind } from './pack-builder.ts'
 import { temporaryFolder } from './pack-indexing.ts'
 
 /** Runs git; throws with what it says when it fails. */
@@ -14,6 +15,19 @@ export function git(folder: string, args: readonly string[], input: Uint8Array |
 export function gitAccepts(folder: string, pack: Uint8Array): boolean {
   const env = { PATH: '/usr/local/bin:/usr/bin:/bin', GIT_CONFIG_NOSYSTEM: '1', HOME: folder }
   return spawnSync('git', ['-C', folder, 'index-pack', '--strict', '--stdin'], { input: pack, env }).status === 0
+}
+
+/** Every object of a SHA-1 repository. */
+export function allObjects(folder: string): BuiltObject[] {
+  const listed = git(folder, ['cat-file', '--batch-all-objects', '--batch'])
+  const objects: BuiltObject[] = []
+  for (let at = 0; at < listed.length; ) {
+    const end = listed.indexOf(10, at)
+    const [, kind, size] = listed.subarray(at, end).toString().split(' ')
+    objects.push(object(kind as ObjectKind, listed.subarray(end + 1, end + 1 + Number(size))))
+    at = end + 2 + Number(size)
+  }
+  return objects
 }
 
 /** A bare repository of that many commits, over files and folders that are edited, added and removed in turn. */

@@ -28,9 +28,14 @@ export const wideLimits: IndexLimits = {
 
 export const nothingExists: ExistingObjects = { read: async () => null, kinds: (oids) => new Uint8Array(oids.length / 20) }
 
-/** Existing objects, held in memory. */
+/** Existing objects, held in memory, as if each was stored as no delta. */
 export function existing(...objects: readonly BuiltObject[]): ExistingObjects {
-  const held = new Map(objects.map(({ id, kind, bytes }) => [id, { kind: Kind[kind], bytes }]))
+  return existingAt(0, ...objects)
+}
+
+/** The same, each stored as so many deltas one on the other. */
+export function existingAt(depth: number, ...objects: readonly BuiltObject[]): ExistingObjects {
+  const held = new Map(objects.map(({ id, kind, bytes }) => [id, { kind: Kind[kind], bytes, depth }]))
   const find = (oid: Uint8Array) => held.get(Buffer.from(oid).toString('hex'))
   return {
     read: async (oid, limitBytes = Number.POSITIVE_INFINITY) => {

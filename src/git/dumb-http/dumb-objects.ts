@@ -40,12 +40,16 @@ export class DumbObjects {
     this.#tips = tips
   }
 
-  /** Packs of which every object is reachable from the tips. One that holds an object twice is not among them: no index of git's fits it. */
+  /**
+   * Packs of which every object is reachable from the tips. One that holds an object twice is not among them: no index of git's fits it. Nor is
+   * a thin one: its deltas would have no bases there.
+   */
   async packs(): Promise<readonly ShownPack[]> {
     const { packs } = await reachedFrom(this.#repository, this.#tips)
     const shown: ShownPack[] = []
     for (const pack of packs) {
-      const { count, format, packBytes } = pack.index
+      const { count, format, outsideCount, packBytes } = pack.index
+      if (outsideCount > 0) continue
       if (decodePackHeader(await pack.read(0, PACK_HEADER_BYTES))?.objectCount !== count) continue
       const name = hex(await trailer(pack, packBytes, hashBytes(format)))
       shown.push({ packId: pack.id, name, isListed: count >= leastListed })

@@ -113,6 +113,33 @@ test('whose the pack is stands in the value, and in values of before nothing doe
   }
 })
 
+test('bases outside of the pack are named by id; a reader that does not know of them is told by the version', () => {
+  for (const format of ['sha1', 'sha256'] as const) {
+    const h = hashBytes(format)
+    const own = parts(format, 7, 10, false)
+    const outsideBases = new Uint8Array(h * 2).fill(3, 0, h).fill(5, h)
+    const bases = Uint32Array.from(own.bases, (base, i) => (i === 4 ? 10 : i === 5 ? 11 : base))
+    const { index, bytes, from } = load({ ...own, bases, outsideBases })
+    assertIndexHash(bytes, own.packBytes, from)
+    assert.equal(index.outsideCount, 2)
+    assert.deepEqual([index.base(4), index.base(5)], [10, 11])
+    assert.deepEqual(index.baseId(10), outsideBases.subarray(0, h))
+    assert.deepEqual(index.baseId(11), outsideBases.subarray(h))
+    assert.deepEqual(index.baseId(3), index.oid(3))
+    assert.throws(() => index.baseId(12), CorruptError)
+    const version = (value: Uint8Array) => new DataView(value.buffer, value.byteOffset).getUint32(value.length - 64, true)
+    assert.equal(version(bytes), 2)
+    // what was written before there were any is read and written as ever
+    const before = load(own)
+    assert.equal(version(before.bytes), 1)
+    assert.equal(before.index.outsideCount, 0)
+    assert.deepEqual(load({ ...own, outsideBases: new Uint8Array(0) }).bytes, before.bytes)
+    const unknown = bytes.slice()
+    new DataView(unknown.buffer).setUint32(unknown.length - 64, 3, true)
+    assert.throws(() => new PackIndex(unknown, from), /version 3 is not known/)
+  }
+})
+
 test('a changed byte is noticed by the hash, and noise is never taken for an index', () => {
   const p = parts('sha1', 42, 20, false)
   const { bytes, from } = load(p)

@@ -7,7 +7,9 @@ import { decodeChecks, encodeChecks, makeChecks, type PackChecks } from './pack-
 import { orderByOffset } from './order-by-offset.ts'
 
 const magic = 'STEMPACK'
-const version = 1
+/** Of a pack whose deltas all rest on its own entries, and of one with bases outside: a reader that doesn't know of those must not read it. */
+const ownBases = 1
+const basesOutside = 2
 const none = 0xffffffff
 const largeOffset = 0x80000000
 /** Packs with fewer objects are put in order as fast as the order is read. */
@@ -37,7 +39,10 @@ export interface PackIndexParts {
   readonly crcs: Uint32Array
   readonly kinds: Uint8Array
   readonly sizes: Float64Array
+  /** Positions; from their count on, places in `outsideBases` less that count. */
   readonly bases: Uint32Array
+  /** Ids of delta bases that the pack doesn't hold, ascending; none if not given. */
+  readonly outsideBases?: Uint8Array
   readonly sources: Uint8Array
   readonly externals: Uint8Array
   /** Whose it is: what the row in PostgreSQL says beside, so that it can be made again. */
@@ -108,6 +113,8 @@ export function encodePackIndex(parts: PackIndexParts): Uint8Array {
     ['SRCS', parts.sources],
     ['EXTS', parts.externals],
   ]
+  const outside = parts.outsideBases ?? new Uint8Array(0)
+  if (outside.length > 0) sections.push(['XBAS', outside])
   const order = orderByOffset(parts.offsets)
   if (order.length >= leastOrdered) sections.push(['ORDR', littleEndian32(order)])
   if (parts.network) sections.push(['NETW', encodeNetwork(parts.network)])
@@ -115,7 +122,7 @@ export function encodePackIndex(parts: PackIndexParts): Uint8Array {
   const { bytes: out, trailerAt } = encodeSections(sections, parts.packBytes, storedPackTrailerBytes)
   const padBytes = indexStart(parts.packBytes) - parts.packBytes
   out.write(magic, trailerAt, 'latin1')
-  out.writeUInt32LE(version, trailerAt + 8)
+  out.writeUInt32LE(outside.length > 0 ? basesOutside : ownBases, trailerAt + 8)
   out.writeUInt32LE(hashBytes(parts.format), trailerAt + 12)
   out.writeBigUInt64LE(BigInt(parts.kinds.length), trailerAt + 16)
   out.writeBigUInt64LE(BigInt(parts.packBytes), trailerAt + 24)
@@ -143,8 +150,9 @@ export function decodeStoredPackTrailer(bytes: Uint8Array): StoredPackTrailer {
   if (at < 0 || buffer.toString('latin1', at, at + 8) !== magic) {
     throw new CorruptError('stored-pack', 'the value does not end as a stored pack does')
   }
-  if (buffer.readUInt32LE(at + 8) !== version) {
-    throw new CorruptError('stored-pack', `stored-pack version ${buffer.readUInt32LE(at + 8)} is not known to this server`)
+  const version = buffer.readUInt32LE(at + 8)
+  if (version !== ownBases && version !== basesOutside) {
+    throw new CorruptError('stored-pack', `stored-pack version ${version} is not known to this server`)
   }
   const h = buffer.readUInt32LE(at + 12)
   if (h !== 20 && h !== 32) throw new CorruptError('stored-pack', `object ids of ${h} bytes`)
@@ -164,6 +172,8 @@ export class PackIndex {
   readonly packBytes: number
   readonly sources: Uint8Array
   readonly externals: Uint8Array
+  /** How many delta bases are objects that the pack doesn't hold. */
+  readonly outsideCount: number
   readonly #h: number
   readonly #oids: Uint8Array
   readonly #offsets: Uint32Array
@@ -173,6 +183,7 @@ export class PackIndex {
   readonly #sizes: Uint32Array
   readonly #largeSizes: BigUint64Array
   readonly #bases: Uint32Array
+  readonly #outside: Uint8Array
   readonly #fanout: Uint32Array
   readonly #checks: Uint8Array | null
   readonly #network: Uint8Array | null
@@ -201,6 +212,8 @@ export class PackIndex {
     this.#sizes = wordsOf(sections, 'SIZE', n)
     this.#largeSizes = longs(sectionOf(sections, 'LSIZ'))
     this.#bases = wordsOf(sections, 'BASE', n)
+    this.#outside = sections.get('XBAS') ?? new Uint8Array(0)
+    this.outsideCount = Math.floor(this.#outside.length / this.#h)
     this.sources = sectionOf(sections, 'SRCS')
     this.externals = sectionOf(sections, 'EXTS')
     this.#fanout = fanout(this.#oids, n, this.#h)
@@ -305,10 +318,18 @@ export class PackIndex {
     return this.#crcs[position] as number
   }
 
-  /** Position of the delta base, or −1 for a whole object. */
+  /** Position of the delta base, or −1 for a whole object. From `count` on the base is none of the pack's objects: `baseId` says which. */
   base(position: number): number {
     const base = this.#bases[position] as number
     return base === none ? -1 : base
+  }
+
+  /** A view of the id of a delta base, by what `base` gave. CorruptError when there is no such base. */
+  baseId(base: number): Uint8Array {
+    if (base < this.count) return this.oid(base)
+    const at = base - this.count
+    if (at >= this.outsideCount) throw new CorruptError('stored-pack', 'a delta rests on a base that its pack does not name')
+    return this.#outside.subarray(at * this.#h, (at + 1) * this.#h)
   }
 
   /** Positions in the order of their entries in the pack. */

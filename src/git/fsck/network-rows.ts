@@ -13,7 +13,7 @@ import {
   storedPackTrailerBytes,
 } from '../format/stored-pack.ts'
 import { hashInTurns, loadValue } from '../odb/load-value.ts'
-import type { PackHandle } from '../odb/index.ts'
+import { byAge, type PackHandle } from '../odb/index.ts'
 import { type Finding, finding } from './finding.ts'
 
 export interface RepositoryRow {
@@ -71,6 +71,7 @@ async function read(tx: Tx, networkId: string): Promise<NetworkRows | null> {
     .selectFrom('pack')
     .select(['id', 'key', 'tail', 'size_bytes', 'pack_bytes', 'object_count'])
     .where('network_id', '=', networkId)
+    .orderBy(byAge)
     .orderBy('id')
     .execute()
   const history = await tx.selectFrom('history').select(['key', 'size_bytes']).where('network_id', '=', networkId).executeTakeFirst()
@@ -150,7 +151,8 @@ async function ofTail(row: PackRow): Promise<{ bytes: SharedArrayBuffer; sha256:
 function assertPositions(index: PackIndex): void {
   for (let position = 0; position < index.count; position++) {
     const kind = index.kind(position) as number
-    const isInside = index.offset(position) < index.packBytes && index.base(position) !== position
+    const base = index.base(position)
+    const isInside = index.offset(position) < index.packBytes && base !== position && base < index.count + index.outsideCount
     if (kind < 1 || kind > 4 || !isInside) throw new CorruptError('stored-pack', `position ${position} of the index says what can't be`)
   }
 }

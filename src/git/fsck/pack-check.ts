@@ -207,7 +207,7 @@ class PackCheck {
       (header.type === EntryType.ofsDelta
         ? base >= 0 && base < index.count && index.offset(base) === index.offset(position) - header.baseDistance
         : header.type === EntryType.refDelta
-          ? base >= 0 && (base >= index.count || equalBytes(index.oid(base), header.baseId as Uint8Array))
+          ? base >= 0 && equalBytes(index.baseId(base), header.baseId as Uint8Array)
           : base < 0 && header.type === index.kind(position) && header.sizeBytes === index.sizeBytes(position))
     if (!isRight) this.#fault('entry-header', `the entry of object ${hex(index.oid(position))} is not what the index says`, position)
   }

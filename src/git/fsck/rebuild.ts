@@ -43,6 +43,8 @@ interface FoundPack {
   readonly objectCount: number
   readonly format: ObjectFormat
   readonly network: PackNetwork
+  /** Deltas of it rest on objects of other packs. */
+  readonly isThin: boolean
 }
 
 /** @throws UnavailableError; the signal's reason. What was made until then stays. */
@@ -65,7 +67,7 @@ export async function rebuild(room: GitRoom, { signal, progress }: RebuildOption
       left.push({ key, reason: error.message })
     }
   }
-  // in the order of their age, which is the order of their ids
+  // in the order in which they came
   found.sort((a, b) => a.network.storedAtMs - b.network.storedAtMs)
   let made = 0
   for (const pack of found) {
@@ -104,9 +106,18 @@ async function readPack({ bucket, reader }: ValueStore, key: Key, valueBytes: nu
   const { bytes, sha256 } = await loadValue(reader, key, from, valueBytes - from)
   const view = new Uint8Array(bytes)
   assertIndexHash(view, trailer.packBytes, from, sha256)
-  const network = new PackIndex(view, from).network()
+  const index = new PackIndex(view, from)
+  const network = index.network()
   if (!network) throw new CorruptError('stored-pack', 'the value does not say whose it is: it was stored before values did')
-  return { key, valueBytes, packBytes: trailer.packBytes, objectCount: trailer.count, format: trailer.format, network }
+  return {
+    key,
+    valueBytes,
+    packBytes: trailer.packBytes,
+    objectCount: trailer.count,
+    format: trailer.format,
+    network,
+    isThin: index.outsideCount > 0,
+  }
 }
 
 async function readTrailer(bucket: Bucket, key: Key, valueBytes: number, signal?: AbortSignal) {
@@ -131,20 +142,34 @@ async function correct(db: Database, bucket: Bucket, row: PackSizes, key: Key, v
 }
 
 /** Null when the row was made; else why not. */
-async function insert(db: Database, { key, valueBytes, packBytes, objectCount, format, network }: FoundPack): Promise<string | null> {
+async function insert(
+  db: Database,
+  { key, valueBytes, packBytes, objectCount, format, network, isThin }: FoundPack,
+): Promise<string | null> {
   return db.transaction(async (tx) => {
     const there = await tx.selectFrom('network').select('object_format').where('id', '=', network.id).forUpdate().executeTakeFirst()
     if (!there) return `its network ${network.id} has no row: no repository has it`
     if (there.object_format !== format) return `its network ${network.id} names objects by ${there.object_format}`
+    const storedAt = new Date(network.storedAtMs)
     const { rows } = await sql`
-      insert into pack (network_id, key, size_bytes, pack_bytes, object_count, created_at)
-      select ${network.id}, ${key}, ${valueBytes}, ${packBytes}, ${objectCount}, ${new Date(network.storedAtMs)}
+      insert into pack (network_id, key, size_bytes, pack_bytes, object_count, created_at, age)
+      select ${network.id}, ${key}, ${valueBytes}, ${packBytes}, ${objectCount}, ${storedAt}, ${ageOf(network.id, isThin ? storedAt : null)}
       where not exists (select from upload_intent where key = ${key}) and not exists (select from key_deletion where key = ${key})
       on conflict (key) do nothing returning id`.execute(tx)
     if (rows.length === 0) return 'it is being written or deleted'
     await noteChange(tx, network.id)
     return null
   })
+}
+
+/**
+ * The age of a pack whose row is lost, so that it is older than what rests on it: the oldest of all when it rests on nothing itself; else that of the
+ * newest that was there when it came (of equal ages the lower id is the older one).
+ */
+function ageOf(networkId: string, storedAt: Date | null) {
+  const first = sql`(select min(coalesce(age, id)) - 1 from pack where network_id = ${networkId})`
+  if (storedAt === null) return first
+  return sql`coalesce((select max(coalesce(age, id)) from pack where network_id = ${networkId} and created_at <= ${storedAt}), ${first})`
 }
 
 /** Readers look again. */

@@ -1,4 +1,5 @@
-// What is known of each entry of the pack, in pack order, as arrays over shared memory: helper threads write what they resolve.
+// What is known of each entry of the pack, in pack order, as arrays over shared memory: helper threads write what they resolve. Behind the
+// pack's entries stand the objects that its deltas rest on and that it doesn't hold, with their bytes.
 // Grows with the entries that really came, never with what a header claims. 59 bytes an entry with SHA-1, 71 with SHA-256.
 // Invariant: an entry's row is written by the thread that resolves it and read by others only after the phase has ended.
 import type { ObjectFormat } from '../format/object-id.ts'
@@ -7,6 +8,14 @@ import { hashBytes } from '../format/object-id.ts'
 /** Bits of `kinds` beside the kind itself (docs/design/pack-key.md KIND). */
 export const IS_DELTA = 8
 export const IS_APPENDED = 16
+
+/** The objects outside of the pack that deltas rest on: rows from `first` on. */
+export interface OutsideBases {
+  readonly first: number
+  /** The objects' bytes, one behind the other, and where each ends. */
+  readonly bytes: Uint8Array<SharedArrayBuffer>
+  readonly ends: Float64Array<SharedArrayBuffer>
+}
 
 type Columns = {
   /** Where the entry begins in the pack. */
@@ -35,6 +44,7 @@ export interface SharedEntries {
   readonly count: number
   readonly packEnd: number
   readonly columns: Columns
+  readonly outside: OutsideBases | null
 }
 
 export class EntryTable {
@@ -45,6 +55,7 @@ export class EntryTable {
   /** Where the last entry ends (the trailer begins). */
   packEnd = 0
   count = 0
+  outside: OutsideBases | null = null
   columns: Columns
   #capacity: number
 
@@ -61,11 +72,24 @@ export class EntryTable {
     table.columns = shared.columns
     table.count = shared.count
     table.packEnd = shared.packEnd
+    table.outside = shared.outside
     return table
   }
 
   toShared(): SharedEntries {
-    return { format: this.format, count: this.count, packEnd: this.packEnd, columns: this.columns }
+    return { format: this.format, count: this.count, packEnd: this.packEnd, columns: this.columns, outside: this.outside }
+  }
+
+  /** Rows that are entries of the pack. */
+  get packed(): number {
+    return this.outside?.first ?? this.count
+  }
+
+  /** The object of a row that is outside of the pack; null for the pack's own entries. */
+  outsideBytes(entry: number): Uint8Array | null {
+    if (this.outside === null || entry < this.outside.first) return null
+    const { first, bytes, ends } = this.outside
+    return bytes.subarray(entry === first ? 0 : ends[entry - first - 1]!, ends[entry - first]!)
   }
 
   /** Room for one more row, doubling, but not beyond `expected` while that suffices. */

@@ -3,18 +3,9 @@ import assert from 'node:assert/strict'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { test } from 'node:test'
-import { git, makeHistory } from '../../../tests/support/history.ts'
-import {
-  blob,
-  type BuiltObject,
-  commit,
-  copyingDelta,
-  object,
-  type ObjectKind,
-  PackBuilder,
-  tree,
-} from '../../../tests/support/pack-builder.ts'
-import { existing, indexBytes, type Indexed, nothingExists, temporaryFolder, wideLimits } from '../../../tests/support/pack-indexing.ts'
+import { allObjects, git, makeHistory } from '../../../tests/support/history.ts'
+import { blob, commit, copyingDelta, PackBuilder, tree } from '../../../tests/support/pack-builder.ts'
+import { existingAt, indexBytes, type Indexed, nothingExists, temporaryFolder, wideLimits } from '../../../tests/support/pack-indexing.ts'
 import type { ObjectFormat, ObjectId } from '../format/object-id.ts'
 
 const history = makeHistory(900)
@@ -117,10 +108,10 @@ function packedIds(ids: Uint8Array): string[] {
   return Array.from({ length: ids.length / 20 }, (_, i) => Buffer.from(ids.subarray(i * 20, i * 20 + 20)).toString('hex'))
 }
 
-test('thin pack: its bases are appended, header and trailer made right; externals are what it refers to', async () => {
+test('thin pack on long chains: its bases are appended, header and trailer made right; externals are what it refers to', async () => {
   const revisions = 'main\n^main~8\n'
   const thin = git(history, ['pack-objects', '--revs', '--thin', '--stdout', '-q', '--delta-base-offset'], revisions)
-  const world = everything()
+  const world = existingAt(50, ...allObjects(history))
   const indexed = await indexBytes(thin, { existing: world })
   assert.ok(
     indexed.kinds.some((kind) => (kind & 16) !== 0),
@@ -142,18 +133,6 @@ function refersTo(id: string): string[] {
   const text = git(history, ['cat-file', '-p', id]).toString()
   if (kind === 'tree') return [...text.matchAll(/ ([0-9a-f]{40})\t/g)].map((m) => m[1]!)
   return [...text.split('\n\n')[0]!.matchAll(/^(?:tree|parent) ([0-9a-f]{40})$/gm)].map((m) => m[1]!)
-}
-
-function everything() {
-  const listed = git(history, ['cat-file', '--batch-all-objects', '--batch']).subarray(0)
-  const objects: BuiltObject[] = []
-  for (let at = 0; at < listed.length; ) {
-    const end = listed.indexOf(10, at)
-    const [, kind, size] = listed.subarray(at, end).toString().split(' ')
-    objects.push(object(kind as ObjectKind, listed.subarray(end + 1, end + 1 + Number(size))))
-    at = end + 2 + Number(size)
-  }
-  return existing(...objects)
 }
 
 test('deltas by name whose base comes later, or is itself such a delta, on a whole chain', async () => {

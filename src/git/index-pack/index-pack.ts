@@ -6,7 +6,7 @@ import type { Kind, ObjectFormat, ObjectId } from '../format/object-id.ts'
 /** Everything that docs/design/pack-key.md's sections need, in position order (ascending ids). */
 export interface IndexedPack {
   readonly format: ObjectFormat
-  /** Different objects: positions. */
+  /** Different objects in the pack: positions. */
   readonly objectCount: number
   /** Entries in the pack, appended bases included. More than objectCount when objects stand in it twice: git's strict indexing refuses such a pack. */
   readonly entryCount: number
@@ -18,10 +18,21 @@ export interface IndexedPack {
   readonly kinds: Uint8Array // docs/design/pack-key.md KIND
   readonly sizes: Float64Array
   readonly bases: Uint32Array
+  readonly outsideBases: Uint8Array // packed ids
   readonly sources: Uint8Array // packed ids
   readonly externals: Uint8Array // packed ids
   /** What fsck found that refuses nothing, as git prints it; some of many. */
   readonly warnings: readonly string[]
+}
+
+/** What is stored as so many deltas one on the other is no base outside of a pack any more: it is appended, so that chains end. git's own limit. */
+export const deepestBase = 50
+
+export interface ExistingObject {
+  readonly kind: Kind
+  readonly bytes: Uint8Array
+  /** How many deltas it is stored as, one on the other; counted up to `deepestBase`. */
+  readonly depth: number
 }
 
 /**
@@ -30,7 +41,7 @@ export interface IndexedPack {
  */
 export interface ExistingObjects {
   /** The whole object, or null when there is none of that id to build on, or it is larger than that. */
-  read(oid: Uint8Array, limitBytes?: number): Promise<{ readonly kind: Kind; readonly bytes: Uint8Array } | null>
+  read(oid: Uint8Array, limitBytes?: number): Promise<ExistingObject | null>
   /** Of these packed ids, the kind of each in order; 0 where there is no such object to build on. */
   kinds(oids: Uint8Array): Uint8Array | Promise<Uint8Array>
 }

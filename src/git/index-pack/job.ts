@@ -1,4 +1,5 @@
 // One pack from its first byte to its index: the phases in order, and the threads that share the second.
+import { compareBytes, concatBytes } from '../../base/index.ts'
 import { hashBytes } from '../format/object-id.ts'
 import { connect, type Positions } from './connectivity.ts'
 import type { EntryTable } from './entry-table.ts'
@@ -9,7 +10,7 @@ import { Receiver } from './receiver.ts'
 import { ControlWord, Resolver, type ResolverSettings } from './resolver.ts'
 import { mostWarnings, Scanner } from './scanner.ts'
 import { chooseEntries, IdIndex } from './sorted-ids.ts'
-import { appendBases, rewriteEnds, splitByExistence } from './thin.ts'
+import { placeBases, rewriteEnds, splitByExistence } from './thin.ts'
 import { defaultThreads, runHelper } from './threads.ts'
 import { CACHE_BYTES, returnWorkspace, takeWorkspace, type Workspace } from './workspace.ts'
 
@@ -26,11 +27,12 @@ export const pushFsck: FsckSettings = {
 }
 
 /**
- * Receives a pack into `options.spool`, checks everything about it, completes it if it is thin, and returns its index.
+ * Receives a pack into `options.spool`, checks everything about it, and returns its index. A thin pack stays thin, but for what would rest on
+ * too long a chain.
  * Runs long without yielding: call it in a worker thread. On error the spool's content is void and to be thrown away; nothing else is left.
  * Errors: InputError with an IndexPackCode (or a `pack-…` code of format/pack.ts) for anything wrong with the pack, with git's wording;
  * UnavailableError `index-pack-thread`; whatever `input` or `existing` throw. May be tried again with the same bytes.
- * Source: gitformat-pack(5); git-index-pack(1) with --strict --fix-thin.
+ * Source: gitformat-pack(5); git-index-pack(1) with --strict.
  */
 export async function indexPack(input: AsyncIterable<Uint8Array>, given: IndexOptions): Promise<IndexedPack> {
   const options = {
@@ -73,7 +75,7 @@ async function run(input: AsyncIterable<Uint8Array>, options: IndexOptions, work
   const positions = { entries, index: new IdIndex(gatherIds(table, entries), table.idWords) }
   options.progress?.('checking', 0, entries.length)
   const connections = await connect(table, positions, refs, options, warnings)
-  if (table.count > received) rewriteEnds(table, options)
+  if (table.packed > received) rewriteEnds(table, options)
   return { ...assemble(table, positions), ...connections, warnings: warnings.slice(0, mostWarnings) }
 }
 
@@ -88,7 +90,7 @@ async function linkBases(receiver: Receiver, options: IndexOptions): Promise<Pen
   const whole = table.count
   for (let entry = 0; entry < whole; entry++) if ((table.columns.kinds[entry]! & 7) !== 0) known.attach(table, entry)
   const { outside, inside } = await splitByExistence(known.left(), options)
-  await appendBases(table, outside, options)
+  await placeBases(table, outside, options)
   return inside.length === 0 ? null : PendingDeltas.of(inside, table.idBytes)
 }
 
@@ -156,6 +158,12 @@ function assertResolved(table: EntryTable): void {
   if (left > 0) throw refuse('pack-unresolved', `pack has ${left} unresolved delta${left === 1 ? '' : 's'}`)
 }
 
+/** Rows of the bases outside of the pack, by ascending id. */
+function outsideOrder(table: EntryTable): number[] {
+  const rows = Array.from({ length: table.count - table.packed }, (_, i) => table.packed + i)
+  return rows.sort((a, b) => compareBytes(table.oid(a), table.oid(b)))
+}
+
 function countDeltas({ columns, count }: EntryTable): number {
   let left = 0
   for (let entry = 0; entry < count; entry++) if ((columns.kinds[entry]! & 7) === 0) left++
@@ -173,12 +181,13 @@ function gatherIds(table: EntryTable, entries: Uint32Array): Uint32Array {
 }
 
 function assemble(table: EntryTable, { entries, index }: Positions): Omit<IndexedPack, 'sources' | 'externals' | 'warnings'> {
-  const { columns, count, packEnd, idBytes, format } = table
+  const { columns, packed, packEnd, idBytes, format } = table
   const n = entries.length
+  const outside = outsideOrder(table)
   const result = {
     format,
     objectCount: n,
-    entryCount: count,
+    entryCount: packed,
     packBytes: packEnd + idBytes,
     oids: new Uint8Array(index.words.buffer),
     offsets: new Float64Array(n),
@@ -186,8 +195,10 @@ function assemble(table: EntryTable, { entries, index }: Positions): Omit<Indexe
     kinds: new Uint8Array(n),
     sizes: new Float64Array(n),
     bases: new Uint32Array(n),
+    outsideBases: concatBytes(outside.map((row) => table.oid(row))),
   }
-  const positions = new Int32Array(count).fill(-1)
+  const positions = new Int32Array(table.count).fill(-1)
+  for (const [place, row] of outside.entries()) positions[row] = n + place
   for (let i = 0; i < n; i++) positions[entries[i]!] = i
   // The base may be an entry that another of the same object stands for.
   const positionOf = (entry: number) => (positions[entry]! >= 0 ? positions[entry]! : index.find(columns.oids, entry * table.idWords))

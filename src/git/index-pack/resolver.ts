@@ -134,6 +134,12 @@ export class Resolver {
   }
 
   #loadRoot(base: Base): void {
+    const outside = this.table.outsideBytes(base.entry)
+    if (outside !== null) {
+      base.at = this.arena.allocate(base.size, [])
+      this.workspace.bytes.set(outside, base.at)
+      return
+    }
     const data = base.size <= LARGE_BYTES ? this.reader.load(base.entry) : -1
     if (data < 0) return this.#large.loadRoot(base)
     base.at = this.arena.allocate(base.size, [])

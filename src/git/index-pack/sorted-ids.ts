@@ -84,7 +84,7 @@ export class IdIndex {
 
 /** Which entry stands for each id, by ascending id. Of equal ones the least deep, then the first: so bases never lead in a circle. */
 export function chooseEntries(table: EntryTable): Uint32Array {
-  const { columns, count, idWords } = table
+  const { columns, packed: count, idWords } = table
   const order = sortIds(columns.oids, idWords, count, (a, b) => columns.depths[a]! - columns.depths[b]! || a - b)
   let kept = 0
   for (let i = 0; i < count; i++) {

@@ -19,6 +19,8 @@ export function readStored(table: EntryTable, source: PackSource, entry: number)
 }
 
 function inflated(table: EntryTable, source: PackSource, entry: number): Uint8Array {
+  const outside = table.outsideBytes(entry)
+  if (outside !== null) return outside
   const { offsets, headers, payloads } = table.columns
   const from = offsets[entry]! + headers[entry]!
   const stored = new Uint8Array(table.endOf(entry) - from)

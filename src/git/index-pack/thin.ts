@@ -1,13 +1,16 @@
-// Completes thin packs: deltas may rest on objects that the network holds but the pack doesn't. Those are appended, whole, and the pack's
-// header and trailer are written anew (git's "fix thin").
+// Thin packs: deltas may rest on objects that the network holds but the pack doesn't. They stay so (docs/design/pack-key.md, Bases outside),
+// unless the base lies at the end of a long chain already: then it is appended, whole, and the pack's header and trailer are written anew
+// (git's "fix thin").
 import { createHash } from 'node:crypto'
 import { crc32, deflateSync } from 'node:zlib'
 import { concatBytes, hex } from '../../base/index.ts'
+import type { Kind } from '../format/object-id.ts'
 import { encodeEntryHeader, encodePackHeader } from '../format/pack.ts'
 import { type EntryTable, IS_APPENDED } from './entry-table.ts'
 import { refuse } from './errors.ts'
-import type { IndexOptions } from './index-pack.ts'
+import { deepestBase, type IndexOptions } from './index-pack.ts'
 import type { NamedBase } from './receiver.ts'
+import { LARGE_BYTES } from './workspace.ts'
 
 /** Of the waiting deltas, those whose base is there to build on. */
 export async function splitByExistence(
@@ -18,23 +21,66 @@ export async function splitByExistence(
   return { outside: waiting.filter((_, i) => kinds[i] !== 0), inside: waiting.filter((_, i) => kinds[i] === 0) }
 }
 
-/** Appends the bases and links the deltas to them. */
-export async function appendBases(table: EntryTable, waiting: readonly NamedBase[], options: IndexOptions): Promise<void> {
-  const appended = new Map<string, number>()
-  for (const { entry, base } of waiting) {
-    const name = hex(base)
-    let at = appended.get(name)
-    if (at === undefined) {
-      const object = await options.existing.read(base)
-      if (object === null) throw refuse('pack-unresolved', `pack has an unresolved delta: its base ${name} is missing`)
-      at = append(table, base, object.kind, object.bytes, options)
-      appended.set(name, at)
-    }
-    table.link(entry, at)
+/**
+ * Gives each base a row and links its deltas to it: a row outside of the pack, or, where the base is stored as too many deltas itself or there
+ * is no memory for its bytes, one of the pack, with the object appended to it.
+ */
+export async function placeBases(table: EntryTable, waiting: readonly NamedBase[], options: IndexOptions): Promise<void> {
+  const deltas = new Map<string, NamedBase[]>()
+  for (const named of waiting) {
+    const name = hex(named.base)
+    const same = deltas.get(name)
+    if (same) same.push(named)
+    else deltas.set(name, [named])
   }
+  const outside: OutsideBase[] = []
+  let room = Math.floor(options.limits.memoryBytes / 8)
+  for (const [name, named] of deltas) {
+    const id = (named[0] as NamedBase).base
+    const object = await options.existing.read(id)
+    if (object === null) throw refuse('pack-unresolved', `pack has an unresolved delta: its base ${name} is missing`)
+    if (object.depth < deepestBase && object.bytes.length <= Math.min(room, LARGE_BYTES)) {
+      room -= object.bytes.length
+      outside.push({ id, kind: object.kind, bytes: object.bytes, deltas: named })
+      continue
+    }
+    const row = append(table, id, object.kind, object.bytes, options)
+    for (const { entry } of named) table.link(entry, row)
+  }
+  if (outside.length > 0) addOutside(table, outside)
 }
 
-function append(table: EntryTable, id: Uint8Array, kind: 1 | 2 | 3 | 4, bytes: Uint8Array, { spool }: IndexOptions): number {
+interface OutsideBase {
+  readonly id: Uint8Array
+  readonly kind: Kind
+  readonly bytes: Uint8Array
+  readonly deltas: readonly NamedBase[]
+}
+
+function addOutside(table: EntryTable, bases: readonly OutsideBase[]): void {
+  const first = table.count
+  const ends = new Float64Array(new SharedArrayBuffer(bases.length * 8))
+  const bytes = new Uint8Array(new SharedArrayBuffer(bases.reduce((sum, base) => sum + base.bytes.length, 0)))
+  let end = 0
+  for (const [i, base] of bases.entries()) {
+    bytes.set(base.bytes, end)
+    ends[i] = end += base.bytes.length
+    const row = table.add(0)
+    const { columns } = table
+    columns.offsets[row] = table.packEnd
+    columns.headers[row] = 0
+    columns.payloads[row] = base.bytes.length
+    columns.sizes[row] = base.bytes.length
+    columns.crcs[row] = 0
+    columns.kinds[row] = base.kind
+    columns.depths[row] = 0
+    table.oid(row).set(base.id)
+    for (const { entry } of base.deltas) table.link(entry, row)
+  }
+  table.outside = { first, bytes, ends }
+}
+
+function append(table: EntryTable, id: Uint8Array, kind: Kind, bytes: Uint8Array, { spool }: IndexOptions): number {
   const header = encodeEntryHeader(kind, bytes.length)
   const stored = concatBytes([header, deflateSync(bytes)])
   const entry = table.add(0)
@@ -55,7 +101,7 @@ function append(table: EntryTable, id: Uint8Array, kind: 1 | 2 | 3 | 4, bytes: U
 
 /** Makes header and trailer right for the appended bases. */
 export function rewriteEnds(table: EntryTable, { spool, format }: IndexOptions): void {
-  spool.overwrite(0, encodePackHeader(table.count))
+  spool.overwrite(0, encodePackHeader(table.packed))
   const hash = createHash(format)
   const buffer = new Uint8Array(1024 * 1024)
   for (let at = 0; at < table.packEnd; ) {

@@ -1,5 +1,6 @@
 // Reads whole objects out of a PackSet: inflates and applies delta chains, keeping recently used objects for the next chain.
-// The index names every delta's base, so a chain's entries are all known, and asked for at once, before the first byte is read.
+// The indexes name every delta's base, in the same pack or an older one, so a chain's entries are all known, and asked for at once, before the
+// first byte is read.
 import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { createInflate } from 'node:zlib'
@@ -21,13 +22,18 @@ export class ObjectReader {
   readonly set: PackSet
   readonly #cache: ObjectCache
   readonly #inflater: Inflater
+  readonly #older: ObjectReader | null
   #scratches: [Uint8Array, Uint8Array] | undefined
 
-  /** @param cacheBytes for inflated objects; they are kept by number, so a newer set of the same network may share the cache */
-  constructor(set: PackSet, cache: ObjectCache, inflater: Inflater = new Inflater()) {
+  /**
+   * @param cache for inflated objects; they are kept by number, so a newer set of the same network may share the cache
+   * @param older what the bases of a lone pack that are outside of it are read from; else they must be in the set
+   */
+  constructor(set: PackSet, cache: ObjectCache, inflater: Inflater = new Inflater(), older: ObjectReader | null = null) {
     this.set = set
     this.#inflater = inflater
     this.#cache = cache
+    this.#older = older
   }
 
   /**
@@ -37,22 +43,35 @@ export class ObjectReader {
   read(number: number): Uint8Array | Promise<Uint8Array> {
     const cached = this.#cache.get(number)
     if (cached) return cached
-    const pack = this.set.packOf(number)
+    const { set } = this
     const chain: number[] = []
-    let position = number - pack.first
-    let base: Uint8Array | undefined
-    for (;;) {
-      chain.push(position)
-      position = pack.index.base(position)
-      if (position < 0) break
-      base = this.#cache.get(pack.first + position)
+    const packs: StoredPack[] = []
+    let pack = set.packOf(number)
+    let base: Uint8Array | Promise<Uint8Array> | undefined
+    for (let at = number; ; ) {
+      chain.push(at)
+      packs.push(pack)
+      if (this.#older !== null && pack.index.base(at - pack.first) >= pack.index.count) {
+        base = this.#olderBase(this.#older, pack, at - pack.first)
+        break
+      }
+      at = set.base(pack, at - pack.first)
+      if (at < 0) break
+      base = this.#cache.get(at)
       if (base) break
+      if (at < pack.first) pack = set.packOf(at)
     }
-    const entries = chain.map((at) => readEntry(pack, at))
-    if (entries.some((entry) => entry instanceof Promise)) {
-      return Promise.all(entries.map((entry) => Promise.resolve(entry))).then((all) => this.#resolve(pack, chain, all, base))
+    const entries = chain.map((at, i) => readEntry(packs[i] as StoredPack, at - (packs[i] as StoredPack).first))
+    if (base instanceof Promise || entries.some((entry) => entry instanceof Promise)) {
+      return Promise.all([base, ...entries]).then(([from, ...all]) => this.#resolve(chain, packs, all as Uint8Array[], from))
     }
-    return this.#resolve(pack, chain, entries as Uint8Array[], base)
+    return this.#resolve(chain, packs, entries as Uint8Array[], base)
+  }
+
+  async #olderBase(older: ObjectReader, pack: StoredPack, position: number): Promise<Uint8Array> {
+    const base = await older.readById(pack.index.baseId(pack.index.base(position)))
+    if (!base) throw corrupt(pack, position, 'rests on an object that is not stored')
+    return base.bytes
   }
 
   /** The object of that id, or null when the set has none. */
@@ -69,12 +88,13 @@ export class ObjectReader {
   async *pieces(number: number, signal?: AbortSignal): AsyncGenerator<Uint8Array, void, undefined> {
     const free = await this.#inflater.large.take()
     try {
-      const pack = this.set.packOf(number)
       let base: Uint8Array | undefined
-      for (const position of deltaChain(pack, number - pack.first)) {
+      for (const at of deltaChain(this.set, number)) {
         signal?.throwIfAborted()
+        const pack = this.set.packOf(at)
+        const position = at - pack.first
         const made = base === undefined ? inflateEntry(pack, position) : undeltaEntry(pack, position, base)
-        if (position === number - pack.first) yield* sized(made, pack, position)
+        if (at === number) yield* sized(made, pack, position)
         else base = await gather(sized(made, pack, position), pack.index.sizeBytes(position))
       }
     } finally {
@@ -91,10 +111,17 @@ export class ObjectReader {
   }
 
   /** Blobs on the way are only passed through: whoever asks for one seldom asks for its neighbours, and memory that lives so shortly is dear. */
-  #resolve(pack: StoredPack, chain: readonly number[], entries: readonly Uint8Array[], known: Uint8Array | undefined): Uint8Array {
+  #resolve(
+    chain: readonly number[],
+    packs: readonly StoredPack[],
+    entries: readonly Uint8Array[],
+    known: Uint8Array | undefined,
+  ): Uint8Array {
     let object = known
     for (let i = chain.length - 1; i >= 0; i--) {
-      const position = chain[i] as number
+      const number = chain[i] as number
+      const pack = packs[i] as StoredPack
+      const position = number - pack.first
       const sizeBytes = pack.index.sizeBytes(position)
       const passes = i > 0 && sizeBytes <= scratchBytes && pack.index.kind(position) === Kind.blob
       const payload = this.#inflate(entries[i] as Uint8Array, pack, position, object === undefined && !passes)
@@ -104,7 +131,7 @@ export class ObjectReader {
         object.set(payload)
       } else object = payload
       if (object.length !== sizeBytes) throw corrupt(pack, position, 'has another size than its index says')
-      if (!passes) this.#cache.set(pack.first + position, object)
+      if (!passes) this.#cache.set(number, object)
     }
     return object as Uint8Array
   }
@@ -126,10 +153,14 @@ export class ObjectReader {
   }
 }
 
-/** Positions that the entry rests on, the whole object first, the entry itself last. */
-function deltaChain(pack: StoredPack, entry: number): number[] {
+/** Numbers that the entry rests on, the whole object first, the entry itself last. */
+function deltaChain(set: PackSet, number: number): number[] {
   const chain: number[] = []
-  for (let position = entry; position >= 0; position = pack.index.base(position)) chain.push(position)
+  for (let at = number; at >= 0; ) {
+    chain.push(at)
+    const pack = set.packOf(at)
+    at = set.base(pack, at - pack.first)
+  }
   return chain.reverse()
 }
 

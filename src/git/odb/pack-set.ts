@@ -1,6 +1,9 @@
 // All packs of a network at one moment, oldest first, as one numbered set of entries.
 // Every stored entry has a number: its pack's `first` + its position. Numbers of packs already in a set stay as packs are added.
+// Invariant: of an object that several packs hold, the oldest pack's copy counts, and what a delta rests on outside of its pack stands in an older
+// one (docs/design/pack-key.md, Bases outside). So chains end, and what a number stands for stays as packs are added.
 import { randomInt } from 'node:crypto'
+import { CorruptError, hex } from '../../base/index.ts'
 import type { OpenValue } from '../../bucket/index.ts'
 import type { PackIndex } from '../format/stored-pack.ts'
 import { hashBytes, type Kind, type ObjectFormat } from '../format/object-id.ts'
@@ -21,10 +24,16 @@ export interface StoredPack extends PackBytes {
   readonly index: PackIndex
   /** The number of its position 0 in the set. */
   readonly first: number
+  /** Numbers of its bases outside, plus one; 0: not looked up yet. They stay as packs are added. */
+  readonly outsideBases: Int32Array
 }
 
 /** Packs with fewer objects than this share one hash table; larger ones are searched by their own sorted ids. */
 const smallPackObjects = 4096
+
+function isLarge({ index }: StoredPack): boolean {
+  return index.count >= smallPackObjects
+}
 
 export class PackSet {
   readonly format: ObjectFormat
@@ -33,13 +42,15 @@ export class PackSet {
   readonly size: number
   readonly #large: readonly StoredPack[]
   readonly #small: SmallPackTable
+  readonly #firstSmall: number
 
   private constructor(format: ObjectFormat, packs: readonly StoredPack[], size: number, small: SmallPackTable) {
     this.format = format
     this.packs = packs
     this.size = size
-    this.#large = packs.filter((pack) => this.prefers(pack))
+    this.#large = packs.filter(isLarge)
     this.#small = small
+    this.#firstSmall = packs.find((pack) => !isLarge(pack) && pack.index.count > 0)?.first ?? size
   }
 
   static empty(format: ObjectFormat): PackSet {
@@ -53,7 +64,16 @@ export class PackSet {
     // the table is shared along one line of sets; a second line from the same set gets a table of its own
     const small = this.#small.size === this.size ? this.#small : SmallPackTable.of(this.packs, this.format)
     for (const { id, index, bytes } of added) {
-      const pack = { id, index, first: size, read: bytes.read.bind(bytes), stream: bytes.stream.bind(bytes), open: bytes.open }
+      const outsideBases = new Int32Array(index.outsideCount)
+      const pack = {
+        id,
+        index,
+        first: size,
+        outsideBases,
+        read: bytes.read.bind(bytes),
+        stream: bytes.stream.bind(bytes),
+        open: bytes.open,
+      }
       packs.push(pack)
       small.add(pack)
       size += index.count
@@ -65,15 +85,55 @@ export class PackSet {
   find(oids: Uint8Array, at: number): number {
     for (const pack of this.#large) {
       const position = pack.index.find(oids, at)
-      if (position >= 0) return pack.first + position
+      if (position < 0) continue
+      const number = pack.first + position
+      if (number < this.#firstSmall) return number
+      const small = this.#small.find(oids, at)
+      return small >= 0 && small < number ? small : number
     }
     const number = this.#small.find(oids, at)
     return number < this.size ? number : -1 // the table is shared with newer sets
   }
 
-  /** True for a large pack: its copy of an object counts, and not a smaller pack's. */
-  prefers(pack: StoredPack): boolean {
-    return pack.index.count >= smallPackObjects
+  /**
+   * The number of the entry that a stored delta is applied to, in the same pack or an older one; −1 for a whole object.
+   * @throws CorruptError when the base isn't there: nothing may be taken out of a network that deltas rest on
+   */
+  base(pack: StoredPack, position: number): number {
+    const base = pack.index.base(position)
+    return base < pack.index.count ? (base < 0 ? -1 : pack.first + base) : this.#outsideBase(pack, base)
+  }
+
+  /** The number by which the base of a stored delta is known: that of its oldest copy. −1 for a whole object. CorruptError as `base`. */
+  baseObject(pack: StoredPack, position: number): number {
+    const base = pack.index.base(position)
+    if (base >= pack.index.count) return this.#outsideBase(pack, base)
+    return base < 0 || this.packs.length === 1 ? base : this.find(pack.index.oid(base), 0)
+  }
+
+  /** How many deltas lie between the entry and a whole object, counted up to `most`. Reads no bytes. CorruptError as `base`. */
+  depth(number: number, most: number): number {
+    let depth = 0
+    let pack = this.packOf(number)
+    for (let at = number; depth < most; depth++) {
+      at = this.base(pack, at - pack.first)
+      if (at < 0) break
+      if (at < pack.first) pack = this.packOf(at)
+    }
+    return depth
+  }
+
+  #outsideBase(pack: StoredPack, base: number): number {
+    const place = base - pack.index.count
+    const known = (pack.outsideBases[place] ?? 0) - 1
+    if (known >= 0) return known
+    const id = pack.index.baseId(base)
+    const number = this.find(id, 0)
+    if (number < 0 || number >= pack.first) {
+      throw new CorruptError('stored-pack', `a delta in pack ${pack.id} rests on ${hex(id)}, which no older pack of the network holds`)
+    }
+    pack.outsideBases[place] = number + 1
+    return number
   }
 
   /** Ids that begin with these hex digits, pack by pack: an id that several packs hold comes as often. */
@@ -135,7 +195,7 @@ class SmallPackTable {
 
   add(pack: StoredPack): void {
     this.#size += pack.index.count
-    if (pack.index.count >= smallPackObjects) return
+    if (isLarge(pack)) return
     const packPlace = this.#packs.push(pack) - 1
     for (let position = 0; position < pack.index.count; position++) {
       const oid = pack.index.oid(position)

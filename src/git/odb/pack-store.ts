@@ -9,6 +9,9 @@ import { hashInTurns, loadValue } from './load-value.ts'
 import { type HistoryHandle, openPackSet, type PackHandle, type PackSetHandle } from './pack-handle.ts'
 import { PackSet } from './pack-set.ts'
 
+/** Order of a network's packs, the oldest first (docs/design/pack-key.md, Bases outside); of equal ones the lower id. */
+export const byAge = sql`coalesce(age, id)`
+
 /** A network's packs at one moment: as a set for this thread, and as a handle for workers. */
 export interface SeenPacks {
   readonly set: PackSet
@@ -85,7 +88,7 @@ export class PackStore {
   async #load(networkId: string, format: ObjectFormat, version: number, previous: Cached | undefined): Promise<Cached> {
     const known = previous?.handle.packs ?? []
     const [rows, history] = await Promise.all([
-      this.#rows(networkId, known.at(-1)?.id ?? 0),
+      this.#rows(networkId, Math.max(0, ...known.map((pack) => pack.id))),
       this.#history(networkId, previous?.handle.history ?? null),
     ])
     const extends_ = known.length <= rows.length && known.every((pack, i) => pack.id === rows[i]?.id)
@@ -121,6 +124,7 @@ export class PackStore {
       .selectFrom('pack')
       .select(['id', 'key', 'size_bytes', 'pack_bytes', sql<Uint8Array | null>`case when id > ${newestId} then tail end`.as('tail')])
       .where('network_id', '=', networkId)
+      .orderBy(byAge)
       .orderBy('id')
       .execute()
   }

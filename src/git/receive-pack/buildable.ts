@@ -4,7 +4,7 @@
 import { asBuffer, InputError } from '../../base/index.ts'
 import { newTreeCursor, nextTreeEntry, isGitlinkMode } from '../format/tree.ts'
 import { hashBytes, Kind, type ObjectId } from '../format/object-id.ts'
-import type { ExistingObjects } from '../index-pack/index.ts'
+import { deepestBase, type ExistingObject, type ExistingObjects } from '../index-pack/index.ts'
 import { Mark } from '../upload-pack/commit-walk.ts'
 import { objectSteps } from '../upload-pack/pace.ts'
 import { assertReachable } from '../upload-pack/reach.ts'
@@ -55,12 +55,12 @@ export class BuildableObjects implements ExistingObjects {
     return Uint8Array.from(numbers, (number) => (this.#allowed.has(number) ? set.kind(number) : 0))
   }
 
-  async read(oid: Uint8Array, limitBytes = Number.POSITIVE_INFINITY): Promise<{ readonly kind: Kind; readonly bytes: Uint8Array } | null> {
+  async read(oid: Uint8Array, limitBytes = Number.POSITIVE_INFINITY): Promise<ExistingObject | null> {
     const { set, objects } = this.#repository
     const number = set.find(oid, 0)
     await this.#judge([number])
     return this.#allowed.has(number) && set.sizeBytes(number) <= limitBytes
-      ? { kind: set.kind(number), bytes: await objects.read(number) }
+      ? { kind: set.kind(number), bytes: await objects.read(number), depth: set.depth(number, deepestBase) }
       : null
   }
 

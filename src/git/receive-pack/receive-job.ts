@@ -5,7 +5,7 @@ import { concatBytes, fromHex, InputError, MessageStream, systemRandomness, Unav
 import { hashBytes, Kind, type ObjectId } from '../format/object-id.ts'
 import { encodePackIndex, indexStart, PackIndex, type PackNetwork } from '../format/stored-pack.ts'
 import { parseTagTarget } from '../format/index.ts'
-import { type ExistingObjects, type FsckSettings, GrowingSpool, indexPack, type IndexLimits } from '../index-pack/index.ts'
+import { deepestBase, type ExistingObjects, type FsckSettings, GrowingSpool, indexPack, type IndexLimits } from '../index-pack/index.ts'
 import { type Inflater, ObjectCache, ObjectReader, PackSet, type PackSetHandle, type PackSets, tailBytes } from '../odb/index.ts'
 import { Pace } from '../upload-pack/pace.ts'
 import type { FetchRepository, PacedRepository } from '../upload-pack/repository.ts'
@@ -131,7 +131,7 @@ async function receive(
       bytes: { ...tailBytes(new Uint8Array(0)), read: spoolReader(spool) },
     },
   ])
-  const pack = new ObjectReader(added, new ObjectCache(1 << 20), inflater)
+  const pack = new ObjectReader(added, new ObjectCache(1 << 20), inflater, stored)
   const outside = job.tips.filter((oid) => added.find(fromHex(oid), 0) < 0)
   const refused = buildable ? await buildable.refused(outside) : new Set<ObjectId>()
   const found = await findTips(job.tips, [pack, stored])
@@ -184,7 +184,8 @@ function existingObjects(set: PackSet, reader: ObjectReader): ExistingObjects {
   return {
     read: async (oid, limitBytes = Number.POSITIVE_INFINITY) => {
       const number = set.find(oid, 0)
-      return number < 0 || set.sizeBytes(number) > limitBytes ? null : { kind: set.kind(number), bytes: await reader.read(number) }
+      if (number < 0 || set.sizeBytes(number) > limitBytes) return null
+      return { kind: set.kind(number), bytes: await reader.read(number), depth: set.depth(number, deepestBase) }
     },
     kinds: (oids) => {
       const h = set.format === 'sha1' ? 20 : 32

@@ -23,6 +23,8 @@ export interface NewPack {
   readonly valueBytes: number
   readonly packBytes: number
   readonly objectCount: number
+  /** Where it takes the place of older packs: its age among the network's. Else its row's id. */
+  readonly age?: number
 }
 
 export interface RefTransactionInput {

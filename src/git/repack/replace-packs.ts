@@ -20,14 +20,16 @@ export async function replacePacks(db: Database, networkId: string, old: readonl
       .deleteFrom('pack')
       .where('network_id', '=', networkId)
       .where(sql<boolean>`id = any(${[...old]}::bigint[])`)
-      .returning('key')
+      .returning(['key', sql<number>`coalesce(age, id)::float8`.as('age')])
       .execute()
     if (gone.length !== old.length) {
       throw new UnavailableError('repack-raced', 'the packs were replaced by somebody else meanwhile; nothing was changed, repack again')
     }
     const keys = gone.flatMap(({ key }) => (key === null ? [] : [{ key, not_before: keyGrace }]))
     if (keys.length > 0) await tx.insertInto('key_deletion').values(keys).execute()
-    await writeRefs(tx, { repositoryId: 0, networkId, pack, moved: null })
+    // it rests on nothing outside of it, and is as old as the oldest: packs that came meanwhile rest on what is in it now
+    const age = Math.min(...gone.map((row) => row.age))
+    await writeRefs(tx, { repositoryId: 0, networkId, pack: { ...pack, age }, moved: null })
     return true
   })
 }

@@ -17,10 +17,9 @@ export async function reuseDeltas(
       const turn = position % stretch === 0 ? pace.turn(stretchSteps) : undefined
       if (turn) await turn
       const number = first + position
-      const stored = index.base(position)
-      if (kept[number] === Keep.no || stored < 0) continue
+      if (kept[number] === Keep.no || index.base(position) < 0) continue
       if (!reuse && index.sizeBytes(position) <= largestBytes) continue
-      const canonical = set.packs.length === 1 ? first + stored : set.find(index.oid(stored), 0)
+      const canonical = set.baseObject(pack, position)
       if (kept[canonical] !== Keep.no) base[number] = canonical
     }
   }

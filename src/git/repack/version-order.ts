@@ -127,10 +127,13 @@ function sortUnknown(set: PackSet, numbers: Uint32Array, rowOf: Int32Array): voi
   }
   const roots = new Map<number, number>()
   for (const number of numbers) {
-    const pack = set.packOf(number)
-    let position = number - pack.first
-    for (let base = pack.index.base(position); base >= 0; base = pack.index.base(position)) position = base
-    roots.set(number, pack.first + position)
+    let root = number
+    for (let at = number; at >= 0; ) {
+      root = at
+      const pack = set.packOf(at)
+      at = set.base(pack, at - pack.first)
+    }
+    roots.set(number, root)
   }
   numbers.sort((a, b) => (roots.get(a) as number) - (roots.get(b) as number) || set.sizeBytes(b) - set.sizeBytes(a) || a - b)
 }

@@ -45,7 +45,7 @@ class DeltaSearch {
   readonly objects: number[] = []
   readonly #older = new Map<number, number>()
   readonly found = new Map<number, readonly number[]>()
-  readonly #family = new Map<number, Child>() // objects and what they rest on → the likest that rests on it
+  readonly #family = new Map<number, Child>() // entries and what they rest on → the likest that rests on it
   #sent = 0
 
   constructor(repository: PacedRepository, { marks, whole }: Selection, request: PackRequest) {
@@ -60,7 +60,8 @@ class DeltaSearch {
   async choose(): Promise<void> {
     const { pace, set } = this.#repository
     for (const pack of set.packs) {
-      if (!this.#thin && this.#whole.has(pack)) continue // every delta's base is sent, too
+      // every delta's base is sent, too
+      if (!this.#thin && this.#whole.has(pack) && pack.index.outsideCount === 0) continue
       const { first, index } = pack
       for (const position of await sentPositions(pack, this.#marks, pace)) {
         const turn = pace.turn()
@@ -68,8 +69,8 @@ class DeltaSearch {
         this.#sent++
         const kind = index.kind(position)
         if (kind !== Kind.tree && kind !== Kind.blob) continue
-        const base = index.base(position)
-        if (base < 0 ? !this.#thin : this.#isAvailable(pack, base)) continue
+        const base = set.baseObject(pack, position)
+        if (base < 0 ? !this.#thin : this.#isAvailable(base)) continue
         const sizeBytes = index.sizeBytes(position)
         if (sizeBytes < leastBytes || sizeBytes > mostBytes) continue
         if (this.objects.push(first + position) >= mostObjects) return
@@ -113,26 +114,26 @@ class DeltaSearch {
     for (const number of left) {
       const turn = pace.turn(objectSteps / 2)
       if (turn) await turn
-      const pack = set.packOf(number)
-      packs.add(pack)
-      let position = number - pack.first
-      for (let steps = 0; position >= 0 && steps < 3; steps++, position = pack.index.base(position)) {
-        isFamily[pack.first + position] = 1
-        if (!this.#family.has(pack.first + position)) this.#family.set(pack.first + position, { number: -1, sizeBytes: 0 })
+      for (let at = number, steps = 0; at >= 0 && steps < 3; steps++) {
+        const pack = set.packOf(at)
+        packs.add(pack)
+        isFamily[at] = 1
+        if (!this.#family.has(at)) this.#family.set(at, { number: -1, sizeBytes: 0 })
+        at = set.base(pack, at - pack.first)
       }
     }
     for (const pack of packs) {
-      const { first, index } = pack
+      const { index } = pack
       for (let position = 0; position < index.count; position++) {
         const turn = position % stretch === 0 ? pace.turn(stretchSteps) : undefined
         if (turn) await turn
-        const base = index.base(position)
-        if (base < 0 || isFamily[first + base] === 0) continue
-        const known = this.#family.get(first + base)
-        if (!known || !this.#isAvailable(pack, position)) continue
+        const base = set.base(pack, position)
+        const known = base >= 0 && isFamily[base] !== 0 ? this.#family.get(base) : undefined
+        if (!known) continue
+        const child = this.#canonical(pack, position)
+        if (!this.#isAvailable(child)) continue
         const sizeBytes = index.end(position) - index.offset(position)
-        if (known.number < 0 || sizeBytes < known.sizeBytes)
-          this.#family.set(first + base, { number: this.#canonical(pack, position), sizeBytes })
+        if (known.number < 0 || sizeBytes < known.sizeBytes) this.#family.set(base, { number: child, sizeBytes })
       }
     }
     for (const number of left) {
@@ -159,20 +160,22 @@ class DeltaSearch {
   }
 
   #inFamily(number: number, found: Set<number>): void {
-    const pack = this.#repository.set.packOf(number)
-    let position = number - pack.first
-    for (let steps = 0; position >= 0 && steps < mostSteps; steps++, position = pack.index.base(position)) {
-      if (steps > 0 && this.#isAvailable(pack, position)) {
-        found.add(this.#canonical(pack, position))
+    const { set } = this.#repository
+    for (let at = number, steps = 0; at >= 0 && steps < mostSteps; steps++) {
+      const pack = set.packOf(at)
+      const object = this.#canonical(pack, at - pack.first)
+      if (steps > 0 && this.#isAvailable(object)) {
+        found.add(object)
         return
       }
-      const child = this.#family.get(pack.first + position)
+      const child = this.#family.get(at)
       if (child && child.number >= 0) found.add(child.number)
+      at = set.base(pack, at - pack.first)
     }
   }
 
-  #isAvailable(pack: StoredPack, position: number): boolean {
-    return ((this.#marks[this.#canonical(pack, position)] as number) & this.#available) !== 0
+  #isAvailable(number: number): boolean {
+    return ((this.#marks[number] as number) & this.#available) !== 0
   }
 
   #canonical(pack: StoredPack, position: number): number {

@@ -4,6 +4,7 @@ import { after, test } from 'node:test'
 import { gitPackSet, loadGitPack } from '../../../tests/support/git-pack.ts'
 import { Git, TempFolder } from '../../../tests/support/git.ts'
 import { fromHex } from '../../base/index.ts'
+import { decodeHistory, encodeHistory } from '../format/history-table.ts'
 import { ObjectCache, ObjectReader, type PackSet } from '../odb/index.ts'
 import { buildHistory } from './build-history.ts'
 import { Mark } from './commit-walk.ts'
@@ -17,7 +18,7 @@ after(() => folder.remove())
 
 const reader = (set: PackSet) => new ObjectReader(set, new ObjectCache(8 << 20))
 
-test('a larger pack that came later holds copies: numbers follow; another order of packs makes the table useless', async () => {
+test('a larger pack that came later holds copies: numbers stay, or follow where it counted; another order of packs makes the table useless', async () => {
   const work = folder.join('work')
   await git.makeRepository(work, 6)
   const pack = async (name: string, ...revisions: string[]) => {
@@ -47,4 +48,15 @@ test('a larger pack that came later holds copies: numbers follow; another order 
     listed.map((id) => set.find(fromHex(id), 0)).sort((a, b) => a - b),
   )
   assert.equal(openHistory(table, gitPackSet([large, small], 'sha1')), null)
+  // as tables were made when the large pack's copies counted
+  const whole = decodeHistory(await buildHistory(repository))
+  const moved = (numbers: Uint32Array) =>
+    numbers.map((number) => {
+      const copy = number < small.index.count ? large.index.find(small.index.oid(number), 0) : -1
+      return copy < 0 ? number : small.index.count + copy
+    })
+  const lists = { commits: moved(whole.commits), trees: moved(whole.trees), added: moved(whole.added), older: moved(whole.older) }
+  assert.notDeepEqual(lists.commits, whole.commits)
+  const opened = openHistory(encodeHistory({ ...whole, ...lists }), set)
+  for (const name of ['commits', 'trees', 'added', 'older'] as const) assert.deepEqual(opened?.[name], new Uint32Array(whole[name]))
 })

@@ -13,6 +13,9 @@ export interface History extends HistoryParts {
 /** How many objects may be unknown to the table and still be looked at one by one, rather than walking as if there were no table. */
 const mostUncovered = 8192
 
+/** Packs from so many objects on were large. */
+const onceLarge = 4096
+
 /** No commit, no pack. */
 export function emptyHistory(set: PackSet): History {
   const none = new Uint32Array(0)
@@ -43,16 +46,16 @@ export function isNearlyWhole(history: History, set: PackSet): boolean {
   return set.size - history.size <= mostUncovered
 }
 
-/** A large pack that came later may hold a copy of an object, and its copy counts from then on: the numbers follow. */
+/** Tables were made when a large pack's copy of an object counted, and not an older small one's: their numbers are translated. */
 function canonical(history: History, set: PackSet): History {
   const moved = new Map<number, number>()
-  if (set.packs.slice(history.packs.length).some((pack) => set.prefers(pack))) {
-    for (const [place, { count }] of history.packs.entries()) {
-      const pack = set.packs[place]
-      if (!pack || set.prefers(pack)) continue
-      for (let number = pack.first; number < pack.first + count; number++) {
-        const now = set.find(pack.index.oid(number - pack.first), 0)
-        if (now >= history.size) moved.set(number, now)
+  const packs = set.packs.slice(0, history.packs.length)
+  for (const [place, large] of packs.entries()) {
+    if (large.index.count < onceLarge) continue
+    for (const { index } of packs.slice(0, place)) {
+      for (let position = 0; index.count < onceLarge && position < index.count; position++) {
+        const copy = large.index.find(index.oid(position), 0)
+        if (copy >= 0) moved.set(large.first + copy, set.find(index.oid(position), 0))
       }
     }
   }

@@ -1,5 +1,6 @@
 // How the selected objects become a pack: stored regions that are copied as they stand, and entries that get a new header or are encoded anew.
-// A region may be copied when every delta in it rests on an entry of the same region: then all distances stay what they are.
+// A region may be copied when every delta in it rests on an entry of the same region: then all distances stay what they are. A delta whose base
+// is outside of its pack names it by id; it gets a new header, too, since the base's place in the new pack is mostly known, and shorter.
 import type { PackSet, StoredPack } from '../odb/pack-set.ts'
 import { Mark } from './commit-walk.ts'
 import type { DeltaCandidates } from './delta-search.ts'
@@ -49,7 +50,7 @@ export async function planRuns(
     if (turn) await turn
     const doubled = headerCounts[place] !== pack.index.count
     const added =
-      selection.whole.has(pack) && request.ofsDelta && !doubled
+      selection.whole.has(pack) && request.ofsDelta && !doubled && pack.index.outsideCount === 0
         ? wholeRun(pack, place, runs)
         : await packRuns(pack, place, selection, { copyDeltas: request.ofsDelta, doubled, pace, candidates }, runs)
     objectCount += added.objects
@@ -100,7 +101,7 @@ async function packRuns(
     const base = index.base(position)
     if (base >= 0) deltas++
     let mayCopy = base < 0 && !rules.doubled && !rules.candidates.has(first + position)
-    if (base >= 0 && rules.copyDeltas && copy && rank === end) {
+    if (base >= 0 && base < index.count && rules.copyDeltas && copy && rank === end) {
       const baseRank = index.rank(base)
       mayCopy = baseRank >= from && baseRank < rank
     }

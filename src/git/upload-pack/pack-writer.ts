@@ -1,6 +1,6 @@
 // Puts a pack together by its plan: pieces of stored packs as they stand, deltas under new headers, and objects encoded anew.
 // Invariant: a delta's base is sent in the same pack, or (thin packs) the client has it. Copies of one object in several packs can't
-// make a cycle of deltas, since the set prefers one pack over another in one fixed order for all objects.
+// make a cycle of deltas: the oldest copy is sent, and what it rests on stands in the same pack or has a copy in an older one.
 import { crc32 } from 'node:zlib'
 import { CorruptError, hex } from '../../base/index.ts'
 import { decodeEntryHeader, encodeEntryHeader, encodePackHeader, EntryType } from '../format/pack.ts'
@@ -245,10 +245,8 @@ class PackWriter {
 
   /** Number of the delta's base where the client will have that; −1 when the object has to be sent whole. */
   #base(pack: StoredPack, position: number): number {
-    const base = pack.index.base(position)
-    if (base < 0) return -1
-    const { set } = this.#repository
-    const number = set.packs.length === 1 ? base : set.find(pack.index.oid(base), 0)
+    const number = this.#repository.set.baseObject(pack, position)
+    if (number < 0) return -1
     const mark = this.#plan.marks[number] as number
     return mark & Mark.send || (this.#plan.thinPack && mark & Mark.client) ? number : -1
   }
