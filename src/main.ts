@@ -3,15 +3,25 @@ import { join } from 'node:path'
 import { administrator, ensureAdministrator, hasWorkingToken, makeGate } from './access/index.ts'
 import { registerApi } from './api/index.ts'
 import { type Log, systemClock, systemRandomness, UnavailableError } from './base/index.ts'
-import { type Bucket, openBucket } from './bucket/index.ts'
+import { addRequests, type Bucket, openBucket, readShared, sharedRequests } from './bucket/index.ts'
 import type { Config } from './config.ts'
 import { Database, EmbeddedPostgres, lockFolder, longestStopMs, migrate } from './db/index.ts'
 import { Endings } from './endings.ts'
 import { makeHealth } from './health.ts'
 import { type Listener, makeListener, plainForm } from './http/index.ts'
 import { JobRunner, orphanSweeper } from './jobs/index.ts'
-import { findArchive, forkTakesRef, historyBuilder, mirrorJob, registerGit } from './git/index.ts'
+import {
+  findArchive,
+  forkTakesRef,
+  gitTotals,
+  historyBuilder,
+  mirrorJob,
+  networkStorage,
+  registerGit,
+  storageCounter,
+} from './git/index.ts'
 import { bucketConfig, makeGit, makeStore } from './rooms.ts'
+import { contentTotals } from './store/index.ts'
 import { version } from './version.ts'
 
 /** A server that answers requests. */
@@ -89,9 +99,10 @@ async function startParts({ config, log, showToken, signal }: StartOptions, endi
     trustProxy: config.http.trustProxy,
   })
   mountHealth(listener, { database, bucket, log })
-  const git = makeGit(config, { db: database, bucket, log })
+  const counts = sharedRequests()
+  const git = makeGit(config, { db: database, bucket, log, counts })
   endings.add('git', () => git.close(), 10_000)
-  const store = makeStore(config, { db: database, bucket, log })
+  const store = makeStore(config, { db: database, bucket, log, counts })
   endings.add('content store', () => store.close(), 10_000)
   registerGit(listener, git)
   registerApi(listener, {
@@ -99,6 +110,12 @@ async function startParts({ config, log, showToken, signal }: StartOptions, endi
     publicUrl: config.publicUrl,
     version,
     takesRef: (...ref) => forkTakesRef(git, ...ref),
+    storage: {
+      ofNetwork: (networkId) => networkStorage(git, networkId),
+      ofGit: () => gitTotals(database.queries),
+      ofContent: () => contentTotals(database.queries),
+      requests: () => addRequests([bucket.requests, readShared(counts)]),
+    },
     findArchive: async (...archive) => (await findArchive(git, ...archive)) !== null,
   })
   const jobs = new JobRunner({
@@ -108,6 +125,7 @@ async function startParts({ config, log, showToken, signal }: StartOptions, endi
     jobs: [
       orphanSweeper(database, bucket, log),
       historyBuilder(git),
+      storageCounter(git),
       store.job(log),
       mirrorJob({ parts: git.importParts, agent: git.options.agent, randomness: systemRandomness, log }),
     ],

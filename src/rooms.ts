@@ -12,10 +12,18 @@ export function bucketConfig(config: Config): OpenBucketConfig {
   return config.bucket.kind === 'filesystem' ? config.bucket : { ...config.bucket, spoolFolder: join(config.data, 'spool') }
 }
 
-export function makeGit(config: Config, parts: { db: Database; bucket: Bucket; log: Log }): GitRoom {
+/** `counts`: where worker threads add up what they ask of the bucket. */
+export interface RoomParts {
+  readonly db: Database
+  readonly bucket: Bucket
+  readonly log: Log
+  readonly counts?: SharedArrayBuffer
+}
+
+export function makeGit(config: Config, { counts, ...parts }: RoomParts): GitRoom {
   return new GitRoom({
     ...parts,
-    bucketConfig: bucketConfig(config),
+    bucketConfig: { ...bucketConfig(config), ...(counts ? { counts } : {}) },
     clock: systemClock,
     randomness: systemRandomness,
     cache: config.cache,
@@ -27,10 +35,10 @@ export function makeGit(config: Config, parts: { db: Database; bucket: Bucket; l
   })
 }
 
-export function makeStore(config: Config, parts: { db: Database; bucket: Bucket; log: Log }): SegmentStore {
+export function makeStore(config: Config, { counts, ...parts }: RoomParts): SegmentStore {
   return new SegmentStore({
     ...parts,
-    bucketConfig: bucketConfig(config),
+    bucketConfig: { ...bucketConfig(config), ...(counts ? { counts } : {}) },
     randomness: systemRandomness,
     cache: config.cache,
     threads: Math.max(2, config.workers.count),

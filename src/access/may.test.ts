@@ -28,6 +28,7 @@ const everyone = 'anonymous stranger owner admin'
 const table: Partial<Record<`${Action} ${string}`, string>> = {
   'account:read account': everyone,
   'self:read account': 'owner',
+  'server:read account': 'admin',
   'repository:create account': 'owner admin',
   'repository:read public': everyone,
   'repository:read private': 'owner admin',

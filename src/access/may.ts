@@ -5,6 +5,7 @@ import type { AccountId, Identity } from './identity.ts'
 export type Action =
   | 'account:read'
   | 'self:read'
+  | 'server:read'
   | 'repository:create'
   | 'repository:read'
   | 'repository:fork'
@@ -14,6 +15,7 @@ export type Action =
 export const actions: ReadonlySet<Action> = new Set<Action>([
   'account:read',
   'self:read',
+  'server:read',
   'repository:create',
   'repository:read',
   'repository:fork',
@@ -40,6 +42,8 @@ export function may(identity: Identity, action: Action, resource: Resource): boo
       return resource.kind === 'account'
     case 'self:read':
       return resource.kind === 'account' && identity.kind === 'account' && identity.accountId === resource.accountId
+    case 'server:read': // what concerns all accounts; asked on the caller's own
+      return resource.kind === 'account' && identity.kind === 'account' && identity.isAdmin
     case 'repository:create':
       return resource.kind === 'account' && rules(identity, resource.accountId)
     case 'repository:read':

@@ -6,9 +6,10 @@ const documentationUrl = 'https://docs.github.com/rest'
 
 /** The form of every problem below /api/v3. The faults of a 422 name the resource by the first tag of the route's schema. */
 export function githubForm(problem: Problem, request: FastifyRequest): ProblemAnswer {
-  const message = problem.code === 'forbidden' ? 'Must have admin rights to Repository.' : problem.message
   const tags = (request.routeOptions.schema as { tags?: readonly string[] } | undefined)?.tags
   const resource = tags?.[0] ?? 'Request'
+  const message =
+    problem.code === 'forbidden' ? `Must have admin rights to ${resource === 'Server' ? 'the server' : 'Repository'}.` : problem.message
   const errors = (problem.details as readonly FieldFault[] | undefined)?.map((fault) => ({ resource, ...fault }))
   return {
     type: 'application/json; charset=utf-8',

@@ -10,7 +10,10 @@ import { registerForks } from './forks.ts'
 import { registerGitConfig } from './git-config.ts'
 import { registerMeta } from './meta.ts'
 import { registerRepositories } from './repositories.ts'
+import { registerStorage, type StorageFigures } from './storage.ts'
 import { registerUsers } from './users.ts'
+
+export type { StorageFigures } from './storage.ts'
 
 export interface ApiOptions {
   readonly db: Database
@@ -20,6 +23,7 @@ export interface ApiOptions {
   readonly findArchive: (request: FastifyRequest, repository: Repository, name: string) => Promise<boolean>
   /** Whether a fork gets that ref of the repository: not one that is hidden from whoever fetches. */
   readonly takesRef: (repository: Repository, name: string) => boolean
+  readonly storage: StorageFigures
   /** Stemma's version. */
   readonly version: string
 }
@@ -32,6 +36,7 @@ export function registerApi(listener: Listener, options: ApiOptions): void {
     registerUsers(routes, options)
     registerRepositories(routes, options)
     registerForks(routes, options)
+    registerStorage(routes, options)
     registerArchives(routes, options)
     registerGitConfig(routes, options)
   })

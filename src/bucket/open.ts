@@ -6,10 +6,14 @@ import { type Clock, makeFolders, type Randomness, UnavailableError } from '../b
 import type { Bucket } from './bucket.ts'
 import { unavailable } from './errors.ts'
 import { FilesystemBucket } from './filesystem.ts'
+import { shareRequests } from './requests.ts'
 import type { S3Bucket, S3Tuning } from './s3.ts'
 import type { S3Settings } from './s3-client.ts'
 
-export type BucketConfig =
+export type BucketConfig = {
+  /** Where worker threads add up what they ask (sharedRequests). */
+  readonly counts?: SharedArrayBuffer
+} & (
   | { readonly kind: 'filesystem'; readonly folder: string }
   | (S3Settings & {
       readonly kind: 's3'
@@ -18,6 +22,7 @@ export type BucketConfig =
       /** Makes the bucket at the start where it is missing; otherwise a missing bucket is an error that says what to do. */
       readonly createBucket?: boolean
     })
+)
 
 export interface BucketSurroundings {
   readonly clock: Clock
@@ -29,8 +34,10 @@ const spoolLifetimeMs = 24 * 3600_000
 
 /** Another instance of a bucket that `openBucket` has checked before: for worker threads. Makes no request and no folder. */
 export function attachBucket(config: BucketConfig, { clock, randomness }: BucketSurroundings, tuning: S3Tuning = {}): Bucket {
-  if (config.kind === 'filesystem') return new FilesystemBucket(config.folder, clock, randomness)
-  return attachS3(config, randomness, tuning)
+  const bucket =
+    config.kind === 'filesystem' ? new FilesystemBucket(config.folder, clock, randomness) : attachS3(config, randomness, tuning)
+  if (config.counts) shareRequests(bucket.requests, config.counts)
+  return bucket
 }
 
 /**

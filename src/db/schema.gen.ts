@@ -117,6 +117,20 @@ export interface Network {
   packs_version: Generated<number>;
 }
 
+export interface NetworkStorage {
+  copy_count: number;
+  copy_stored_bytes: number;
+  counted_at: Generated<Date>;
+  delta_bytes: number;
+  delta_stored_bytes: number;
+  logical_bytes: number;
+  network_id: string;
+  object_count: number;
+  packs_version: number;
+  whole_bytes: number;
+  whole_stored_bytes: number;
+}
+
 export interface Outbox {
   at: Generated<Date>;
   id: Generated<number>;
@@ -232,6 +246,7 @@ export interface DB {
   key_deletion: KeyDeletion;
   mirror: Mirror;
   network: Network;
+  network_storage: NetworkStorage;
   outbox: Outbox;
   pack: Pack;
   push_certificate: PushCertificate;

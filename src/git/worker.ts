@@ -14,6 +14,7 @@ import { verifyJob, type VerifyJob } from './import/verify-job.ts'
 import { objectInfoJob, type ObjectInfoJob } from './object-info-job.ts'
 import { Deflater, Inflater, PackSets } from './odb/index.ts'
 import type { CheckJob, PlanJob, SearchJob, SecondJob, WriteJob } from './repack/jobs.ts'
+import { countJob, type CountJob } from './storage/count-job.ts'
 import { receiveJob, type ReceiveJob } from './receive-pack/index.ts'
 
 /** What every worker is started with. */
@@ -52,6 +53,7 @@ serveJobs({
   repackSecond: async (job: SecondJob, port) => (await repackJobs()).secondJob(job, port, repack),
   repackWrite: async (job: WriteJob, port) => (await repackJobs()).writeJob(job, port, repack),
   repackCheck: async (job: CheckJob, port) => (await repackJobs()).checkJob(job, port, repack),
+  countStorage: (job: CountJob, port) => countJob(job, port, sets),
   objectInfo: (job: ObjectInfoJob, port) => objectInfoJob(job, port, repositories),
   // seldom asked for: the other threads need not load them
   index: async (job: IndexJob, port) => (await import('./export/index-job.ts')).indexJob(job, port),

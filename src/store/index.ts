@@ -11,3 +11,4 @@ export type {
 export { type Digest, digestBytes, digestOf, isDigest, parseDigest } from './digest.ts'
 export { SegmentStore, type SegmentStoreOptions } from './segment-store.ts'
 export { type Rebuilt, rebuildStore } from './rebuild.ts'
+export { contentTotals, type ContentTotals } from './totals.ts'

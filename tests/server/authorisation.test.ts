@@ -20,7 +20,7 @@ import { registerApi } from '../../src/api/index.ts'
 import { makeLog, systemClock, systemRandomness } from '../../src/base/index.ts'
 import { Database } from '../../src/db/index.ts'
 import { actionsOf, type Listener, makeListener, type RouteFacts, textForm } from '../../src/http/index.ts'
-import { openApi, type TestApi } from '../support/api.ts'
+import { noStorage, openApi, type TestApi } from '../support/api.ts'
 
 let api: TestApi
 before(async () => {
@@ -76,6 +76,7 @@ function expected(route: RouteFacts, action: Action | null, caller: Caller, thin
   if (action === null) return 'allowed'
   if (identity.kind === 'anonymous' && !isOpenToAnonymous(action)) return 401
   const hidden = identity.kind === 'anonymous' && route.challenge ? 401 : 404
+  if (action === 'server:read') return identity.kind === 'account' && identity.isAdmin ? 'allowed' : 403
   if (!route.url.includes(':repo')) return route.url.includes(':login') && thing === 'missing' ? 404 : 'allowed'
   const ownerId = api.owner.id
   if (thing === 'missing') {
@@ -205,6 +206,7 @@ test('without a database everything that needs one is 503, and nothing is let th
     version: '0.0.0',
     findArchive: async () => true,
     takesRef: (_repository, name) => !name.startsWith('refs/hidden/'),
+    storage: noStorage,
   })
   registerGitLike(listener)
   for (const url of ['/api/v3/repos/olive/x', '/olive/x.git/info/refs']) {

@@ -1,8 +1,9 @@
 // The API on a real listener and a real database, in this process.
 import { pino } from 'pino'
 import { makeGate } from '../../src/access/index.ts'
-import { registerApi } from '../../src/api/index.ts'
+import { registerApi, type StorageFigures } from '../../src/api/index.ts'
 import { systemClock, systemRandomness } from '../../src/base/index.ts'
+import { noRequests } from '../../src/bucket/index.ts'
 import type { Database } from '../../src/db/index.ts'
 import { type Listener, makeListener } from '../../src/http/index.ts'
 import { makeAccount, type TestAccount } from './accounts.ts'
@@ -20,6 +21,35 @@ export interface TestApi {
   close(): Promise<void>
 }
 
+const sums = {
+  objectCount: 3,
+  logicalBytes: 300,
+  wholeBytes: 200,
+  wholeStoredBytes: 100,
+  deltaBytes: 100,
+  deltaStoredBytes: 10,
+  copyCount: 1,
+  copyStoredBytes: 40,
+}
+const stored = { packCount: 2, keyCount: 2, packBytes: 120, indexBytes: 60, tailBytes: 50, historyBytes: 20 }
+
+/** Figures without a Git room or a content store behind them. */
+export const noStorage: StorageFigures = {
+  ofNetwork: async () => ({ sums, stored }),
+  ofGit: async () => ({ sums, stored, networkCount: 2, countedNetworks: 1 }),
+  ofContent: async () => ({
+    contentCount: 2,
+    logicalBytes: 1000,
+    segmentCount: 1,
+    segmentBytes: 400,
+    tailBytes: 0,
+    recipeBytes: 16,
+    keyCount: 1,
+    chunkCount: 3,
+  }),
+  requests: noRequests,
+}
+
 /** `register` adds rooms of the test's own. */
 export async function openApi(register: (listener: Listener, db: Database) => void = () => {}): Promise<TestApi> {
   const lines: string[] = []
@@ -34,6 +64,7 @@ export async function openApi(register: (listener: Listener, db: Database) => vo
     version: '0.0.0',
     findArchive: async () => true,
     takesRef: (_repository, name) => !name.startsWith('refs/hidden/'),
+    storage: noStorage,
   })
   register(listener, db)
   const url = await listener.listen({ host: '127.0.0.1', port: 0 })

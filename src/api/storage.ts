@@ -1,0 +1,86 @@
+// /repos/{owner}/{repo}/storage and /storage: what is stored, in bytes, and what is saved by which way. Ours; docs/design/storage.md says what each figure is.
+import { onRepository, onSelf, repositoryOf } from '../access/index.ts'
+import type { BucketRequests } from '../bucket/index.ts'
+import type { GitTotals, NetworkStorage } from '../git/index.ts'
+import type { Routes } from '../http/index.ts'
+import type { ApiOptions } from './index.ts'
+import { ErrorJson, RepositoryParams } from './schemas.ts'
+import { type GitStorageJson, RepositoryStorageJson, ServerStorageJson } from './storage-schemas.ts'
+
+/** Where the figures come from. */
+export interface StorageFigures {
+  readonly ofNetwork: (networkId: string) => Promise<NetworkStorage>
+  readonly ofGit: () => Promise<GitTotals>
+  readonly ofContent: () => Promise<ContentFigures>
+  /** What this process has asked of the bucket since it began. */
+  readonly requests: () => BucketRequests
+}
+
+export interface ContentFigures {
+  readonly contentCount: number
+  readonly logicalBytes: number
+  readonly segmentCount: number
+  readonly segmentBytes: number
+  readonly tailBytes: number
+  readonly recipeBytes: number
+  readonly keyCount: number
+  readonly chunkCount: number
+}
+
+const errors = { 401: ErrorJson, 403: ErrorJson, 404: ErrorJson }
+
+export function registerStorage(routes: Routes, { storage }: ApiOptions): void {
+  const ofRepository = { tags: ['Repository'], params: RepositoryParams, response: { 200: RepositoryStorageJson, ...errors } }
+  const access = onRepository('repository:administer')
+  routes.get('/repos/:owner/:repo/storage', { config: { access }, schema: ofRepository }, async (request) => {
+    const { isShared, networkId } = repositoryOf(request)
+    return { shared_with_forks: isShared, ...gitJson(await storage.ofNetwork(networkId)) }
+  })
+
+  const ofServer = { tags: ['Server'], response: { 200: ServerStorageJson, ...errors } }
+  routes.get('/storage', { config: { access: onSelf('server:read') }, schema: ofServer }, async () => {
+    const [git, content] = await Promise.all([storage.ofGit(), storage.ofContent()])
+    const storedBytes = content.segmentBytes + content.tailBytes + content.recipeBytes
+    return {
+      git: { networks: git.networkCount, networks_counted: git.countedNetworks, ...gitJson(git) },
+      content: {
+        contents: content.contentCount,
+        chunks: content.chunkCount,
+        segments: content.segmentCount,
+        logical_bytes: content.logicalBytes,
+        stored_bytes: {
+          total: storedBytes,
+          segments: content.segmentBytes,
+          tails: content.tailBytes,
+          recipes: content.recipeBytes,
+        },
+        keys: content.keyCount,
+        saved_bytes: { dedup_and_compression: content.logicalBytes - storedBytes },
+      },
+      requests: requestsJson(storage.requests()),
+    }
+  })
+}
+
+function gitJson({ stored, sums }: NetworkStorage): GitStorageJson {
+  const { packBytes, indexBytes, tailBytes, historyBytes } = stored
+  return {
+    objects: sums.objectCount,
+    logical_bytes: sums.logicalBytes,
+    stored_bytes: {
+      total: packBytes + indexBytes + tailBytes + historyBytes,
+      packs: packBytes,
+      indexes: indexBytes,
+      tails: tailBytes,
+      histories: historyBytes,
+    },
+    packs: stored.packCount,
+    keys: stored.keyCount,
+    saved_bytes: { delta: sums.deltaBytes - sums.deltaStoredBytes, compression: sums.wholeBytes - sums.wholeStoredBytes },
+    copies: { objects: sums.copyCount, stored_bytes: sums.copyStoredBytes },
+  }
+}
+
+function requestsJson({ bytesIn, bytesOut, ...counts }: BucketRequests) {
+  return { ...counts, bytes_written: bytesIn, bytes_read: bytesOut }
+}

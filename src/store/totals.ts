@@ -1,0 +1,27 @@
+// What the content store holds, as its rows say it.
+import { type Queries, sql } from '../db/index.ts'
+
+export interface ContentTotals {
+  readonly contentCount: number
+  /** Of all content, each digest once. */
+  readonly logicalBytes: number
+  readonly segmentCount: number
+  /** Of segments in the bucket, and of those that are rows, being small. */
+  readonly segmentBytes: number
+  readonly tailBytes: number
+  readonly recipeBytes: number
+  readonly keyCount: number
+  readonly chunkCount: number
+}
+
+export async function contentTotals(queries: Queries): Promise<ContentTotals> {
+  const { rows } = await sql<ContentTotals>`
+    select * from
+      (select count(*)::float8 as "contentCount", coalesce(sum(size_bytes), 0)::float8 as "logicalBytes",
+        coalesce(sum(octet_length(recipe)), 0)::float8 as "recipeBytes" from content) c,
+      (select count(*)::float8 as "segmentCount", (count(*) filter (where tail is null))::float8 as "keyCount",
+        coalesce(sum(size_bytes) filter (where tail is null), 0)::float8 as "segmentBytes",
+        coalesce(sum(size_bytes) filter (where tail is not null), 0)::float8 as "tailBytes",
+        coalesce(sum(chunk_count), 0)::float8 as "chunkCount" from segment) s`.execute(queries)
+  return rows[0] as ContentTotals
+}

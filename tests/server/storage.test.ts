@@ -1,0 +1,87 @@
+// Storage figures against what git and the bucket's folder say.
+import assert from 'node:assert/strict'
+import { after, before, test } from 'node:test'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { stemma } from '../support/command.ts'
+import { Forks } from '../support/forks.ts'
+import { makeHistory } from '../support/history.ts'
+import { type Host, openHost, stemmaOnly } from '../support/host.ts'
+
+let host: Host
+let forks: Forks
+let url: string
+let logical: { objects: number; bytes: number }
+before(async () => {
+  if (stemmaOnly.skip !== undefined) return
+  host = await openHost('storage', { STEMMA_GIT_TAIL_BYTES: '0' })
+  forks = Forks.open(host.server)
+  const work = makeHistory(120)
+  url = await host.create('figures')
+  await host.git.run(['push', '-q', url, 'main~60:refs/heads/main'], { cwd: work })
+  await host.git.run(['push', '-q', '--mirror', url], { cwd: work })
+  const mirror = host.folder.join('mirror.git')
+  await host.git.run(['clone', '-q', '--mirror', url, mirror])
+  const listed = await host.git.read(['cat-file', '--batch-all-objects', '--batch-check=%(objectsize)'], { cwd: mirror })
+  const sizes = listed.split('\n').map(Number)
+  logical = { objects: sizes.length, bytes: sizes.reduce((sum, size) => sum + size, 0) }
+})
+after(async () => {
+  await forks?.close()
+  await host?.close()
+})
+
+const figures = async (token?: string) => (await host.server.api('GET', '/api/v3/repos/admin/figures/storage', undefined, token)).body
+
+function keysBytes(): number {
+  return host.server.bucketFiles().reduce((sum, { sizeBytes }) => sum + sizeBytes, 0)
+}
+
+test('a repository’s figures are git’s and the bucket’s', stemmaOnly, async () => {
+  const found = await figures()
+  assert.deepEqual([found.objects, found.logical_bytes, found.packs], [logical.objects, logical.bytes, 2])
+  const { total, packs, indexes, tails, histories } = found.stored_bytes
+  assert.equal(total, packs + indexes + tails + histories)
+  assert.ok(found.saved_bytes.delta > 0 && found.saved_bytes.compression > 0)
+  // every byte of the packs' entries is in one of them; beside these are two headers and trailers
+  const entries = found.logical_bytes - found.saved_bytes.delta - found.saved_bytes.compression + found.copies.stored_bytes
+  assert.deepEqual([tails, packs - entries], [0, 2 * (12 + 20)])
+  assert.equal(total, keysBytes())
+  assert.deepEqual(await figures(), found)
+})
+
+test('after a repack the copies are gone, and the figures are of what is there now', stemmaOnly, async () => {
+  const before = await figures()
+  const { code, stderr } = await stemma(['repack', 'admin/figures', '--data', host.server.data])
+  assert.equal(code, 0, stderr)
+  const after = await figures()
+  assert.deepEqual([after.objects, after.logical_bytes, after.packs], [logical.objects, logical.bytes, 1])
+  assert.deepEqual(after.copies, { objects: 0, stored_bytes: 0 })
+  assert.ok(after.stored_bytes.packs <= before.stored_bytes.packs)
+})
+
+test('a fork costs nothing; private and missing are the same, and a reader is no owner', stemmaOnly, async () => {
+  const bob = await forks.account('bob')
+  assert.equal((await host.server.api('GET', '/api/v3/repos/admin/figures/storage', undefined, bob.token)).status, 403)
+  assert.equal((await host.server.api('GET', '/api/v3/repos/admin/none/storage', undefined, bob.token)).status, 404)
+  const before = await figures()
+  await host.server.api('POST', '/api/v3/repos/admin/figures/forks', {}, bob.token)
+  const after = await figures()
+  assert.equal(after.shared_with_forks, true)
+  assert.deepEqual({ ...after, shared_with_forks: false }, before)
+})
+
+test('the whole server: for administrators, with what was asked of the bucket', stemmaOnly, async () => {
+  const carol = await forks.account('carol')
+  assert.equal((await host.server.api('GET', '/api/v3/storage', undefined, carol.token)).status, 403)
+  const own = await figures()
+  const { git, content, requests } = (await host.server.api('GET', '/api/v3/storage')).body
+  assert.deepEqual([git.networks, git.networks_counted, git.objects], [1, 1, own.objects])
+  assert.deepEqual(git.stored_bytes, own.stored_bytes)
+  assert.equal(content.contents, 0)
+  assert.ok(requests.puts >= 1)
+  // what worker threads ask is among it
+  await host.git.run(['clone', '-q', '--bare', url, host.folder.join('clone.git')])
+  await sleep(1500)
+  const later = (await host.server.api('GET', '/api/v3/storage')).body.requests
+  assert.ok(later.gets >= requests.gets && later.bytes_read >= requests.bytes_read)
+})
