@@ -18,6 +18,7 @@ import {
   mirrorJob,
   networkStorage,
   registerGit,
+  scrubJob,
   storageCounter,
 } from './git/index.ts'
 import { bucketConfig, makeGit, makeStore } from './rooms.ts'
@@ -126,6 +127,7 @@ async function startParts({ config, log, showToken, signal }: StartOptions, endi
       orphanSweeper(database, bucket, log),
       historyBuilder(git),
       storageCounter(git),
+      scrubJob(git),
       store.job(log),
       mirrorJob({ parts: git.importParts, agent: git.options.agent, randomness: systemRandomness, log }),
     ],

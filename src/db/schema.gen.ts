@@ -149,6 +149,7 @@ export interface Pack {
   pack_bytes: number;
   size_bytes: number;
   tail: Uint8Array | null;
+  verified_at: Date | null;
 }
 
 export interface PushCertificate {
@@ -197,6 +198,14 @@ export interface Repository {
   settings: Generated<Json>;
   updated_at: Generated<Date>;
   visibility: 'public' | 'private';
+}
+
+export interface ScrubFinding {
+  finding: Json;
+  found_at: Generated<Date>;
+  id: Generated<number>;
+  network_id: string;
+  pack_id: number | null;
 }
 
 export interface Segment {
@@ -253,6 +262,7 @@ export interface DB {
   ref: Ref;
   reflog: Reflog;
   repository: Repository;
+  scrub_finding: ScrubFinding;
   segment: Segment;
   server_fact: ServerFact;
   token: Token;

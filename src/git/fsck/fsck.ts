@@ -5,6 +5,7 @@ import type { GitRoom } from '../git-room.ts'
 import { checkKeys, historyKeys, type KeyKind, packKeys, segmentKeys } from './check-keys.ts'
 import { checkNetwork, type FsckParts } from './check-network.ts'
 import type { Finding } from './finding.ts'
+import { type ScrubState, scrubState } from './scrub.ts'
 
 export interface FsckOptions {
   /** Only that repository's network; rows are compared with keys only without it. */
@@ -25,6 +26,8 @@ export interface FsckSummary {
   readonly packBytes: number
   /** Null where one repository was asked for. */
   readonly keys: number | null
+  /** What the background scrub found last, and how far it is. */
+  readonly scrub: ScrubState
   readonly errors: number
   readonly warnings: number
 }
@@ -66,7 +69,7 @@ export async function fsck(room: GitRoom, options: FsckOptions): Promise<FsckSum
     }
   }
   await Promise.all(Array.from({ length: places }, work))
-  return { ...counts, keys: listed?.keys ?? null }
+  return { ...counts, keys: listed?.keys ?? null, scrub: await scrubState(db) }
 }
 
 async function findNetworks(
