@@ -11,6 +11,7 @@ import { makeHealth } from './health.ts'
 import { type Listener, makeListener, plainForm } from './http/index.ts'
 import { JobRunner, orphanSweeper } from './jobs/index.ts'
 import {
+  compactor,
   findArchive,
   forkTakesRef,
   gitTotals,
@@ -125,6 +126,7 @@ async function startParts({ config, log, showToken, signal }: StartOptions, endi
     log,
     jobs: [
       orphanSweeper(database, bucket, log),
+      compactor(git),
       historyBuilder(git),
       storageCounter(git),
       scrubJob(git),

@@ -143,6 +143,7 @@ export interface Pack {
   age: number | null;
   created_at: Generated<Date>;
   id: Generated<number>;
+  is_full: Generated<boolean>;
   key: string | null;
   network_id: string;
   object_count: number;

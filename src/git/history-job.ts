@@ -5,6 +5,7 @@ import { concatBytes, CorruptError, InputError, MessageStream, UnavailableError 
 import { type Bucket, historyKey, type Key } from '../bucket/index.ts'
 import { type Database, sql } from '../db/index.ts'
 import type { Job } from '../jobs/index.ts'
+import { policy } from './compact/policy.ts'
 import type { FetchRepositories } from './fetch-job.ts'
 import type { GitRoom } from './git-room.ts'
 import type { PackSetHandle } from './odb/index.ts'
@@ -82,7 +83,7 @@ async function outgrown(db: Database, afterPack: number): Promise<string[]> {
   const { rows } = await sql<{ id: string }>`
     select n.id from (select distinct network_id as id from pack where id > ${afterPack}) n
     left join history h on h.network_id = n.id
-    where ${isWhole} and (
+    where ${isWhole} and (select count(*) from pack p where p.network_id = n.id) < ${policy.packs} and (
       (select sum(object_count) from pack p where p.network_id = n.id) - coalesce(h.object_count, 0)
         >= greatest(${leastObjects}, least(${leastObjects * 2}, coalesce(h.object_count, 0) / 64))
       or (select count(*) from pack p where p.network_id = n.id and p.id <= h.last_pack) <> h.pack_count)`.execute(db.queries)

@@ -4,6 +4,7 @@ import { workerData } from 'node:worker_threads'
 import { serveJobs, systemClock, systemRandomness } from '../base/index.ts'
 import { attachBucket, type BucketConfig, makeBlockReader } from '../bucket/index.ts'
 import { archiveJob, type ArchiveJob } from './archive/archive-job.ts' // not its index: that would load the listener, too
+import type { MergeJob } from './compact/merge-job.ts'
 import { dumbJob, type DumbJob, KeptTips } from './dumb-http/dumb-job.ts'
 import { fetchJob, type FetchJob, FetchRepositories } from './fetch-job.ts'
 import type { IndexJob } from './export/index-job.ts'
@@ -54,6 +55,7 @@ serveJobs({
   repackWrite: async (job: WriteJob, port) => (await repackJobs()).writeJob(job, port, repack),
   repackCheck: async (job: CheckJob, port) => (await repackJobs()).checkJob(job, port, repack),
   countStorage: (job: CountJob, port) => countJob(job, port, sets),
+  merge: async (job: MergeJob, port) => (await import('./compact/merge-job.ts')).mergeJob(job, port, { sets, inflater, deflater }),
   objectInfo: (job: ObjectInfoJob, port) => objectInfoJob(job, port, repositories),
   // seldom asked for: the other threads need not load them
   index: async (job: IndexJob, port) => (await import('./export/index-job.ts')).indexJob(job, port),

@@ -25,6 +25,8 @@ export interface NewPack {
   readonly objectCount: number
   /** Where it takes the place of older packs: its age among the network's. Else its row's id. */
   readonly age?: number
+  /** Made anew of all that the network had. */
+  readonly isFull?: boolean
 }
 
 export interface RefTransactionInput {

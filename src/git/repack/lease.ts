@@ -11,19 +11,28 @@ const leaseMs = 60_000
  * @throws UnavailableError 'repack-running' when another one has the lease, 'lease-lost' when this one could not keep it up, too
  */
 export async function repackUnderLease(room: GitRoom, networkId: string, options: RepackOptions): Promise<RepackResult | null> {
-  const { db, log, randomness } = room.options
-  const kind = `repack ${networkId}`
   let result: RepackResult | null = null
-  const run = async (signal: AbortSignal) => {
+  const isFree = await underLease(room, networkId, async (signal) => {
     result = await repackNetwork(room, networkId, { ...options, signal: AbortSignal.any([options.signal, signal]) })
-  }
-  const runner = new JobRunner({ database: db, randomness, log, jobs: [{ kind, intervalMs: 0, leaseMs, run }] })
-  if (!(await runner.runIfDue(kind))) {
+  })
+  if (!isFree) {
     throw new UnavailableError(
       'repack-running',
       'the repository, or another one of its network of forks, is being repacked already; one that was killed counts as running for a minute more',
     )
   }
-  await db.queries.deleteFrom('job').where('kind', '=', kind).where('holder', 'is', null).execute()
   return result
+}
+
+/**
+ * Runs what replaces packs of the network, and nothing else that does meanwhile. False when somebody else has the lease, or had it until just now and failed.
+ * @throws UnavailableError 'lease-lost', and what `run` throws
+ */
+export async function underLease(room: GitRoom, networkId: string, run: (signal: AbortSignal) => Promise<void>): Promise<boolean> {
+  const { db, log, randomness } = room.options
+  const kind = `repack ${networkId}`
+  const runner = new JobRunner({ database: db, randomness, log, jobs: [{ kind, intervalMs: 0, leaseMs, run }] })
+  if (!(await runner.runIfDue(kind))) return false
+  await db.queries.deleteFrom('job').where('kind', '=', kind).where('holder', 'is', null).execute()
+  return true
 }

@@ -54,7 +54,7 @@ export interface RepackResult {
 }
 
 /** What is stored already was let in once: it is limited by nothing here. */
-const noLimits = { packBytes: 2 ** 50, objectBytes: 2 ** 40, objectCount: 2 ** 32 - 1, deltaDepth: 0xffff, inflatedBytes: 2 ** 50 }
+export const noLimits = { packBytes: 2 ** 50, objectBytes: 2 ** 40, objectCount: 2 ** 32 - 1, deltaDepth: 0xffff, inflatedBytes: 2 ** 50 }
 const pollMs = 250
 /** Of each thread's memory, for objects that were read lately. */
 const cachePart = 1 / 4
@@ -110,7 +110,7 @@ class Repack {
     try {
       await this.#check(plan, staged)
       const old = handle.packs.map(({ id }) => id)
-      if (!(await replacePacks(this.#room.options.db, networkId, old, staged.pack))) {
+      if (!(await replacePacks(this.#room.options.db, networkId, old, { ...staged.pack, isFull: true }))) {
         await staged.discard()
         return null
       }
@@ -255,7 +255,7 @@ async function allEnded(work: readonly Promise<unknown>[]): Promise<void> {
 }
 
 /** Commits at which repositories of the network are cut off. */
-async function cutOffOf(room: GitRoom, networkId: string): Promise<ObjectId[]> {
+export async function cutOffOf(room: GitRoom, networkId: string): Promise<ObjectId[]> {
   const rows = await room.options.db.queries.selectFrom('repository').select('settings').where('network_id', '=', networkId).execute()
   return [...new Set(rows.flatMap(({ settings }) => room.settings.read(settings as RepositorySettings).cutOff))]
 }

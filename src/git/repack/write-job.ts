@@ -11,6 +11,7 @@ import type { StoredPack } from '../odb/pack-set.ts'
 import { deflateObject } from '../upload-pack/large-entry.ts'
 import { objectSteps } from '../upload-pack/pace.ts'
 import { paced, type PacedRepository } from '../upload-pack/repository.ts'
+import { inChunks } from './in-chunks.ts'
 import { type JobPacks, openRepository, type RepackParts } from './near-packs.ts'
 import { Keep, type RepackTables, type SearchOrder } from './tables.ts'
 import { byRow } from './version-order.ts'
@@ -23,7 +24,6 @@ export interface WriteJob extends JobPacks {
   readonly scratchPaths: readonly string[]
 }
 
-const chunkBytes = 256 << 10
 const mostHeaderBytes = 64
 /** Entries above this are copied piece by piece. */
 const largeEntryBytes = 4 << 20
@@ -149,25 +149,6 @@ class PackEntries {
 async function* both(first: Uint8Array, rest: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array, void, undefined> {
   yield first
   yield* rest
-}
-
-/** The same bytes in pieces of one size, each with a memory of its own. */
-async function* inChunks(pieces: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array<ArrayBuffer>, void, undefined> {
-  let chunk = new Uint8Array(chunkBytes)
-  let used = 0
-  for await (const piece of pieces) {
-    for (let from = 0; from < piece.length; ) {
-      const part = piece.subarray(from, from + chunkBytes - used)
-      chunk.set(part, used)
-      used += part.length
-      from += part.length
-      if (used < chunkBytes) continue
-      yield chunk
-      chunk = new Uint8Array(chunkBytes)
-      used = 0
-    }
-  }
-  if (used > 0) yield chunk.slice(0, used)
 }
 
 /** Reads a scratch file, ahead where it is read in order. */

@@ -11,7 +11,10 @@ const waitingBytes = 16 << 20
 const pieceBytes = 256 << 10
 
 /** The object's zlib stream. Errors as the reader's `pieces`. */
-export async function* deflateObject({ objects, pace }: PacedRepository, number: number): AsyncGenerator<Uint8Array, void, undefined> {
+export async function* deflateObject(
+  { objects, pace }: Pick<PacedRepository, 'objects' | 'pace'>,
+  number: number,
+): AsyncGenerator<Uint8Array, void, undefined> {
   const options = { level: 1, chunkSize: pieceBytes, readableHighWaterMark: waitingBytes } // the last goes to the stream, and isn't typed
   const deflate = createDeflate(options)
   // what breaks on the way is thrown where the pieces are read

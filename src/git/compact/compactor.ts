@@ -1,0 +1,100 @@
+// The background work that keeps networks in few packs: finds those that came to be in many, and merges or repacks them one after the other, each
+// under its own lease. Doing it twice does no harm; a push or fetch never waits for it.
+import { InputError, UnavailableError } from '../../base/index.ts'
+import { type Database, sql } from '../../db/index.ts'
+import type { Job } from '../../jobs/index.ts'
+import type { GitRoom } from '../git-room.ts'
+import { byAge } from '../odb/index.ts'
+import { repackNetwork, underLease } from '../repack/index.ts'
+import { mergePacks } from './merge.ts'
+import { nextStep, policy, type PackSize, type Step } from './policy.ts'
+
+/** Rows that got their ids before others and were committed after them: looked at again. */
+const idSlack = 1000
+/** So often is looked at all networks: some have become quiet. */
+const lookAgainMs = 600_000
+/** For the deltas of a full repack, all threads together. */
+const searchBytes = 128 << 20
+
+/** Leased work: every network whose packs have become many, or much, has them put together. */
+export function compactor(room: GitRoom, intervalMs = 3000): Job {
+  const { clock, db, log } = room.options
+  let lastPack = 0 // packs up to this id were seen by this node
+  let lookedAtMs = Number.NEGATIVE_INFINITY
+  return {
+    kind: 'compact',
+    intervalMs,
+    work: () =>
+      clock.monotonic() - lookedAtMs > lookAgainMs ? sql<boolean>`true` : sql<boolean>`exists (select 1 from pack where id > ${lastPack})`,
+    run: async (signal) => {
+      const isLook = clock.monotonic() - lookedAtMs > lookAgainMs
+      const newest = await newestPack(db)
+      for (const networkId of await grown(db, isLook ? 0 : lastPack - idSlack)) {
+        signal.throwIfAborted()
+        try {
+          await underLease(room, networkId, async (leased) => await compactNetwork(room, networkId, AbortSignal.any([signal, leased])))
+        } catch (error) {
+          if (error instanceof InputError && error.code === 'repository-deleted') continue
+          // what doesn't answer keeps it from the others, too; what is damaged doesn't. Its turn comes again when it is pushed to
+          if (signal.aborted || (error instanceof UnavailableError && error.code !== 'repack-raced')) throw error
+          log.warn({ err: error, network: networkId }, 'a network could not be compacted')
+        }
+      }
+      lastPack = newest
+      if (isLook) lookedAtMs = clock.monotonic()
+    },
+  }
+}
+
+/** Step by step, until there is nothing to do. */
+async function compactNetwork(room: GitRoom, networkId: string, signal: AbortSignal): Promise<void> {
+  const { db, log } = room.options
+  for (;;) {
+    signal.throwIfAborted()
+    const packs = await room.packs.open(networkId)
+    const step = await stepOf(db, networkId, new Set(packs.handle.packs.map(({ id }) => id)))
+    if (step.kind === 'none') return
+    const before = performance.now()
+    const result = step.kind === 'merge' ? await mergePacks(room, packs, step.from, signal) : await repacked(room, networkId, signal)
+    if (result === null) return
+    log.info({ network: networkId, step: step.kind, ...result, ms: Math.round(performance.now() - before) }, 'compacted a network')
+  }
+}
+
+async function repacked(room: GitRoom, networkId: string, signal: AbortSignal) {
+  const options = { window: 10, depth: 50, reuse: true, threads: 1, memoryBytes: searchBytes, progress: () => {}, signal }
+  return await repackNetwork(room, networkId, options)
+}
+
+/** Places in the step are of the opened packs: those that came since then don't count. */
+async function stepOf(db: Database, networkId: string, opened: ReadonlySet<number>): Promise<Step> {
+  const rows = await db.queries
+    .selectFrom('pack')
+    .select(['id', 'size_bytes', 'is_full', sql<boolean>`key is null`.as('is_tail')])
+    .select(sql<number>`extract(epoch from now() - created_at)::float8 * 1000`.as('age_ms'))
+    .where('network_id', '=', networkId)
+    .orderBy(byAge)
+    .execute()
+  const known = rows.filter(({ id }) => opened.has(id))
+  if (known.length !== opened.size) return { kind: 'none' } // replaced between the two reads, by who had no lease
+  const sizes = known.map((row): PackSize => ({ isTail: row.is_tail, isFull: row.is_full, sizeBytes: row.size_bytes }))
+  return nextStep(sizes, Math.min(Number.POSITIVE_INFINITY, ...rows.map((row) => row.age_ms)))
+}
+
+async function newestPack(db: Database): Promise<number> {
+  const { rows } = await sql<{ id: number }>`select coalesce(max(id), 0)::float8 as id from pack`.execute(db.queries)
+  return rows[0]?.id ?? 0
+}
+
+/** Networks with packs above that id that something may be due for; `nextStep` says what. */
+async function grown(db: Database, afterPack: number): Promise<string[]> {
+  const { rows } = await sql<{ id: string }>`
+    select n.id from (select distinct network_id as id from pack where id > ${afterPack}) n
+    cross join lateral (
+      select count(*) as packs, coalesce(sum(size_bytes) filter (where key is null), 0) as tails,
+        coalesce(sum(size_bytes) filter (where not is_full), 0) as outside, coalesce(sum(size_bytes) filter (where is_full), 0) as full_bytes
+      from pack p where p.network_id = n.id) s
+    where s.packs > 1 and (s.packs >= ${policy.packs} or s.tails >= ${policy.tailsBytes}
+      or s.outside >= greatest(${policy.fullLeastBytes}, ${policy.quietPart} * s.full_bytes))`.execute(db.queries)
+  return rows.map((row) => row.id)
+}

@@ -1,0 +1,67 @@
+// What is merged when: sizes alone, and what it comes to over many pushes.
+import assert from 'node:assert/strict'
+import { describe, test } from 'node:test'
+import { nextStep, policy, type PackSize } from './policy.ts'
+
+const kib = 1024
+const mib = 1024 * kib
+const tail = (sizeBytes: number): PackSize => ({ isTail: true, isFull: false, sizeBytes })
+const key = (sizeBytes: number): PackSize => ({ isTail: false, isFull: false, sizeBytes })
+const full = (sizeBytes: number): PackSize => ({ isTail: false, isFull: true, sizeBytes })
+const tails = (count: number, sizeBytes = kib) => Array.from({ length: count }, () => tail(sizeBytes))
+
+describe('the next step', () => {
+  test('is none for few packs', () => {
+    assert.deepEqual(nextStep([], 0), { kind: 'none' })
+    assert.deepEqual(nextStep([key(100 * mib)], Number.POSITIVE_INFINITY), { kind: 'none' })
+    assert.deepEqual(nextStep([key(100 * mib), ...tails(policy.packs - 2)], 0), { kind: 'none' })
+  })
+
+  test('merges tails when they are many, or large, and leaves what is larger alone', () => {
+    assert.deepEqual(nextStep([key(100 * mib), ...tails(policy.packs)], 0), { kind: 'merge', from: 1 })
+    assert.deepEqual(nextStep([full(100 * mib), ...tails(40, 250 * kib)], 0), { kind: 'merge', from: 1 })
+  })
+
+  test('takes packs of one tier along when with what comes they are four', () => {
+    const packs = (count: number) => [full(100 * mib), ...Array.from({ length: count }, () => key(300 * kib)), ...tails(100, 3 * kib)]
+    assert.deepEqual(nextStep(packs(2), 0), { kind: 'merge', from: 3 })
+    assert.deepEqual(nextStep(packs(3), 0), { kind: 'merge', from: 1 })
+  })
+
+  test('never merges the full pack, and makes a new one when half as much has come, or a little and then nothing', () => {
+    assert.deepEqual(nextStep([full(kib), ...tails(200)], 0), { kind: 'merge', from: 1 })
+    assert.deepEqual(nextStep([full(40 * mib), key(19 * mib)], 0), { kind: 'none' })
+    assert.deepEqual(nextStep([full(40 * mib), key(20 * mib)], 0), { kind: 'full' })
+    assert.deepEqual(nextStep([full(200 * mib), key(10 * mib)], policy.quietMs), { kind: 'full' })
+    assert.deepEqual(nextStep([full(200 * mib), key(9 * mib)], policy.quietMs), { kind: 'none' })
+    assert.deepEqual(nextStep([full(kib), key(7 * mib)], policy.quietMs), { kind: 'none' })
+  })
+
+  test('merges large pushes, too, when they are many', () => {
+    assert.deepEqual(nextStep([full(1000 * mib), ...Array.from({ length: 100 }, () => key(mib))], 0), { kind: 'merge', from: 1 })
+  })
+})
+
+test('over ten thousand pushes packs stay few, each byte is written a few times, and there are few requests', () => {
+  for (const pushBytes of [2 * kib, 8 * kib, 60 * kib]) {
+    let packs: PackSize[] = []
+    let [written, puts, most] = [0, 0, 0]
+    for (let push = 0; push < 10_000; push++) {
+      packs.push(tail(pushBytes))
+      for (let step = nextStep(packs, 0); step.kind !== 'none'; step = nextStep(packs, 0)) {
+        const from = step.kind === 'full' ? 0 : step.from
+        const sizeBytes = packs.slice(from).reduce((sum, pack) => sum + pack.sizeBytes, 0)
+        const isTail = sizeBytes <= 256 * kib
+        packs = [...packs.slice(0, from), { isTail, isFull: step.kind === 'full', sizeBytes }]
+        if (isTail) continue
+        written += sizeBytes
+        puts++
+      }
+      most = Math.max(most, packs.length)
+    }
+    assert.ok(most <= policy.packs + 20, `${most} packs`)
+    assert.ok(puts <= 10_000 / 50, `${puts} requests`)
+    // as if full repacks made nothing smaller: then they alone write three times what came
+    assert.ok(written / (10_000 * pushBytes) < 6, `${written / (10_000 * pushBytes)} times`)
+  }
+})

@@ -1,0 +1,73 @@
+// Which packs of a network are to become one, by their sizes alone. docs/design/compaction.md gives the arithmetic.
+
+export interface PackSize {
+  /** Stored in PostgreSQL. */
+  readonly isTail: boolean
+  /** Made by a full repack. */
+  readonly isFull: boolean
+  /** Of the whole value. */
+  readonly sizeBytes: number
+}
+
+export const policy = {
+  /** A network with so many packs beside a full one has some merged; or with so many bytes of tails. */
+  packs: 100,
+  tailsBytes: 8 << 20,
+  /** Packs whose sizes differ by less than this factor are of one tier; so many of one tier become one of the next. */
+  factor: 4,
+  /** A full repack is due when what lies outside of the full pack has so large a part of its bytes… */
+  fullPart: 0.5,
+  /** …or this one, and nothing came for so long… */
+  quietPart: 0.05,
+  quietMs: 3600_000,
+  /** …and comes to so much at all. */
+  fullLeastBytes: 8 << 20,
+} as const
+
+export type Step = { readonly kind: 'none' } | { readonly kind: 'full' } | { readonly kind: 'merge'; readonly from: number }
+
+/**
+ * What is to be done next with these packs, oldest first. A merge takes all packs from `from` on: what is newer is smaller, or it would have
+ * been merged.
+ * @param quietMs since the newest pack came
+ */
+export function nextStep(packs: readonly PackSize[], quietMs: number): Step {
+  const fullAt = packs.findLastIndex(({ isFull }) => isFull)
+  // where there is none yet, the first pack counts as one: most often it was imported, well packed
+  const fullBytes = packs[Math.max(0, fullAt)]?.sizeBytes ?? 0
+  const since = sizeOf(packs) - fullBytes
+  const part = quietMs >= policy.quietMs ? policy.quietPart : policy.fullPart
+  if (since >= Math.max(policy.fullLeastBytes, part * fullBytes) && packs.length > 1) return { kind: 'full' }
+  const tailBytes = sizeOf(packs.filter(({ isTail }) => isTail))
+  if (packs.length - fullAt - 1 < policy.packs && tailBytes < policy.tailsBytes) return { kind: 'none' }
+  const from = mergedFrom(packs, fullAt + 1)
+  return packs.length - from > 1 ? { kind: 'merge', from } : { kind: 'none' }
+}
+
+/**
+ * The oldest tail (or the newest pack) and all behind it; and before it, tier by tier, the packs that with what comes to them are as many as the factor, all of
+ * one tier, or smaller.
+ */
+function mergedFrom(packs: readonly PackSize[], least: number): number {
+  const tail = packs.findIndex(({ isTail }, i) => i >= least && isTail)
+  let from = tail < 0 ? packs.length - 1 : tail
+  let bytes = sizeOf(packs.slice(from))
+  for (;;) {
+    let at = from
+    let more = 0
+    let alike = 1
+    while (at > least && (packs[at - 1] as PackSize).sizeBytes < policy.factor * bytes) {
+      more += (packs[--at] as PackSize).sizeBytes
+      if ((packs[at] as PackSize).sizeBytes * policy.factor > bytes) alike++
+    }
+    // what is smaller than what comes to it costs little, and stands in the way of the order
+    const small = at < from && more < bytes / policy.factor
+    if (at === from || (alike < policy.factor && !small)) return from
+    from = at
+    bytes += more
+  }
+}
+
+function sizeOf(packs: readonly PackSize[]): number {
+  return packs.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0)
+}
