@@ -68,6 +68,7 @@ export const settings = {
     pktLines: count(1_000_000, 1),
     requestBytes: bytes('10MiB', 1),
     jsonBytes: bytes('1MiB', 1),
+    lfsObjectBytes: bytes('16GiB', 1),
     concurrentPushes: count(32, 1),
     concurrentFetches: count(128, 1),
     fetchMemoryBytes: bytes('512MiB', 16 * 2 ** 20),

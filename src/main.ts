@@ -22,6 +22,7 @@ import {
   scrubJob,
   storageCounter,
 } from './git/index.ts'
+import { type LfsOptions, registerLfs } from './lfs/index.ts'
 import { bucketConfig, makeGit, makeStore } from './rooms.ts'
 import { contentTotals } from './store/index.ts'
 import { version } from './version.ts'
@@ -107,6 +108,7 @@ async function startParts({ config, log, showToken, signal }: StartOptions, endi
   const store = makeStore(config, { db: database, bucket, log, counts })
   endings.add('content store', () => store.close(), 10_000)
   registerGit(listener, git)
+  mountLfs(listener, config, { db: database, store, log })
   registerApi(listener, {
     db: database,
     publicUrl: config.publicUrl,
@@ -177,6 +179,11 @@ async function listen(listener: Listener, address: Config['listen']): Promise<st
       { cause },
     )
   }
+}
+
+function mountLfs(listener: Listener, { limits, publicUrl }: Config, parts: Pick<LfsOptions, 'db' | 'store' | 'log'>): void {
+  const { lfsObjectBytes: objectBytes, concurrentFetches: concurrentDownloads, requestTimeoutMs } = limits
+  registerLfs(listener, { ...parts, clock: systemClock, publicUrl, limits: { objectBytes, concurrentDownloads, requestTimeoutMs } })
 }
 
 function mountHealth(listener: Listener, parts: { database: Database; bucket: Bucket; log: Log }): void {

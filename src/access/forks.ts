@@ -53,6 +53,7 @@ export async function forkRepository(db: Database, { sourceId, ownerId, name, vi
     await sql`
       insert into ref (repository_id, name, oid, peeled)
       select ${id}, name, oid, peeled from ref where repository_id = ${sourceId} and name = any(${taken}::text[])`.execute(tx)
+    await copyLfsObjects(tx, sourceId, id)
     await tell(tx, 'repository.forked', id, { name, ownerId, sourceId, refs: taken.length })
     return repositoryOf(await repositoryRows(tx).where('repository.id', '=', id).executeTakeFirstOrThrow())
   }
@@ -61,6 +62,15 @@ export async function forkRepository(db: Database, { sourceId, ownerId, name, vi
   } catch (error) {
     throw error instanceof InputError ? error : nameTaken(error)
   }
+}
+
+/** The fork has the source's LFS objects as it has its refs: whoever forks may read them. Each row holds its content (docs/design/lfs.md). */
+async function copyLfsObjects(tx: Queries, sourceId: RepositoryId, id: number): Promise<void> {
+  await sql`
+    with taken as (
+      insert into lfs_object (repository_id, oid, size_bytes)
+      select ${id}::bigint, oid, size_bytes from lfs_object where repository_id = ${sourceId} returning repository_id, oid)
+    insert into content_reference (kind, id, digest) select 'lfs', repository_id::text, oid from taken`.execute(tx)
 }
 
 /** Of a source that is cut off, the fork is, too: what isn't there is in none of them. Everything else is the source's own affair. */

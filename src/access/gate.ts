@@ -34,13 +34,16 @@ type ResourceName =
 
 type ActionChoice = { readonly of: (request: FastifyRequest) => Action; readonly examples: Readonly<Partial<Record<Action, string>>> }
 
-/** For a route with the parameters `:owner` and `:repo`; handlers then use `repositoryOf(request)`. */
-export function onRepository(action: Action | ActionChoice): Declaration {
+/**
+ * For a route with the parameters `:owner` and `:repo`; handlers then use `repositoryOf(request)`.
+ * @param after `body`: the action is chosen by what stands in the body
+ */
+export function onRepository(action: Action | ActionChoice, after?: 'body'): Declaration {
   const resource = (request: FastifyRequest): ResourceName => {
     const { owner, repo } = request.params as { owner: string; repo: string }
     return { kind: 'repository', owner, name: repo }
   }
-  return { action: action as Declaration['action'], resource }
+  return { action: action as Declaration['action'], resource, ...(after === undefined ? {} : { after }) }
 }
 
 /** For a route with the parameter `:login`; handlers then use `accountOf(request)`. */

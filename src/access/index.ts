@@ -1,5 +1,6 @@
 // access: accounts, tokens, repository rows, and the one function that says who may do what.
 export { type Account, createAccount, findAccount } from './accounts.ts'
+export { createOrFind } from './create-on-push.ts'
 export { findFork, forkRepository, listForks, type NewFork, readableSiblings } from './forks.ts'
 export { accountOf, callerOf, type GateOptions, makeGate, onAccount, onRepository, onSelf, repositoryOf } from './gate.ts'
 export { type AccountId, anonymous, type Identity, type NetworkId, type RepositoryId } from './identity.ts'

@@ -91,6 +91,21 @@ export interface KeyDeletion {
   not_before: Generated<Date>;
 }
 
+export interface LfsLock {
+  account_id: number;
+  id: Generated<string>;
+  locked_at: Generated<Date>;
+  path: string;
+  repository_id: number;
+}
+
+export interface LfsObject {
+  created_at: Generated<Date>;
+  oid: Uint8Array;
+  repository_id: number;
+  size_bytes: number;
+}
+
 export interface Mirror {
   created_at: Generated<Date>;
   direction: string;
@@ -254,6 +269,8 @@ export interface DB {
   import: Import;
   job: Job;
   key_deletion: KeyDeletion;
+  lfs_lock: LfsLock;
+  lfs_object: LfsObject;
   mirror: Mirror;
   network: Network;
   network_storage: NetworkStorage;

@@ -1,6 +1,6 @@
 // Pushes over Smart HTTP: the advertisement, and the POST that brings commands and pack.
 import type { FastifyReply, FastifyRequest } from 'fastify'
-import { createRepository, findRepository, type Identity, readableSiblings, type Repository } from '../access/index.ts'
+import { createOrFind, type Identity, readableSiblings, type Repository } from '../access/index.ts'
 import { InputError, withoutEnd } from '../base/index.ts'
 import { Refusal, requestBody } from '../http/index.ts'
 import { Answer } from './answer.ts'
@@ -122,7 +122,7 @@ export async function push(room: GitRoom, request: FastifyRequest, reply: Fastif
   const newNetworkId = room.options.randomness.uuid()
   const create = async () => {
     if (!repositoryToCreate) throw new Error('nothing to create')
-    return targetOf(await createOrFind(room, repositoryToCreate, newNetworkId))
+    return targetOf(await createOrFind(room.options.db, { ...repositoryToCreate, networkId: newNetworkId }))
   }
   await receivePack(room.receive, {
     objectFormat: repository?.objectFormat ?? 'sha1',
@@ -153,25 +153,4 @@ async function* pushedBody(room: GitRoom, request: FastifyRequest): AsyncGenerat
 
 function targetOf(repository: Repository) {
   return { repositoryId: repository.id, networkId: repository.networkId, refsVersion: repository.refsVersion }
-}
-
-/** Two first pushes at once: one creates the repository, the other finds it. It is private: nobody said that it may be seen. */
-async function createOrFind(
-  room: GitRoom,
-  wanted: NonNullable<FastifyRequest['repositoryToCreate']>,
-  networkId: string,
-): Promise<Repository> {
-  try {
-    return await createRepository(room.options.db, { ...wanted, networkId, visibility: 'private' })
-  } catch (error) {
-    const found = error instanceof InputError && error.code === 'repository-exists' ? await findOwned(room, wanted) : null
-    if (!found) throw error
-    return found
-  }
-}
-
-async function findOwned(room: GitRoom, { ownerId, name }: NonNullable<FastifyRequest['repositoryToCreate']>): Promise<Repository | null> {
-  const { queries } = room.options.db
-  const owner = await queries.selectFrom('account').select('login').where('id', '=', ownerId).executeTakeFirst()
-  return owner ? findRepository(queries, owner.login, name) : null
 }

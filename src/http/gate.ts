@@ -10,6 +10,8 @@ import { Refusal } from './problem.ts'
 export interface Declaration {
   readonly action: string | { readonly of: (request: FastifyRequest) => string; readonly examples: Readonly<Record<string, string>> }
   readonly resource: (request: FastifyRequest) => unknown
+  /** The action stands in the body, which is small: the gate is asked when that is parsed, instead of before it is read. */
+  readonly after?: 'body'
 }
 
 /** `public`: anyone, and no identity is needed — but a token that is sent must still be good. */
@@ -57,6 +59,11 @@ export function assertDeclared(
 
 export function actionsOf(declaration: Declaration): readonly string[] {
   return typeof declaration.action === 'string' ? [declaration.action] : Object.keys(declaration.action.examples)
+}
+
+export function waitsForBody(request: FastifyRequest): boolean {
+  const access = request.routeOptions.config.access
+  return typeof access === 'object' && access.after === 'body'
 }
 
 /** Resolves when the handler may run; else throws the Refusal. `challenge`: clients ask for credentials only on 401 (git). */

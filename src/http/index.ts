@@ -3,6 +3,7 @@ export { actionsOf, type Declaration, type Gate, notFound, type RouteAccess, typ
 export { defaultHttpLimits, type HttpLimits } from './limits.ts'
 export { type Listener, type ListenerOptions, makeListener, type RoomOptions, type Routes } from './listener.ts'
 export { plainForm, type Problem, type ProblemAnswer, type ProblemForm, problemOf, Refusal, textForm } from './problem.ts'
+export { type ByteRange, parseRange } from './range.ts'
 export { requestBody, type RequestBodyOptions } from './request-body.ts'
 export { methodsAt, type RouteFacts } from './route-table.ts'
 export { type FieldFault, validationFailed } from './validation.ts'

@@ -87,6 +87,18 @@ test('the gate is asked before every handler, with what the route declares', asy
   ])
 })
 
+test('where the action stands in the body, the gate is asked with it, and before anything else is said of the body', async () => {
+  const of = (request: FastifyRequest) => ((request.body as { write?: unknown } | null)?.write === true ? 'thing:write' : 'thing:read')
+  const chosen = { action: { of, examples: { 'thing:read': '', 'thing:write': '' } }, resource: () => null, after: 'body' } as const
+  const register = (routes: Routes) =>
+    void routes.post('/x', { config: { access: chosen }, schema: { body: Type.Object({ write: Type.Boolean() }) } }, async () => 'done')
+  const { listener, gate } = listenerWith(register)
+  for (const payload of [{ write: true }, { write: false }, {}]) await listener.inject({ method: 'POST', url: '/x', payload })
+  assert.deepEqual(gate.calls, ['thing:write', 'thing:read', 'thing:read'])
+  const shut = listenerWith(register, { verdict: 'hidden' }).listener
+  for (const payload of [{ write: true }, {}]) assert.equal((await shut.inject({ method: 'POST', url: '/x', payload })).statusCode, 404)
+})
+
 test('verdicts become statuses; a room with a challenge asks anonymous callers for credentials', async () => {
   const expected: [Verdict, number, number][] = [
     ['bad-credentials', 401, 401],

@@ -13,7 +13,7 @@ import fastify, {
 } from 'fastify'
 import type { Log, Randomness } from '../base/index.ts'
 import { Connections } from './connections.ts'
-import { admit, assertDeclared, type Gate } from './gate.ts'
+import { admit, assertDeclared, type Gate, waitsForBody } from './gate.ts'
 import { defaultHttpLimits, type HttpLimits } from './limits.ts'
 import { assertPath } from './path.ts'
 import { plainForm, type Problem, type ProblemForm, problemOf, Refusal } from './problem.ts'
@@ -134,7 +134,10 @@ function prepareRoom(scope: Routes, room: RoomOptions, gate: Gate, limits: HttpL
     }
   })
   scope.addHook('onRequest', async (request) => {
-    if (!request.is404) await admit(gate, request, challenge)
+    if (!request.is404 && !waitsForBody(request)) await admit(gate, request, challenge)
+  })
+  scope.addHook('preValidation', async (request) => {
+    if (!request.is404 && waitsForBody(request)) await admit(gate, request, challenge)
   })
   scope.setErrorHandler((error, request, reply) => sendProblem(error, request, reply, room.form, room.statusOf ?? {}))
   if (room.prefix) scope.setNotFoundHandler((request, reply) => sendNotFound(request, reply, routes, room.form))

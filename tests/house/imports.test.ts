@@ -13,6 +13,7 @@ const table: Record<string, readonly string[]> = {
   jobs: ['base', 'db', 'bucket'],
   access: ['base', 'db', 'http'],
   store: ['base', 'db', 'bucket', 'jobs'],
+  lfs: ['base', 'db', 'http', 'access', 'store'],
   git: ['base', 'db', 'http', 'bucket', 'jobs', 'access'],
   api: ['base', 'db', 'http', 'bucket', 'jobs', 'access', 'git'],
   backup: ['base', 'db', 'bucket', 'jobs'],

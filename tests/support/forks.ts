@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { findRepository, forkRepository, type Visibility } from '../../src/access/index.ts'
 import { makeLog } from '../../src/base/index.ts'
-import { Database } from '../../src/db/index.ts'
+import { Database, type Queries } from '../../src/db/index.ts'
 import { makeAccount, type TestAccount } from './accounts.ts'
 import type { Server } from './server.ts'
 
@@ -23,6 +23,11 @@ export class Forks {
     const password = readFileSync(join(folder, 'password'), 'utf8').trim()
     const url = `postgres://stemma:${password}@/stemma?host=${encodeURIComponent(socket)}`
     return new Forks(server, new Database({ url, poolSize: 2, log: makeLog('silent') }))
+  }
+
+  /** The server's own rows, for what no request tells. */
+  get queries(): Queries {
+    return this.#database.queries
   }
 
   account(login: string): Promise<TestAccount> {

@@ -11,7 +11,7 @@ import { decodeIdx, encodeIdx } from '../format/idx.ts'
 import { encodePackIndex, indexStart, PackIndex } from '../format/stored-pack.ts'
 import { DumbObjects } from './dumb-objects.ts'
 import { idxBytes, idxPieces } from './idx-pieces.ts'
-import { parseRange } from './range.ts'
+import { parseRange } from '../../http/index.ts'
 
 const folder = new TempFolder('dumb-http')
 const git = new Git(folder)

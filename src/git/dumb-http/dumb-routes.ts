@@ -3,7 +3,7 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { type Repository, repositoryOf } from '../../access/index.ts'
 import { CorruptError } from '../../base/index.ts'
-import { Refusal } from '../../http/index.ts'
+import { parseRange, Refusal } from '../../http/index.ts'
 import { Answer } from '../answer.ts'
 import { scopeOf, settingsOf } from '../context.ts'
 import { untilGone } from '../fetch-serving.ts'
@@ -14,7 +14,6 @@ import { headRef, isDetached, type VisibleRefs } from '../refs/index.ts'
 import { packedTips } from '../upload-pack/index.ts'
 import { askDumb, type DumbQuestion } from './dumb-job.ts'
 import type { ShownPack } from './dumb-objects.ts'
-import { parseRange } from './range.ts'
 
 const never = {
   expires: 'Fri, 01 Jan 1980 00:00:00 GMT',

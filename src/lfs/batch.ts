@@ -1,0 +1,77 @@
+// POST objects/batch: where each object is to be downloaded from or uploaded to, or why it can't be.
+import type { FastifyRequest } from 'fastify'
+import type { ContentStore, Digest } from '../store/index.ts'
+import { parseDigest } from '../store/index.ts'
+import type { Database } from '../db/index.ts'
+import { lfsUrl } from './answers.ts'
+import { type AskedObject, type Operation, parseBatch } from './format/batch.ts'
+import { findObjects } from './objects.ts'
+
+/** An action stays good as long as the credentials in it; clients ask again after this. */
+const expirySeconds = 24 * 60 * 60
+
+export interface BatchParts {
+  readonly db: Database
+  readonly store: ContentStore
+  readonly publicUrl: string | null
+  readonly limits: { readonly objectBytes: number }
+}
+
+interface Action {
+  readonly href: string
+  readonly header: Readonly<Record<string, string>>
+  readonly expires_in: number
+}
+
+interface ObjectFate {
+  readonly actions?: Readonly<Partial<Record<'download' | 'upload' | 'verify', Action>>>
+  readonly error?: { readonly code: number; readonly message: string }
+}
+
+/** The answer's document. A repository that the upload is about to create has nothing yet. */
+export async function answerBatch(parts: BatchParts, request: FastifyRequest) {
+  const { operation, objects, hashAlgorithm } = parseBatch(request.body)
+  const { repository } = request
+  const oids = objects.flatMap(({ oid, fault }) => (fault === null ? [oid as Digest] : []))
+  const known = repository === null ? new Map<Digest, number>() : await findObjects(parts.db.queries, repository.id, oids)
+  const act = actionsOf(request, parts.publicUrl)
+  const decide = (object: AskedObject): ObjectFate => {
+    if (hashAlgorithm !== 'sha256') return failed(409, 'Objects are named by sha256 here')
+    const digest = object.fault === null ? parseDigest(object.oid) : null
+    if (digest === null) return failed(422, object.fault ?? 'oid is malformed')
+    return fateOf(operation, object, known.get(digest), parts.limits.objectBytes, act)
+  }
+  return {
+    transfer: 'basic',
+    objects: objects.map((object) => ({ oid: object.oid, size: object.sizeBytes, authenticated: true, ...decide(object) })),
+    hash_algo: 'sha256',
+  }
+}
+
+function fateOf(
+  operation: Operation,
+  { oid, sizeBytes }: AskedObject,
+  known: number | undefined,
+  mostBytes: number,
+  act: (path: string) => Action,
+): ObjectFate {
+  if (known !== undefined && known !== sizeBytes) return failed(422, `The object has ${known} bytes, not ${sizeBytes}`)
+  if (operation === 'download') {
+    return known === undefined ? failed(404, 'Object does not exist') : { actions: { download: act(`objects/${oid}`) } }
+  }
+  if (known !== undefined) return {} // it is there: nothing to do
+  if (sizeBytes > mostBytes) return failed(413, `Objects may have at most ${mostBytes} bytes here`)
+  return { actions: { upload: act(`objects/${oid}?size=${sizeBytes}`), verify: act('verify') } }
+}
+
+/** Actions take the credentials that this request came with: the client need not look for others, nor send a body twice to be asked for them. */
+function actionsOf(request: FastifyRequest, publicUrl: string | null): (path: string) => Action {
+  const base = lfsUrl(request, publicUrl)
+  const { authorization } = request.headers
+  const header = authorization === undefined ? {} : { Authorization: authorization }
+  return (path) => ({ href: `${base}/${path}`, header, expires_in: expirySeconds })
+}
+
+function failed(code: number, message: string): ObjectFate {
+  return { error: { code, message } }
+}
