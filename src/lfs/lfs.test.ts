@@ -1,6 +1,6 @@
 // The routes over a real listener, database and store: who may, what is told, and what stays stored.
 import assert from 'node:assert/strict'
-import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
+import { chmodSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
@@ -98,6 +98,12 @@ async function contents(): Promise<number> {
     .select((eb) => eb.fn.countAll<number>().as('n'))
     .executeTakeFirstOrThrow()
   return Number(row.n)
+}
+
+function segmentFiles(): string[] {
+  return readdirSync(join(folder, 'bucket', 'segment'), { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .map((entry) => join(entry.parentPath, entry.name))
 }
 
 function held(where: Repository): Promise<unknown[]> {
@@ -290,6 +296,23 @@ test('a fork has the objects of its source, also when that is gone; the last one
   assert.equal((await ask(null, 'GET', at(fork, `objects/${oid}`))).status, 200)
   await deleteRepository(api.db, fork.id)
   assert.equal((await held(fork)).length, 0)
+})
+
+test('stored bytes that have changed are never sent: the answer breaks off before them', async () => {
+  const where = await repository()
+  const before = new Set(segmentFiles())
+  const oid = await upload(where, seededBytes('spoiled', 4 << 20))
+  const [file] = segmentFiles().filter((path) => !before.has(path))
+  assert.ok(file, 'the object has a segment of its own')
+  const bytes = readFileSync(file)
+  bytes[3_500_000] = (bytes[3_500_000] as number) ^ 1
+  chmodSync(file, 0o600)
+  writeFileSync(file, bytes)
+  await assert.rejects(ask(null, 'GET', at(where, `objects/${oid}`)), TypeError)
+  const whole = await ask(null, 'GET', at(where, `objects/${oid}`), undefined, { range: 'bytes=0-999999' })
+  assert.equal(whole.status, 206, 'what is before it can be had')
+  const spoiled = await ask(null, 'GET', at(where, `objects/${oid}`), undefined, { range: 'bytes=3499900-3500100' })
+  assert.deepEqual([spoiled.status, typeof spoiled.json.message], [500, 'string'])
 })
 
 test('clients that leave in the middle of downloads leave their places to others', async () => {
