@@ -73,6 +73,16 @@ const commands: Readonly<Record<string, Command>> = {
     takes: ['OWNER/REPO'],
     run: async (...given) => (await import('./repack.ts')).runRepack(...given),
   },
+  gc: {
+    flags: ['grace', 'dry-run', 'yes', 'json', 'data', 'config'],
+    takes: ['[OWNER/REPO]'],
+    run: async (...given) => (await import('./gc.ts')).runGc(...given),
+  },
+  purge: {
+    flags: ['yes', 'json', 'data', 'config'],
+    takes: ['OWNER/REPO', 'OBJECT_ID', '[OBJECT_ID…]'],
+    run: async (...given) => (await import('./gc.ts')).runPurge(...given),
+  },
   'token create': {
     flags: ['data', 'config', 'account', 'name', 'expires'],
     run: async (config, given) => (await import('./tokens.ts')).runCreateToken(config, given),

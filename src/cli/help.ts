@@ -18,6 +18,8 @@ Usage: stemma COMMAND [FLAGS]
   export         Writes repositories as git keeps them on disk: the way out.
   fsck           Checks everything that is stored, and rows against keys.
   repack         Makes one new, small pack of all that a repository stores.
+  gc             Removes objects that nothing has reached for a while.
+  purge          Removes objects now: a secret that was pushed.
   token create   Makes an access token and prints it, this once.
   token list     Lists tokens (never their secrets).
   token revoke   Ends a token.
@@ -140,6 +142,27 @@ Exits with 0 when nothing is wrong, 1 when something is, 2 when it could not be 
 
 Reads flags, environment and file as serve would, and prints the settings in force as JSON, secrets left out.
 Exits with 2 and names key, value and what is allowed when something is wrong.`,
+  gc: `Usage: stemma gc [OWNER/REPO] [--grace 14d] [--dry-run] [--yes] [--json] [--data DIR] [--config FILE]
+
+Removes objects that no ref of a repository or its forks reaches, nor has reached within the grace. Beside the running server, which
+waits for nothing; a push that rests on what leaves at that moment is told to push again.
+
+  OWNER/REPO    Only that repository and its forks, which share objects; without it, all.
+  --grace 14d   What refs pointed to so lately stays. 0: only what they reach now; then --yes is needed.
+  --dry-run     Only counts.
+  --json        One JSON object for each network instead of a line of text.
+
+The old values leave the bucket an hour later, so that fetches under way end in peace.`,
+  purge: `Usage: stemma purge OWNER/REPO OBJECT_ID… [--yes] [--json] [--data DIR] [--config FILE]
+
+Removes objects now. First rewrite the history that holds them (git filter-repo), push it with force, and delete what else points to
+the old one; then give the ids of the objects to go (git rev-parse COMMIT:PATH). While a ref of the repository or of one of
+its forks still reaches one of them nothing is removed, and these refs are named.
+
+  --yes   Does it. Without it only what would go is counted: whatever no ref reaches goes along, with no grace.
+  --json  One JSON object instead of lines of text.
+
+Old values leave the bucket at once: clones under way break off. docs/design/gc.md says what can still hold the objects.`,
   repack: `Usage: stemma repack OWNER/REPO [--window 10] [--depth 50] [--no-reuse] [--threads N] [--memory 384MiB]
                      [--json] [--data DIR] [--config FILE]
 

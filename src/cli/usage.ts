@@ -13,6 +13,8 @@ export const flags = {
   expires: { type: 'string' },
   owner: { type: 'string' },
   every: { type: 'string' },
+  grace: { type: 'string' },
+  yes: { type: 'boolean' },
   refs: { type: 'string' },
   pull: { type: 'boolean' },
   push: { type: 'boolean' },

@@ -126,6 +126,7 @@ export interface Mirror {
 
 export interface Network {
   created_at: Generated<Date>;
+  generation: Generated<number>;
   id: Generated<string>;
   is_shared: Generated<boolean>;
   object_format: 'sha1' | 'sha256';

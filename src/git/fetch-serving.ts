@@ -85,7 +85,8 @@ async function* servedEvents(
   try {
     yield preamble
     if (!preamble.pack || gone.aborted) return
-    const key = preamble.key && `${packs.handle.networkId} ${preamble.key}`
+    // what left the network is in no pack that is found again
+    const key = preamble.key && `${packs.handle.networkId} ${packs.handle.generation} ${preamble.key}`
     const isStored = (packId: number) => packs.set.packs.some((pack) => pack.id === packId)
     isTaken = true
     yield* room.packCache.read({ key, format: packs.handle.format, source, isStored }, gone)

@@ -91,6 +91,7 @@ export async function bring(parts: ImportParts, options: BringOptions): Promise<
     const outcomes = await moveRefs(parts.db, parts.refs, {
       repositoryId,
       networkId,
+      generation: packs.generation,
       accountId: null,
       changes: moved,
       atomic: true,

@@ -20,6 +20,8 @@ export interface PackSetHandle {
   readonly networkId: string
   readonly format: ObjectFormat
   readonly lineage: number
+  /** Of the network, when its packs were asked for (NetworkPacks). */
+  readonly generation?: number
   readonly packs: readonly PackHandle[]
   /** The network's history table, where one was made for the first of these packs. */
   readonly history?: HistoryHandle | null

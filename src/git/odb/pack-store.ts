@@ -19,6 +19,8 @@ export interface SeenPacks {
 }
 
 export interface NetworkPacks extends SeenPacks {
+  /** Grows when objects leave the network: whoever makes something rest on these packs says so to the transaction that makes it visible. */
+  readonly generation: number
   /** Other repositories have objects in the network, or had. */
   readonly isShared: boolean
 }
@@ -67,25 +69,30 @@ export class PackStore {
   async open(networkId: string): Promise<NetworkPacks> {
     const network = await this.#db.queries
       .selectFrom('network')
-      .select(['object_format', 'packs_version', 'is_shared'])
+      .select(['object_format', 'packs_version', 'is_shared', 'generation'])
       .where('id', '=', networkId)
       .executeTakeFirst()
     if (!network) throw new InputError('repository-deleted', 'the repository was deleted') // its last one: meanwhile
     const cached = this.#networks.get(networkId)
     if (cached && cached.version >= network.packs_version) {
-      return { ...this.#used(networkId, cached), isShared: network.is_shared }
+      return { ...this.#used(networkId, cached), isShared: network.is_shared, generation: network.generation }
     }
     const loading = `${networkId} ${network.packs_version}`
     let load = this.#loading.get(loading)
     if (!load) {
-      load = this.#load(networkId, network.object_format as ObjectFormat, network.packs_version, cached)
+      load = this.#load(networkId, network.object_format as ObjectFormat, network, cached)
       this.#loading.set(loading, load)
       load.finally(() => this.#loading.delete(loading)).catch(() => {})
     }
-    return { ...(await load), isShared: network.is_shared }
+    return { ...(await load), isShared: network.is_shared, generation: network.generation }
   }
 
-  async #load(networkId: string, format: ObjectFormat, version: number, previous: Cached | undefined): Promise<Cached> {
+  async #load(
+    networkId: string,
+    format: ObjectFormat,
+    { generation, packs_version: version }: { readonly generation: number; readonly packs_version: number },
+    previous: Cached | undefined,
+  ): Promise<Cached> {
     const known = previous?.handle.packs ?? []
     const [rows, history] = await Promise.all([
       this.#rows(networkId, Math.max(0, ...known.map((pack) => pack.id))),
@@ -97,7 +104,8 @@ export class PackStore {
     const lacking = rows.filter((row) => row.key === null && row.tail === null && !byId.has(row.id))
     const tails = await this.#tails(lacking.map((row) => row.id))
     // replaced between the two reads (src/git/repack): what took their place is there now
-    if (lacking.some((row) => !tails.has(row.id))) return await this.#load(networkId, format, version, previous)
+    if (lacking.some((row) => !tails.has(row.id)))
+      return await this.#load(networkId, format, { generation, packs_version: version }, previous)
     const added: PackHandle[] = []
     for (const row of rows.slice(kept.length)) {
       const already = byId.get(row.id)
@@ -107,6 +115,7 @@ export class PackStore {
     const handle: PackSetHandle = {
       networkId,
       format,
+      generation,
       lineage: extends_ && previous ? previous.handle.lineage : ++this.#lineages,
       packs: [...kept, ...added],
       history,

@@ -39,6 +39,7 @@ export class Reception {
   readonly #prefix: string
   #staged: StagedPack | null = null
   #tips: ReadonlyMap<ObjectId, Tip> = new Map()
+  #generation: number | undefined
 
   constructor(parts: ReceivePackParts, push: Push, request: PushRequest, about: HookPush, reporter: Reporter) {
     this.#parts = parts
@@ -56,6 +57,7 @@ export class Reception {
       const { target } = this.#push
       const refs = target && (await this.#parts.refs.read(target.repositoryId, target.refsVersion)) // before the packs: they hold what refs point to
       const packs = target && (await this.#parts.packs.open(target.networkId))
+      this.#generation = packs?.generation
       this.#refuseOtherOptions()
       if (commands.some((command) => command.action !== 'delete')) await this.#takePack(refs, packs, reader)
       await this.#judge(refs, packs)
@@ -231,6 +233,7 @@ export class Reception {
     }
     const outcomes = await moveRefs(this.#parts.db, this.#parts.refs, {
       ...target,
+      generation: this.#generation,
       accountId,
       changes: moving.map((command) => this.#changeOf(command)),
       atomic: this.#about.isAtomic,
@@ -295,6 +298,7 @@ export class Reception {
     const alarm = error instanceof CorruptError
     this.#parts.log.error({ err: error, alarm }, alarm ? 'ALARM: stored data is wrong' : 'a push failed')
     if (error instanceof UnavailableError && spaceCodes.has(error.code)) return 'no space left on the server'
+    if (error instanceof UnavailableError && error.code === 'objects-left') return error.message
     if (error instanceof UnavailableError) return 'the server cannot store the push now; try again'
     return alarm ? 'stored data failed its check; the operator has been told' : 'internal server error'
   }

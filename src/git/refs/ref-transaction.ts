@@ -32,6 +32,8 @@ export interface NewPack {
 export interface RefTransactionInput {
   readonly repositoryId: number
   readonly networkId: string
+  /** Of the packs that the new values and the pack were held against (NetworkPacks). */
+  readonly generation?: number | undefined
   readonly accountId: number | null
   readonly changes: readonly RefChange[]
   /** All changes or none. */
@@ -101,9 +103,9 @@ export async function moveRefs(db: Database, refs: RefStore, input: RefTransacti
     const accepted = input.changes.filter((change) => outcomes.get(change.name) === null)
     const isHeadNew = !refused && (input.head ?? repository.head) !== repository.head
     if (accepted.length === 0 && !isHeadNew && !(input.keepsPack && input.pack)) return outcomes
-    const { repositoryId, networkId, pack, newCutOff = [] } = input
+    const { generation, repositoryId, networkId, pack, newCutOff = [] } = input
     if (newCutOff.length > 0) await cutOff(tx, repositoryId, newCutOff)
-    if (accepted.length === 0 && !isHeadNew) await writeRefs(tx, { repositoryId, networkId, pack, moved: null })
+    if (accepted.length === 0 && !isHeadNew) await writeRefs(tx, { repositoryId, networkId, generation, pack, moved: null })
     else {
       const certificateId = input.certificate ? await keep(tx, input, input.certificate) : null
       const moved = {
@@ -114,7 +116,7 @@ export async function moveRefs(db: Database, refs: RefStore, input: RefTransacti
         head: input.head ?? firstBranch(input, accepted, repository.head, present),
         payload: payloadOf(input, accepted, certificateId),
       }
-      await writeRefs(tx, { repositoryId, networkId, pack, moved })
+      await writeRefs(tx, { repositoryId, networkId, generation, pack, moved })
     }
     return outcomes
   })

@@ -8,6 +8,8 @@ import type { NewPack, RefChange } from './ref-transaction.ts'
 export interface RefWrites {
   readonly repositoryId: number
   readonly networkId: string
+  /** Of the packs that the writes rest on; none if not given. */
+  readonly generation?: number | undefined
   /** Becomes visible. */
   readonly pack: NewPack | null
   /** Null: the refs stay as they are, only the pack becomes visible. */
@@ -24,12 +26,23 @@ export interface MovedRefs {
   readonly payload: string
 }
 
-/** @throws UnavailableError 'intent-gone' when the sweeper took the pack's key for an orphan meanwhile: then nothing may become visible. */
+/**
+ * @throws UnavailableError when nothing may become visible: 'intent-gone' when the sweeper took the pack's key for an orphan meanwhile, 'objects-left' when
+ * objects left the network since the packs were opened. The latter holds the repositories' rows locked (docs/design/gc.md), and this statement
+ * comes after the lock: it sees what was done under it.
+ */
 export async function writeRefs(tx: Tx, writes: RefWrites): Promise<void> {
   const { pack, moved, repositoryId } = writes
   const parts = [...(pack ? packParts(writes.networkId, pack) : []), ...(moved ? refParts(repositoryId, moved) : [])]
   const claimed = pack?.key ? sql`(select count(*) from claimed)` : sql`1::bigint`
-  const { rows } = await sql<{ claimed: number }>`with ${sql.join(parts)} select ${claimed} as claimed`.execute(tx)
+  const { generation } = writes
+  const isSame =
+    generation === undefined
+      ? sql`true`
+      : sql`coalesce((select generation = ${generation} from network where id = ${writes.networkId}), false)`
+  const { rows } = await sql<{ claimed: number; same: boolean }>`
+    with ${sql.join(parts)} select ${claimed} as claimed, ${isSame} as same`.execute(tx)
+  if (rows[0]?.same !== true) throw new UnavailableError('objects-left', 'objects were removed while the push came; push again')
   if (rows[0]?.claimed !== 1) throw new UnavailableError('intent-gone', 'the upload took longer than its lease; push again')
 }
 

@@ -32,6 +32,8 @@ export async function assertHolds(
   pace: Pace,
 ): Promise<void> {
   if (index.count !== objectCount) throw wrong(`it holds ${index.count} objects, and ${objectCount} are to be kept`)
+  // what it links to outside would leave with the packs that it replaces
+  if (index.externals.length > 0 || index.outsideCount > 0) throw wrong('it refers to objects that it does not hold')
   for (let number = 0; number < set.size; number++) {
     const turn = number % stretch === 0 ? pace.turn(stretchSteps) : undefined
     if (turn) await turn

@@ -16,7 +16,7 @@ import type { CheckJob } from './check-job.ts'
 import { largestSearched, type WindowLimits } from './delta-window.ts'
 import { copyPacks, type JobPacks } from './near-packs.ts'
 import type { PlanJob, RepackPlan, SecondJob, SecondSearch } from './plan-job.ts'
-import { replacePacks } from './replace-packs.ts'
+import { type Departure, replacePacks } from './replace-packs.ts'
 import { Control, type SearchJob } from './search-job.ts'
 import type { WriteJob } from './write-job.ts'
 
@@ -38,10 +38,17 @@ export interface RepackOptions {
   readonly threads: number
   /** For all threads together, beside what is kept of each object (RepackTables). */
   readonly memoryBytes: number
-  /** By number, not 0 for what is to be kept, closed under reference; null: everything. */
-  readonly keep?: Uint8Array | null
+  /** Says what is to be kept; without it: everything. */
+  readonly collector?: Collector
   readonly progress: (phase: RepackPhase, done: number, total: number) => void
   readonly signal: AbortSignal
+}
+
+/** Chooses what leaves (src/git/gc). */
+export interface Collector extends Omit<Departure, 'lock'> {
+  /** By number, not 0 for what is to be kept, closed under reference; null: nothing is to be done. */
+  choose(packs: NetworkPacks, cutOff: readonly ObjectId[], signal: AbortSignal): Promise<Uint8Array | null>
+  readonly lock: Departure['lock']
 }
 
 export interface RepackResult {
@@ -104,31 +111,34 @@ class Repack {
 
   async run(networkId: string): Promise<RepackResult | null> {
     const { handle } = this.#packs
+    const { collector, signal } = this.#options
     const cutOff = await cutOffOf(this.#room, networkId)
-    const plan = await this.#plan(cutOff)
-    const staged = await this.#write(plan, cutOff)
+    const keep = collector ? await collector.choose(this.#packs, cutOff, signal) : null
+    if (collector && keep === null) return null
+    const plan = keep?.every((one) => one === 0) ? null : await this.#plan(cutOff, keep)
+    const staged = plan && (await this.#write(plan, cutOff))
     try {
-      await this.#check(plan, staged)
+      if (plan && staged) await this.#check(plan, staged)
       const old = handle.packs.map(({ id }) => id)
-      if (!(await replacePacks(this.#room.options.db, networkId, old, { ...staged.pack, isFull: true }))) {
-        await staged.discard()
+      if (!(await replacePacks(this.#room.options.db, networkId, old, staged && { ...staged.pack, isFull: true }, collector))) {
+        await staged?.discard()
         return null
       }
     } catch (error) {
-      if (!(error instanceof Error && 'code' in error && error.code === 'commit-unknown')) await staged.discard()
+      if (!(error instanceof Error && 'code' in error && error.code === 'commit-unknown')) await staged?.discard()
       throw error
     }
     return {
-      objects: plan.objectCount,
+      objects: plan?.objectCount ?? 0,
       packsBefore: handle.packs.length,
       bytesBefore: handle.packs.reduce((sum, { valueBytes }) => sum + valueBytes, 0),
-      bytesAfter: staged.pack.valueBytes,
-      packBytes: staged.pack.packBytes,
+      bytesAfter: staged?.pack.valueBytes ?? 0,
+      packBytes: staged?.pack.packBytes ?? 0,
     }
   }
 
-  async #plan(cutOff: readonly ObjectId[]): Promise<RepackPlan> {
-    const { depth, keep = null, progress, reuse } = this.#options
+  async #plan(cutOff: readonly ObjectId[], keep: Uint8Array | null): Promise<RepackPlan> {
+    const { depth, progress, reuse } = this.#options
     progress('ordering', 0, 0)
     const largestBytes = largestSearched(this.#windowLimits().memoryBytes)
     const plan = await this.#ask<RepackPlan>('repackPlan', { ...this.#job, cutOff, depth, keep, largestBytes, reuse } satisfies PlanJob)

@@ -1,21 +1,37 @@
 // The transaction that puts a new pack in the place of those that it was made of. Packs that came meanwhile stay. Who holds the old set goes on reading the
 // old keys: they are deleted only after a grace.
 import { UnavailableError } from '../../base/index.ts'
-import { type Database, sql } from '../../db/index.ts'
+import { type Database, sql, type Tx } from '../../db/index.ts'
 import type { NewPack } from '../refs/index.ts'
 import { writeRefs } from '../refs/ref-writes.ts'
 
 /** A reader that holds the old set may still be about to read any of its keys: a fetch may last long. */
 const keyGrace = sql<Date>`now() + interval '1 hour'`
 
+/** How objects leave on the way (src/git/gc). */
+export interface Departure {
+  /** Instead of the network's row alone: locks what must hold still, and looks again. False: the network is gone. */
+  readonly lock: (tx: Tx) => Promise<boolean>
+  /** The old keys are deleted as soon as may be: who reads them at the moment breaks off. */
+  readonly isUrgent: boolean
+}
+
 /**
  * False when the network is gone.
  * @throws UnavailableError 'repack-raced' when one of the old packs is no longer there; 'intent-gone' when the upload took longer than its lease
  */
-export async function replacePacks(db: Database, networkId: string, old: readonly number[], pack: NewPack): Promise<boolean> {
+export async function replacePacks(
+  db: Database,
+  networkId: string,
+  old: readonly number[],
+  pack: NewPack | null,
+  departure: Departure | null = null,
+): Promise<boolean> {
   return await db.transaction(async (tx) => {
-    const network = await tx.selectFrom('network').select('id').where('id', '=', networkId).forUpdate().executeTakeFirst()
-    if (!network) return false
+    const isThere = departure
+      ? await departure.lock(tx)
+      : await tx.selectFrom('network').select('id').where('id', '=', networkId).forUpdate().executeTakeFirst()
+    if (!isThere) return false
     const gone = await tx
       .deleteFrom('pack')
       .where('network_id', '=', networkId)
@@ -25,8 +41,16 @@ export async function replacePacks(db: Database, networkId: string, old: readonl
     if (gone.length !== old.length) {
       throw new UnavailableError('repack-raced', 'the packs were replaced by somebody else meanwhile; nothing was changed, repack again')
     }
-    const keys = gone.flatMap(({ key }) => (key === null ? [] : [{ key, not_before: keyGrace }]))
+    const notBefore = departure?.isUrgent ? sql<Date>`now()` : keyGrace
+    // a history table was made for what is no longer there, and names it
+    const history = departure ? await tx.deleteFrom('history').where('network_id', '=', networkId).returning('key').execute() : []
+    const keys = [...gone, ...history].flatMap(({ key }) => (key === null ? [] : [{ key, not_before: notBefore }]))
     if (keys.length > 0) await tx.insertInto('key_deletion').values(keys).execute()
+    if (departure) {
+      const grown = { generation: sql<number>`generation + 1`, packs_version: sql<number>`packs_version + 1` }
+      await tx.updateTable('network').set(grown).where('id', '=', networkId).execute()
+    }
+    if (pack === null) return true
     // it rests on nothing outside of it, and is as old as the oldest: packs that came meanwhile rest on what is in it now
     const age = Math.min(...gone.map((row) => row.age))
     await writeRefs(tx, { repositoryId: 0, networkId, pack: { ...pack, age }, moved: null })

@@ -1,0 +1,135 @@
+// `stemma gc` and `stemma purge`: objects leave that no ref reaches. What came of it goes to standard output.
+import { InputError, systemClock, UnavailableError } from '../base/index.ts'
+import { findRepository } from '../access/index.ts'
+import { type Config, parseDuration, parseSize } from '../config.ts'
+import { sql } from '../db/index.ts'
+import { type Collected, collectNetwork, findHolders } from '../git/index.ts'
+import { sweepOrphans } from '../jobs/index.ts'
+import { formatBytes, Progress } from './progress.ts'
+import { type CommandRooms, interruptible, withRooms } from './rooms.ts'
+import { type Flags, print, UsageError } from './usage.ts'
+
+const defaultGrace = '14d'
+const longestGraceMs = 10 * 365 * 86_400_000
+/** As `stemma repack` has them. */
+const defaults = { window: 10, depth: 50, reuse: true, memoryBytes: parseSize('384MiB') as number }
+const mostNamed = 50
+/** Somebody else is at the network's packs, or was. */
+const mayBeTriedAgain: ReadonlySet<string> = new Set(['repack-running', 'repack-raced', 'gc-raced'])
+
+interface Place {
+  /** `OWNER/REPO`: of a network, its oldest repository. */
+  readonly name: string
+  readonly networkId: string
+}
+
+/** @throws UsageError; InputError for a repository that isn't there; what stops it. Each network is done or not: there is no half. */
+export async function runGc(config: Config, given: Flags, [name]: readonly string[]): Promise<void> {
+  const graceMs = parseDuration(given.grace ?? defaultGrace)
+  if (graceMs === null || graceMs < 0 || graceMs > longestGraceMs)
+    throw new UsageError(`--grace ${given.grace} is no duration such as 14d or 12h, or 0`)
+  const isDry = given['dry-run'] === true
+  if (graceMs === 0 && !isDry && given.yes !== true) {
+    throw new UsageError(
+      '--grace 0 removes for good whatever no ref reaches at this moment: also what a forced push or a deleted branch left a minute ago. --dry-run shows how much that is; --yes does it',
+    )
+  }
+  await interruptible((signal) =>
+    withRooms(config, async (rooms) => {
+      const places = name === undefined ? await allPlaces(rooms) : [await placeOf(rooms, name)]
+      const failed: string[] = []
+      for (const place of places) {
+        try {
+          const collected = await collect(config, rooms, place, { graceS: graceMs / 1000, isDry, isUrgent: false, signal })
+          report(place.name, collected, isDry, given.json === true)
+        } catch (error) {
+          // of all, the others have their turn
+          if (name !== undefined || !(error instanceof UnavailableError) || !mayBeTriedAgain.has(error.code)) throw error
+          failed.push(`${place.name}: ${error.message}`)
+        }
+      }
+      if (failed.length > 0) throw new UnavailableError('gc-incomplete', failed.join('\n'))
+    }),
+  )
+}
+
+/** @throws UsageError; InputError when there is no such repository or id, or refs still reach what is to go; what stops it. */
+export async function runPurge(config: Config, given: Flags, [name = '', ...ids]: readonly string[]): Promise<void> {
+  const isDry = given.yes !== true
+  await interruptible((signal) =>
+    withRooms(config, async (rooms) => {
+      const place = await placeOf(rooms, name)
+      const { missing, refs, stored } = await findHolders(rooms.git, place.networkId, ids, signal)
+      for (const id of missing) print(`${id}\tis not stored in the network of ${name}`)
+      if (refs.length > 0) {
+        const shown = refs.slice(0, mostNamed).map((ref) => `\n  ${ref.repository} ${ref.name}`)
+        const more = refs.length > mostNamed ? `\n  and ${refs.length - mostNamed} more` : ''
+        throw new InputError(
+          'still-reached',
+          `nothing was removed: these refs still reach what is to go; move or delete them first (git filter-repo, then a forced push)${shown.join('')}${more}`,
+        )
+      }
+      if (stored.length === 0) return
+      const collected = await collect(config, rooms, place, { graceS: 0, isDry, isUrgent: true, signal })
+      report(place.name, collected, isDry, given.json === true)
+      if (isDry) return print('nothing was removed yet: --yes removes these objects, and whatever else no ref of the network reaches')
+      await deleteKeys(rooms, signal)
+      print('what can still hold them: clones, backups, other servers that mirror this one, and PostgreSQL’s log until it is recycled;')
+      print('a node’s local caches until they are needed for other things (docs/design/gc.md says how to empty them)')
+    }),
+  )
+}
+
+/** The keys are due: they go now, and not when the server next looks. */
+async function deleteKeys({ db, git, log }: CommandRooms, signal: AbortSignal): Promise<void> {
+  const { failures } = await sweepOrphans(db, git.options.bucket, log, signal)
+  const { rows } = await sql<{ left: number }>`select count(*)::float8 as left from key_deletion where not_before <= now()`.execute(
+    db.queries,
+  )
+  const left = rows[0]?.left ?? 0
+  if (failures > 0 || left > 0) {
+    throw new UnavailableError(
+      'keys-left',
+      `the objects are gone from the repository, but ${Math.max(left, failures)} old values are still in the bucket: it failed, or 'stemma backup hold' keeps them; the server tries again`,
+    )
+  }
+}
+
+async function collect(
+  config: Config,
+  { git }: CommandRooms,
+  { name, networkId }: Place,
+  how: { readonly graceS: number; readonly isDry: boolean; readonly isUrgent: boolean; readonly signal: AbortSignal },
+): Promise<Collected> {
+  const progress = new Progress(process.stderr, systemClock)
+  const show = (phase: string, done: number, total: number) => progress.show(name, phase, done, total)
+  const threads = Math.max(1, config.workers.count)
+  return await collectNetwork(git, networkId, { ...defaults, ...how, threads, progress: show }).finally(() => progress.clear())
+}
+
+function report(name: string, collected: Collected, isDry: boolean, isJson: boolean): void {
+  const { keptObjects, leavingBytes, leavingObjects, repacked } = collected
+  if (isJson) {
+    const stored = repacked && { bytesBefore: repacked.bytesBefore, bytesAfter: repacked.bytesAfter }
+    return print(JSON.stringify({ repository: name, isDry, keptObjects, leavingObjects, leavingBytes, ...stored }))
+  }
+  const what = `${leavingObjects} ${leavingObjects === 1 ? 'object' : 'objects'} (${formatBytes(leavingBytes)})`
+  if (leavingObjects === 0) print(`kept\t${name}\tall ${keptObjects} objects are needed`)
+  else if (repacked === null) print(`${isDry ? 'would remove' : 'gone meanwhile'}\t${name}\t${what}; ${keptObjects} stay`)
+  else print(`removed\t${name}\t${what}; ${formatBytes(repacked.bytesBefore)} became ${formatBytes(repacked.bytesAfter)}`)
+}
+
+async function placeOf({ db }: CommandRooms, name: string): Promise<Place> {
+  const [owner, repository, more] = name.replace(/\.git$/, '').split('/')
+  if (!owner || !repository || more !== undefined) throw new UsageError(`'${name}' is not OWNER/REPO`)
+  const found = await findRepository(db.queries, owner, repository)
+  if (found === null) throw new InputError('no-repository', `there is no repository '${name}'`)
+  return { name, networkId: found.networkId }
+}
+
+async function allPlaces({ db }: CommandRooms): Promise<Place[]> {
+  const { rows } = await sql<Place>`
+    select distinct on (r.network_id) a.login || '/' || r.name as name, r.network_id as "networkId"
+    from repository r join account a on a.id = r.owner_id order by r.network_id, r.id`.execute(db.queries)
+  return rows.toSorted((a, b) => (a.name < b.name ? -1 : 1))
+}

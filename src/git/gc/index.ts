@@ -1,0 +1,4 @@
+// gc: objects leave that nothing reaches. docs/design/gc.md.
+export { type Collected, collectNetwork, type CollectOptions } from './collect.ts'
+export { findHolders, type Holders } from './purge.ts'
+export type { NamedRef } from './roots.ts'

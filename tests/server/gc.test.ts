@@ -1,0 +1,256 @@
+// `stemma gc` and `stemma purge` beside the running server: what nothing reaches leaves after its grace, what anything reaches stays, and a push that
+// rests on what left is told so.
+import assert from 'node:assert/strict'
+import { randomBytes } from 'node:crypto'
+import { after, before, test } from 'node:test'
+import { setTimeout as sleep } from 'node:timers/promises'
+import type pg from 'pg'
+import { stemma } from '../support/command.ts'
+import { openDatabase } from '../support/database.ts'
+import { Forks } from '../support/forks.ts'
+import { contentOf } from '../support/git.ts'
+import { type Host, openHost, stemmaOnly } from '../support/host.ts'
+
+let host: Host
+let db: pg.Client
+let forks: Forks
+let count = 0
+before(async () => {
+  if (stemmaOnly.skip !== undefined) return
+  host = await openHost('gc', { STEMMA_GIT_TAIL_BYTES: '20KiB' })
+  db = await openDatabase(host.server)
+  forks = Forks.open(host.server)
+})
+after(async () => {
+  await forks?.close()
+  await db?.end()
+  await host?.close()
+})
+
+interface Made {
+  readonly name: string
+  readonly url: string
+  readonly work: string
+  readonly secret: { readonly commit: string; readonly blob: string }
+}
+
+/** A repository to which a secret was pushed. */
+async function made(): Promise<Made> {
+  const name = `r${count++}`
+  const work = await host.git.makeRepository(host.folder.join(name), 6)
+  const url = await host.create(name)
+  await host.git.run(['push', '-q', url, 'main'], { cwd: work })
+  await host.git.run(['switch', '-q', '-c', 'secret'], { cwd: work })
+  const commit = await host.git.commit(work, { 'secret.txt': randomBytes(40 << 10).toString('base64') }, 'a secret')
+  const blob = await host.git.read(['rev-parse', 'secret:secret.txt'], { cwd: work })
+  await host.git.run(['push', '-q', url, 'secret'], { cwd: work })
+  return { name, url, work, secret: { commit, blob } }
+}
+
+const remove = (url: string, work: string) => host.git.run(['push', '-q', url, ':secret'], { cwd: work })
+const run = (...args: readonly string[]) => stemma([...args, '--data', host.server.data])
+
+async function gc(name: string, ...args: readonly string[]) {
+  const { code, stdout, stderr } = await run('gc', `admin/${name}`, '--json', ...args)
+  assert.equal(code, 0, stderr)
+  return JSON.parse(stdout)
+}
+
+async function cloned(url: string): Promise<{ objects: string; refs: string }> {
+  const path = host.folder.join(`clone-${count++}.git`)
+  await host.git.run(['clone', '-q', '--mirror', url, path])
+  await host.git.run(['fsck', '--full', '--strict'], { cwd: path })
+  return await contentOf(host.git, path)
+}
+
+const packs = async (name: string) =>
+  (
+    await db.query<{ objects: number; key: string | null }>(
+      `select p.object_count::int objects, p.key from pack p join repository r using (network_id) where r.name = $1 order by p.id`,
+      [name],
+    )
+  ).rows
+
+/** As if that had been done long ago. */
+const age = (name: string, days: number) =>
+  db.query(`update reflog set at = at - $2 * interval '1 day' where repository_id = (select id from repository where name = $1)`, [
+    name,
+    days,
+  ])
+
+const fsck = async (name: string) => {
+  const { code, stdout } = await run('fsck', `admin/${name}`)
+  assert.equal(code, 0, stdout)
+}
+
+/** Whoever wants to move refs of the repository waits until the returned connection commits. */
+async function holding(name: string): Promise<pg.Client> {
+  const blocker = await openDatabase(host.server)
+  await blocker.query('begin')
+  await blocker.query(`select id from repository where name = $1 for update`, [name])
+  return blocker
+}
+
+async function somebodyWaits(): Promise<void> {
+  for (;;) {
+    const { rows } = await db.query(`select 1 from pg_locks where not granted and locktype in ('tuple', 'transactionid')`)
+    if (rows.length > 0) return
+    await sleep(20)
+  }
+}
+
+test('what a deleted branch left stays for the grace, then leaves', stemmaOnly, async () => {
+  const { name, url, work } = await made()
+  await remove(url, work)
+  const [content, before] = [await cloned(url), await packs(name)]
+  assert.equal((await gc(name)).leavingObjects, 0)
+  assert.deepEqual(await packs(name), before)
+  await age(name, 15)
+  assert.equal((await gc(name, '--grace', '16d')).leavingObjects, 0)
+  const counted = await gc(name, '--dry-run')
+  assert.equal(counted.leavingObjects, 3) // a commit, its tree, the file
+  assert.deepEqual(await packs(name), before)
+  const done = await gc(name)
+  assert.deepEqual([done.leavingObjects, done.keptObjects, done.leavingBytes > 40 << 10], [3, counted.keptObjects, true])
+  assert.deepEqual(
+    (await packs(name)).map(({ objects }) => objects),
+    [counted.keptObjects],
+  )
+  assert.deepEqual(await cloned(url), content)
+  await fsck(name)
+  const due = await db.query(`select key from key_deletion where not_before > now() + interval '50 minutes' and key = any($1)`, [
+    before.flatMap(({ key }) => key ?? []),
+  ])
+  assert.equal(due.rows.length, before.filter(({ key }) => key !== null).length)
+})
+
+test('with no grace it asks before, and takes the last object of a repository without refs', stemmaOnly, async () => {
+  const { name, url, work } = await made()
+  const refused = await run('gc', `admin/${name}`, '--grace', '0')
+  assert.notEqual(refused.code, 0)
+  assert.match(refused.stderr, /--grace 0 removes for good .*--yes does it/)
+  await remove(url, work)
+  assert.equal((await gc(name, '--grace', '0', '--yes')).leavingObjects, 3)
+  await host.configure(name, { 'receive.denyDeleteCurrent': 'ignore' })
+  await host.git.run(['push', '-q', url, ':main'], { cwd: work })
+  assert.equal((await gc(name, '--grace', '0', '--yes')).keptObjects, 0)
+  assert.deepEqual(await packs(name), [])
+  await host.git.run(['push', '-q', url, 'main'], { cwd: work })
+  await cloned(url)
+  await fsck(name)
+})
+
+test('forks’ refs, hidden refs and a HEAD that names a commit are roots', stemmaOnly, async () => {
+  const { name, url, work, secret } = await made()
+  const bob = await forks.account('bob')
+  const fork = await forks.fork(['admin', name], bob, 'fork', 'private')
+  await remove(url, work)
+  assert.equal((await gc(name, '--grace', '0', '--yes')).leavingObjects, 0)
+  await host.git.run(['push', '-q', url, 'secret:refs/hidden/secret'], { cwd: work })
+  await host.configure(name, { 'transfer.hideRefs': ['refs/hidden'] })
+  await host.git.run(['push', '-q', fork, ':secret'], { cwd: work })
+  assert.equal((await gc(name, '--grace', '0', '--yes')).leavingObjects, 0)
+  await cloned(fork)
+  await host.git.run(['push', '-q', url, ':refs/hidden/secret'], { cwd: work, mayFail: true })
+  await db.query(`update repository set head = $2, refs_version = refs_version + 1 where name = $1`, [name, secret.commit])
+  await db.query(`delete from ref where name = 'refs/hidden/secret'`)
+  assert.equal((await gc(name, '--grace', '0', '--yes')).leavingObjects, 0)
+  assert.match((await run('purge', `admin/${name}`, secret.blob, '--yes')).stderr, new RegExp(`\n  admin/${name} HEAD`))
+  await cloned(url)
+})
+
+test('a push that rests on what left meanwhile fails clearly, and goes through again', stemmaOnly, async () => {
+  const { name, url, work, secret } = await made()
+  await remove(url, work)
+  // a lock that every push's transaction needs first: the repository's row
+  const blocker = await holding(name)
+  const push = host.git.run(['push', '-q', url, `${secret.commit}:refs/heads/again`], { cwd: work, mayFail: true })
+  await somebodyWaits()
+  // what the collection does under the lock, as seen by whoever comes behind it
+  await blocker.query(`update network set generation = generation + 1 where id = (select network_id from repository where name = $1)`, [
+    name,
+  ])
+  await blocker.query('commit')
+  await blocker.end()
+  const { code, stderr } = await push
+  assert.notEqual(code, 0)
+  assert.match(stderr, /objects were removed while the push came; push again/)
+  await host.git.run(['push', '-q', url, `${secret.commit}:refs/heads/again`], { cwd: work })
+  await cloned(url)
+})
+
+test('a collection that finds something needed at its last look changes nothing', stemmaOnly, async () => {
+  const { name, url, work, secret } = await made()
+  await remove(url, work)
+  const before = await packs(name)
+  const blocker = await holding(name)
+  const collection = run('gc', `admin/${name}`, '--grace', '0', '--yes')
+  await somebodyWaits()
+  await blocker.query(
+    `insert into ref (repository_id, name, oid) select id, 'refs/heads/back', decode($2, 'hex') from repository where name = $1`,
+    [name, secret.commit],
+  )
+  await blocker.query('commit')
+  await blocker.end()
+  const { code, stderr } = await collection
+  assert.notEqual(code, 0)
+  assert.match(stderr, new RegExp(`object ${secret.commit} was to leave, and a push needs it since; nothing was changed`))
+  assert.deepEqual(await packs(name), before)
+  assert.deepEqual((await db.query(`select 1 from upload_intent`)).rows, [])
+  await fsck(name)
+})
+
+test('a collection and a push at once: whoever is second sees the first', stemmaOnly, async () => {
+  const { name, url, work } = await made()
+  await remove(url, work)
+  const blocker = await holding(name)
+  const collection = run('gc', `admin/${name}`, '--grace', '0', '--yes', '--json')
+  await somebodyWaits()
+  await host.git.run(['switch', '-q', 'main'], { cwd: work })
+  await host.git.commit(work, { 'later.txt': 'later\n' }, 'later')
+  const push = host.git.run(['push', '-q', url, 'main'], { cwd: work, mayFail: true })
+  await blocker.query('commit')
+  await blocker.end()
+  const [{ code, stdout, stderr }, pushed] = await Promise.all([collection, push])
+  assert.equal(code, 0, stderr)
+  assert.equal(JSON.parse(stdout).leavingObjects, 3)
+  if (pushed.code !== 0) {
+    assert.match(pushed.stderr, /objects were removed while the push came; push again/)
+    await host.git.run(['push', '-q', url, 'main'], { cwd: work })
+  }
+  await cloned(url)
+  await fsck(name)
+})
+
+test('a purge names the refs that still reach a secret, of forks too; then the secret is nowhere', stemmaOnly, async () => {
+  const { name, url, work, secret } = await made()
+  const carol = await forks.account('carol')
+  const fork = await forks.fork(['admin', name], carol, name, 'public')
+  const held = await run('purge', `admin/${name}`, secret.blob, '--yes')
+  assert.equal(held.code === 0, false)
+  assert.match(held.stderr, new RegExp(`nothing was removed.*\n  admin/${name} refs/heads/secret\n  carol/${name} refs/heads/secret`))
+  assert.doesNotMatch(held.stderr, /refs\/heads\/main/)
+  await remove(url, work)
+  const half = await run('purge', `admin/${name}`, secret.blob, '--yes')
+  assert.match(half.stderr, new RegExp(`nothing was removed.*\n  carol/${name} refs/heads/secret`))
+  await host.git.run(['push', '-q', fork, ':secret'], { cwd: work })
+  const before = (await packs(name)).flatMap(({ key }) => key ?? [])
+  assert.ok(before.length > 0)
+  const counted = await run('purge', `admin/${name}`, secret.blob)
+  assert.match(counted.stdout, /would remove\t.*3 objects .*\n.*nothing was removed yet/)
+  const { code, stdout, stderr } = await run('purge', `admin/${name}`, secret.blob, '--yes')
+  assert.equal(code, 0, stderr)
+  assert.match(stdout, /removed\t.*3 objects/)
+  const files = host.server.bucketFiles().map(({ path }) => path)
+  for (const key of before)
+    assert.equal(
+      files.some((path) => path.endsWith(key)),
+      false,
+      key,
+    )
+  const gone = await run('purge', `admin/${name}`, secret.blob, '--yes')
+  assert.match(gone.stdout, /is not stored/)
+  for (const place of [url, fork]) await cloned(place)
+  await fsck(name)
+  assert.match((await run('purge', `admin/${name}`, 'abc')).stderr, /is no whole object id/)
+})
