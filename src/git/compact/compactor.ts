@@ -4,7 +4,7 @@ import { InputError, UnavailableError } from '../../base/index.ts'
 import { type Database, sql } from '../../db/index.ts'
 import type { Job } from '../../jobs/index.ts'
 import type { GitRoom } from '../git-room.ts'
-import { byAge } from '../odb/index.ts'
+import { byAge, type NetworkPacks } from '../odb/index.ts'
 import { repackNetwork, underLease } from '../repack/index.ts'
 import { mergePacks } from './merge.ts'
 import { nextStep, policy, type PackSize, type Step } from './policy.ts'
@@ -55,15 +55,16 @@ async function compactNetwork(room: GitRoom, networkId: string, signal: AbortSig
     const step = await stepOf(db, networkId, new Set(packs.handle.packs.map(({ id }) => id)))
     if (step.kind === 'none') return
     const before = performance.now()
-    const result = step.kind === 'merge' ? await mergePacks(room, packs, step.from, signal) : await repacked(room, networkId, signal)
+    const result = step.kind === 'merge' ? await mergePacks(room, packs, step.from, signal) : await repacked(room, packs, signal)
     if (result === null) return
     log.info({ network: networkId, step: step.kind, ...result, ms: Math.round(performance.now() - before) }, 'compacted a network')
   }
 }
 
-async function repacked(room: GitRoom, networkId: string, signal: AbortSignal) {
-  const options = { window: 10, depth: 50, reuse: true, threads: 1, memoryBytes: searchBytes, progress: () => {}, signal }
-  return await repackNetwork(room, networkId, options)
+async function repacked(room: GitRoom, { handle }: NetworkPacks, signal: AbortSignal) {
+  const reuse = handle.packs.reduce((sum, { packBytes }) => sum + packBytes, 0) > policy.searchedBytes
+  const options = { window: 10, depth: 50, reuse, threads: 1, memoryBytes: searchBytes, progress: () => {}, signal }
+  return await repackNetwork(room, handle.networkId, options)
 }
 
 /** Places in the step are of the opened packs: those that came since then don't count. */
@@ -95,6 +96,6 @@ async function grown(db: Database, afterPack: number): Promise<string[]> {
         coalesce(sum(size_bytes) filter (where not is_full), 0) as outside, coalesce(sum(size_bytes) filter (where is_full), 0) as full_bytes
       from pack p where p.network_id = n.id) s
     where s.packs > 1 and (s.packs >= ${policy.packs} or s.tails >= ${policy.tailsBytes}
-      or s.outside >= greatest(${policy.fullLeastBytes}, ${policy.quietPart} * s.full_bytes))`.execute(db.queries)
+      or s.outside >= greatest(${policy.quietLeastBytes}, ${policy.quietPart} * s.full_bytes))`.execute(db.queries)
   return rows.map((row) => row.id)
 }

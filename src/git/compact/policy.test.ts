@@ -34,7 +34,8 @@ describe('the next step', () => {
     assert.deepEqual(nextStep([full(40 * mib), key(20 * mib)], 0), { kind: 'full' })
     assert.deepEqual(nextStep([full(200 * mib), key(10 * mib)], policy.quietMs), { kind: 'full' })
     assert.deepEqual(nextStep([full(200 * mib), key(9 * mib)], policy.quietMs), { kind: 'none' })
-    assert.deepEqual(nextStep([full(kib), key(7 * mib)], policy.quietMs), { kind: 'none' })
+    assert.deepEqual(nextStep([full(kib), key(200 * kib)], policy.quietMs), { kind: 'none' })
+    assert.deepEqual(nextStep([full(kib), key(900 * kib)], 0), { kind: 'none' })
   })
 
   test('merges large pushes, too, when they are many', () => {

@@ -15,13 +15,15 @@ export const policy = {
   tailsBytes: 8 << 20,
   /** Packs whose sizes differ by less than this factor are of one tier; so many of one tier become one of the next. */
   factor: 4,
-  /** A full repack is due when what lies outside of the full pack has so large a part of its bytes… */
+  /** A full repack is due when what lies outside of the full pack has so large a part of its bytes, and comes to so much at all… */
   fullPart: 0.5,
-  /** …or this one, and nothing came for so long… */
+  fullLeastBytes: 1 << 20,
+  /** …or this one, and nothing came for so long. */
   quietPart: 0.05,
+  quietLeastBytes: 256 << 10,
   quietMs: 3600_000,
-  /** …and comes to so much at all. */
-  fullLeastBytes: 8 << 20,
+  /** Where packs come to more, stored deltas are taken over: to search all anew would take minutes of a processor. */
+  searchedBytes: 64 << 20,
 } as const
 
 export type Step = { readonly kind: 'none' } | { readonly kind: 'full' } | { readonly kind: 'merge'; readonly from: number }
@@ -36,8 +38,11 @@ export function nextStep(packs: readonly PackSize[], quietMs: number): Step {
   // where there is none yet, the first pack counts as one: most often it was imported, well packed
   const fullBytes = packs[Math.max(0, fullAt)]?.sizeBytes ?? 0
   const since = sizeOf(packs) - fullBytes
-  const part = quietMs >= policy.quietMs ? policy.quietPart : policy.fullPart
-  if (since >= Math.max(policy.fullLeastBytes, part * fullBytes) && packs.length > 1) return { kind: 'full' }
+  const isQuiet = quietMs >= policy.quietMs
+  const due = isQuiet
+    ? Math.max(policy.quietLeastBytes, policy.quietPart * fullBytes)
+    : Math.max(policy.fullLeastBytes, policy.fullPart * fullBytes)
+  if (since >= due && packs.length > 1) return { kind: 'full' }
   const tailBytes = sizeOf(packs.filter(({ isTail }) => isTail))
   if (packs.length - fullAt - 1 < policy.packs && tailBytes < policy.tailsBytes) return { kind: 'none' }
   const from = mergedFrom(packs, fullAt + 1)
