@@ -83,7 +83,7 @@ async function outgrown(db: Database, afterPack: number): Promise<string[]> {
   const { rows } = await sql<{ id: string }>`
     select n.id from (select distinct network_id as id from pack where id > ${afterPack}) n
     left join history h on h.network_id = n.id
-    where ${isWhole} and (select count(*) from pack p where p.network_id = n.id) < ${policy.packs} and (
+    where ${isWhole} and (select count(*) from pack p where p.network_id = n.id) <= ${policy.packs} and (
       (select sum(object_count) from pack p where p.network_id = n.id) - coalesce(h.object_count, 0)
         >= greatest(${leastObjects}, least(${leastObjects * 2}, coalesce(h.object_count, 0) / 64))
       or (select count(*) from pack p where p.network_id = n.id and p.id <= h.last_pack) <> h.pack_count)`.execute(db.queries)

@@ -10,7 +10,7 @@ export interface PackSize {
 }
 
 export const policy = {
-  /** A network with so many packs beside a full one has some merged; or with so many bytes of tails. */
+  /** A network with so many packs beside a full one has some merged (twice as many when a full repack is near); or with so many bytes of tails. */
   packs: 100,
   tailsBytes: 8 << 20,
   /** Packs whose sizes differ by less than this factor are of one tier; so many of one tier become one of the next. */
@@ -44,7 +44,9 @@ export function nextStep(packs: readonly PackSize[], quietMs: number): Step {
     : Math.max(policy.fullLeastBytes, policy.fullPart * fullBytes)
   if (since >= due && packs.length > 1) return { kind: 'full' }
   const tailBytes = sizeOf(packs.filter(({ isTail }) => isTail))
-  if (packs.length - fullAt - 1 < policy.packs && tailBytes < policy.tailsBytes) return { kind: 'none' }
+  // what is to be repacked soon isn't merged before: that would be one more request for nothing
+  const most = since > due / 2 ? policy.packs * 2 : policy.packs
+  if (packs.length - fullAt - 1 < most && tailBytes < policy.tailsBytes) return { kind: 'none' }
   const from = mergedFrom(packs, fullAt + 1)
   return packs.length - from > 1 ? { kind: 'merge', from } : { kind: 'none' }
 }
