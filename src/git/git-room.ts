@@ -100,7 +100,7 @@ export class GitRoom {
     this.requests = new Places(largeRequests)
     const threads = Math.max(2, options.threads)
     this.negotiations = new Places(threads * talksPerWorker)
-    this.packs = new PackStore(db, this.reader, indexBytes, log)
+    this.packs = new PackStore(db, this.reader, indexBytes, log, (networkId) => this.packCache.forget(networkId))
     const data: GitWorkerData = {
       bucket: options.bucketConfig,
       kernel: compileKernel(),

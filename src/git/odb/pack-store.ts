@@ -30,6 +30,9 @@ interface Cached extends SeenPacks {
   readonly bytes: number
 }
 
+/** Of so many networks is known whether objects have left; of others it is taken for so. */
+const mostGenerations = 10_000
+
 export class PackStore {
   readonly #db: Database
   readonly #reader: BlockReader
@@ -37,14 +40,21 @@ export class PackStore {
   readonly #networks = new Map<string, Cached>()
   readonly #loading = new Map<string, Promise<Cached>>()
   readonly #log: Log
+  readonly #onLeft: (networkId: string) => void
+  /** Of networks that objects have left. */
+  readonly #generations = new Map<string, number>()
   #lineages = 0
 
-  /** @param limitBytes for loaded indexes and tails of networks that nobody uses at the moment */
-  constructor(db: Database, reader: BlockReader, limitBytes: number, log: Log) {
+  /**
+   * @param limitBytes for loaded indexes and tails of networks that nobody uses at the moment
+   * @param onLeft is told of a network when objects have left it
+   */
+  constructor(db: Database, reader: BlockReader, limitBytes: number, log: Log, onLeft: (networkId: string) => void = () => {}) {
     this.#db = db
     this.#reader = reader
     this.#limitBytes = limitBytes
     this.#log = log
+    this.#onLeft = onLeft
   }
 
   /**
@@ -94,6 +104,7 @@ export class PackStore {
     previous: Cached | undefined,
   ): Promise<Cached> {
     const known = previous?.handle.packs ?? []
+    this.#notice(networkId, generation)
     const [rows, history] = await Promise.all([
       this.#rows(networkId, Math.max(0, ...known.map((pack) => pack.id))),
       this.#history(networkId, previous?.handle.history ?? null),
@@ -125,6 +136,15 @@ export class PackStore {
     const cached: Cached = { set, handle, version, bytes }
     this.#remember(networkId, cached)
     return cached
+  }
+
+  /** Packs were loaded: have objects left since they last were? */
+  #notice(networkId: string, generation: number): void {
+    if (generation === 0 || this.#generations.get(networkId) === generation) return
+    this.#generations.delete(networkId)
+    this.#generations.set(networkId, generation)
+    if (this.#generations.size > mostGenerations) this.#generations.delete(this.#generations.keys().next().value as string)
+    this.#onLeft(networkId)
   }
 
   /** The network's packs by age; the tails of those that are newer than `newestId` come along. */

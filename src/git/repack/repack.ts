@@ -78,8 +78,7 @@ export async function repackNetwork(room: GitRoom, networkId: string, options: R
   const scratchPaths = Array.from({ length: options.threads * 2 }, (_, i) => `${work}-${i + 1}`)
   try {
     const repack = new Repack(room, packs, options, scratchPaths)
-    await repack.bringNear(work)
-    return await repack.run(networkId)
+    return await repack.run(networkId, work)
   } finally {
     await Promise.all([work, ...scratchPaths].map((path) => rm(path, { recursive: true, force: true })))
   }
@@ -100,8 +99,7 @@ class Repack {
     this.#job = { packs: packs.handle, near: null }
   }
 
-  /** @param folder takes copies of packs that are far away */
-  async bringNear(folder: string): Promise<void> {
+  async #bringNear(folder: string): Promise<void> {
     const { bucket } = this.#room.options
     const { progress, signal } = this.#options
     if (bucket.openValue !== undefined) return
@@ -109,12 +107,14 @@ class Repack {
     this.#job = { packs: this.#packs.handle, near: folder }
   }
 
-  async run(networkId: string): Promise<RepackResult | null> {
+  /** @param folder takes copies of packs that are far away */
+  async run(networkId: string, folder: string): Promise<RepackResult | null> {
     const { handle } = this.#packs
     const { collector, signal } = this.#options
     const cutOff = await cutOffOf(this.#room, networkId)
     const keep = collector ? await collector.choose(this.#packs, cutOff, signal) : null
     if (collector && keep === null) return null
+    await this.#bringNear(folder)
     const plan = keep?.every((one) => one === 0) ? null : await this.#plan(cutOff, keep)
     const staged = plan && (await this.#write(plan, cutOff))
     try {

@@ -116,6 +116,21 @@ test('another key is another pack', async () => {
   cache.close()
 })
 
+test('what was made of a network that objects have left is not found again; others are, and who reads it reads on', async () => {
+  const cache = newCache()
+  const made = maker(chunks(20, 100_000))
+  const reader = cache.read(wanted('network-1 k', made), here().signal)
+  await reader.next()
+  const other = maker(chunks(1, 10, 7))
+  await take(cache.read(wanted('network-2 k', other), here().signal))
+  cache.forget('network-1')
+  assert.equal((await take(reader)).pack.length, 2_000_000)
+  await take(cache.read(wanted('network-1 k', made), here().signal))
+  await take(cache.read(wanted('network-2 k', other), here().signal))
+  assert.deepEqual([made.starts, other.starts], [2, 1])
+  cache.close()
+})
+
 test('a reader that takes nothing holds up neither the work nor the others', async () => {
   const cache = newCache()
   const made = maker(chunks(20, 100_000))

@@ -84,6 +84,11 @@ export class PackCache {
     }
   }
 
+  /** Drops what was made of a network: objects left it. Who reads one at the moment reads on. */
+  forget(networkId: string): void {
+    for (const { key, pack } of this.#entries.values()) if (key.startsWith(`${networkId} `)) this.#drop(key, pack)
+  }
+
   close(): void {
     clearInterval(this.#sweeper)
     for (const { pack } of this.#entries.values()) pack.close()
