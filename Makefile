@@ -27,7 +27,7 @@ serve: install ## Runs the server (ARGS="--data DIR --listen HOST:PORT")
 	exec ./bin/stemma serve $(ARGS)
 
 # Compiled sources are kept (as bin/stemma does it): every test file and every server is a process that would compile them again.
-run-tests = NODE_COMPILE_CACHE=$(CURDIR)/build/compile-cache $(node) --test --test-reporter=spec --test-concurrency=2 --test-timeout=600000
+run-tests = env NODE_COMPILE_CACHE=$(CURDIR)/build/compile-cache $(node) --test --test-reporter=spec --test-concurrency=2 --test-timeout=600000
 
 .PHONY: test
 test: install ## Unit tests, the house's rules, and real clients against the real server
