@@ -5,6 +5,7 @@ import { test } from 'node:test'
 import { deflateSync, inflateSync } from 'node:zlib'
 import fc from 'fast-check'
 import { kernelMemory } from '../tests/support/kernel-memory.ts'
+import { bytePieces } from '../tests/support/repository-bytes.ts'
 import { SLACK_BYTES } from './kernel.ts'
 
 const { kernel, bytes, place } = kernelMemory(32)
@@ -48,22 +49,9 @@ function sources(): Buffer[] {
   return readdirSync(folder).map((name) => readFileSync(new URL(name, folder)))
 }
 
-/** Bytes as repositories hold them: runs, repetitions near and far, text and noise; sometimes more than a block of them. */
+/** Repeated near and far, and sometimes more than a block of it. */
 const content = fc
-  .tuple(
-    fc.array(
-      fc.oneof(
-        fc.tuple(fc.nat(255), fc.integer({ min: 1, max: 700 })).map(([byte, count]) => Array.from({ length: count }, () => byte)),
-        fc
-          .tuple(fc.array(fc.nat(255), { minLength: 1, maxLength: 20 }), fc.integer({ min: 1, max: 80 }))
-          .map(([some, times]) => Array.from({ length: times }, () => some).flat()),
-        fc.array(fc.integer({ min: 97, max: 122 }), { maxLength: 400 }),
-        fc.array(fc.nat(255), { maxLength: 300 }),
-      ),
-      { maxLength: 12 },
-    ),
-    fc.constantFrom(1, 1, 1, 1, 9, 60),
-  )
+  .tuple(bytePieces, fc.constantFrom(1, 1, 1, 1, 9, 60))
   .map(([parts, times]) => Uint8Array.from(Array.from({ length: times }, () => parts.flat()).flat()))
 
 test('zlib inflates what is deflated', () => {

@@ -4,6 +4,7 @@ import { test } from 'node:test'
 import { constants, deflateSync, inflateSync } from 'node:zlib'
 import fc from 'fast-check'
 import { kernelMemory } from '../tests/support/kernel-memory.ts'
+import { bytePieces } from '../tests/support/repository-bytes.ts'
 import { InflateStatus } from './kernel.ts'
 import { adler32 } from './twin/checksums.ts'
 import { inflate } from './twin/inflate.ts'
@@ -11,20 +12,7 @@ import { inflate } from './twin/inflate.ts'
 const { kernel, bytes, place } = kernelMemory(32)
 const OUT = 8 * 1024 * 1024
 
-/** Bytes as repositories hold them: runs, repetitions, text and noise. */
-const content = fc
-  .array(
-    fc.oneof(
-      fc.tuple(fc.nat(255), fc.integer({ min: 1, max: 700 })).map(([byte, count]) => Array.from({ length: count }, () => byte)),
-      fc
-        .tuple(fc.array(fc.nat(255), { minLength: 1, maxLength: 20 }), fc.integer({ min: 1, max: 80 }))
-        .map(([some, times]) => Array.from({ length: times }, () => some).flat()),
-      fc.array(fc.integer({ min: 97, max: 122 }), { maxLength: 400 }),
-      fc.array(fc.nat(255), { maxLength: 300 }),
-    ),
-    { maxLength: 12 },
-  )
-  .map((parts) => Uint8Array.from(parts.flat()))
+const content = bytePieces.map((parts) => Uint8Array.from(parts.flat()))
 const encoder = fc.record({
   level: fc.integer({ min: 0, max: 9 }),
   strategy: fc.constantFrom(

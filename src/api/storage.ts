@@ -3,6 +3,7 @@ import { onRepository, onSelf, repositoryOf } from '../access/index.ts'
 import type { BucketRequests } from '../bucket/index.ts'
 import type { GitTotals, NetworkStorage } from '../git/index.ts'
 import type { Routes } from '../http/index.ts'
+import type { ContentTotals } from '../store/index.ts'
 import type { ApiOptions } from './index.ts'
 import { ErrorJson, RepositoryParams } from './schemas.ts'
 import { type GitStorageJson, RepositoryStorageJson, ServerStorageJson } from './storage-schemas.ts'
@@ -11,20 +12,9 @@ import { type GitStorageJson, RepositoryStorageJson, ServerStorageJson } from '.
 export interface StorageFigures {
   readonly ofNetwork: (networkId: string) => Promise<NetworkStorage>
   readonly ofGit: () => Promise<GitTotals>
-  readonly ofContent: () => Promise<ContentFigures>
+  readonly ofContent: () => Promise<ContentTotals>
   /** What this process has asked of the bucket since it began. */
   readonly requests: () => BucketRequests
-}
-
-export interface ContentFigures {
-  readonly contentCount: number
-  readonly logicalBytes: number
-  readonly segmentCount: number
-  readonly segmentBytes: number
-  readonly tailBytes: number
-  readonly recipeBytes: number
-  readonly keyCount: number
-  readonly chunkCount: number
 }
 
 const errors = { 401: ErrorJson, 403: ErrorJson, 404: ErrorJson }

@@ -26,6 +26,11 @@ export interface TransactionOptions {
 const retryable = new Set(['40001', '40P01', '0A000'])
 const mostRuns = 5
 
+/** Whether it can't be known if the transaction counts: what it would have made visible must not be removed on that ground. */
+export function isCommitUnknown(error: unknown): boolean {
+  return error instanceof UnavailableError && error.code === 'commit-unknown'
+}
+
 /** Lives as long as the server. */
 export class Database {
   readonly queries: Queries

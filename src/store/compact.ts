@@ -1,8 +1,8 @@
 // Compaction: what is live of small and sparse segments is written into one new segment; then one transaction changes the recipes.
 // Invariant: the transaction holds the old segments' rows and finds their contents as planned, or nothing is changed.
 import { MessageChannel } from 'node:worker_threads'
-import { equalBytes, MessageStream, UnavailableError, type WorkerPool } from '../base/index.ts'
-import { type Database, sql, type Tx } from '../db/index.ts'
+import { equalBytes, MessageStream, type WorkerPool } from '../base/index.ts'
+import { type Database, isCommitUnknown, sql, type Tx } from '../db/index.ts'
 import { answerQuestions } from './asking.ts'
 import { drain, type RecipeRow, recipesOn } from './collect.ts'
 import { type CompactJob, type CompactJobResult, noOrdinal } from './compact-job.ts'
@@ -70,8 +70,7 @@ export async function compactOnce(parts: CompactParts): Promise<boolean> {
   const isDone = await parts.db
     .transaction((tx) => exchange(tx, plan, places, staged), { mayRetry: true })
     .catch(async (error: unknown) => {
-      const isUnknown = error instanceof UnavailableError && error.code === 'commit-unknown'
-      if (!isUnknown) await discardSegment(parts, staged.uuid)
+      if (!isCommitUnknown(error)) await discardSegment(parts, staged.uuid)
       throw error
     })
   if (!isDone) await discardSegment(parts, staged.uuid)

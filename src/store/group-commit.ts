@@ -2,6 +2,7 @@
 // Order: (intent row → PUT) → transaction → answers. A tail is in the transaction itself.
 import { setTimeout as sleep } from 'node:timers/promises'
 import { UnavailableError } from '../base/index.ts'
+import { isCommitUnknown } from '../db/index.ts'
 import { type Committed, commitContents, knownDigests, segmentUuids, type StagedContent } from './content-rows.ts'
 import type { ContentReference } from './content-store.ts'
 import { type Digest, digestBytes } from './digest.ts'
@@ -130,8 +131,7 @@ export class GroupCommit {
       })
     } catch (error) {
       // After a commit whose end is unknown the segment may be in use: its intent row tells the sweeper.
-      const isUnknown = error instanceof UnavailableError && error.code === 'commit-unknown'
-      if (shared !== null && shared.tail === null && !isUnknown) await discardSegment(this.#options, shared.uuid)
+      if (shared !== null && shared.tail === null && !isCommitUnknown(error)) await discardSegment(this.#options, shared.uuid)
       throw error
     }
     for (const [{ ended, storedBytes, answer }, content] of contents) {

@@ -3,7 +3,7 @@ import { MessageChannel, type MessagePort } from 'node:worker_threads'
 import { compileKernel } from '../../kernels/index.ts'
 import { type Log, MessageStream, Places, type Randomness, UnavailableError, WorkerPool } from '../base/index.ts'
 import type { Bucket, BucketConfig } from '../bucket/index.ts'
-import { type Database, sql, type Tx } from '../db/index.ts'
+import { type Database, isCommitUnknown, sql, type Tx } from '../db/index.ts'
 import type { Job } from '../jobs/index.ts'
 import { answerQuestions } from './asking.ts'
 import { collect, type Collected } from './collect.ts'
@@ -78,7 +78,7 @@ export class SegmentStore implements ContentStore {
       return { digest, sizeBytes: result.sizeBytes, ...(await this.#group.add(ended)) }
     } catch (error) {
       // After a commit whose end is unknown the segments may be in use: their intent rows tell the sweeper.
-      if (!(error instanceof UnavailableError && error.code === 'commit-unknown')) {
+      if (!isCommitUnknown(error)) {
         await upload.abort()
       }
       throw options.signal?.aborted === true ? aborted(options.signal) : error

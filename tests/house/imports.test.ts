@@ -15,7 +15,7 @@ const table: Record<string, readonly string[]> = {
   store: ['base', 'db', 'bucket', 'jobs'],
   lfs: ['base', 'db', 'http', 'access', 'store'],
   git: ['base', 'db', 'http', 'bucket', 'jobs', 'access'],
-  api: ['base', 'db', 'http', 'bucket', 'jobs', 'access', 'git'],
+  api: ['base', 'db', 'http', 'bucket', 'jobs', 'access', 'git', 'store'],
   backup: ['base', 'db', 'bucket', 'jobs'],
   cli: ['base', 'db', 'bucket', 'jobs', 'access', 'git', 'backup'],
 }

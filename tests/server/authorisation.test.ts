@@ -16,11 +16,10 @@ import {
   type Action,
   type Identity,
 } from '../../src/access/index.ts'
-import { registerApi } from '../../src/api/index.ts'
 import { makeLog, systemClock, systemRandomness } from '../../src/base/index.ts'
 import { Database } from '../../src/db/index.ts'
 import { actionsOf, type Listener, makeListener, type RouteFacts, textForm } from '../../src/http/index.ts'
-import { noStorage, openApi, type TestApi } from '../support/api.ts'
+import { openApi, registerTestApi, type TestApi } from '../support/api.ts'
 
 let api: TestApi
 before(async () => {
@@ -200,14 +199,7 @@ test('without a database everything that needs one is 503, and nothing is let th
     log,
     randomness: systemRandomness,
   })
-  registerApi(listener, {
-    db,
-    publicUrl: null,
-    version: '0.0.0',
-    findArchive: async () => true,
-    takesRef: (_repository, name) => !name.startsWith('refs/hidden/'),
-    storage: noStorage,
-  })
+  registerTestApi(listener, db)
   registerGitLike(listener)
   for (const url of ['/api/v3/repos/olive/x', '/olive/x.git/info/refs']) {
     for (const headers of [{}, { authorization: `Bearer ${api.owner.token}` }]) {

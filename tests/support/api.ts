@@ -34,7 +34,7 @@ const sums = {
 const stored = { packCount: 2, keyCount: 2, packBytes: 120, indexBytes: 60, tailBytes: 50, historyBytes: 20 }
 
 /** Figures without a Git room or a content store behind them. */
-export const noStorage: StorageFigures = {
+const noStorage: StorageFigures = {
   ofNetwork: async () => ({ sums, stored }),
   ofGit: async () => ({ sums, stored, networkCount: 2, countedNetworks: 1 }),
   ofContent: async () => ({
@@ -50,14 +50,8 @@ export const noStorage: StorageFigures = {
   requests: noRequests,
 }
 
-/** `register` adds rooms of the test's own. */
-export async function openApi(register: (listener: Listener, db: Database) => void = () => {}): Promise<TestApi> {
-  const lines: string[] = []
-  const log = pino({ level: 'debug' }, { write: (line: string) => void lines.push(line) })
-  const test = await testDatabase()
-  const db = test.database
-  const gate = makeGate({ db, clock: systemClock, log, isCreatingOnPush: true })
-  const listener = makeListener({ gate, log, randomness: systemRandomness, limits: { drainMs: 1000 } })
+/** The API without a Git room or a content store behind it. */
+export function registerTestApi(listener: Listener, db: Database): void {
   registerApi(listener, {
     db,
     publicUrl: null,
@@ -66,6 +60,17 @@ export async function openApi(register: (listener: Listener, db: Database) => vo
     takesRef: (_repository, name) => !name.startsWith('refs/hidden/'),
     storage: noStorage,
   })
+}
+
+/** `register` adds rooms of the test's own. */
+export async function openApi(register: (listener: Listener, db: Database) => void = () => {}): Promise<TestApi> {
+  const lines: string[] = []
+  const log = pino({ level: 'debug' }, { write: (line: string) => void lines.push(line) })
+  const test = await testDatabase()
+  const db = test.database
+  const gate = makeGate({ db, clock: systemClock, log, isCreatingOnPush: true })
+  const listener = makeListener({ gate, log, randomness: systemRandomness, limits: { drainMs: 1000 } })
+  registerTestApi(listener, db)
   register(listener, db)
   const url = await listener.listen({ host: '127.0.0.1', port: 0 })
   const [owner, stranger, admin] = await Promise.all([makeAccount(db, 'Olive'), makeAccount(db, 'sam'), makeAccount(db, 'root', true)])

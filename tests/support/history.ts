@@ -56,3 +56,23 @@ export function makeHistory(commits: number, format: 'sha1' | 'sha256' = 'sha1')
   git(folder, ['fast-import', '--quiet'], stream)
   return folder
 }
+
+/** What clients send for one commit each, oldest first: thin packs, all of one large file of so many lines, and of some small ones. */
+export function pushedPacks(format: 'sha1' | 'sha256', pushes: number, lineCount: number): Uint8Array[] {
+  const folder = temporaryFolder()
+  git(folder, ['init', '-q', '-b', 'main', `--object-format=${format}`, '.'])
+  const lines = Array.from({ length: lineCount }, (_, i) => `line ${i}`)
+  let stream = ''
+  for (let n = 0; n < pushes; n++) {
+    lines[(n * 131) % lineCount] = `changed in ${n}`
+    const text = lines.join('\n')
+    stream += `commit refs/heads/main\ncommitter A <a@example.com> ${1700000000 + n} +0000\ndata 1\nx\n`
+    stream += `M 100644 inline large.txt\ndata ${text.length}\n${text}\nM 100644 inline folder/${n % 9}\ndata 2\n${n % 10}\n`
+  }
+  git(folder, ['fast-import', '--quiet'], stream)
+  return Array.from({ length: pushes }, (_, n) => {
+    const back = pushes - 1 - n
+    const revisions = n === 0 ? `main~${back}\n` : `main~${back}\n^main~${back + 1}\n`
+    return git(folder, ['pack-objects', '-q', '--revs', '--thin', '--stdout', '--delta-base-offset'], revisions)
+  })
+}

@@ -1,9 +1,8 @@
 // Merges of packs as pushes leave them, step by step in one thread: the same objects, each once, deltas as they were; copies, circles and long chains.
 import assert from 'node:assert/strict'
-import { after, describe, test } from 'node:test'
-import { execFileSync } from 'node:child_process'
-import { Git, TempFolder } from '../../../tests/support/git.ts'
+import { describe, test } from 'node:test'
 import { type GitPack, gitPackSet } from '../../../tests/support/git-pack.ts'
+import { pushedPacks } from '../../../tests/support/history.ts'
 import { blob, type BuiltObject, copyingDelta, PackBuilder } from '../../../tests/support/pack-builder.ts'
 import { storePack, storePacks } from '../../../tests/support/stored-packs.ts'
 import { concatBytes, equalBytes, fromHex, hex } from '../../base/index.ts'
@@ -11,10 +10,6 @@ import { Deflater, ObjectCache, ObjectReader, type PackSet } from '../odb/index.
 import { Pace } from '../upload-pack/pace.ts'
 import { mergedBytes } from './merge-job.ts'
 import { deepestDelta, planMerge } from './merge-plan.ts'
-
-const folder = new TempFolder('merge')
-const git = new Git(folder)
-after(() => folder.remove())
 
 /** The packs with those from `from` to `until` as one, stored as the server does. */
 async function merged(packs: readonly GitPack[], from: number, until: number, format: 'sha1' | 'sha256' = 'sha1'): Promise<GitPack[]> {
@@ -39,31 +34,10 @@ async function assertSame(packs: readonly GitPack[], others: readonly GitPack[],
   assert.deepEqual(await contents(gitPackSet(others, format)), await contents(gitPackSet(packs, format)))
 }
 
-/** One commit for each push, all to one large file and some small ones, as a client packs them. */
-async function pushedPacks(format: 'sha1' | 'sha256', pushes: number): Promise<GitPack[]> {
-  const work = folder.join(`${format}-${pushes}`)
-  await git.run(['init', '-q', '-b', 'main', `--object-format=${format}`, work])
-  const lines = Array.from({ length: 1000 }, (_, i) => `line ${i}`)
-  let stream = ''
-  for (let n = 0; n < pushes; n++) {
-    lines[(n * 131) % 1000] = `changed in ${n}`
-    const text = lines.join('\n')
-    stream += `commit refs/heads/main\ncommitter A <a@example.com> ${1700000000 + n} +0000\ndata 1\nx\n`
-    stream += `M 100644 inline large.txt\ndata ${text.length}\n${text}\nM 100644 inline folder/${n % 9}\ndata 2\n${n % 10}\n`
-  }
-  await git.run(['fast-import', '--quiet'], { cwd: work, input: stream })
-  const packs: Uint8Array[] = []
-  for (let n = pushes - 1; n >= 0; n--) {
-    const input = n === pushes - 1 ? `main~${n}\n` : `main~${n}\n^main~${n + 1}\n`
-    packs.push(execFileSync('git', ['-C', work, 'pack-objects', '-q', '--revs', '--thin', '--stdout', '--delta-base-offset'], { input }))
-  }
-  return await storePacks(packs, format)
-}
-
 for (const format of ['sha1', 'sha256'] as const) {
   describe(`pushes that become one pack, ${format}`, () => {
     test('are the same objects, each once, and no larger; also when they are merged in several steps', async () => {
-      const packs = await pushedPacks(format, 70)
+      const packs = await storePacks(pushedPacks(format, 70, 1000), format)
       const bytes = (some: readonly GitPack[]) => some.reduce((sum, pack) => sum + pack.bytes.length, 0)
       const whole = await merged(packs, 0, 70, format)
       assert.equal(whole.length, 1)

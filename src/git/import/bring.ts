@@ -1,7 +1,7 @@
 // Makes a repository's refs what its origin's are: what is missing of the objects comes first, as one pack through the ordinary intake, then
 // all refs and HEAD move in one transaction. Imports and pulling mirrors both do this.
 import { concatBytes, fromHex, hex, InputError, MessageStream, type Places, type WorkerPool } from '../../base/index.ts'
-import type { Database } from '../../db/index.ts'
+import { type Database, isCommitUnknown } from '../../db/index.ts'
 import { Kind, kindName, type ObjectId } from '../format/object-id.ts'
 import { pushFsck } from '../index-pack/index.ts'
 import type { NetworkPacks, PackStore } from '../odb/index.ts'
@@ -105,7 +105,7 @@ export async function bring(parts: ImportParts, options: BringOptions): Promise<
     if (refusal !== undefined) throw refuseImport('import-ref', said[0] ?? `${refusal[0]}: ${refusal[1]}`)
     return { ...countChanges(changes), objects: pack?.objectCount ?? 0, packBytes: pack?.packBytes ?? 0, leftOut }
   } catch (error) {
-    if (!(error instanceof Error && 'code' in error && error.code === 'commit-unknown')) await staged?.discard()
+    if (!isCommitUnknown(error)) await staged?.discard()
     throw error
   }
 }

@@ -1,53 +1,23 @@
 // Deltas on objects of other packs (docs/design/pack-key.md, Bases outside): chains over many packs, long ones that are cut, copies of one
 // object in several packs, and bases that are damaged or gone.
 import assert from 'node:assert/strict'
-import { execFileSync } from 'node:child_process'
-import { after, before, describe, test } from 'node:test'
-import { Git, TempFolder } from '../../../tests/support/git.ts'
+import { before, describe, test } from 'node:test'
 import { type GitPack, gitPackSet } from '../../../tests/support/git-pack.ts'
+import { pushedPacks } from '../../../tests/support/history.ts'
 import { blob, copyingDelta, PackBuilder } from '../../../tests/support/pack-builder.ts'
 import { storePack, storePacks } from '../../../tests/support/stored-packs.ts'
 import { concatBytes, CorruptError, fromHex, hex } from '../../base/index.ts'
 import { objectIdOf } from '../format/index.ts'
 import { ObjectCache, ObjectReader, PackSet, tailBytes } from './index.ts'
 
-const folder = new TempFolder('bases-outside')
-const git = new Git(folder)
 const pushes = 70
-
-after(() => folder.remove())
-
-/** One commit for each push, all to one large file and some small ones, as a client packs them. */
-async function pushedPacks(format: 'sha1' | 'sha256'): Promise<Uint8Array[]> {
-  const work = folder.join(format)
-  await git.run(['init', '-q', '-b', 'main', `--object-format=${format}`, work])
-  const lines = Array.from({ length: 2000 }, (_, i) => `line ${i}`)
-  let stream = ''
-  for (let n = 0; n < pushes; n++) {
-    lines[(n * 131) % 2000] = `changed in ${n}`
-    const text = lines.join('\n')
-    stream += `commit refs/heads/main\ncommitter A <a@example.com> ${1700000000 + n} +0000\ndata 1\nx\n`
-    stream += `M 100644 inline large.txt\ndata ${text.length}\n${text}\nM 100644 inline folder/${n % 9}\ndata 2\n${n % 10}\n`
-  }
-  await git.run(['fast-import', '--quiet'], { cwd: work, input: stream })
-  const packs: Uint8Array[] = []
-  for (let n = pushes - 1; n >= 0; n--) {
-    const revisions = n === pushes - 1 ? `main~${n}` : `main~${n}\n^main~${n + 1}`
-    packs.push(
-      execFileSync('git', ['-C', work, 'pack-objects', '-q', '--revs', '--thin', '--stdout', '--delta-base-offset'], {
-        input: `${revisions}\n`,
-      }),
-    )
-  }
-  return packs
-}
 
 for (const format of ['sha1', 'sha256'] as const) {
   describe(`pushes upon pushes, ${format}`, () => {
     let sent: Uint8Array[]
     let packs: GitPack[]
     before(async () => {
-      sent = await pushedPacks(format)
+      sent = pushedPacks(format, pushes, 2000)
       packs = await storePacks(sent, format)
     })
 

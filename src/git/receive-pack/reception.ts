@@ -2,6 +2,7 @@
 // `execute_commands`, in its order.
 import { concatBytes, CorruptError, fromHex, InputError, UnavailableError } from '../../base/index.ts'
 import type { ObjectId, PktLineReader, PushCertificate, PushRequest } from '../format/index.ts'
+import { isCommitUnknown } from '../../db/index.ts'
 import type { NetworkPacks } from '../odb/index.ts'
 import { isHidden, moveRefs, namespacePrefix, type NewCertificate, type NewPack, type RefChange, type RefSnapshot } from '../refs/index.ts'
 import { asHookCommands, failAll, type PushCommand, startCommands } from './commands.ts'
@@ -67,7 +68,7 @@ export class Reception {
       return { commands, unpackError: null }
     } catch (error) {
       // after an unknown commit the pack may be visible: it stays, and if it isn't, its intent row leads the sweeper to it
-      if (!(error instanceof UnavailableError && error.code === 'commit-unknown')) await this.#staged?.discard()
+      if (!isCommitUnknown(error)) await this.#staged?.discard()
       const isUnconnected = error instanceof InputError && error.code === 'object-missing' && !this.#push.settings.push.fsck.isOn
       for (const command of commands) command.error = isUnconnected ? 'missing necessary objects' : 'unpacker error'
       const reason = this.#explain(error)

@@ -9,15 +9,15 @@ import { parseKey } from '../../bucket/index.ts'
 import type { ObjectId } from '../format/object-id.ts'
 import { assertIndexHash, indexStart } from '../format/stored-pack.ts'
 import type { GitRoom } from '../git-room.ts'
-import type { IndexLimits } from '../index-pack/index.ts'
 import type { NetworkPacks } from '../odb/index.ts'
-import { PackIntake, type StagedPack } from '../receive-pack/index.ts'
+import type { StagedPack } from '../receive-pack/index.ts'
 import type { CheckJob } from './check-job.ts'
 import { largestSearched, type WindowLimits } from './delta-window.ts'
 import { copyPacks, type JobPacks } from './near-packs.ts'
 import type { PlanJob, RepackPlan, SecondJob, SecondSearch } from './plan-job.ts'
 import { type Departure, replacePacks } from './replace-packs.ts'
 import { Control, type SearchJob } from './search-job.ts'
+import { placeOrDiscard, takeIn } from './take-in.ts'
 import type { WriteJob } from './write-job.ts'
 
 export type RepackPhase =
@@ -60,8 +60,6 @@ export interface RepackResult {
   readonly packBytes: number
 }
 
-/** What is stored already was let in once: it is limited by nothing here. */
-export const noLimits = { packBytes: 2 ** 50, objectBytes: 2 ** 40, objectCount: 2 ** 32 - 1, deltaDepth: 0xffff, inflatedBytes: 2 ** 50 }
 const pollMs = 250
 /** Of each thread's memory, for objects that were read lately. */
 const cachePart = 1 / 4
@@ -117,17 +115,12 @@ class Repack {
     await this.#bringNear(folder)
     const plan = keep?.every((one) => one === 0) ? null : await this.#plan(cutOff, keep)
     const staged = plan && (await this.#write(plan, cutOff))
-    try {
+    const old = handle.packs.map(({ id }) => id)
+    const isPlaced = await placeOrDiscard(staged, async () => {
       if (plan && staged) await this.#check(plan, staged)
-      const old = handle.packs.map(({ id }) => id)
-      if (!(await replacePacks(this.#room.options.db, networkId, old, staged && { ...staged.pack, isFull: true }, collector))) {
-        await staged?.discard()
-        return null
-      }
-    } catch (error) {
-      if (!(error instanceof Error && 'code' in error && error.code === 'commit-unknown')) await staged?.discard()
-      throw error
-    }
+      return await replacePacks(this.#room.options.db, networkId, old, staged && { ...staged.pack, isFull: true }, collector)
+    })
+    if (!isPlaced) return null
     return {
       objects: plan?.objectCount ?? 0,
       packsBefore: handle.packs.length,
@@ -182,38 +175,20 @@ class Repack {
 
   /** The pack, taken in as if it were pushed. */
   async #write({ tables, order, objectCount }: RepackPlan, cutOff: readonly ObjectId[]): Promise<StagedPack> {
-    const { intakeParts, workers } = this.#room
     const { progress, signal } = this.#options
-    const intake = new PackIntake({ ...intakeParts, limits: { ...intakeParts.limits, ...noLimits } satisfies IndexLimits })
-    const job: WriteJob = { ...this.#job, tables, order, objectCount, scratchPaths: this.#scratchPaths }
-    const total = this.#packs.handle.packs.reduce((sum, { packBytes }) => sum + packBytes, 0)
-    const written = workers.start('repackWrite', job)
-    const stop = () => written.end()
-    signal.addEventListener('abort', stop, { once: true })
-    try {
-      const questions = {
-        packs: this.#packs.handle,
-        networkId: this.#packs.handle.networkId,
-        tips: [],
-        fsck: null,
-        buildOn: null,
-        shallows: [],
-        cutOff,
-        ancestry: [],
-        maxInputBytes: 0,
-      }
-      const bytes = new MessageStream<never>(written.port).bytes()
-      return await intake.take({ ...questions, stopsEarly: true }, bytes, (phase, done, all) => {
+    const packs = this.#packs.handle
+    const total = packs.packs.reduce((sum, { packBytes }) => sum + packBytes, 0)
+    return await takeIn(this.#room, {
+      packs,
+      cutOff,
+      kind: 'repackWrite',
+      job: { ...this.#job, tables, order, objectCount, scratchPaths: this.#scratchPaths } satisfies WriteJob,
+      progress: (phase, done, all) => {
         if (phase === 'receiving') progress('writing', done, objectCount)
         else progress(phase, done, all || total)
-      })
-    } catch (cause) {
-      signal.throwIfAborted()
-      throw written.explain(cause)
-    } finally {
-      signal.removeEventListener('abort', stop)
-      written.end()
-    }
+      },
+      signal,
+    })
   }
 
   async #check({ tables, objectCount }: RepackPlan, { pack }: StagedPack): Promise<void> {
