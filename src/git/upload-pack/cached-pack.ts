@@ -41,6 +41,8 @@ export interface CachedPackOptions {
   readonly buffers: FrameBuffers
   /** Whether so many bytes more may be kept. */
   readonly mayGrow: (bytes: number) => boolean
+  /** It has one more piece. */
+  readonly onGrowth: () => void
   /** It is whole, failed or cut, or has lost its last reader. */
   readonly onChange: () => void
 }
@@ -193,6 +195,7 @@ export class CachedPack {
   #add(piece: Piece, bytes: number): void {
     this.#pieces.push(piece)
     this.#overheadBytes += bytes + pieceBytes
+    this.#options.onGrowth()
   }
 
   /** What a reader gets behind the cut: the first the work itself, each other one the same again. */

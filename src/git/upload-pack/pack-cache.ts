@@ -54,6 +54,10 @@ export class PackCache {
   readonly #entries = new Map<string, Entry>() // in the order of use
   /** Cut or dropped, with readers that still need them. */
   readonly #leaving = new Set<CachedPack>()
+  /** What each of all these was last seen to take; their sums. */
+  readonly #seen = new Map<CachedPack, { readonly sizeBytes: number; readonly memoryBytes: number }>()
+  #heldBytes = 0
+  #memoryBytes = 0
   readonly #sweeper: NodeJS.Timeout
   readonly counts: PackCounts = { made: 0, hits: 0, shared: 0 }
 
@@ -64,7 +68,7 @@ export class PackCache {
 
   /** Bytes of all packs, those that only their readers know included. */
   get heldBytes(): number {
-    return this.#sum((pack) => pack.sizeBytes)
+    return this.#heldBytes
   }
 
   /**
@@ -91,8 +95,7 @@ export class PackCache {
 
   close(): void {
     clearInterval(this.#sweeper)
-    for (const { pack } of this.#entries.values()) pack.close()
-    for (const pack of this.#leaving) pack.close()
+    for (const pack of this.#seen.keys()) this.#close(pack)
     this.#entries.clear()
     this.#leaving.clear()
   }
@@ -121,17 +124,20 @@ export class PackCache {
       store: new PieceStore(folder, `pack-${randomness.uuid()}`),
       buffers,
       mayGrow: (bytes) => pack.sizeBytes + bytes <= limitBytes / largestPart && this.#makeRoom(bytes),
+      onGrowth: () => this.#see(pack),
       onChange: () => this.#changed(key, pack),
     })
+    this.#seen.set(pack, { sizeBytes: 0, memoryBytes: 0 })
     const entry = { key, pack, usedAtMs: clock.monotonic() }
     this.#entries.set(key, entry)
     return entry
   }
 
   #changed(key: string, pack: CachedPack): void {
+    this.#see(pack)
     const isOf = pack.state === 'whole' || (pack.state === 'growing' && pack.readers > 0)
     if (!isOf) this.#drop(key, pack)
-    if (pack.readers === 0 && this.#leaving.delete(pack)) pack.close()
+    if (pack.readers === 0 && this.#leaving.delete(pack)) this.#close(pack)
     this.#makeRoom(0)
   }
 
@@ -139,14 +145,29 @@ export class PackCache {
     if (this.#entries.get(key)?.pack !== pack) return
     this.#entries.delete(key)
     if (pack.readers > 0) this.#leaving.add(pack)
-    else pack.close()
+    else this.#close(pack)
+  }
+
+  #close(pack: CachedPack): void {
+    this.#see(pack, { sizeBytes: 0, memoryBytes: 0 })
+    this.#seen.delete(pack)
+    pack.close()
+  }
+
+  /** Keeps the sums. A pack that was closed counts no more, whatever it still takes. */
+  #see(pack: CachedPack, { sizeBytes, memoryBytes }: Pick<CachedPack, 'sizeBytes' | 'memoryBytes'> = pack): void {
+    const before = this.#seen.get(pack)
+    if (before === undefined) return
+    this.#heldBytes += sizeBytes - before.sizeBytes
+    this.#memoryBytes += memoryBytes - before.memoryBytes
+    this.#seen.set(pack, { sizeBytes, memoryBytes })
   }
 
   /** Lets go what is needed least; false where that isn't enough. */
   #makeRoom(bytes: number): boolean {
     const { limitBytes } = this.#options
-    let over = this.heldBytes + bytes - limitBytes
-    let overMemory = this.#sum((pack) => pack.memoryBytes) - memoryLimitBytes
+    let over = this.#heldBytes + bytes - limitBytes
+    let overMemory = this.#memoryBytes - memoryLimitBytes
     for (const { key, pack } of this.#entries.values()) {
       if (over <= 0 && overMemory <= 0) break
       if (pack.readers > 0 || pack.state !== 'whole') continue
@@ -161,13 +182,6 @@ export class PackCache {
   #sweep(): void {
     const before = this.#options.clock.monotonic() - idleMs
     for (const { key, pack, usedAtMs } of this.#entries.values()) if (usedAtMs < before && pack.readers === 0) this.#drop(key, pack)
-  }
-
-  #sum(of: (pack: CachedPack) => number): number {
-    let sum = 0
-    for (const { pack } of this.#entries.values()) sum += of(pack)
-    for (const pack of this.#leaving) sum += of(pack)
-    return sum
   }
 }
 
