@@ -38,6 +38,7 @@ export class PackStore {
   readonly #reader: BlockReader
   readonly #limitBytes: number
   readonly #networks = new Map<string, Cached>()
+  #networksBytes = 0
   readonly #loading = new Map<string, Promise<Cached>>()
   readonly #log: Log
   readonly #onLeft: (networkId: string) => void
@@ -209,14 +210,12 @@ export class PackStore {
   #remember(networkId: string, cached: Cached): void {
     const present = this.#networks.get(networkId)
     if (present && present.version > cached.version) return
-    this.#networks.delete(networkId)
-    this.#networks.set(networkId, cached)
-    let bytes = 0
-    for (const entry of this.#networks.values()) bytes += entry.bytes
+    this.#used(networkId, cached)
+    this.#networksBytes += cached.bytes - (present?.bytes ?? 0)
     for (const [oldest, entry] of this.#networks) {
-      if (bytes <= this.#limitBytes || oldest === networkId) break
+      if (this.#networksBytes <= this.#limitBytes || oldest === networkId) break
       this.#networks.delete(oldest)
-      bytes -= entry.bytes
+      this.#networksBytes -= entry.bytes
     }
   }
 }
