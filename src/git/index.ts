@@ -9,8 +9,7 @@ export { type Collected, collectNetwork, findHolders, type Holders } from './gc/
 export { historyBuilder } from './history-job.ts'
 export { gitTotals, type GitTotals, type NetworkStorage, networkStorage, type PackSums, storageCounter } from './storage/index.ts'
 export { registerGit } from './routes.ts'
-export { type GitConfig } from './settings/index.ts'
-export { changeSettings } from './settings/index.ts'
+export { changeSettings, type GitConfig } from './settings/index.ts'
 export {
   DiskOrigin,
   findRepositories,

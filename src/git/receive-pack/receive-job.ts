@@ -188,7 +188,7 @@ function existingObjects(set: PackSet, reader: ObjectReader): ExistingObjects {
       return { kind: set.kind(number), bytes: await reader.read(number), depth: set.depth(number, deepestBase) }
     },
     kinds: (oids) => {
-      const h = set.format === 'sha1' ? 20 : 32
+      const h = hashBytes(set.format)
       const kinds = new Uint8Array(oids.length / h)
       for (let i = 0; i < kinds.length; i++) {
         const number = set.find(oids, i * h)

@@ -1,8 +1,7 @@
 // The `promisor-remote` capability (gitprotocol-v2(5)): other servers that have objects which this one may lack, told to clients, who say which
 // of them they accept. To those a fetch may leave out what it doesn't have.
-import { parseFlag } from '../settings/index.ts'
 import { percentDecode, percentEncode } from '../format/percent.ts'
-import type { FetchSettings } from '../settings/index.ts'
+import { type FetchSettings, parseFlag } from '../settings/index.ts'
 
 export interface PromisorRemote {
   readonly name: string
