@@ -235,8 +235,8 @@ test('raw bodies reach the handler untouched; other content types don’t', asyn
 })
 
 test('a body that drips is refused, one that ends early too', async () => {
-  const limits = { slowGraceMs: 150, slowestBytesPerSecond: 700 }
-  const { start, lines } = listenerWith(registerCounting({ limitBytes: 1e6, limits }), { room: raw, limits: { lingerMs: 50 } })
+  const limits = { slowGraceMs: 150, slowestBytesPerSecond: 700, lingerMs: 50 }
+  const { start, lines } = listenerWith(registerCounting({ limitBytes: 1e6 }), { room: raw, limits })
   const port = Number(new URL(await start()).port)
   const head = 'POST /x HTTP/1.1\r\nHost: h\r\nContent-Type: application/x-raw\r\nContent-Length: 1000\r\n\r\n'
   const socket = connect(port, '127.0.0.1', () => socket.write(head))

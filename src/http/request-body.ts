@@ -13,8 +13,6 @@ type PaceLimits = Pick<HttpLimits, 'slowGraceMs' | 'slowestBytesPerSecond'>
 export interface RequestBodyOptions {
   /** Most bytes, both as sent and after decompression. */
   readonly limitBytes: number
-  /** Default: the listener's. */
-  readonly limits?: PaceLimits
 }
 
 declare module 'fastify' {
@@ -24,15 +22,14 @@ declare module 'fastify' {
 }
 
 /**
- * The decoded body, read once, with back-pressure: nothing is read ahead of the consumer but a few chunks.
+ * The decoded body, read once, with back-pressure: nothing is read ahead of the consumer but a few chunks. Its least pace is the listener's.
  * Chunks belong to the consumer. InputError: `too-large`, `unsupported-encoding` (neither identity nor gzip), `malformed-gzip` (damaged or
  * cut off), `slow-body` (the client sends too little while we wait), `client-gone` (the connection ended first).
  * Content-Encoding as RFC 9110 §8.4.1: names are case-insensitive, x-gzip is gzip.
  */
-export function requestBody(request: FastifyRequest, options: RequestBodyOptions): AsyncIterable<Uint8Array> {
-  const { limitBytes, limits = request.server.httpLimits } = options
+export function requestBody(request: FastifyRequest, { limitBytes }: RequestBodyOptions): AsyncIterable<Uint8Array> {
   const encoding = (request.headers['content-encoding'] ?? 'identity').trim().toLowerCase()
-  const reader = new BodyReader(request.raw, limitBytes, limits)
+  const reader = new BodyReader(request.raw, limitBytes, request.server.httpLimits)
   if (encoding === 'identity' || encoding === '') return reader.chunks()
   if (encoding === 'gzip' || encoding === 'x-gzip') return inflated(reader, limitBytes)
   throw new InputError('unsupported-encoding', `Content-Encoding '${encoding.slice(0, 40)}' is not supported; send gzip or none`)
