@@ -4,7 +4,7 @@
 
 import { buildCode, codesOf } from './huffman-code'
 
-export const END_OF_BLOCK: u32 = 256
+const END_OF_BLOCK: u32 = 256
 const LITERALS: u32 = 286
 const DISTANCES: u32 = 30
 /** Four literals, or a length with its distance, fit the register behind the up to 7 bits that are left over in it. */
