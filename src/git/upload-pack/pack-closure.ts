@@ -87,18 +87,16 @@ async function hasLooseAppended(taken: readonly StoredPack[], pack: StoredPack, 
 }
 
 /**
- * True when every object of the pack is known by its number in this pack: no other pack holds a copy that is preferred.
- * Costs two look-ups for each object of the other packs, none for those of this one: meant for the largest.
+ * True when every object of the pack is known by its number in this pack: no older one holds a copy.
+ * Costs a look-up for each object of the older packs, none for those of this one: meant for the largest.
  */
-export async function isPreferred(set: PackSet, pack: StoredPack, pace: Pace): Promise<boolean> {
-  for (const other of set.packs) {
-    if (other === pack) continue
-    for (let position = 0; position < other.index.count; position++) {
+export async function hasOldestCopies(set: PackSet, pack: StoredPack, pace: Pace): Promise<boolean> {
+  for (const older of set.packs) {
+    if (older === pack) break
+    for (let position = 0; position < older.index.count; position++) {
       const turn = pace.turn()
       if (turn) await turn
-      const oid = other.index.oid(position)
-      const own = pack.index.find(oid, 0)
-      if (own >= 0 && set.find(oid, 0) !== pack.first + own) return false
+      if (pack.index.find(older.index.oid(position), 0) >= 0) return false
     }
   }
   return true

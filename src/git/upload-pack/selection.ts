@@ -5,7 +5,7 @@ import { Kind } from '../format/object-id.ts'
 import type { StoredPack } from '../odb/pack-set.ts'
 import { markClosure } from './closure.ts'
 import { type CommitList, Mark, walkCommits } from './commit-walk.ts'
-import { closePacks, isPreferred } from './pack-closure.ts'
+import { closePacks, hasOldestCopies } from './pack-closure.ts'
 import { applyFilter } from './object-filter.ts'
 import { objectSteps } from './pace.ts'
 import { tagTarget } from './peel-tags.ts'
@@ -106,7 +106,7 @@ class Selector {
     const largest = taken.toSorted((a, b) => b.index.count - a.index.count)[0]
     for (const pack of taken) {
       const { first, index } = pack
-      if (pack === largest && (await isPreferred(set, pack, pace))) {
+      if (pack === largest && (await hasOldestCopies(set, pack, pace))) {
         this.marks.fill(Mark.send, first, first + index.count)
         this.whole.add(pack)
         continue
