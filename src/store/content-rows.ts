@@ -109,7 +109,7 @@ async function touchContents(tx: Tx, digests: readonly Uint8Array[]): Promise<Se
 }
 
 /** Share locks: until the transaction ends they stay live. What was draining is live again. */
-async function lockSegments(tx: Tx, uuids: readonly string[]): Promise<Map<string, number>> {
+export async function lockSegments(tx: Tx, uuids: readonly string[]): Promise<Map<string, number>> {
   if (uuids.length === 0) return new Map()
   await sql`
     update segment set draining_since = null, review_at = now() + interval '1 day'
@@ -135,7 +135,7 @@ export async function insertSegment(tx: Tx, segment: StagedSegment): Promise<num
 }
 
 /** Rows with places for UUIDs: the recipe as the database keeps it. */
-function recipeBytes({ digest, runs }: StagedContent, ids: ReadonlyMap<string, number>): Uint8Array {
+export function recipeBytes({ digest, runs }: Pick<StagedContent, 'digest' | 'runs'>, ids: ReadonlyMap<string, number>): Uint8Array {
   const numbered: Run[] = []
   for (const { uuid, ...run } of runs) addRun(numbered, { ...run, segment: ids.get(uuid) as number })
   return sealRecipe(digest, numbered)

@@ -1,13 +1,14 @@
 // Makes the store's rows again from the bucket alone: segments from their indexes, contents from the recipes in them. What stood in PostgreSQL only is
 // gone then: tail segments, and contents whose recipes were nowhere else.
-// May be run twice, and beside a running store: it adds rows and changes none.
-import { asBuffer, CorruptError } from '../base/index.ts'
-import { type Bucket, type Key, segmentPrefix } from '../bucket/index.ts'
+// May be run twice, and beside a running store: it adds rows, and only brings segments back to life that were about to go.
+import { CorruptError, hex } from '../base/index.ts'
+import { type Bucket, type ByteRange, type Key, segmentPrefix } from '../bucket/index.ts'
 import { type Database, sql } from '../db/index.ts'
-import { insertChunks, insertLinks, insertReviews } from './content-rows.ts'
-import { addRun, decodePortable, type PortableRecipe, type Run, sealRecipe } from './format/recipe.ts'
+import { insertChunks, insertLinks, insertReviews, lockSegments, recipeBytes } from './content-rows.ts'
+import { decodePortable, type PortableRecipe } from './format/recipe.ts'
 import { decodeMoves, indexStart, SegmentIndex, trailerBytes } from './format/segment.ts'
 import { uuidText } from './segment-writer.ts'
+import type { PlacedRun } from './upload.ts'
 
 export interface Rebuilt {
   readonly segments: number
@@ -22,6 +23,7 @@ export interface Rebuilt {
 const leaseDays = 30
 
 interface Segment {
+  readonly uuid: string
   readonly id: number
   readonly sizes: Uint32Array
 }
@@ -38,15 +40,16 @@ export async function rebuildStore(db: Database, bucket: Bucket, signal?: AbortS
   const segments = new Map<string, Segment>()
   const moves = new Map<string, Moved[]>()
   const damaged: { key: Key; error: CorruptError }[] = []
-  const keys: { key: Key; sizeBytes: number }[] = []
+  const homes: { home: Segment; key: Key; range: ByteRange }[] = []
   for await (const found of bucket.list(segmentPrefix, signal)) {
     if (await isOnItsWay(db, found.key)) continue
     try {
       const index = await readIndex(bucket, found.key, found.sizeBytes, signal)
       const uuid = found.key.slice(-36)
-      segments.set(uuid, await insertRow(db, uuid, found.sizeBytes, index))
+      const home = await insertRow(db, uuid, found.sizeBytes, index)
+      segments.set(uuid, home)
       noteMoves(moves, uuid, index.index.section('MOVE'))
-      keys.push(found)
+      if (index.index.section('CONT').length > 0) homes.push({ home, key: found.key, range: index.range })
     } catch (error) {
       if (!(error instanceof CorruptError)) throw error
       damaged.push({ key: found.key, error })
@@ -55,20 +58,16 @@ export async function rebuildStore(db: Database, bucket: Bucket, signal?: AbortS
   let contents = 0
   const done = new Set<string>()
   const failed = new Set<string>()
-  for (const { key, sizeBytes } of keys) {
-    const { index } = await readIndex(bucket, key, sizeBytes, signal)
+  for (const { home, key, range } of homes) {
+    const index = new SegmentIndex(await bucket.get(key, range, signal))
     for (const recipe of decodePortable(index.section('CONT'))) {
-      const digest = asBuffer(recipe.digest).toString('hex')
+      const digest = hex(recipe.digest)
       if (done.has(digest)) continue
       const runs = resolve(recipe, segments, moves)
-      if (runs === null) {
-        failed.add(digest)
-        continue
-      }
-      done.add(digest)
-      failed.delete(digest)
-      const home = segments.get(key.slice(-36)) as Segment
-      if (await insertContent(db, recipe, runs, home.id)) contents++
+      const outcome = runs === null ? 'lost' : await insertContent(db, recipe, runs, home)
+      if (outcome === 'made') contents++
+      if (outcome === 'lost') failed.add(digest)
+      else done.add(digest)
     }
   }
   return { segments: segments.size, contents, damaged, unresolved: [...failed].filter((digest) => !done.has(digest)) }
@@ -86,32 +85,32 @@ async function readIndex(
   key: Key,
   sizeBytes: number,
   signal?: AbortSignal,
-): Promise<{ index: SegmentIndex; indexBytes: number }> {
+): Promise<{ index: SegmentIndex; range: ByteRange }> {
   if (sizeBytes < trailerBytes) throw new CorruptError('segment-index', `${key} is too short`)
   const trailer = await bucket.get(key, { offset: sizeBytes - trailerBytes, sizeBytes: trailerBytes }, signal)
   const indexBytes = sizeBytes - indexStart(trailer)
   if (indexBytes < trailerBytes) throw new CorruptError('segment-index', `${key} has an index outside of it`)
-  const bytes = await bucket.get(key, { offset: sizeBytes - indexBytes, sizeBytes: indexBytes }, signal)
-  return { index: new SegmentIndex(bytes), indexBytes }
+  const range = { offset: sizeBytes - indexBytes, sizeBytes: indexBytes }
+  return { index: new SegmentIndex(await bucket.get(key, range, signal)), range }
 }
 
 async function insertRow(
   db: Database,
   uuid: string,
   sizeBytes: number,
-  { index, indexBytes }: { readonly index: SegmentIndex; readonly indexBytes: number },
+  { index, range }: { readonly index: SegmentIndex; readonly range: ByteRange },
 ): Promise<Segment> {
   const sizes = Uint32Array.from({ length: index.chunkCount }, (_, ordinal) => index.size(ordinal))
   return db.transaction(
     async (tx) => {
       const { rows: old } = await sql<{ id: number }>`select id from segment where uuid = ${uuid}::uuid`.execute(tx)
-      if (old[0] !== undefined) return { id: old[0].id, sizes }
+      if (old[0] !== undefined) return { uuid, id: old[0].id, sizes }
       const { rows } = await sql<{ id: number }>`
         insert into segment (uuid, size_bytes, index_bytes, chunk_count, review_at)
-        values (${uuid}::uuid, ${sizeBytes}, ${indexBytes}, ${index.chunkCount}, now() + interval '1 day') returning id`.execute(tx)
+        values (${uuid}::uuid, ${sizeBytes}, ${range.sizeBytes}, ${index.chunkCount}, now() + interval '1 day') returning id`.execute(tx)
       const id = (rows[0] as { id: number }).id
       await insertChunks(tx, { hashes: index.hashes, sizes }, id)
-      return { id, sizes }
+      return { uuid, id, sizes }
     },
     { mayRetry: true },
   )
@@ -131,20 +130,19 @@ function resolve(
   recipe: PortableRecipe,
   segments: ReadonlyMap<string, Segment>,
   moves: ReadonlyMap<string, readonly Moved[]>,
-): Run[] | null {
-  const runs: Run[] = []
+): PlacedRun[] | null {
+  const runs: PlacedRun[] = []
   const uuids = recipe.uuids.map(uuidText)
-  for (const run of recipe.runs) {
-    const uuid = uuids[run.segment] as string
-    const there = segments.get(uuid)
-    if (there !== undefined) {
-      addRun(runs, { ...run, segment: there.id })
+  for (const { segment, ...run } of recipe.runs) {
+    const uuid = uuids[segment] as string
+    if (segments.has(uuid)) {
+      runs.push({ uuid, ...run })
       continue
     }
     for (let ordinal = run.first; ordinal < run.first + run.count; ordinal++) {
       const place = follow(uuid, ordinal, segments, moves)
       if (place === null) return null
-      addRun(runs, place)
+      runs.push(place)
     }
   }
   const sizeBytes = runs.reduce((sum, run) => sum + run.sizeBytes, 0)
@@ -157,34 +155,41 @@ function follow(
   ordinal: number,
   segments: ReadonlyMap<string, Segment>,
   moves: ReadonlyMap<string, readonly Moved[]>,
-): Run | null {
-  for (const moved of moves.get(uuid) ?? []) {
-    if (ordinal < moved.first || ordinal >= moved.first + moved.count) continue
-    const here = moved.here + ordinal - moved.first
-    const segment = segments.get(moved.to)
-    const sizeBytes = segment?.sizes[here]
-    const place = segment === undefined || sizeBytes === undefined ? null : { segment: segment.id, first: here, count: 1, sizeBytes }
-    if (place !== null) return place
+): PlacedRun | null {
+  for (const { first, count, to, here } of moves.get(uuid) ?? []) {
+    if (ordinal < first || ordinal >= first + count) continue
+    const place = here + ordinal - first
+    const sizeBytes = segments.get(to)?.sizes[place]
+    if (sizeBytes !== undefined) return { uuid: to, first: place, count: 1, sizeBytes }
   }
   return null
 }
 
-/** False when the content had a row. */
-async function insertContent(db: Database, recipe: PortableRecipe, runs: readonly Run[], home: number): Promise<boolean> {
+/** `there`: the content had a row; `lost`: a segment that it rests on went meanwhile. One that was draining is live again, as after a put. */
+async function insertContent(
+  db: Database,
+  { digest, sizeBytes }: PortableRecipe,
+  runs: readonly PlacedRun[],
+  home: Segment,
+): Promise<'made' | 'there' | 'lost'> {
   return db.transaction(
     async (tx) => {
+      const there = await tx.selectFrom('content').select('digest').where('digest', '=', digest).executeTakeFirst()
+      if (there !== undefined) return 'there'
+      const uuids = [...new Set([...runs.map((run) => run.uuid), home.uuid])]
+      const ids = await lockSegments(tx, uuids)
+      if (ids.size < uuids.length) return 'lost'
       const { rows } = await sql`
         insert into content (digest, size_bytes, recipe, leased_until)
-        values (${recipe.digest}, ${recipe.sizeBytes}, ${sealRecipe(recipe.digest, runs)}, now() + ${leaseDays} * interval '1 day')
+        values (${digest}, ${sizeBytes}, ${recipeBytes({ digest, runs }, ids)}, now() + ${leaseDays} * interval '1 day')
         on conflict do nothing returning 1`.execute(tx)
-      if (rows.length === 0) return false
-      const ids = new Set([...runs.map((run) => run.segment), home])
+      if (rows.length === 0) return 'there'
       await insertLinks(
         tx,
-        [...ids].map((segment) => ({ digest: recipe.digest, segment })),
+        [...ids.values()].map((segment) => ({ digest, segment })),
       )
-      await insertReviews(tx, [recipe.digest], leaseDays * 24)
-      return true
+      await insertReviews(tx, [digest], leaseDays * 24)
+      return 'made'
     },
     { mayRetry: true },
   )

@@ -206,4 +206,18 @@ describe('rows out of the bucket', () => {
     await host.store.tidy()
     for (const bytes of contents.values()) assert.equal(Buffer.compare((await read(host.store, sha256(bytes))) as Buffer, bytes), 0)
   })
+
+  test('content that was collected comes back with segments that were about to go', async () => {
+    const bytes = noise(77, 6 << 20)
+    await put(host.store, bytes)
+    await aDayPasses()
+    assert.ok((await host.store.tidy()).drained > 0)
+    assert.equal(await host.store.has(sha256(bytes)), false)
+    assert.ok((await rebuildStore(host.db.database, host.bucket)).contents > 0)
+    for (let days = 0; days < 3; days++) {
+      await aDayPasses()
+      await host.store.tidy()
+    }
+    assert.equal(Buffer.compare((await read(host.store, sha256(bytes))) as Buffer, bytes), 0)
+  })
 })
