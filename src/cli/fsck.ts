@@ -3,6 +3,7 @@
 import { systemClock } from '../base/index.ts'
 import { type Finding, fsck, type FsckSummary, rebuild, type Rebuilt } from '../git/index.ts'
 import type { Config } from '../config.ts'
+import { rebuildStore, type Rebuilt as RebuiltStore } from '../store/index.ts'
 import { formatBytes, Progress } from './progress.ts'
 import { interruptible, withRooms } from './rooms.ts'
 import { type Flags, print, UsageError } from './usage.ts'
@@ -23,12 +24,14 @@ export async function runFsck(config: Config, given: Flags, wanted: string | und
     print(given.json === true ? JSON.stringify({ type: 'finding', ...found }) : lineOf(found))
   }
   const run = (signal: AbortSignal) =>
-    withRooms(config, async ({ git }) => {
+    withRooms(config, async ({ db, git }) => {
       const show = (phase: string, done: number, total: number) => progress.show('fsck', phase, done, total)
       if (given.rebuild === true) {
         const rebuilt = await rebuild(git, { signal, progress: show })
+        show('reading segments', 0, 0)
+        const content = contentPart(await rebuildStore(db, git.options.bucket, signal))
         progress.clear()
-        print(given.json === true ? JSON.stringify({ type: 'rebuilt', ...rebuilt }) : rebuiltLines(rebuilt))
+        print(given.json === true ? JSON.stringify({ type: 'rebuilt', ...rebuilt, content }) : rebuiltLines(rebuilt, content))
       }
       return fsck(git, { ...(repository ? { repository } : {}), signal, report, progress: show })
     })
@@ -65,11 +68,18 @@ function lineOf({ severity, code, message, key, pack, network, objectCount, depe
   return `${severity}\t${code}\t${place ?? '-'}\t${message}${objects}${needed}; to do: ${advice}`
 }
 
-function rebuiltLines({ made, corrected, removed, histories, left }: Rebuilt): string {
-  const lines = left.map(({ key, reason }) => `left\t${key}\t${reason}`)
-  return [...lines, `rebuilt: ${made} rows made, ${corrected} corrected, ${removed} removed, ${histories} history tables given up`].join(
-    '\n',
-  )
+/** What was made of the content store's rows. `unresolved`: contents of which something is nowhere, also such that were collected long ago. */
+function contentPart({ segments, contents, damaged, unresolved }: RebuiltStore) {
+  const left = damaged.map(({ key, error }) => ({ key, reason: error.message }))
+  return { segments, contents, unresolved: unresolved.length, left }
+}
+
+function rebuiltLines({ made, corrected, removed, histories, left }: Rebuilt, content: ReturnType<typeof contentPart>): string {
+  return [
+    ...[...left, ...content.left].map(({ key, reason }) => `left\t${key}\t${reason}`),
+    `rebuilt: ${made} rows made, ${corrected} corrected, ${removed} removed, ${histories} history tables given up`,
+    `rebuilt: ${content.contents} contents out of ${content.segments} segments; of ${content.unresolved} something is nowhere`,
+  ].join('\n')
 }
 
 function endOf(summary: FsckSummary, seconds: number): string {

@@ -132,8 +132,9 @@ Reads back every stored pack and checks it: its bytes against its own hashes, ev
 and refs point to. Then PostgreSQL's rows against the bucket's keys, both ways. Beside the running server or while it is down.
 
   OWNER/REPO  Only that repository and its forks, which share packs; rows are compared with keys only without it.
-  --rebuild   First makes rows about packs again from the bucket alone: for keys that no row speaks of, and where a row says
-              something else than the value. Tails, refs and accounts come from a backup: restore that before.
+  --rebuild   First makes rows about packs and content again from the bucket alone: for keys that no row speaks of, and where a
+              row about a pack says something else than the value. Tails, refs, accounts, and which repository has which LFS
+              object come from a backup: restore that before.
   --json      One JSON object a line: each finding (severity, code, message, advice, network, key, pack, objects,
               dependents: the repositories and refs that need it), at the end a summary.
 

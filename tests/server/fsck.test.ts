@@ -3,10 +3,12 @@ import assert from 'node:assert/strict'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { after, before, test } from 'node:test'
 import { stemma } from '../support/command.ts'
+import { sha256 } from '../support/content.ts'
 import { Forks } from '../support/forks.ts'
 import { openDatabase } from '../support/database.ts'
 import { type Host, openHost, stemmaOnly } from '../support/host.ts'
 import { makeHistory } from '../support/history.ts'
+import { noise } from '../support/seeded.ts'
 
 let host: Host
 before(async () => {
@@ -25,6 +27,7 @@ async function fsck(...args: string[]) {
     code,
     stderr,
     findings: records.filter(({ type }) => type === 'finding'),
+    rebuilt: records.find(({ type }) => type === 'rebuilt'),
     summary: records.find(({ type }) => type === 'summary'),
   }
 }
@@ -119,6 +122,28 @@ test('rows of packs are made again: of repositories that pushes made, too', stem
   await git.run(['fsck', '--strict'], { cwd: clone })
   assert.equal(await git.read(['rev-parse', 'main'], { cwd: clone }), await git.read(['rev-parse', 'main'], { cwd: work }))
   assert.equal((await fsck('admin/by-push', '--rebuild')).code, 2)
+})
+
+test('rows of content are made again', stemmaOnly, async () => {
+  const { server } = host
+  await host.create('large')
+  const bytes = noise(5, 5 << 20)
+  const url = `${server.url}/admin/large.git/info/lfs/objects/${sha256(bytes)}`
+  const headers = { authorization: `Bearer ${server.token}` }
+  const put = await fetch(url, { method: 'PUT', headers, body: new Uint8Array(bytes) })
+  assert.equal(put.status, 200)
+  const database = await openDatabase(server)
+  await database.query('delete from content_reference')
+  await database.query('delete from content')
+  await database.query('truncate segment, content_segment, chunk')
+  const lost = await fsck()
+  assert.deepEqual([lost.code, lost.findings.map(({ code }) => code)], [1, ['key-stray']])
+  const { code, rebuilt, findings } = await fsck('--rebuild')
+  assert.deepEqual([code, findings, rebuilt.content], [0, [], { segments: 1, contents: 1, unresolved: 0, left: [] }])
+  await database.end()
+  assert.deepEqual(Buffer.from(await (await fetch(url, { headers })).arrayBuffer()).equals(bytes), true)
+  const text = await stemma(['fsck', '--rebuild', '--data', server.data])
+  assert.match(text.stdout, /^rebuilt: 0 contents out of 1 segments; of 0 something is nowhere$/m)
 })
 
 test('what could not be found out has exit code 2', stemmaOnly, async () => {
