@@ -1,11 +1,11 @@
 // `stemma export`: bare repositories that git opens, the way out. A line for each goes to standard output.
 import { join, resolve } from 'node:path'
-import { allRepositories, findRepository, type Repository } from '../access/index.ts'
+import { allRepositories, type Repository } from '../access/index.ts'
 import { CorruptError, InputError, systemClock, UnavailableError } from '../base/index.ts'
 import { type Exported, exportRepository } from '../git/index.ts'
 import type { Config } from '../config.ts'
-import { parseRepository } from './fsck.ts'
 import { formatBytes, Progress } from './progress.ts'
+import { parseRepository, repositoryNamed } from './repository-name.ts'
 import { type CommandRooms, interruptible, withRooms } from './rooms.ts'
 import { type Flags, needed, print } from './usage.ts'
 
@@ -16,7 +16,9 @@ export async function runExport(config: Config, given: Flags, names: readonly st
   let failed = 0
   await interruptible((signal) =>
     withRooms(config, async (rooms) => {
-      const repositories = wanted.length === 0 ? await allRepositories(rooms.db.queries) : await named(rooms, wanted)
+      const repositories: Repository[] = []
+      for (const name of wanted) repositories.push(await repositoryNamed(rooms.db, name))
+      if (wanted.length === 0) repositories.push(...(await allRepositories(rooms.db.queries)))
       const progress = new Progress(process.stderr, systemClock)
       for (const [place, repository] of repositories.entries()) {
         progress.show('export', `${repository.ownerLogin}/${repository.name}`, place, repositories.length)
@@ -29,16 +31,6 @@ export async function runExport(config: Config, given: Flags, names: readonly st
     }),
   )
   if (failed > 0) process.exitCode = 1
-}
-
-async function named({ db }: CommandRooms, wanted: readonly { readonly owner: string; readonly name: string }[]): Promise<Repository[]> {
-  const found: Repository[] = []
-  for (const { owner, name } of wanted) {
-    const repository = await findRepository(db.queries, owner, name)
-    if (!repository) throw new InputError('no-repository', `there is no repository ${owner}/${name}`)
-    found.push(repository)
-  }
-  return found
 }
 
 async function exportOne({ git }: CommandRooms, repository: Repository, folder: string, signal: AbortSignal): Promise<Exported | Error> {

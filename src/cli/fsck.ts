@@ -5,6 +5,7 @@ import { type Finding, fsck, type FsckSummary, rebuild, type Rebuilt } from '../
 import type { Config } from '../config.ts'
 import { rebuildStore, type Rebuilt as RebuiltStore } from '../store/index.ts'
 import { formatBytes, Progress } from './progress.ts'
+import { parseRepository } from './repository-name.ts'
 import { interruptible, withRooms } from './rooms.ts'
 import { type Flags, print, UsageError } from './usage.ts'
 
@@ -49,13 +50,6 @@ export async function runFsck(config: Config, given: Flags, wanted: string | und
     given.json === true ? JSON.stringify({ type: 'summary', seconds: Math.round(seconds * 10) / 10, ...summary }) : endOf(summary, seconds),
   )
   if (summary.errors + summary.warnings > 0) process.exitCode = 1
-}
-
-/** `OWNER/REPO`. UsageError for anything else. */
-export function parseRepository(text: string): { readonly owner: string; readonly name: string } {
-  const [owner = '', name = '', rest] = text.replace(/\.git$/, '').split('/')
-  if (owner === '' || name === '' || rest !== undefined) throw new UsageError(`'${text}' is no OWNER/REPO`)
-  return { owner, name }
 }
 
 function lineOf({ severity, code, message, key, pack, network, objectCount, dependents, advice }: Finding): string {

@@ -1,11 +1,11 @@
 // `stemma gc` and `stemma purge`: objects leave that no ref reaches. What came of it goes to standard output.
 import { InputError, systemClock, UnavailableError } from '../base/index.ts'
-import { findRepository } from '../access/index.ts'
 import { type Config, parseDuration, parseSize } from '../config.ts'
 import { sql } from '../db/index.ts'
 import { type Collected, collectNetwork, findHolders } from '../git/index.ts'
 import { sweepOrphans } from '../jobs/index.ts'
 import { formatBytes, Progress } from './progress.ts'
+import { parseRepository, repositoryNamed } from './repository-name.ts'
 import { type CommandRooms, interruptible, withRooms } from './rooms.ts'
 import { type Flags, print, UsageError } from './usage.ts'
 
@@ -120,11 +120,7 @@ function report(name: string, collected: Collected, isDry: boolean, isJson: bool
 }
 
 async function placeOf({ db }: CommandRooms, name: string): Promise<Place> {
-  const [owner, repository, more] = name.replace(/\.git$/, '').split('/')
-  if (!owner || !repository || more !== undefined) throw new UsageError(`'${name}' is not OWNER/REPO`)
-  const found = await findRepository(db.queries, owner, repository)
-  if (found === null) throw new InputError('no-repository', `there is no repository '${name}'`)
-  return { name, networkId: found.networkId }
+  return { name, networkId: (await repositoryNamed(db, parseRepository(name))).networkId }
 }
 
 async function allPlaces({ db }: CommandRooms): Promise<Place[]> {

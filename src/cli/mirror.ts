@@ -3,6 +3,7 @@
 import { createRepository, findAccount, findRepository, type Repository } from '../access/index.ts'
 import { InputError, systemClock, systemRandomness } from '../base/index.ts'
 import { withDatabase } from './database.ts'
+import { noRepository, parseRepository, repositoryNamed, type RepositoryName } from './repository-name.ts'
 import { interruptible, quietLog, withRooms } from './rooms.ts'
 import { type Flags, print, readToken, UsageError } from './usage.ts'
 import { type Config, parseDuration } from '../config.ts'
@@ -34,11 +35,11 @@ export async function runMirrorAdd(config: Config, given: Flags, [name = '', url
     throw new UsageError(`--every ${given.every} is no duration of 10 s or more; write 10m or 1h`)
   const refs = given.refs === undefined ? defaultRefs[direction] : parseRefPatterns(given.refs)
   const remote = remoteOf(url, given)
-  const [owner, repositoryName] = splitName(name)
+  const wanted = parseRepository(name)
   const made = await withDatabase(config, quietLog(config), async (db) => {
-    const found = await findRepository(db.queries, owner, repositoryName)
-    if (found === null && direction === 'push') throw noRepository(name)
-    const repository = found ?? (await createFollower(db, owner, repositoryName, remote, given))
+    const found = await findRepository(db.queries, wanted.owner, wanted.name)
+    if (found === null && direction === 'push') throw noRepository(wanted)
+    const repository = found ?? (await createFollower(db, wanted, remote, given))
     await addMirror(db, { repositoryId: repository.id, direction, remote, refs, everyS: Math.round(everyMs / 1000) })
     return found === null
   })
@@ -65,7 +66,7 @@ export async function runMirrorList(config: Config, given: Flags): Promise<void>
 export async function runMirrorRun(config: Config, given: Flags, [name]: readonly string[]): Promise<void> {
   const outcomes = await interruptible((signal) =>
     withRooms(config, async ({ db, git, log }) => {
-      const repositoryId = name === undefined ? null : (await repositoryNamed(db, name)).id
+      const repositoryId = name === undefined ? null : (await repositoryNamed(db, parseRepository(name))).id
       const { rows } = await sql<{ now: Date }>`select now() as now`.execute(db.queries)
       const choice = { due: false, repositoryId, notAfter: rows[0]?.now ?? new Date(systemClock.now()) } as const
       const options = { parts: git.importParts, agent: git.options.agent, randomness: systemRandomness, log }
@@ -84,7 +85,7 @@ export async function runMirrorRun(config: Config, given: Flags, [name]: readonl
 
 export async function runMirrorRemove(config: Config, _given: Flags, [name = '', url]: readonly string[]): Promise<void> {
   const removed = await withDatabase(config, quietLog(config), async (db) => {
-    const repository = await repositoryNamed(db, name)
+    const repository = await repositoryNamed(db, parseRepository(name))
     return removeMirrors(db.queries, repository.id, url === undefined ? null : remoteOf(url, {}).url)
   })
   if (removed === 0) throw new InputError('no-mirror', `${name} has no ${url === undefined ? 'mirror' : 'mirror to that URL'}`)
@@ -92,7 +93,7 @@ export async function runMirrorRemove(config: Config, _given: Flags, [name = '',
 }
 
 /** A repository that follows another is made when that one can be read: it must name objects the same way. */
-async function createFollower(db: Database, owner: string, name: string, remote: RemoteUrl, given: Flags): Promise<Repository> {
+async function createFollower(db: Database, { owner, name }: RepositoryName, remote: RemoteUrl, given: Flags): Promise<Repository> {
   const account = await findAccount(db.queries, owner)
   if (account === null) throw new InputError('no-account', `there is no account '${owner}'`)
   const state = await interruptible((signal) => new RemoteOrigin(remote, `stemma/${version}`, signal).readState())
@@ -103,23 +104,6 @@ async function createFollower(db: Database, owner: string, name: string, remote:
     objectFormat: state.format,
     ...(state.head === null ? {} : { head: state.head }),
   })
-}
-
-async function repositoryNamed(db: Database, name: string): Promise<Repository> {
-  const [owner, repositoryName] = splitName(name)
-  const found = await findRepository(db.queries, owner, repositoryName)
-  if (found === null) throw noRepository(name)
-  return found
-}
-
-function splitName(name: string): [string, string] {
-  const [owner, repository, more] = name.replace(/\.git$/, '').split('/')
-  if (!owner || !repository || more !== undefined) throw new UsageError(`'${name}' is not OWNER/REPO`)
-  return [owner, repository]
-}
-
-function noRepository(name: string): InputError {
-  return new InputError('no-repository', `there is no repository '${name}'`)
 }
 
 function remoteOf(url: string, given: Flags): RemoteUrl {

@@ -1,11 +1,11 @@
 // `stemma repack`: one new pack for all that a repository's network stores, beside the running server. How far it is goes to standard error, what came of it
 // to standard output.
 import { availableParallelism } from 'node:os'
-import { InputError, systemClock } from '../base/index.ts'
-import { findRepository } from '../access/index.ts'
+import { systemClock } from '../base/index.ts'
 import { type Config, parseSize } from '../config.ts'
 import { repackUnderLease, type RepackResult } from '../git/index.ts'
 import { formatBytes, Progress } from './progress.ts'
+import { parseRepository, repositoryNamed } from './repository-name.ts'
 import { interruptible, withRooms } from './rooms.ts'
 import { type Flags, print, UsageError } from './usage.ts'
 
@@ -19,8 +19,7 @@ const leastMemoryBytes = 64 << 20
 
 /** @throws UsageError; InputError for a repository that isn't there; what stops the repack. Nothing is changed then. */
 export async function runRepack(config: Config, given: Flags, [name = '']: readonly string[]): Promise<void> {
-  const [owner, repositoryName, more] = name.replace(/\.git$/, '').split('/')
-  if (!owner || !repositoryName || more !== undefined) throw new UsageError(`'${name}' is not OWNER/REPO`)
+  const wanted = parseRepository(name)
   const window = count('window', given.window, defaultWindow, 2, largestWindow)
   const depth = count('depth', given.depth, defaultDepth, 1, largestDepth)
   const memoryBytes = memory(given.memory ?? defaultMemory)
@@ -30,11 +29,10 @@ export async function runRepack(config: Config, given: Flags, [name = '']: reado
   const workers = { ...config.workers, count: Math.max(threads, config.workers.count) }
   const result = await interruptible((signal) =>
     withRooms({ ...config, workers }, async ({ db, git }) => {
-      const found = await findRepository(db.queries, owner, repositoryName)
-      if (found === null) throw new InputError('no-repository', `there is no repository '${name}'`)
+      const { networkId } = await repositoryNamed(db, wanted)
       const show = (phase: string, done: number, total: number) => progress.show(name, phase, done, total)
       const options = { window, depth, reuse: given['no-reuse'] !== true, threads, memoryBytes, progress: show, signal }
-      return await repackUnderLease(git, found.networkId, options).finally(() => progress.clear())
+      return await repackUnderLease(git, networkId, options).finally(() => progress.clear())
     }),
   )
   const seconds = (systemClock.monotonic() - startMs) / 1000
