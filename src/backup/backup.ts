@@ -11,8 +11,8 @@ import { dumpTable } from './dump.ts'
 import { dumpFolder, type DumpedTable, type Manifest, manifestFormat, readManifest, writeManifest } from './manifest.ts'
 import { readMigrations, readTables } from './tables.ts'
 
-/** Keys that rows of one kind name, read in the snapshot. Other rooms' are handed in. */
-export type KeySource = (tx: Tx) => Promise<readonly NamedKey[]>
+/** Keys that rows of one kind name, read in the snapshot. */
+type KeySource = (tx: Tx) => Promise<readonly NamedKey[]>
 
 export interface BackupParts {
   readonly database: Database
@@ -25,7 +25,6 @@ export interface BackupParts {
 
 export interface BackupOptions {
   readonly folder: string
-  readonly otherKeys?: readonly KeySource[]
   readonly signal: AbortSignal
   readonly progress: (phase: string, done: number, total: number) => void
 }
@@ -83,12 +82,12 @@ export async function backUp(parts: BackupParts, options: BackupOptions): Promis
   }
 }
 
-async function run(parts: BackupParts, { folder, otherKeys = [], signal, progress }: BackupOptions): Promise<BackupResult> {
+async function run(parts: BackupParts, { folder, signal, progress }: BackupOptions): Promise<BackupResult> {
   const { clock, randomness, bucket } = parts
   const takenAt = new Date(clock.now()).toISOString()
   const dump = `${takenAt.replaceAll(':', '-')}-${randomness.uuid().slice(0, 8)}`
   await mkdir(dumpFolder(folder, dump), { recursive: true, mode: 0o700 })
-  const rows = await dumpAll(parts, folder, dump, otherKeys, signal, progress)
+  const rows = await dumpAll(parts, folder, dump, signal, progress)
   const copy = await openBucket({ kind: 'filesystem', folder: join(folder, 'bucket') }, { clock, randomness })
   try {
     const keyBytes = rows.keys.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0)
@@ -125,7 +124,6 @@ async function dumpAll(
   { database }: BackupParts,
   folder: string,
   dump: string,
-  otherKeys: readonly KeySource[],
   signal: AbortSignal,
   progress: BackupOptions['progress'],
 ): Promise<Dumped> {
@@ -139,7 +137,7 @@ async function dumpAll(
         tables.push(await dumpTable(tx, folder, dump, shape, signal))
       }
       const keys = new Map<string, NamedKey>()
-      for (const source of [packsAndHistory, segments, ...otherKeys]) for (const named of await source(tx)) keys.set(named.key, named)
+      for (const source of [packsAndHistory, segments]) for (const named of await source(tx)) keys.set(named.key, named)
       return { migrations: await readMigrations(tx), tables, keys: [...keys.values()] }
     },
     { isolation: 'repeatable read', isReadOnly: true },

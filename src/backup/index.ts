@@ -1,4 +1,4 @@
 // backup: everything to a folder without stopping, and back into an empty place. docs/backup.md.
-export { type BackupOptions, type BackupParts, type BackupResult, backUp, type KeySource } from './backup.ts'
+export { type BackupOptions, type BackupParts, type BackupResult, backUp } from './backup.ts'
 export type { DumpedTable, Manifest } from './manifest.ts'
 export { restore, type RestoreOptions, type RestoreParts } from './restore.ts'
