@@ -1,5 +1,5 @@
 // Questions over a MessagePort, each with its answer: from a worker's job to the main thread.
-import type { MessagePort, Transferable } from 'node:worker_threads'
+import { MessageChannel, type MessagePort, type Transferable } from 'node:worker_threads'
 import { UnavailableError } from '../base/index.ts'
 
 interface Question {
@@ -48,26 +48,33 @@ export class Asking {
 }
 
 /**
- * The main thread's end: answers each question by its kind. The first answer that fails is told through `failed`, and the port closes.
- * @returns ends it
+ * The main thread's end, while the work runs that is given the worker's port: answers each question by its kind. An answer that fails ends the work;
+ * its error is thrown, whatever the work makes of it.
  */
-export function answerQuestions(
-  port: MessagePort,
+export async function answering<T>(
   answers: Readonly<Record<string, (payload: never) => Promise<unknown>>>,
-  failed: (error: unknown) => void,
-): () => void {
+  work: (asking: MessagePort) => Promise<T>,
+): Promise<T> {
+  const { port1: port, port2: asking } = new MessageChannel()
+  const failures: unknown[] = []
   port.on('message', ({ id, kind, payload }: Question) => {
     const answer = answers[kind]
     if (answer === undefined) throw new Error(`no such question: ${kind}`)
     answer(payload as never).then(
       (given) => port.postMessage({ id, payload: given } satisfies Answer),
       (error: unknown) => {
-        failed(error)
+        failures.push(error)
         port.close()
       },
     )
   })
-  return () => port.close()
+  try {
+    return await work(asking)
+  } catch (error) {
+    throw failures.length > 0 ? failures[0] : error
+  } finally {
+    port.close()
+  }
 }
 
 function gone(): UnavailableError {

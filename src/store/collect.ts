@@ -1,7 +1,8 @@
 // Collection: what nothing needs goes, by review. docs/design/content-store.md says why nothing goes that is needed.
 // Every step is one transaction that may be done twice, by two nodes at once, or never: then the next run does it.
-import { type Database, type Queries, sql, type Tx } from '../db/index.ts'
+import { hex } from '../base/index.ts'
 import { segmentKey } from '../bucket/index.ts'
+import { type Database, type Queries, sql, type Tx } from '../db/index.ts'
 import { reviewSoon } from './content-rows.ts'
 import { openRecipe } from './format/recipe.ts'
 
@@ -54,8 +55,8 @@ async function collectContents(tx: Tx): Promise<{ looked: number; gone: number }
   )
   const referenced = await sql<{ digest: Uint8Array }>`
     select distinct digest from content_reference where digest = any(${digests}::bytea[])`.execute(tx)
-  const isReferenced = new Set(referenced.rows.map((row) => Buffer.from(row.digest).toString('hex')))
-  const free = locked.rows.filter((row) => !isReferenced.has(Buffer.from(row.digest).toString('hex')))
+  const isReferenced = new Set(referenced.rows.map((row) => hex(row.digest)))
+  const free = locked.rows.filter((row) => !isReferenced.has(hex(row.digest)))
   const leased = free.filter((row) => row.is_leased).map((row) => row.digest)
   const dead = free.filter((row) => !row.is_leased).map((row) => row.digest)
   if (dead.length > 0) {

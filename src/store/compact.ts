@@ -1,9 +1,8 @@
 // Compaction: what is live of small and sparse segments is written into one new segment; then one transaction changes the recipes.
 // Invariant: the transaction holds the old segments' rows and finds their contents as planned, or nothing is changed.
-import { MessageChannel } from 'node:worker_threads'
 import { equalBytes, MessageStream, type WorkerPool } from '../base/index.ts'
 import { type Database, isCommitUnknown, sql, type Tx } from '../db/index.ts'
-import { answerQuestions } from './asking.ts'
+import { answering } from './asking.ts'
 import { drain, type RecipeRow, recipesOn } from './collect.ts'
 import { type CompactJob, type CompactJobResult, noOrdinal } from './compact-job.ts'
 import type { SegmentPlace } from './content-reader.ts'
@@ -11,11 +10,12 @@ import { deleteIntents, insertLinks, insertSegment, segmentUuids } from './conte
 import { digestOf } from './digest.ts'
 import { addRun, openRecipe, type PortableRecipe, type Run, sealRecipe } from './format/recipe.ts'
 import { type Block, decodeMoves, type Move } from './format/segment.ts'
+import { portable } from './group-commit.ts'
+import { readSegments } from './plan-read.ts'
 import { discardSegment, type SegmentParts, SegmentWriter, type StagedSegment, uuidBytes } from './segment-writer.ts'
 import { segmentBytes } from './sizes.ts'
 
 export interface CompactParts extends SegmentParts {
-  readonly db: Database
   readonly workers: WorkerPool
 }
 
@@ -80,7 +80,7 @@ export async function compactOnce(parts: CompactParts): Promise<boolean> {
 async function chooseSources(db: Database): Promise<Source[]> {
   const rows = await db.queries
     .selectFrom('segment')
-    .select(['id', 'uuid', 'tail', 'size_bytes', 'index_bytes', 'chunk_count', 'live_chunks'])
+    .select(['id', 'size_bytes', 'chunk_count', 'live_chunks', sql<boolean>`tail is not null`.as('is_tail')])
     .where('draining_since', 'is', null)
     .where((where) => where.or([where('size_bytes', '<', smallBytes), sql<boolean>`live_chunks * 2 < chunk_count`]))
     .orderBy(sql`tail is null`)
@@ -94,18 +94,20 @@ async function chooseSources(db: Database): Promise<Source[]> {
     liveBytes += row.size_bytes * share
     return true
   })
-  const tails = chosen.filter((row) => row.tail !== null)
+  const tails = chosen.filter((row) => row.is_tail)
   const tailSum = tails.reduce((sum, row) => sum + row.size_bytes, 0)
-  const isAnySparse = chosen.some((row) => row.tail === null && row.live_chunks !== null && row.live_chunks * 2 < row.chunk_count)
+  const isAnySparse = chosen.some((row) => !row.is_tail && row.live_chunks !== null && row.live_chunks * 2 < row.chunk_count)
   if (!isAnySparse && tailSum < worthTailBytes && tails.length < worthTails && liveBytes < worthBytes) return []
-  return chosen.map((row) => ({
-    id: row.id,
-    uuid: row.uuid,
-    tail: row.tail,
-    sizeBytes: row.size_bytes,
-    indexBytes: row.index_bytes,
-    chunkCount: row.chunk_count,
-  }))
+  // only now their bytes: there may be many more tails than one segment takes
+  const places = await readSegments(
+    db.queries,
+    chosen.map((row) => row.id),
+  )
+  const byId = new Map(places.map((place) => [place.id, place]))
+  return chosen.flatMap(({ id, chunk_count: chunkCount }) => {
+    const place = byId.get(id)
+    return place === undefined ? [] : [{ ...place, chunkCount }]
+  })
 }
 
 async function makePlan(db: Database, sources: readonly Source[]): Promise<Plan> {
@@ -129,19 +131,11 @@ function allRecipes(db: Parameters<typeof recipesOn>[0], sources: readonly Sourc
 
 /** A worker reads, checks and packs; its blocks go into the writer. */
 async function rewrite(parts: CompactParts, { sources, live }: Plan, writer: SegmentWriter): Promise<CompactJobResult> {
-  const { port1, port2 } = new MessageChannel()
-  let failure: { readonly error: unknown } | null = null
-  const end = answerQuestions(port1, { block: (block: Block) => writer.append(block) }, (error) => {
-    failure ??= { error }
-  })
-  const job: CompactJob = { segments: sources, live, asking: port2 }
-  try {
-    return await parts.workers.run('compact', job, [port2], (port) => new MessageStream<CompactJobResult>(port).message())
-  } catch (error) {
-    throw failure === null ? error : (failure as { readonly error: unknown }).error
-  } finally {
-    end()
-  }
+  return answering({ block: (block: Block) => writer.append(block) }, (asking) =>
+    parts.workers.run('compact', { segments: sources, live, asking } satisfies CompactJob, [asking], (port) =>
+      new MessageStream<CompactJobResult>(port).message(),
+    ),
+  )
 }
 
 /** Recipes that stood in the old segments, as they will be. */
@@ -153,10 +147,8 @@ async function homes(db: Database, plan: Plan, result: CompactJobResult, moved: 
   const uuids = await segmentUuids(db.queries, [...ids])
   uuids.set(moved.to, uuid)
   return recipes.map(({ row, runs }) => {
-    const own = [...new Set(runs.map((run) => run.segment))]
-    const numbered = runs.map((run) => ({ ...run, segment: own.indexOf(run.segment) }))
-    const bytes = own.map((id) => uuidBytes(uuids.get(id) ?? uuid))
-    return { digest: row.digest, sizeBytes: row.size_bytes, uuids: bytes, runs: numbered }
+    const placed = runs.map(({ segment, ...run }) => ({ uuid: uuids.get(segment) ?? uuid, ...run }))
+    return portable(digestOf(row.digest), row.size_bytes, placed)
   })
 }
 

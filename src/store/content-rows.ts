@@ -1,5 +1,5 @@
 // The store's rows: finding chunks, and the transaction that makes contents visible. docs/design/content-store.md, A put.
-import { UnavailableError } from '../base/index.ts'
+import { hex, UnavailableError } from '../base/index.ts'
 import { segmentKey } from '../bucket/index.ts'
 import { type Database, type Queries, sql, type Tx } from '../db/index.ts'
 import type { ContentReference } from './content-store.ts'
@@ -143,7 +143,7 @@ export function recipeBytes({ digest, runs }: Pick<StagedContent, 'digest' | 'ru
 
 /** Those that had no row. The others' rows are locked, and their leases begin anew: they can't be collected before this transaction ends. */
 async function insertContents(tx: Tx, contents: readonly StagedContent[], ids: ReadonlyMap<string, number>): Promise<Set<StagedContent>> {
-  const byDigest = new Map(contents.map((content) => [Buffer.from(content.digest).toString('hex'), content]))
+  const byDigest = new Map(contents.map((content) => [hex(content.digest), content]))
   const ordered = [...byDigest].toSorted(([a], [b]) => (a < b ? -1 : 1)).map(([, content]) => content)
   if (ordered.length === 0) return new Set()
   const { rows } = await sql<{ digest: Uint8Array; is_fresh: boolean }>`
@@ -153,9 +153,7 @@ async function insertContents(tx: Tx, contents: readonly StagedContent[], ids: R
       ${ordered.map((content) => recipeBytes(content, ids))}::bytea[]) as new (d, s, r)
     on conflict (digest) do update set leased_until = greatest(content.leased_until, excluded.leased_until)
     returning digest, xmax = 0 as is_fresh`.execute(tx)
-  const fresh = new Set(
-    rows.filter((row) => row.is_fresh).map((row) => byDigest.get(Buffer.from(row.digest).toString('hex')) as StagedContent),
-  )
+  const fresh = new Set(rows.filter((row) => row.is_fresh).map((row) => byDigest.get(hex(row.digest)) as StagedContent))
   const links = [...fresh].flatMap((content) => content.uuids.map((uuid) => ({ digest: content.digest, segment: ids.get(uuid) as number })))
   await insertLinks(tx, links)
   return fresh

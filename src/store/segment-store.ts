@@ -1,11 +1,11 @@
 // The content store over PostgreSQL and the bucket: docs/design/content-store.md.
-import { MessageChannel, type MessagePort } from 'node:worker_threads'
+import type { MessagePort } from 'node:worker_threads'
 import { compileKernel } from '../../kernels/index.ts'
 import { type Log, MessageStream, Places, type Randomness, UnavailableError, WorkerPool } from '../base/index.ts'
 import type { Bucket, BucketConfig } from '../bucket/index.ts'
 import { type Database, isCommitUnknown, sql, type Tx } from '../db/index.ts'
 import type { Job } from '../jobs/index.ts'
-import { answerQuestions } from './asking.ts'
+import { answering } from './asking.ts'
 import { collect, type Collected } from './collect.ts'
 import { compactOnce } from './compact.ts'
 import type { ReadPlan } from './content-reader.ts'
@@ -156,24 +156,12 @@ export class SegmentStore implements ContentStore {
 
   /** Feeds a worker, takes its blocks, and answers what it asks. */
   async #receive(source: AsyncIterable<Uint8Array>, upload: Upload, options: PutOptions): Promise<PutJobResult> {
-    const { port1, port2 } = new MessageChannel()
     const { expected, limitBytes } = options
-    const job: PutJob = { limitBytes, digest: expected?.digest ?? null, sizeBytes: expected?.sizeBytes ?? null, asking: port2 }
-    let failure: { readonly error: unknown } | null = null
-    const end = answerQuestions(
-      port1,
-      { find: (hashes: Uint8Array) => findChunks(this.#db.queries, hashes), block: (block: Block) => upload.add(block) },
-      (error) => {
-        failure ??= { error }
-      },
+    const job = { limitBytes, digest: expected?.digest ?? null, sizeBytes: expected?.sizeBytes ?? null }
+    const answers = { find: (hashes: Uint8Array) => findChunks(this.#db.queries, hashes), block: (block: Block) => upload.add(block) }
+    return answering(answers, (asking) =>
+      this.#workers.run('put', { ...job, asking } satisfies PutJob, [asking], (port) => converse(port, source)),
     )
-    try {
-      return await this.#workers.run('put', job, [port2], (port) => converse(port, source))
-    } catch (error) {
-      throw failure === null ? error : (failure as { readonly error: unknown }).error
-    } finally {
-      end()
-    }
   }
 
   /** Completes the put's own segments, the last one with the recipe in it. */
