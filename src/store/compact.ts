@@ -10,7 +10,7 @@ import { deleteIntents, insertLinks, insertSegment, segmentUuids } from './conte
 import { digestOf } from './digest.ts'
 import { addRun, openRecipe, type PortableRecipe, type Run, sealRecipe } from './format/recipe.ts'
 import { type Block, decodeMoves, type Move } from './format/segment.ts'
-import { portable } from './group-commit.ts'
+import { portable } from './placed-runs.ts'
 import { readSegments } from './plan-read.ts'
 import { discardSegment, type SegmentParts, SegmentWriter, type StagedSegment, uuidBytes } from './segment-writer.ts'
 import { segmentBytes } from './sizes.ts'

@@ -7,7 +7,7 @@ import { type Digest, digestBytes, digestOf } from './digest.ts'
 import { addRun, type Run, sealRecipe } from './format/recipe.ts'
 import type { Found } from './put-job.ts'
 import type { StagedSegment } from './segment-writer.ts'
-import type { PlacedRun } from './upload.ts'
+import type { PlacedRun } from './placed-runs.ts'
 
 /** Content whose bytes are durable, and which no row names yet. */
 export interface StagedContent {

@@ -8,9 +8,9 @@ import type { ContentReference } from './content-store.ts'
 import { type Digest, digestBytes } from './digest.ts'
 import type { PortableRecipe, Run } from './format/recipe.ts'
 import type { Block } from './format/segment.ts'
-import { discardSegment, type SegmentParts, type StagedSegment, storeBlocks, uuidBytes } from './segment-writer.ts'
+import { ownPlaces, placed, type PlacedRun, portable } from './placed-runs.ts'
+import { discardSegment, type SegmentParts, type StagedSegment, storeBlocks } from './segment-writer.ts'
 import { groupBytes } from './sizes.ts'
-import { type OwnPlace, type PlacedRun, placeRuns } from './upload.ts'
 
 /** A put whose bytes have all come. */
 export interface Ended {
@@ -147,27 +147,6 @@ export class GroupCommit {
       }
     }
   }
-}
-
-/** A put's runs over segments by UUID; null when one of the old segments is gone. */
-export function placed(runs: readonly Run[], own: readonly OwnPlace[], uuids: ReadonlyMap<number, string>): PlacedRun[] | null {
-  if (runs.some((run) => run.segment >= 0 && !uuids.has(run.segment))) return null
-  return placeRuns(runs, own, (segment) => uuids.get(segment) as string)
-}
-
-export function ownPlaces(staged: readonly Pick<StagedSegment, 'uuid' | 'sizes'>[]): OwnPlace[] {
-  return staged.map(({ uuid, sizes }) => ({ uuid, first: 0, sizes }))
-}
-
-/** A recipe as it stands in a segment. */
-export function portable(digest: Digest, sizeBytes: number, runs: readonly PlacedRun[]): PortableRecipe {
-  const places = new Map<string, number>()
-  const numbered = runs.map(({ uuid, ...run }) => {
-    const segment = places.get(uuid) ?? places.size
-    places.set(uuid, segment)
-    return { ...run, segment }
-  })
-  return { digest: digestBytes(digest), sizeBytes, uuids: [...places.keys()].map(uuidBytes), runs: numbered }
 }
 
 function stagedContent(ended: Ended, runs: readonly PlacedRun[], home: string): StagedContent {

@@ -8,7 +8,7 @@ import { insertChunks, insertLinks, insertReviews, lockSegments, recipeBytes } f
 import { decodePortable, type PortableRecipe } from './format/recipe.ts'
 import { decodeMoves, indexStart, SegmentIndex, trailerBytes } from './format/segment.ts'
 import { uuidText } from './segment-writer.ts'
-import type { PlacedRun } from './upload.ts'
+import type { PlacedRun } from './placed-runs.ts'
 
 export interface Rebuilt {
   readonly segments: number

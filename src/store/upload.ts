@@ -1,16 +1,8 @@
 // The main thread's half of a put: takes the blocks that the worker makes. Few of them wait in memory for the group commit; many go into segments of
 // the put's own, one after the other, each completed while the next one fills.
-import type { Run } from './format/recipe.ts'
 import type { Block } from './format/segment.ts'
 import { heldBytes, segmentBytes } from './sizes.ts'
 import { discardSegment, type SegmentParts, SegmentWriter, type StagedSegment } from './segment-writer.ts'
-
-/** Where a put's own chunks stand: so many from its first one on, in that segment from that ordinal on. */
-export interface OwnPlace {
-  readonly uuid: string
-  readonly first: number
-  readonly sizes: Uint32Array
-}
 
 export class Upload {
   readonly #parts: SegmentParts
@@ -86,56 +78,4 @@ export class Upload {
     this.#completing = staged
     this.#staged.push(staged)
   }
-}
-
-/** A run over segments by UUID. */
-export interface PlacedRun {
-  readonly uuid: string
-  readonly first: number
-  readonly count: number
-  readonly sizeBytes: number
-}
-
-/** Runs over old segments (by id) and own chunks (segment −1), as runs over segments by UUID; an own run over several segments is divided. */
-export function placeRuns(runs: readonly Run[], own: readonly OwnPlace[], uuidOf: (segment: number) => string): PlacedRun[] {
-  const starts: number[] = []
-  let total = 0
-  for (const place of own) {
-    starts.push(total)
-    total += place.sizes.length
-  }
-  const placed: PlacedRun[] = []
-  for (const run of runs) {
-    if (run.segment >= 0) {
-      placed.push({ uuid: uuidOf(run.segment), first: run.first, count: run.count, sizeBytes: run.sizeBytes })
-      continue
-    }
-    for (let at = run.first, n = lastAtMost(starts, run.first); at < run.first + run.count; n++) {
-      const place = own[n]
-      const start = starts[n]
-      if (place === undefined || start === undefined) throw new RangeError('a run of chunks that were not stored')
-      const sizes = place.sizes.subarray(at - start, run.first + run.count - start)
-      if (sizes.length === 0) continue
-      placed.push({
-        uuid: place.uuid,
-        first: place.first + at - start,
-        count: sizes.length,
-        sizeBytes: sizes.reduce((sum, size) => sum + size, 0),
-      })
-      at += sizes.length
-    }
-  }
-  return placed
-}
-
-/** The last place in an ascending list whose number is not more than `value`. */
-function lastAtMost(ascending: readonly number[], value: number): number {
-  let low = 0
-  let high = ascending.length - 1
-  while (low < high) {
-    const middle = (low + high + 1) >> 1
-    if ((ascending[middle] as number) <= value) low = middle
-    else high = middle - 1
-  }
-  return low
 }
