@@ -1,6 +1,8 @@
 // Jobs in worker threads: bytes with back-pressure both ways, errors in their family, a worker that dies, more jobs than threads.
 import assert from 'node:assert/strict'
+import { once } from 'node:events'
 import { after, test } from 'node:test'
+import type { MessagePort } from 'node:worker_threads'
 import { InputError, UnavailableError } from './errors.ts'
 import { MessageStream } from './message-stream.ts'
 import { WorkerPool } from './worker-pool.ts'
@@ -81,5 +83,29 @@ test('more jobs than threads share them', async () => {
   assert.deepEqual(
     answers,
     Array.from({ length: 20 }, (_, i) => `hello ${i}`),
+  )
+})
+
+test('a job whose signal is aborted ends with the reason, and the worker is rid of it', async () => {
+  const gone = new AbortController()
+  const reason = new Error('nobody wants it')
+  const listening = Promise.withResolvers<MessagePort>()
+  const run = pool.run(
+    'hold',
+    null,
+    [],
+    (port) => {
+      listening.resolve(port)
+      return new MessageStream<never>(port).message()
+    },
+    gone.signal,
+  )
+  const closed = once(await listening.promise, 'close')
+  gone.abort(reason)
+  await assert.rejects(run, reason)
+  await closed
+  await assert.rejects(
+    pool.run('hold', null, [], () => assert.fail('it is not begun'), gone.signal),
+    reason,
   )
 })

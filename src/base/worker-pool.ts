@@ -49,14 +49,25 @@ export class WorkerPool {
   /**
    * Starts a job in the least busy worker. `use` talks to it over the port; the worker is rid of the job when either of them is done.
    * When the worker dies, the port closes: `use` sees that as the end of its messages, and `run` throws UnavailableError('worker').
+   * So it is when `signal` is aborted; then `run` throws its reason.
    */
-  async run<T>(kind: string, payload: unknown, transfer: readonly Transferable[], use: (port: MessagePort) => Promise<T>): Promise<T> {
+  async run<T>(
+    kind: string,
+    payload: unknown,
+    transfer: readonly Transferable[],
+    use: (port: MessagePort) => Promise<T>,
+    signal?: AbortSignal,
+  ): Promise<T> {
+    signal?.throwIfAborted()
     const job = this.start(kind, payload, transfer)
+    signal?.addEventListener('abort', job.end, { once: true })
     try {
       return await use(job.port)
     } catch (cause) {
+      signal?.throwIfAborted()
       throw job.explain(cause)
     } finally {
+      signal?.removeEventListener('abort', job.end)
       job.end()
     }
   }

@@ -94,7 +94,7 @@ async function build(room: GitRoom, networkId: string, signal: AbortSignal): Pro
   const { bucket, db, log, randomness } = room.options
   const { handle, set } = await room.packs.open(networkId)
   const before = performance.now()
-  const table = await room.workers.run('history', { packs: handle } satisfies HistoryJob, [], (port) => collect(port, signal))
+  const table = await room.workers.run('history', { packs: handle } satisfies HistoryJob, [], collect, signal)
   const key = historyKey(randomness.uuid())
   await db.queries
     .insertInto('upload_intent')
@@ -117,16 +117,10 @@ async function build(room: GitRoom, networkId: string, signal: AbortSignal): Pro
     )
 }
 
-async function collect(port: MessagePort, signal: AbortSignal): Promise<Uint8Array> {
-  const stop = () => port.close()
-  signal.addEventListener('abort', stop, { once: true })
-  try {
-    const parts: Uint8Array[] = []
-    for await (const bytes of new MessageStream<never>(port).bytes()) parts.push(bytes)
-    return parts.length === 1 ? (parts[0] as Uint8Array) : concatBytes(parts)
-  } finally {
-    signal.removeEventListener('abort', stop)
-  }
+async function collect(port: MessagePort): Promise<Uint8Array> {
+  const parts: Uint8Array[] = []
+  for await (const bytes of new MessageStream<never>(port).bytes()) parts.push(bytes)
+  return parts.length === 1 ? (parts[0] as Uint8Array) : concatBytes(parts)
 }
 
 interface NewTable {

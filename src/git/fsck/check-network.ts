@@ -1,6 +1,7 @@
 // One network: its packs in workers, its refs, its history table, and for what is wrong the refs that lead there.
 // The system runs meanwhile: what is missing is looked up again, and when the rows have changed since they were read (packs were put in the place of
 // others, the repository was deleted), the network is checked anew. So nothing is reported before all of it is done.
+import type { MessagePort } from 'node:worker_threads'
 import { concatBytes, CorruptError, hex, MessageStream, type Places, type WorkerPool } from '../../base/index.ts'
 import { type Database, sql } from '../../db/index.ts'
 import { Kind, kindName } from '../format/object-id.ts'
@@ -203,19 +204,10 @@ class NetworkCheck {
   }
 
   async #ask(job: FsckJob, take: (message: FsckMessage) => void): Promise<void> {
-    const { signal } = this.#options
-    await this.#parts.workers.run('fsck', job, [], async (port) => {
-      const stop = () => port.close()
-      signal.addEventListener('abort', stop, { once: true })
-      try {
-        for await (const item of new MessageStream<FsckMessage>(port).all()) if ('message' in item) take(item.message)
-      } catch (error) {
-        signal.throwIfAborted()
-        throw error
-      } finally {
-        signal.removeEventListener('abort', stop)
-      }
-    })
+    const hear = async (port: MessagePort) => {
+      for await (const item of new MessageStream<FsckMessage>(port).all()) if ('message' in item) take(item.message)
+    }
+    await this.#parts.workers.run('fsck', job, [], hear, this.#options.signal)
   }
 }
 

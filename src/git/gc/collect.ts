@@ -1,4 +1,5 @@
 // Collects what no root of a network reaches: a repack of what is reached, under the same lease (docs/design/gc.md).
+import type { MessagePort } from 'node:worker_threads'
 import { MessageStream } from '../../base/index.ts'
 import type { Tx } from '../../db/index.ts'
 import type { GitRoom } from '../git-room.ts'
@@ -59,15 +60,8 @@ class Collection implements Collector {
     this.#packs = packs
     this.#keep = new Uint8Array(new SharedArrayBuffer(packs.set.size))
     const job: ReachableJob = { packs: packs.handle, cutOff, tips: this.#roots.tips, keep: this.#keep }
-    this.counts = await this.#room.workers.run('reachable', job, [], async (port) => {
-      const stop = () => port.close()
-      signal.addEventListener('abort', stop, { once: true })
-      try {
-        return await new MessageStream<ReachableCounts>(port).message()
-      } finally {
-        signal.removeEventListener('abort', stop)
-      }
-    })
+    const ask = (port: MessagePort) => new MessageStream<ReachableCounts>(port).message()
+    this.counts = await this.#room.workers.run('reachable', job, [], ask, signal)
     return this.#isDry || this.counts.leavingObjects === 0 ? null : this.#keep
   }
 

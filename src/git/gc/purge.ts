@@ -1,8 +1,9 @@
 // Objects that must go now: found, and what still reaches them named; what isn't reached leaves with everything else that no ref reaches.
+import type { MessagePort } from 'node:worker_threads'
 import { concatBytes, fromHex, InputError, MessageStream } from '../../base/index.ts'
 import type { GitRoom } from '../git-room.ts'
 import type { FsckJob, FsckMessage } from '../fsck/fsck-job.ts'
-import type { ObjectId } from '../format/object-id.ts'
+import { hashBytes, type ObjectFormat, type ObjectId, parseObjectId } from '../format/object-id.ts'
 import { cutOffOf } from '../repack/index.ts'
 import { type NamedRef, namedRefs } from './roots.ts'
 
@@ -19,31 +20,25 @@ export async function findHolders(room: GitRoom, networkId: string, ids: readonl
   const packs = await room.packs.open(networkId)
   const refs = await namedRefs(room.options.db.queries, networkId)
   const wanted = [...new Set(ids)].map((id) => parsed(id, packs.handle.format))
-  const stored = wanted.filter((id) => packs.set.find(fromHex(id), 0) >= 0)
-  const missing = wanted.filter((id) => !stored.includes(id))
+  const numbers = new Map(wanted.map((id) => [id, packs.set.find(fromHex(id), 0)]))
+  const stored = wanted.filter((id) => (numbers.get(id) as number) >= 0)
+  const missing = wanted.filter((id) => (numbers.get(id) as number) < 0)
   if (stored.length === 0 || refs.length === 0) return { stored, missing, refs: [] }
-  const bad = [stored.map((id) => packs.set.find(fromHex(id), 0))]
+  const bad = [stored.map((id) => numbers.get(id) as number)]
   const tips = concatBytes(refs.map(({ oid }) => fromHex(oid)))
   const cutOff = await cutOffOf(room, networkId)
   const job: FsckJob = { packs: packs.handle, cutOff, task: { type: 'reaching', tips, bad, missing: [] } }
-  const marks = await room.workers.run('fsck', job, [], async (port) => {
-    const stop = () => port.close()
-    signal.addEventListener('abort', stop, { once: true })
-    try {
-      const answer = await new MessageStream<FsckMessage>(port).message()
-      if (answer.type !== 'reaching') throw new Error('a search for refs ended without a result')
-      return answer.marks
-    } finally {
-      signal.removeEventListener('abort', stop)
-    }
-  })
-  return { stored, missing, refs: refs.filter((_, i) => marks[i] !== 0) }
+  const ask = (port: MessagePort) => new MessageStream<FsckMessage>(port).message()
+  const answer = await room.workers.run('fsck', job, [], ask, signal)
+  if (answer.type !== 'reaching') throw new Error('a search for refs ended without a result')
+  return { stored, missing, refs: refs.filter((_, i) => answer.marks[i] !== 0) }
 }
 
-function parsed(id: string, format: 'sha1' | 'sha256'): ObjectId {
-  const length = format === 'sha1' ? 40 : 64
-  if (!/^[0-9a-f]+$/.test(id) || id.length !== length) {
-    throw new InputError('bad-object-id', `'${id}' is no whole object id: ${length} hex digits (git rev-parse prints them)`)
+function parsed(text: string, format: ObjectFormat): ObjectId {
+  const id = parseObjectId(text, format)
+  if (id === null) {
+    const digits = hashBytes(format) * 2
+    throw new InputError('bad-object-id', `'${text}' is no whole object id: ${digits} hex digits (git rev-parse prints them)`)
   }
-  return id as ObjectId
+  return id
 }
