@@ -1,18 +1,16 @@
 // The last step of a repack, in a worker: the new pack's bytes in order, but for its trailer. Commits first, the newest before the others, then tags, trees,
 // and blobs path by path; an object's base stands before it. What is deflated comes out of the scratch files, or is copied as it is stored.
 import { closeSync, openSync } from 'node:fs'
-import { createHash } from 'node:crypto'
 import type { MessagePort } from 'node:worker_threads'
-import { CorruptError, hex, MessageStream } from '../../base/index.ts'
+import { MessageStream } from '../../base/index.ts'
 import { Kind } from '../format/object-id.ts'
-import { decodeEntryHeader, encodeEntryHeader, encodePackHeader, EntryType } from '../format/pack.ts'
+import { encodeEntryHeader, encodePackHeader, EntryType } from '../format/pack.ts'
 import { readAll } from '../index-pack/spool.ts'
-import type { StoredPack } from '../odb/pack-set.ts'
 import { deflateObject } from '../upload-pack/large-entry.ts'
 import { objectSteps } from '../upload-pack/pace.ts'
 import { paced, type PacedRepository } from '../upload-pack/repository.ts'
-import { inChunks } from './in-chunks.ts'
 import { type JobPacks, openRepository, type RepackParts } from './near-packs.ts'
+import { largeEntryBytes, storedEntry, wholePack } from './stored-entry.ts'
 import { Keep, type RepackTables, type SearchOrder } from './tables.ts'
 import { byRow } from './version-order.ts'
 
@@ -23,10 +21,6 @@ export interface WriteJob extends JobPacks {
   readonly objectCount: number
   readonly scratchPaths: readonly string[]
 }
-
-const mostHeaderBytes = 64
-/** Entries above this are copied piece by piece. */
-const largeEntryBytes = 4 << 20
 
 /** Sends the whole pack as bytes. */
 export async function writeJob(job: WriteJob, port: MessagePort, parts: RepackParts): Promise<void> {
@@ -48,12 +42,7 @@ export async function* packBytes(
 ): AsyncGenerator<Uint8Array<ArrayBuffer>, void, undefined> {
   const files = job.scratchPaths.map((path) => new ScratchReader(path))
   try {
-    const hash = createHash(repository.set.format)
-    for await (const chunk of inChunks(new PackEntries(repository, job.tables, files).of(job))) {
-      hash.update(chunk)
-      yield chunk
-    }
-    yield new Uint8Array(hash.digest())
+    yield* wholePack(repository.set.format, new PackEntries(repository, job.tables, files).of(job))
   } finally {
     for (const file of files) file.close()
   }
@@ -114,7 +103,7 @@ class PackEntries {
     }
     const pack = set.packOf(number)
     const isDelta = pack.index.base(number - pack.first) >= 0
-    if (isDelta === (base[number] as number) >= 0) return this.#stored(number, pack)
+    if (isDelta === (base[number] as number) >= 0) return storedEntry(pack, number - pack.first, (payload) => this.#header(number, payload))
     const sizeBytes = set.sizeBytes(number)
     const header = this.#header(number, sizeBytes)
     if (this.#tables.kept[number] === Keep.asStored && sizeBytes > largeEntryBytes)
@@ -128,21 +117,6 @@ class PackEntries {
     const base = this.#tables.base[number] as number
     if (base < 0) return encodeEntryHeader(this.#repository.set.kind(number), sizeBytes)
     return encodeEntryHeader(EntryType.ofsDelta, sizeBytes, this.#at - (this.#offsets[base] as number))
-  }
-
-  /** The entry's zlib stream as it is, under a header of its new place. */
-  async *#stored(number: number, pack: StoredPack): AsyncGenerator<Uint8Array, void, undefined> {
-    const position = number - pack.first
-    const offset = pack.index.offset(position)
-    const size = pack.index.end(position) - offset
-    const isLarge = size > largeEntryBytes
-    const read = pack.read(offset, isLarge ? mostHeaderBytes : size)
-    const bytes = read instanceof Promise ? await read : read
-    const header = decodeEntryHeader(bytes, 0, pack.index.format)
-    if (!header) throw new CorruptError('stored-pack', `object ${hex(pack.index.oid(position))} in pack ${pack.id} has a wrong header`)
-    yield this.#header(number, header.sizeBytes)
-    if (isLarge) yield* pack.stream(offset + header.headerBytes, size - header.headerBytes)
-    else yield bytes.subarray(header.headerBytes)
   }
 }
 
