@@ -21,9 +21,6 @@ export interface RepackTables {
   readonly row: Int32Array
 }
 
-/** What the tables take for each object. */
-export const bytesPerObject = 1 + 4 + 4 + 1 + 8 + 4 + 2 + 4 + 4
-
 export function makeTables(size: number): RepackTables {
   const shared = (bytes: number) => new SharedArrayBuffer(size * bytes)
   return {
