@@ -7,9 +7,11 @@ import { after, before, test } from 'node:test'
 import { zstdDecompressSync } from 'node:zlib'
 import { stemma } from '../support/command.ts'
 import { openDatabase } from '../support/database.ts'
+import { wholeClone } from '../support/git.ts'
 import { makeHistory } from '../support/history.ts'
 import { type Host, openHost, stemmaOnly } from '../support/host.ts'
 import { Server } from '../support/server.ts'
+import { until } from '../support/until.ts'
 
 let host: Host
 before(async () => {
@@ -80,8 +82,7 @@ test('restored into an empty place: refs as at the moment of the backup, clonabl
         .map(({ oid, name: ref }) => `${oid.slice(2)} ${ref}`)
         .sort()
       const clone = host.folder.join(`restored-${name}.git`)
-      await git.run(['clone', '-q', '--mirror', server.repositoryUrl(name), clone])
-      await git.run(['fsck', '--full', '--strict'], { cwd: clone })
+      await wholeClone(git, server.repositoryUrl(name), clone)
       const found = await git.read(['for-each-ref', '--format=%(objectname) %(refname)'], { cwd: clone })
       assert.deepEqual(found.split('\n').sort(), refs)
       assert.ok(!found.includes('after-the-backup'))
@@ -123,17 +124,14 @@ test('while keys are held, none is deleted', stemmaOnly, async () => {
   await database.query(`update job set due_at = now() where kind = 'sweep-orphans'`)
   const before = await waiting()
   assert.ok(before && before > 0)
-  for (const end = performance.now() + 60_000; performance.now() < end; ) {
+  await until('a sweep', async () => {
     const { rows } = await database.query(`select 1 from job where kind = 'sweep-orphans' and due_at > now() and holder is null`)
-    if (rows.length > 0) break
-    await new Promise((done) => setTimeout(done, 200))
-  }
+    return rows.length > 0
+  })
   assert.equal(await waiting(), before)
   await stemma(['backup', 'release', '--data', host.server.data])
   await database.query(`update job set due_at = now() where kind = 'sweep-orphans'`)
-  for (const end = performance.now() + 60_000; (await waiting()) !== 0; await new Promise((done) => setTimeout(done, 200))) {
-    assert.ok(performance.now() < end, 'the sweep does not come')
-  }
+  await until('a sweep that deletes', async () => (await waiting()) === 0)
   await database.end()
   rmSync(to(), { recursive: true })
 })

@@ -2,14 +2,14 @@
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
 import { after, before, test } from 'node:test'
-import { setTimeout as sleep } from 'node:timers/promises'
 import type pg from 'pg'
 import { policy } from '../../src/git/compact/policy.ts'
 import { stemma } from '../support/command.ts'
 import { openDatabase } from '../support/database.ts'
-import { contentOf } from '../support/git.ts'
+import { contentOf, wholeClone } from '../support/git.ts'
 import { makeHistory } from '../support/history.ts'
 import { type Host, openHost, stemmaOnly } from '../support/host.ts'
+import { until } from '../support/until.ts'
 import { push, zeroId } from '../support/wire.ts'
 
 const commits = policy.packs + 40
@@ -28,15 +28,6 @@ after(async () => {
 async function packs(name: string): Promise<{ id: number; age: number | null }[]> {
   const text = `select p.id::int, p.age::int from pack p join repository r using (network_id) where r.name = $1 order by coalesce(p.age, p.id)`
   return (await db.query<{ id: number; age: number | null }>(text, [name])).rows
-}
-
-/** Looks until it is so; the server works at its own pace. */
-async function until(what: string, isSo: () => Promise<boolean>): Promise<void> {
-  for (let tries = 0; tries < 600; tries++) {
-    if (await isSo()) return
-    await sleep(200)
-  }
-  assert.fail(`never came: ${what}`)
 }
 
 /** One push for each commit from `from` back to `to`, as a client packs it. */
@@ -71,8 +62,7 @@ test('many pushes become few packs, under a lease, while more are pushed', stemm
   const [oldest] = await packs('busy')
   assert.ok(oldest && oldest.age !== null && oldest.age < oldest.id, 'it has the place of the oldest that it was made of')
   const clone = host.folder.join('clone.git')
-  await host.git.run(['clone', '-q', '--mirror', url, clone])
-  await host.git.run(['fsck', '--full', '--strict'], { cwd: clone })
+  await wholeClone(host.git, url, clone)
   assert.equal(await host.git.read(['rev-parse', 'main'], { cwd: clone }), await host.git.read(['rev-parse', 'main'], { cwd: work }))
   assert.equal((await contentOf(host.git, clone)).objects, await reachable(work))
   const { code, stdout, stderr } = await stemma(['fsck', '--data', host.server.data])

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { after, before, test } from 'node:test'
 import { stemma } from '../support/command.ts'
+import { Forks } from '../support/forks.ts'
 import { contentOf } from '../support/git.ts'
 import { makeHistory } from '../support/history.ts'
 import { type Host, openHost, stemmaOnly } from '../support/host.ts'
@@ -72,7 +73,6 @@ test('what has changed since is brought; what an interrupted run left is no trou
 
 test('a private fork brings only what its own refs reach', stemmaOnly, async () => {
   const { git } = host
-  const { Forks } = await import('../support/forks.ts')
   const forks = Forks.open(host.server)
   const bob = await forks.account('bob')
   const fork = await forks.fork(['admin', 'large'], bob, 'mine', 'private')

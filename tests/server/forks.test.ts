@@ -7,6 +7,7 @@ import type pg from 'pg'
 import type { TestAccount } from '../support/accounts.ts'
 import { openDatabase } from '../support/database.ts'
 import { Forks } from '../support/forks.ts'
+import { wholeClone } from '../support/git.ts'
 import { type Host, openHost, stemmaOnly } from '../support/host.ts'
 
 let host: Host
@@ -51,9 +52,7 @@ async function refsOf(url: string): Promise<string[]> {
 }
 
 async function cloned(url: string): Promise<string> {
-  const path = host.folder.join(`clone-${clones++}`)
-  await host.git.run(['clone', '-q', '--mirror', url, path])
-  await host.git.run(['fsck', '--full', '--strict'], { cwd: path })
+  const path = await wholeClone(host.git, url, host.folder.join(`clone-${clones++}`))
   return await host.git.read(['rev-parse', 'main'], { cwd: path })
 }
 

@@ -6,6 +6,7 @@ import { stemma } from '../support/command.ts'
 import { sha256 } from '../support/content.ts'
 import { Forks } from '../support/forks.ts'
 import { openDatabase } from '../support/database.ts'
+import { wholeClone } from '../support/git.ts'
 import { type Host, openHost, stemmaOnly } from '../support/host.ts'
 import { makeHistory } from '../support/history.ts'
 import { noise } from '../support/seeded.ts'
@@ -117,9 +118,7 @@ test('rows of packs are made again: of repositories that pushes made, too', stem
   assert.equal((await fsck()).code, 1)
   const rebuilt = await fsck('--rebuild')
   assert.equal(rebuilt.code, 0, JSON.stringify(rebuilt.findings))
-  const clone = host.folder.join('rebuilt.git')
-  await git.run(['clone', '-q', '--mirror', url, clone])
-  await git.run(['fsck', '--strict'], { cwd: clone })
+  const clone = await wholeClone(git, url, host.folder.join('rebuilt.git'))
   assert.equal(await git.read(['rev-parse', 'main'], { cwd: clone }), await git.read(['rev-parse', 'main'], { cwd: work }))
   assert.equal((await fsck('admin/by-push', '--rebuild')).code, 2)
 })

@@ -3,13 +3,13 @@
 import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
 import { after, before, test } from 'node:test'
-import { setTimeout as sleep } from 'node:timers/promises'
 import type pg from 'pg'
 import { stemma } from '../support/command.ts'
 import { openDatabase } from '../support/database.ts'
 import { Forks } from '../support/forks.ts'
-import { contentOf } from '../support/git.ts'
+import { contentOf, wholeClone } from '../support/git.ts'
 import { type Host, openHost, stemmaOnly } from '../support/host.ts'
+import { until } from '../support/until.ts'
 
 let host: Host
 let db: pg.Client
@@ -57,10 +57,7 @@ async function gc(name: string, ...args: readonly string[]) {
 }
 
 async function cloned(url: string): Promise<{ objects: string; refs: string }> {
-  const path = host.folder.join(`clone-${count++}.git`)
-  await host.git.run(['clone', '-q', '--mirror', url, path])
-  await host.git.run(['fsck', '--full', '--strict'], { cwd: path })
-  return await contentOf(host.git, path)
+  return await contentOf(host.git, await wholeClone(host.git, url, host.folder.join(`clone-${count++}.git`)))
 }
 
 const packs = async (name: string) =>
@@ -92,11 +89,10 @@ async function holding(name: string): Promise<pg.Client> {
 }
 
 async function somebodyWaits(): Promise<void> {
-  for (;;) {
+  await until('somebody who waits', async () => {
     const { rows } = await db.query(`select 1 from pg_locks where not granted and locktype in ('tuple', 'transactionid')`)
-    if (rows.length > 0) return
-    await sleep(20)
-  }
+    return rows.length > 0
+  })
 }
 
 test('what a deleted branch left stays for the grace, then leaves', stemmaOnly, async () => {

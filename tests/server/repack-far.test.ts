@@ -4,7 +4,7 @@ import { randomBytes } from 'node:crypto'
 import { readdirSync } from 'node:fs'
 import { after, before, test } from 'node:test'
 import { stemma } from '../support/command.ts'
-import { contentOf, Git, TempFolder } from '../support/git.ts'
+import { contentOf, Git, TempFolder, wholeClone } from '../support/git.ts'
 import { stemmaOnly } from '../support/host.ts'
 import { MemoryS3 } from '../support/memory-s3.ts'
 import { Server } from '../support/server.ts'
@@ -46,8 +46,6 @@ test('packs on S3 become one, each read once', stemmaOnly, async () => {
     readdirSync(folder.join('data', 'spool')).filter((name) => name.startsWith('repack-')),
     [],
   )
-  const clone = folder.join('clone.git')
-  await git.run(['clone', '-q', '--mirror', url, clone])
-  await git.run(['fsck', '--full', '--strict'], { cwd: clone })
+  const clone = await wholeClone(git, url, folder.join('clone.git'))
   assert.equal((await contentOf(git, clone)).objects, (await contentOf(git, work)).objects)
 })

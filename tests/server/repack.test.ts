@@ -7,7 +7,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { startStemma, stemma } from '../support/command.ts'
 import { openDatabase } from '../support/database.ts'
 import { Forks } from '../support/forks.ts'
-import { contentOf } from '../support/git.ts'
+import { contentOf, wholeClone } from '../support/git.ts'
 import { makeHistory } from '../support/history.ts'
 import { type Host, openHost, stemmaOnly } from '../support/host.ts'
 
@@ -32,10 +32,7 @@ async function repacked(name: string, ...args: readonly string[]) {
 
 /** A new mirror clone, which git finds whole. */
 async function cloned(url: string): Promise<{ objects: string; refs: string }> {
-  const path = host.folder.join(`clone-${clones++}.git`)
-  await host.git.run(['clone', '-q', '--mirror', url, path])
-  await host.git.run(['fsck', '--full', '--strict'], { cwd: path })
-  return await contentOf(host.git, path)
+  return await contentOf(host.git, await wholeClone(host.git, url, host.folder.join(`clone-${clones++}.git`)))
 }
 
 async function rows<T extends pg.QueryResultRow>(text: string, values: readonly unknown[] = []): Promise<T[]> {

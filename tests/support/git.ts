@@ -113,6 +113,13 @@ export async function contentOf(git: Git, repository: string): Promise<{ objects
   return { objects: objects.split('\n').sort().join('\n'), refs }
 }
 
+/** A mirror clone at that path, which git finds whole; gives the path. */
+export async function wholeClone(git: Git, url: string, path: string): Promise<string> {
+  await git.run(['clone', '-q', '--mirror', url, path])
+  await git.run(['fsck', '--full', '--strict'], { cwd: path })
+  return path
+}
+
 /** Runs any program to its end; throws only when it can't start or outlives its time. */
 export function runProcess(
   command: string,
