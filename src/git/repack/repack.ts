@@ -3,6 +3,7 @@
 // docs/design/repack.md says in which order, and why nothing that goes on meanwhile is disturbed.
 import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
+import type { MessagePort } from 'node:worker_threads'
 import { MessageStream } from '../../base/index.ts'
 import type { RepositorySettings } from '../../access/index.ts'
 import { parseKey } from '../../bucket/index.ts'
@@ -45,10 +46,9 @@ export interface RepackOptions {
 }
 
 /** Chooses what leaves (src/git/gc). */
-export interface Collector extends Omit<Departure, 'lock'> {
+export interface Collector extends Departure {
   /** By number, not 0 for what is to be kept, closed under reference; null: nothing is to be done. */
   choose(packs: NetworkPacks, cutOff: readonly ObjectId[], signal: AbortSignal): Promise<Uint8Array | null>
-  readonly lock: Departure['lock']
 }
 
 export interface RepackResult {
@@ -217,20 +217,8 @@ class Repack {
 
   /** One worker's answer. */
   async #ask<T>(kind: string, job: object): Promise<T> {
-    const { signal } = this.#options
-    signal.throwIfAborted()
-    return await this.#room.workers.run(kind, job, [], async (port) => {
-      const stop = () => port.close()
-      signal.addEventListener('abort', stop, { once: true })
-      try {
-        return (await new MessageStream<{ result: T }>(port).message()).result
-      } catch (error) {
-        signal.throwIfAborted()
-        throw error
-      } finally {
-        signal.removeEventListener('abort', stop)
-      }
-    })
+    const answer = (port: MessagePort) => new MessageStream<{ result: T }>(port).message()
+    return (await this.#room.workers.run(kind, job, [], answer, this.#options.signal)).result
   }
 }
 
