@@ -158,20 +158,25 @@ describe('files', stemmaOnly, () => {
   })
 
   it('an object of a small push has a URL of its own, as git would have kept it', async () => {
+    const from = await git.makeRepository(host.folder.join('small'), 1)
+    const to = await host.create('small')
+    // the first push is large: next to it the second is no reason to repack, which would list all of it in one pack while we ask
+    await git.commit(from, { 'first.bin': randomBytes(8 << 20) }, 'first')
+    await git.run(['push', '-q', to, 'main'], { cwd: from })
     const large = randomBytes(3 << 20)
-    const tip = await git.commit(work, { 'small.txt': 'small\n', 'large.bin': large }, 'small')
-    await git.run(['push', '-q', url, 'main'], { cwd: work })
+    const tip = await git.commit(from, { 'small.txt': 'small\n', 'large.bin': large }, 'small')
+    await git.run(['push', '-q', to, 'main'], { cwd: from })
     for (const name of [tip, `${tip}^{tree}`, `${tip}:small.txt`, `${tip}:large.bin`]) {
-      const oid = await git.read(['rev-parse', name], { cwd: work })
-      const answer = await get(loose(oid))
+      const oid = await git.read(['rev-parse', name], { cwd: from })
+      const answer = await get(loose(oid), to)
       assert.deepEqual([answer.status, answer.headers['content-type']], [200, 'application/x-git-loose-object'], name)
-      const type = await git.read(['cat-file', '-t', oid], { cwd: work })
-      const bytes = execFileSync('git', ['-C', work, 'cat-file', type, oid], { maxBuffer: 1 << 28 })
+      const type = await git.read(['cat-file', '-t', oid], { cwd: from })
+      const bytes = execFileSync('git', ['-C', from, 'cat-file', type, oid], { maxBuffer: 1 << 28 })
       assert.ok(inflateSync(answer.body).equals(Buffer.concat([Buffer.from(`${type} ${bytes.length}\0`), bytes])), name)
-      const head = await get(loose(oid), url, {}, 'HEAD')
+      const head = await get(loose(oid), to, {}, 'HEAD')
       assert.deepEqual([head.status, head.body.length], [200, 0])
     }
-    await git.run(['clone', '-q', '--mirror', url, host.folder.join('small.git')], { env: dumb })
+    await git.run(['clone', '-q', '--mirror', to, host.folder.join('small.git')], { env: dumb })
   })
 
   it('what is no file of a repository is 404, the methods are as http-backend has them', async () => {

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
@@ -13,6 +13,7 @@ import { Database } from '../database.ts'
 import { lockFolder } from '../folder-lock.ts'
 import { findBinaries } from './binaries.ts'
 import { attachEmbedded, EmbeddedPostgres } from './embedded-postgres.ts'
+import { chooseIdentity } from './identity.ts'
 
 const log = makeLog('silent')
 const root = mkdtempSync(join(tmpdir(), 'stemma-embedded-'))
@@ -149,18 +150,9 @@ test('an orphan that nobody told to stop is stopped', async () => {
   const folder = join(root, 'stray', 'postgres')
   await (await EmbeddedPostgres.start({ folder, log })).stop()
   const binaries = await findBinaries(join(folder, 'lib'))
-  const owner = statSync(join(folder, 'cluster'))
-  const stray = spawn(
-    binaries.postgres,
-    ['-D', join(folder, 'cluster'), '-c', 'listen_addresses=', '-c', `unix_socket_directories=${folder}`],
-    {
-      uid: owner.uid,
-      gid: owner.gid,
-      env: { LD_LIBRARY_PATH: binaries.libraryPath },
-      cwd: '/',
-      stdio: 'ignore',
-    },
-  )
+  const flags = ['-D', join(folder, 'cluster'), '-c', 'listen_addresses=', '-c', `unix_socket_directories=${folder}`]
+  const { args, program } = chooseIdentity([binaries.folder, folder]).command(binaries.postgres, flags)
+  const stray = spawn(program, args, { env: { LD_LIBRARY_PATH: binaries.libraryPath }, cwd: '/', stdio: 'ignore' })
   const ended = once(stray, 'exit')
   await until('the stray runs', () => existsSync(join(folder, '.s.PGSQL.5432')))
   const embedded = await EmbeddedPostgres.start({ folder, log })
