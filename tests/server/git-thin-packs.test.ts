@@ -6,6 +6,7 @@ import type pg from 'pg'
 import { openDatabase } from '../support/database.ts'
 import { Forks } from '../support/forks.ts'
 import { contentOf, type Git } from '../support/git.ts'
+import { git as bytesOfGit } from '../support/history.ts'
 import { type Host, onPeer, openHost, stemmaOnly } from '../support/host.ts'
 import { blob, copyingDelta, delta, deltaCopy, deltaInsert, object, PackBuilder, rootCommit } from '../support/pack-builder.ts'
 import { seededBytes } from '../support/random.ts'
@@ -101,6 +102,17 @@ for (const format of ['sha1', 'sha256'] as const) {
       }
       await git.run(['fsck', '--strict'], { cwd: copy })
       assert.equal(await git.read(['rev-list', '--count', 'HEAD'], { cwd: copy }), String(pushes + 1))
+    })
+
+    it('takes all of it again from a client whose deltas name their bases, among them ends of long chains', async () => {
+      const tip = await git.read(['rev-parse', 'main'], { cwd: work })
+      const pack = bytesOfGit(work, ['pack-objects', '-q', '--revs', '--stdout', '--no-reuse-delta', '--window=2', '--depth=200'], 'main\n')
+      const refs = [{ old: '0'.repeat(tip.length), new: tip, ref: 'refs/heads/again' }]
+      const report = await push(url, refs, pack, { capabilities: `report-status side-band-64k object-format=${format}` })
+      assert.deepEqual([report.unpack, report.refs.get('refs/heads/again')], ['ok', 'ok'], report.text)
+      const copy = host.folder.join(`${format}-again.git`)
+      await git.run(['clone', '-q', '--bare', '--single-branch', '--branch', 'again', url, copy])
+      await git.run(['fsck', '--strict'], { cwd: copy })
     })
 
     for (const filter of ['blob:none', 'tree:0', 'blob:limit=1k']) {

@@ -50,6 +50,8 @@ export interface ExistingObjects {
 export interface Spool {
   append(bytes: Uint8Array): void
   overwrite(offset: number, bytes: Uint8Array): void
+  /** Forgets what lies behind that many bytes. */
+  truncate(sizeBytes: number): void
   /** Reads into `into`; returns the bytes read (less than asked only at the end). */
   read(offset: number, into: Uint8Array): number
   readonly sizeBytes: number

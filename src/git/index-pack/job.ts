@@ -10,7 +10,7 @@ import { Receiver } from './receiver.ts'
 import { ControlWord, Resolver, type ResolverSettings } from './resolver.ts'
 import { mostWarnings, Scanner } from './scanner.ts'
 import { chooseEntries, IdIndex } from './sorted-ids.ts'
-import { placeBases, rewriteEnds, splitByExistence } from './thin.ts'
+import { dropDoubles, placeBases, rewriteEnds, splitByExistence } from './thin.ts'
 import { defaultThreads, runHelper } from './threads.ts'
 import { CACHE_BYTES, returnWorkspace, takeWorkspace, type Workspace } from './workspace.ts'
 
@@ -71,12 +71,14 @@ async function run(input: AsyncIterable<Uint8Array>, options: IndexOptions, work
   const pending = await linkBases(receiver, options)
   const { refs, warnings } = await resolveDeltas(receiver, pending, { workspace, scanner, seed, refsBytes }, options)
   assertResolved(table)
+  const hasAppended = table.packed > received
+  const entryCount = hasAppended ? dropDoubles(table, received, options) : received
   const entries = chooseEntries(table)
   const positions = { entries, index: new IdIndex(gatherIds(table, entries), table.idWords) }
   options.progress?.('checking', 0, entries.length)
   const connections = await connect(table, positions, refs, options, warnings)
-  if (table.packed > received) rewriteEnds(table, options)
-  return { ...assemble(table, positions), ...connections, warnings: warnings.slice(0, mostWarnings) }
+  if (hasAppended) rewriteEnds(table, entryCount, options)
+  return { ...assemble(table, positions), entryCount, ...connections, warnings: warnings.slice(0, mostWarnings) }
 }
 
 /** Links deltas to their bases as far as these are known; those whose base must still be found among results are returned. */
@@ -180,14 +182,16 @@ function gatherIds(table: EntryTable, entries: Uint32Array): Uint32Array {
   return words
 }
 
-function assemble(table: EntryTable, { entries, index }: Positions): Omit<IndexedPack, 'sources' | 'externals' | 'warnings'> {
-  const { columns, packed, packEnd, idBytes, format } = table
+function assemble(
+  table: EntryTable,
+  { entries, index }: Positions,
+): Omit<IndexedPack, 'entryCount' | 'sources' | 'externals' | 'warnings'> {
+  const { columns, packEnd, idBytes, format } = table
   const n = entries.length
   const outside = outsideOrder(table)
   const result = {
     format,
     objectCount: n,
-    entryCount: packed,
     packBytes: packEnd + idBytes,
     oids: new Uint8Array(index.words.buffer),
     offsets: new Float64Array(n),

@@ -33,6 +33,11 @@ test('appended, overwritten and read back, in memory and in a file', () => {
         assert.equal(spool.read(expected.length, whole), 0)
         assert.equal(spool.inMemory() === null, expected.length > memoryBytes)
         assert.equal(existsSync(path), expected.length > memoryBytes)
+        spool.truncate(expected.length + 1)
+        assert.equal(spool.sizeBytes, expected.length)
+        spool.truncate(at)
+        assert.equal(spool.sizeBytes, at)
+        spool.append(expected.subarray(at))
         spool.close(true)
         if (expected.length > memoryBytes) assert.deepEqual(readFileSync(path), expected)
       },

@@ -1,7 +1,7 @@
 // Where a pack's bytes are kept while it is received: a file, memory, or memory while they are few and a file from then on.
 // Invariant: bytes below sizeBytes can be read at once, by other threads too when there is a path.
 // What can't be written is an UnavailableError: base's `spoolError` says which.
-import { closeSync, fstatSync, openSync, readSync, rmSync, writeSync } from 'node:fs'
+import { closeSync, fstatSync, ftruncateSync, openSync, readSync, rmSync, writeSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { spoolError } from '../../base/index.ts'
 import type { Spool } from './index-pack.ts'
@@ -56,6 +56,12 @@ export class FileSpool implements Spool {
     this.#size = Math.max(this.#size, offset + bytes.length)
   }
 
+  truncate(sizeBytes: number): void {
+    if (sizeBytes >= this.#size) return
+    ftruncateSync(this.#fd, sizeBytes)
+    this.#size = sizeBytes
+  }
+
   read(offset: number, into: Uint8Array): number {
     return readAll(this.#fd, into, offset)
   }
@@ -100,6 +106,10 @@ export class MemorySpool implements Spool {
     this.#size = Math.max(this.#size, end)
   }
 
+  truncate(sizeBytes: number): void {
+    this.#size = Math.min(this.#size, sizeBytes)
+  }
+
   read(offset: number, into: Uint8Array): number {
     const part = this.#bytes.subarray(offset, Math.min(this.#size, offset + into.length))
     into.set(part)
@@ -136,6 +146,10 @@ export class GrowingSpool implements Spool {
   overwrite(offset: number, bytes: Uint8Array): void {
     if (this.#memory && offset + bytes.length > this.#memoryBytes) this.#spill(this.#memory)
     this.#place.overwrite(offset, bytes)
+  }
+
+  truncate(sizeBytes: number): void {
+    this.#place.truncate(sizeBytes)
   }
 
   read(offset: number, into: Uint8Array): number {

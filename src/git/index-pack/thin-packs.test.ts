@@ -2,9 +2,9 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { hex } from '../../base/index.ts'
-import { allObjects, git, makeHistory } from '../../../tests/support/history.ts'
-import { blob, copyingDelta, PackBuilder } from '../../../tests/support/pack-builder.ts'
-import { existing, existingAt, indexBytes, type Indexed, wideLimits } from '../../../tests/support/pack-indexing.ts'
+import { allObjects, git, gitAccepts, makeHistory } from '../../../tests/support/history.ts'
+import { blob, type BuiltObject, copyingDelta, PackBuilder } from '../../../tests/support/pack-builder.ts'
+import { existing, existingAt, indexBytes, type Indexed, temporaryFolder, wideLimits } from '../../../tests/support/pack-indexing.ts'
 import type { ExistingObjects } from './index-pack.ts'
 
 const history = makeHistory(300)
@@ -93,6 +93,65 @@ test('an object that comes again as a delta on what rests on it: the first rests
   assert.deepEqual(ids(indexed.outsideBases), [old.id])
   assert.equal(indexed.bases[own.indexOf(made.id)], 2, 'on the copy outside')
   assert.equal(indexed.bases[own.indexOf(old.id)], own.indexOf(made.id))
+})
+
+/** A chain of deltas by name, the first on `old`, as clients that know no deltas by offset send it. */
+function chainOn(old: BuiltObject, length: number): { readonly made: readonly BuiltObject[]; readonly pack: Uint8Array } {
+  const pack = new PackBuilder()
+  const made: BuiltObject[] = []
+  for (let base = old; made.length < length; base = made.at(-1)!) {
+    const text = `, and ${made.length}`
+    made.push(blob(`${base.bytes.toString('latin1')}${text}`))
+    pack.addRefDelta(base.id, copyingDelta(base.bytes.length, 0, base.bytes.length, text))
+  }
+  return { made, pack: pack.build() }
+}
+
+test('a base that the network holds at the end of a long chain, and that the pack brings as a delta, is the pack’s own', async () => {
+  const old = blob('what is stored already '.repeat(8))
+  const { made, pack } = chainOn(old, 6)
+  for (const bytes of [made.slice(0, 1), made.slice(1, 4), made]) {
+    const [shallow, deep, all] = [existing(old), existingAt(50, ...bytes), existing(old, ...bytes)]
+    const mixed: ExistingObjects = { kinds: all.kinds, read: async (oid) => (await shallow.read(oid)) ?? deep.read(oid) }
+    for (const inFile of [false, true]) {
+      const indexed = await indexBytes(pack, { existing: mixed, inFile, threads: 2, sharedBytes: 0 })
+      assert.deepEqual(indexed.pack, new Uint8Array(pack), 'nothing is appended')
+      assert.equal(indexed.entryCount, 6)
+      assert.deepEqual(ids(indexed.oids), made.map(({ id }) => id).sort())
+      assert.deepEqual(ids(indexed.outsideBases), [old.id])
+      const bases = [...ids(indexed.oids), old.id]
+      for (const [i, { id }] of made.entries()) {
+        assert.equal(bases[indexed.bases[bases.indexOf(id)] as number], i === 0 ? old.id : made[i - 1]?.id)
+      }
+    }
+  }
+})
+
+test('of bases at the ends of long chains, those that the pack brings itself go, and the others stay appended', async () => {
+  const [old, far, near] = ['one', 'two', 'three'].map((text) => blob(`${text} `.repeat(40))) as [BuiltObject, BuiltObject, BuiltObject]
+  const { made } = chainOn(old, 3)
+  const pack = new PackBuilder()
+  const onto = (base: BuiltObject, text: string) => pack.addRefDelta(base.id, copyingDelta(base.bytes.length, 0, base.bytes.length, text))
+  onto(far, 'x')
+  for (const i of made.keys()) onto(made[i - 1] ?? old, `, and ${i}`)
+  onto(near, 'y')
+  const indexed = await indexBytes(pack.build(), { existing: existingAt(50, old, far, near, ...made), inFile: true })
+  assert.deepEqual(appended(indexed).sort(), [old.id, far.id, near.id].sort())
+  assert.equal(indexed.entryCount, indexed.objectCount)
+  assert.equal(indexed.objectCount, 8)
+  const folder = temporaryFolder()
+  git(folder, ['init', '-q', '--bare', '.'])
+  assert.ok(gitAccepts(folder, indexed.pack), 'what is stored is a whole pack, without a byte between its entries')
+})
+
+test('a pack whose deltas go round through a base at the end of a long chain holds that object twice, as for git', async () => {
+  const old = blob('what both have in common '.repeat(8))
+  const made = blob(`${old.bytes.toString()}and more`)
+  const pack = new PackBuilder()
+  pack.addRefDelta(old.id, copyingDelta(old.bytes.length, 0, old.bytes.length, 'and more'))
+  pack.addRefDelta(made.id, copyingDelta(made.bytes.length, 0, old.bytes.length))
+  const indexed = await indexBytes(pack.build(), { existing: existingAt(50, old) })
+  assert.deepEqual([indexed.entryCount, indexed.objectCount], [3, 2])
 })
 
 test('a delta that does not fit the base outside is refused, as is one on a base that is nowhere', async () => {

@@ -12,6 +12,9 @@ import { deepestBase, type IndexOptions } from './index-pack.ts'
 import type { NamedBase } from './receiver.ts'
 import { LARGE_BYTES } from './workspace.ts'
 
+/** What is read from the spool at once. */
+const PIECE_BYTES = 1024 * 1024
+
 /** Of the waiting deltas, those whose base is there to build on. */
 export async function splitByExistence(
   waiting: readonly NamedBase[],
@@ -99,11 +102,76 @@ function append(table: EntryTable, id: Uint8Array, kind: Kind, bytes: Uint8Array
   return entry
 }
 
+/**
+ * Appended bases (rows from `received` on) that came up among the pack's own results go again, and the rest close up: an object stands in a pack
+ * once. What rested on them rests on the pack's own entries. One whose own entry rests on it in the end has to stay, which makes it a double.
+ * Returns how many entries the pack has then.
+ */
+export function dropDoubles(table: EntryTable, received: number, options: IndexOptions): number {
+  const { packed, columns } = table
+  const own = ownEntries(table, received)
+  const dropped = new Set<number>()
+  for (let row = received; row < packed; row++) {
+    const entry = own.get(row)
+    if (entry === undefined || restsOn(table, entry, row)) continue
+    for (let delta = columns.firsts[row]!; delta >= 0; delta = columns.nexts[delta]!) columns.bases[delta] = entry
+    columns.depths[row] = 0xffff // chooseEntries takes the other
+    dropped.add(row)
+  }
+  if (dropped.size > 0) closeUp(table, received, dropped, options)
+  return packed - dropped.size
+}
+
+/** For each appended row, the first entry of the pack as it came that is the same object. */
+function ownEntries(table: EntryTable, received: number): Map<number, number> {
+  const rows = new Map<string, number>()
+  const firstWords = new Set<number>()
+  const { oids } = table.columns
+  for (let row = received; row < table.packed; row++) {
+    rows.set(hex(table.oid(row)), row)
+    firstWords.add(oids[row * table.idWords]!)
+  }
+  const own = new Map<number, number>()
+  for (let entry = received - 1; entry >= 0; entry--) {
+    if (!firstWords.has(oids[entry * table.idWords]!)) continue
+    const row = rows.get(hex(table.oid(entry)))
+    if (row !== undefined) own.set(row, entry)
+  }
+  return own
+}
+
+function restsOn({ columns }: EntryTable, entry: number, row: number): boolean {
+  let at = entry
+  while (at >= 0 && at !== row) at = columns.bases[at]!
+  return at === row
+}
+
+/** Moves the appended entries that stay to where the pack as it came ends, one behind the other. */
+function closeUp(table: EntryTable, received: number, dropped: ReadonlySet<number>, { spool }: IndexOptions): void {
+  const { packed, columns } = table
+  let end = columns.offsets[received]!
+  for (let row = received; row < packed; row++) {
+    const from = columns.offsets[row]!
+    const sizeBytes = (row + 1 < packed ? columns.offsets[row + 1]! : table.packEnd) - from
+    columns.offsets[row] = end
+    if (dropped.has(row)) continue
+    for (let done = 0; from !== end && done < sizeBytes; done += PIECE_BYTES) {
+      const piece = new Uint8Array(Math.min(PIECE_BYTES, sizeBytes - done))
+      spool.read(from + done, piece)
+      spool.overwrite(end + done, piece)
+    }
+    end += sizeBytes
+  }
+  table.packEnd = end
+  for (let row = packed; row < table.count; row++) columns.offsets[row] = end
+  spool.truncate(end)
+}
+
 /** Makes header and trailer right for the appended bases. */
-export function rewriteEnds(table: EntryTable, { spool, format }: IndexOptions): void {
-  spool.overwrite(0, encodePackHeader(table.packed))
+export function rewriteEnds(table: EntryTable, entryCount: number, { spool, format }: IndexOptions): void {
+  spool.overwrite(0, encodePackHeader(entryCount))
   const hash = createHash(format)
-  const buffer = new Uint8Array(1024 * 1024)
+  const buffer = new Uint8Array(PIECE_BYTES)
   for (let at = 0; at < table.packEnd; ) {
     const count = spool.read(at, buffer.subarray(0, Math.min(buffer.length, table.packEnd - at)))
     hash.update(buffer.subarray(0, count))
