@@ -42,6 +42,11 @@ test-interop: install ## Other Git clients against the server (installs them fro
 	bash tests/interop/install.sh
 	$(run-tests) 'tests/interop/*.test.ts'
 
+.PHONY: test-nodes
+test-nodes: install ## The same clients against two nodes on one PostgreSQL and one Ceph RGW, each request to the other node in turn
+	bash tests/interop/install.sh
+	STEMMA_TEST_NODES=2 devenv/with-ceph $(run-tests) 'tests/interop/*.test.ts'
+
 .PHONY: test-faults
 test-faults: install ## Kills and failing buckets: nothing acknowledged may be lost
 	$(run-tests) 'tests/faults/*.test.ts'

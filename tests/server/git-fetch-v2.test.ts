@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { after, before, describe, it } from 'node:test'
 import { capabilities, command, post, refusalOf, sectionsOf, textOf } from '../support/fetch-wire.ts'
 import type { Git } from '../support/git.ts'
-import { type Host, openHost, stemmaOnly } from '../support/host.ts'
+import { type Host, openHost, stemmaOnly, testNodes } from '../support/host.ts'
 import { flush, pkt, send } from '../support/wire.ts'
 
 let host: Host
@@ -51,6 +51,8 @@ describe('capabilities', stemmaOnly, () => {
         'bundle-uri',
       ],
     )
+    // each node has an id of its own
+    for (let n = 1; n < testNodes; n++) await capabilities(url)
     assert.equal(
       (await capabilities(url)).find((line) => line.startsWith('session-id')),
       lines[6],

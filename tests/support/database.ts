@@ -1,16 +1,22 @@
-// Looks into the server's embedded PostgreSQL and bucket folder: what did a request leave behind?
+// Looks into the server's PostgreSQL and bucket folder: what did a request leave behind?
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import pg from 'pg'
 import type { Server } from './server.ts'
 
-/** A connection to the embedded database of a running server, as the server itself has. */
-export async function openDatabase(server: Server): Promise<pg.Client> {
-  const folder = join(server.data, 'postgres')
+/** The URL of a running server's database: the one that it was given, or the embedded one. */
+export function databaseUrl({ data, env }: Server): string {
+  if (env.DATABASE_URL !== undefined) return env.DATABASE_URL
+  const folder = join(data, 'postgres')
   const socket = readFileSync(join(folder, 'cluster', 'postmaster.pid'), 'utf8').split('\n')[4] ?? join(folder, 'socket')
   const password = readFileSync(join(folder, 'password'), 'utf8').trim()
-  const client = new pg.Client({ host: socket, user: 'stemma', database: 'stemma', password })
+  return `postgres://stemma:${password}@/stemma?host=${encodeURIComponent(socket)}`
+}
+
+/** A connection to the database of a running server, as the server itself has. */
+export async function openDatabase(server: Server): Promise<pg.Client> {
+  const client = new pg.Client({ connectionString: databaseUrl(server) })
   client.on('error', () => {}) // the server stops its PostgreSQL under us at the end
   await client.connect()
   return client

@@ -1,10 +1,9 @@
 // Forks and further accounts on a running server, made as the rooms make them: there is no request for that yet.
-import { readFileSync } from 'node:fs'
-import { join } from 'node:path'
 import { findRepository, forkRepository, type Visibility } from '../../src/access/index.ts'
 import { makeLog } from '../../src/base/index.ts'
 import { Database, type Queries } from '../../src/db/index.ts'
 import { makeAccount, type TestAccount } from './accounts.ts'
+import { databaseUrl } from './database.ts'
 import type { Server } from './server.ts'
 
 export class Forks {
@@ -16,13 +15,9 @@ export class Forks {
     this.#database = database
   }
 
-  /** Beside a server on its embedded PostgreSQL. */
+  /** Beside a running server. */
   static open(server: Server): Forks {
-    const folder = join(server.data, 'postgres')
-    const socket = readFileSync(join(folder, 'cluster', 'postmaster.pid'), 'utf8').split('\n')[4] ?? join(folder, 'socket')
-    const password = readFileSync(join(folder, 'password'), 'utf8').trim()
-    const url = `postgres://stemma:${password}@/stemma?host=${encodeURIComponent(socket)}`
-    return new Forks(server, new Database({ url, poolSize: 2, log: makeLog('silent') }))
+    return new Forks(server, new Database({ url: databaseUrl(server), poolSize: 2, log: makeLog('silent') }))
   }
 
   /** The server's own rows, for what no request tells. */

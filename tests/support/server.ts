@@ -29,8 +29,11 @@ export interface ApiAnswer {
 
 export class Server {
   readonly data: string
-  readonly url: string
+  /** Where clients reach it: itself, unless a test has put something in front of it. */
+  url: string
   readonly token = adminToken
+  /** What it was started with beside the test's own environment: commands that work beside it need the same. */
+  readonly env: Readonly<Record<string, string>>
   readonly #options: ServerOptions
   readonly #port: number
   #child: ChildProcess | null = null
@@ -39,14 +42,19 @@ export class Server {
   private constructor(options: ServerOptions, port: number) {
     this.#options = options
     this.data = options.data
+    this.env = options.env ?? {}
     this.#port = port
-    this.url = `http://127.0.0.1:${port}`
+    this.url = this.#own
   }
 
   static async start(options: ServerOptions): Promise<Server> {
     const server = new Server(options, options.port ?? (await freePort()))
     await server.begin()
     return server
+  }
+
+  get #own(): string {
+    return `http://127.0.0.1:${this.#port}`
   }
 
   /** Starts it (again) on its data and port; resolves when it has printed its URL and /health answers. */
@@ -69,7 +77,7 @@ export class Server {
       if (this.#child === child) this.#child = null
     })
     const deadline = performance.now() + (this.#options.startTimeoutMs ?? 120_000)
-    while (!(this.#output.includes(this.url) && (await this.isHealthy()))) {
+    while (!(this.#output.includes(this.#own) && (await this.isHealthy()))) {
       if (this.#child !== child) throw new Error(`the server ended while starting:\n${this.#output}`)
       if (performance.now() > deadline) {
         await this.kill()
@@ -152,7 +160,7 @@ export class Server {
 
   async isHealthy(): Promise<boolean> {
     try {
-      const answer = await fetch(`${this.url}/health`, { signal: AbortSignal.timeout(2000) })
+      const answer = await fetch(`${this.#own}/health`, { signal: AbortSignal.timeout(2000) })
       await answer.arrayBuffer()
       return answer.status === 200
     } catch {

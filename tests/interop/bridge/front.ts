@@ -176,7 +176,7 @@ async function passOn(
   if (namespace.name !== '') headers[contextHeaders.namespace] = encodeURIComponent(namespace.name)
   if (namespace.head !== null) headers[contextHeaders.head] = encodeURIComponent(namespace.head)
   const path = `/${server.owner.login}/${repository.name}.git${request.tail}${request.search}`
-  const outgoing = httpRequest({ host: '127.0.0.1', port: server.port, path, method: request.method, headers })
+  const outgoing = httpRequest({ host: '127.0.0.1', port: server.nextPort(), path, method: request.method, headers })
   const done = Promise.withResolvers<void>()
   response.once('close', () => {
     if (!response.writableFinished) outgoing.destroy()
