@@ -96,12 +96,11 @@ export function bytes(fallback: string, least = 0): Setting<number> {
 }
 
 const durationUnits: Readonly<Record<string, number>> = { '': 1, ms: 1, s: 1000, m: 60_000, min: 60_000, h: 3_600_000, d: 86_400_000 }
-/** setTimeout's longest. */
-const longestMs = 2 ** 31 - 1
 
-/** A duration in milliseconds: `1500`, `30s`, `5m`, `1h`. */
-export function duration(fallback: string, leastMs = 1): Setting<number> {
-  const allowed = `a duration such as 1500 (milliseconds), 30s, 5m or 1h, from ${leastMs} ms to 24 days`
+/** A duration in milliseconds: `1500`, `30s`, `5m`, `1h`. @param mostDays more than 24 is nothing for a timer */
+export function duration(fallback: string, leastMs = 1, mostDays = 24): Setting<number> {
+  const allowed = `a duration such as 1500 (milliseconds), 30s, 5m or 1h, from ${leastMs} ms to ${mostDays} days`
+  const longestMs = mostDays * 86_400_000
   const parse = (value: unknown): number => within(Math.round(withUnit(value, durationUnits, allowed)), leastMs, longestMs, allowed)
   return setting(parse(fallback), parse)
 }

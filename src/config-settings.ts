@@ -51,6 +51,7 @@ export const settings = {
     tailBytes: bytes('256KiB'),
     createOnPush: flag(true),
     dumbHttp: flag(true),
+    collectGraceMs: duration('14d', 3600_000, 3660),
   },
   workers: {
     count: count(0, 0, 256),

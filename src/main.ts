@@ -11,6 +11,7 @@ import { makeHealth } from './health.ts'
 import { type Listener, makeListener, plainForm } from './http/index.ts'
 import { JobRunner, orphanSweeper } from './jobs/index.ts'
 import {
+  collectionJob,
   compactor,
   findArchive,
   forkTakesRef,
@@ -132,6 +133,7 @@ async function startParts({ config, log, showToken, signal }: StartOptions, endi
       historyBuilder(git),
       storageCounter(git),
       scrubJob(git),
+      collectionJob(git, { graceS: config.git.collectGraceMs / 1000 }),
       store.job(log),
       mirrorJob({ parts: git.importParts, agent: git.options.agent, randomness: systemRandomness, log }),
     ],

@@ -1,7 +1,6 @@
 // Deleting a repository: its refs and reflog go with it; its network's packs too when no other repository shares them. Rows go at once, in
 // one transaction; bucket keys are queued in key_deletion and leave later, when no clone that began before can still be reading them.
-import type { Database } from '../db/index.ts'
-import { sql } from '../db/index.ts'
+import { type Database, sql, type Tx } from '../db/index.ts'
 import type { RepositoryId } from './identity.ts'
 import { tell } from './repositories.ts'
 
@@ -18,11 +17,13 @@ export async function deleteRepository(db: Database, id: RepositoryId): Promise<
       const row = await tx
         .selectFrom('repository')
         .innerJoin('account', 'account.id', 'repository.owner_id')
-        .select(['repository.network_id', 'repository.name', 'account.login'])
+        .innerJoin('network', 'network.id', 'repository.network_id')
+        .select(['repository.network_id', 'repository.name', 'account.login', 'network.is_shared'])
         .where('repository.id', '=', id)
         .forUpdate('repository')
         .executeTakeFirst()
       if (!row) return false
+      if (row.is_shared) await keepForGrace(tx, id, row.network_id)
       await tx.deleteFrom('repository').where('id', '=', id).execute()
       await tell(tx, 'repository.deleted', id, { owner: row.login, name: row.name })
       await tx.selectFrom('network').select('id').where('id', '=', row.network_id).forUpdate().executeTakeFirst()
@@ -51,4 +52,20 @@ export async function deleteRepository(db: Database, id: RepositoryId): Promise<
     },
     { mayRetry: true },
   )
+}
+
+/**
+ * What its refs and its reflog keep stays for the time of grace as if they were still there (docs/design/gc.md), but for what another repository's ref is at:
+ * when that moves, its own reflog tells of it.
+ */
+async function keepForGrace(tx: Tx, id: RepositoryId, networkId: string): Promise<void> {
+  await sql`
+    with past as (
+      select oid, now() as at from ref where repository_id = ${id}
+      union all select decode(head, 'hex'), now() from repository where id = ${id} and head ~ '^([0-9a-f]{40}|[0-9a-f]{64})$'
+      union all select old_oid, at from reflog where repository_id = ${id} and old_oid is not null),
+    others as (select r.oid from ref r join repository o on o.id = r.repository_id where o.network_id = ${networkId} and o.id <> ${id})
+    insert into past_root (network_id, oid, at)
+    select ${networkId}::uuid, oid, max(at) from past where not exists (select from others where others.oid = past.oid) group by oid
+    on conflict (network_id, oid) do update set at = greatest(past_root.at, excluded.at)`.execute(tx)
 }

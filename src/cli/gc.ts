@@ -9,7 +9,6 @@ import { parseRepository, repositoryNamed } from './repository-name.ts'
 import { type CommandRooms, interruptible, withRooms } from './rooms.ts'
 import { type Flags, print, UsageError } from './usage.ts'
 
-const defaultGrace = '14d'
 const longestGraceMs = 10 * 365 * 86_400_000
 /** As `stemma repack` has them. */
 const defaults = { window: 10, depth: 50, reuse: true, memoryBytes: parseSize('384MiB') as number }
@@ -25,7 +24,7 @@ interface Place {
 
 /** @throws UsageError; InputError for a repository that isn't there; what stops it. Each network is done or not: there is no half. */
 export async function runGc(config: Config, given: Flags, [name]: readonly string[]): Promise<void> {
-  const graceMs = parseDuration(given.grace ?? defaultGrace)
+  const graceMs = given.grace === undefined ? config.git.collectGraceMs : parseDuration(given.grace)
   if (graceMs === null || graceMs < 0 || graceMs > longestGraceMs)
     throw new UsageError(`--grace ${given.grace} is no duration such as 14d or 12h, or 0`)
   const isDry = given['dry-run'] === true
@@ -99,12 +98,14 @@ async function collect(
   config: Config,
   { git }: CommandRooms,
   { name, networkId }: Place,
-  how: { readonly graceS: number; readonly isDry: boolean; readonly isUrgent: boolean; readonly signal: AbortSignal },
+  { isDry, ...how }: { readonly graceS: number; readonly isDry: boolean; readonly isUrgent: boolean; readonly signal: AbortSignal },
 ): Promise<Collected> {
   const progress = new Progress(process.stderr, systemClock)
   const show = (phase: string, done: number, total: number) => progress.show(name, phase, done, total)
   const threads = Math.max(1, config.workers.count)
-  return await collectNetwork(git, networkId, { ...defaults, ...how, threads, progress: show }).finally(() => progress.clear())
+  return await collectNetwork(git, networkId, { ...defaults, ...how, collects: () => !isDry, threads, progress: show }).finally(() =>
+    progress.clear(),
+  )
 }
 
 function report(name: string, collected: Collected, isDry: boolean, isJson: boolean): void {

@@ -145,11 +145,12 @@ Reads flags, environment and file as serve would, and prints the settings in for
 Exits with 2 and names key, value and what is allowed when something is wrong.`,
   gc: `Usage: stemma gc [OWNER/REPO] [--grace 14d] [--dry-run] [--yes] [--json] [--data DIR] [--config FILE]
 
-Removes objects that no ref of a repository or its forks reaches, nor has reached within the grace. Beside the running server, which
-waits for nothing; a push that rests on what leaves at that moment is told to push again.
+Removes objects that no ref of a repository or its forks reaches, nor has reached within the grace. The server does that by itself; this
+does it now, or with another grace, and says what goes. Beside the running server, which waits for nothing; a push that rests on what
+leaves at that moment is told to push again.
 
   OWNER/REPO    Only that repository and its forks, which share objects; without it, all.
-  --grace 14d   What refs pointed to so lately stays. 0: only what they reach now; then --yes is needed.
+  --grace 14d   What refs pointed to so lately stays (git.collectGraceMs). 0: only what they reach now; then --yes is needed.
   --dry-run     Only counts.
   --json        One JSON object for each network instead of a line of text.
 

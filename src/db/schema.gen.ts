@@ -133,6 +133,12 @@ export interface Network {
   packs_version: Generated<number>;
 }
 
+export interface NetworkReview {
+  due_at: Generated<Date>;
+  network_id: string;
+  since: Date;
+}
+
 export interface NetworkStorage {
   copy_count: number;
   copy_stored_bytes: number;
@@ -167,6 +173,12 @@ export interface Pack {
   size_bytes: number;
   tail: Uint8Array | null;
   verified_at: Date | null;
+}
+
+export interface PastRoot {
+  at: Generated<Date>;
+  network_id: string;
+  oid: Uint8Array;
 }
 
 export interface PushCertificate {
@@ -274,9 +286,11 @@ export interface DB {
   lfs_object: LfsObject;
   mirror: Mirror;
   network: Network;
+  network_review: NetworkReview;
   network_storage: NetworkStorage;
   outbox: Outbox;
   pack: Pack;
+  past_root: PastRoot;
   push_certificate: PushCertificate;
   ref: Ref;
   reflog: Reflog;

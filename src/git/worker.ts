@@ -9,6 +9,7 @@ import { dumbJob, type DumbJob, KeptTips } from './dumb-http/dumb-job.ts'
 import { fetchJob, type FetchJob, FetchRepositories } from './fetch-job.ts'
 import type { IndexJob } from './export/index-job.ts'
 import type { FsckJob } from './fsck/fsck-job.ts'
+import type { LeftJob } from './gc/left-job.ts'
 import type { ReachableJob } from './gc/reachable-job.ts'
 import { historyJob, type HistoryJob } from './history-job.ts'
 import { kernelModule } from './index-pack/workspace.ts'
@@ -56,6 +57,7 @@ serveJobs({
   repackWrite: async (job: WriteJob, port) => (await repackJobs()).writeJob(job, port, repack),
   repackCheck: async (job: CheckJob, port) => (await repackJobs()).checkJob(job, port, repack),
   reachable: async (job: ReachableJob, port) => (await import('./gc/reachable-job.ts')).reachableJob(job, port, repositories),
+  left: async (job: LeftJob, port) => (await import('./gc/left-job.ts')).leftJob(job, port, repositories),
   countStorage: (job: CountJob, port) => countJob(job, port, sets),
   merge: async (job: MergeJob, port) => (await import('./compact/merge-job.ts')).mergeJob(job, port, { sets, inflater, deflater }),
   objectInfo: (job: ObjectInfoJob, port) => objectInfoJob(job, port, repositories),

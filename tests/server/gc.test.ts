@@ -1,4 +1,4 @@
-// `stemma gc` and `stemma purge` beside the running server: what nothing reaches leaves after its grace, what anything reaches stays, and a push that
+// `stemma gc` and `stemma purge` beside the running server, and the server's own collection: what nothing reaches leaves after its grace, what anything reaches stays, and a push that
 // rests on what left is told so.
 import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
@@ -17,7 +17,7 @@ let forks: Forks
 let count = 0
 before(async () => {
   if (stemmaOnly.skip !== undefined) return
-  host = await openHost('gc', { STEMMA_GIT_TAIL_BYTES: '20KiB' })
+  host = await openHost('gc', { STEMMA_GIT_TAIL_BYTES: '20KiB', STEMMA_GIT_COLLECT_GRACE_MS: '100d' })
   db = await openDatabase(host.server)
   forks = Forks.open(host.server)
 })
@@ -74,6 +74,29 @@ const age = (name: string, days: number) =>
     name,
     days,
   ])
+
+/** As if whatever was done so far had been done before the grace of the server. */
+async function longAgo(): Promise<void> {
+  await db.query(`update reflog set at = at - interval '101 days' where at > now() - interval '100 days'`)
+  await db.query(`update past_root set at = at - interval '101 days'`)
+}
+
+/** The background work is done once, from now on. */
+async function collected(): Promise<void> {
+  const { rows } = await db.query<{ now: Date }>('select now()')
+  await db.query(`update job set due_at = now() where kind = 'collect-objects'`)
+  await until('a collection in the background', async () => {
+    const runs = await db.query(`select 1 from job where kind = 'collect-objects' and holder is null and ended_at > $1`, [rows[0]?.now])
+    return runs.rows.length > 0
+  })
+  assert.deepEqual((await db.query(`select error from job where kind = 'collect-objects'`)).rows, [{ error: null }])
+}
+
+const generation = async (name: string): Promise<number> =>
+  Number(
+    (await db.query(`select generation from network n join repository r on r.network_id = n.id where r.name = $1`, [name])).rows[0]
+      .generation,
+  )
 
 const fsck = async (name: string) => {
   const { code, stdout } = await run('fsck', `admin/${name}`)
@@ -249,4 +272,88 @@ test('a purge names the refs that still reach a secret, of forks too; then the s
   for (const place of [url, fork]) await cloned(place)
   await fsck(name)
   assert.match((await run('purge', `admin/${name}`, 'abc')).stderr, /is no whole object id/)
+})
+
+test(
+  'in the background: what a deleted branch and a forced push left leaves after the grace, and networks that only grew are left alone',
+  stemmaOnly,
+  async () => {
+    const grown = await made()
+    await host.git.commit(grown.work, { 'more.txt': 'more\n' }, 'more')
+    await host.git.run(['push', '-q', grown.url, 'secret'], { cwd: grown.work })
+    const deleted = await made()
+    await remove(deleted.url, deleted.work)
+    const forced = await made()
+    await host.git.run(['push', '-q', '-f', forced.url, 'main:secret'], { cwd: forced.work })
+    await longAgo()
+    const young = await made()
+    await remove(young.url, young.work)
+    const before = { grown: await packs(grown.name), young: await packs(young.name) }
+    const content = await cloned(deleted.url)
+    await collected()
+    assert.deepEqual([await generation(deleted.name), await generation(forced.name)], [1, 1])
+    assert.deepEqual(await packs(grown.name), before.grown)
+    assert.deepEqual(await packs(young.name), before.young)
+    for (const one of [deleted, forced]) {
+      assert.match((await run('purge', `admin/${one.name}`, one.secret.blob)).stdout, /is not stored/)
+      await fsck(one.name)
+    }
+    assert.deepEqual(await cloned(deleted.url), content)
+    assert.deepEqual((await db.query('select * from network_review')).rows, [])
+    await longAgo()
+    await collected()
+    assert.equal(await generation(young.name), 1)
+    assert.deepEqual(await packs(grown.name), before.grown)
+  },
+)
+
+test('in the background: a branch that came back meanwhile keeps what it had let go', stemmaOnly, async () => {
+  const { name, url, work, secret } = await made()
+  await remove(url, work)
+  await longAgo()
+  await host.git.run(['push', '-q', url, `${secret.commit}:refs/heads/again`], { cwd: work })
+  await host.git.run(['push', '-q', url, ':again'], { cwd: work })
+  await collected()
+  assert.equal(await generation(name), 0)
+  await longAgo()
+  await collected()
+  assert.equal(await generation(name), 1)
+})
+
+test('a value that came with a push and was refused has the grace, and leaves after it', stemmaOnly, async () => {
+  const { name, url, work } = await made()
+  await host.configure(name, { 'transfer.hideRefs': ['refs/hidden'] })
+  const refused = await host.git.commit(work, { 'refused.txt': randomBytes(3000).toString('hex') }, 'refused')
+  await host.git.run(['switch', '-q', 'main'], { cwd: work })
+  await host.git.commit(work, { 'taken.txt': 'taken\n' }, 'taken')
+  const push = await host.git.run(['push', '-q', url, 'main', 'secret:refs/hidden/one'], { cwd: work, mayFail: true })
+  assert.match(push.stderr, /deny updating a hidden ref/)
+  assert.equal((await gc(name)).leavingObjects, 0)
+  assert.equal((await gc(name, '--grace', '0', '--dry-run')).leavingObjects, 3)
+  await longAgo()
+  await collected()
+  assert.equal(await generation(name), 1)
+  assert.match((await run('purge', `admin/${name}`, refused)).stdout, /is not stored/)
+  await cloned(url)
+  await fsck(name)
+})
+
+test('what a deleted fork alone had stays for the grace, its refs’ earlier values too', stemmaOnly, async () => {
+  const { name, url, work } = await made()
+  const dora = await forks.account('dora')
+  const fork = await forks.fork(['admin', name], dora, `${name}-fork`, 'private')
+  await host.git.commit(work, { 'first.txt': 'first\n' }, 'first')
+  await host.git.run(['push', '-q', fork, 'secret:own'], { cwd: work })
+  await host.git.run(['commit', '-q', '--amend', '-m', 'second'], { cwd: work })
+  await host.git.run(['push', '-q', '-f', fork, 'secret:own'], { cwd: work })
+  assert.equal((await host.server.api('DELETE', `/api/v3/repos/dora/${name}-fork`)).status, 204)
+  assert.equal((await gc(name)).leavingObjects, 0)
+  assert.equal((await gc(name, '--grace', '0', '--dry-run')).leavingObjects, 4) // two commits, a tree, a file
+  const before = await packs(name)
+  await longAgo()
+  await collected()
+  assert.equal(await generation(name), 1)
+  assert.ok((await packs(name)).reduce((sum, { objects }) => sum + objects, 0) < before.reduce((sum, { objects }) => sum + objects, 0))
+  await cloned(url)
+  await fsck(name)
 })

@@ -13,14 +13,14 @@ import { readRoots, type Roots } from './roots.ts'
 export interface CollectOptions extends Omit<RepackOptions, 'collector'> {
   /** What a ref of the network pointed to so lately stays; 0: only what refs reach. */
   readonly graceS: number
-  /** Only counted. */
-  readonly isDry: boolean
+  /** Whether what was counted is to leave now. Not asked when that is nothing. `storedBytes`: of all packs of the network, their indexes too. */
+  readonly collects: (counts: ReachableCounts, storedBytes: number) => boolean
   /** The old values' keys are due at once, and not in an hour. */
   readonly isUrgent: boolean
 }
 
 export interface Collected extends ReachableCounts {
-  /** Null: nothing was to leave, or it was only counted. */
+  /** Null: nothing was to leave, or it was not to leave now. */
   readonly repacked: RepackResult | null
 }
 
@@ -28,8 +28,8 @@ export interface Collected extends ReachableCounts {
  * @throws as repackUnderLease; UnavailableError 'gc-raced' when something that was to leave is needed since. Nothing is changed then.
  */
 export async function collectNetwork(room: GitRoom, networkId: string, options: CollectOptions): Promise<Collected> {
-  const { graceS, isDry, isUrgent, ...repack } = options
-  const collection = new Collection(room, networkId, { graceS, isDry, isUrgent })
+  const { graceS, collects, isUrgent, ...repack } = options
+  const collection = new Collection(room, networkId, { graceS, collects, isUrgent })
   const repacked = await repackUnderLease(room, networkId, { ...repack, collector: collection })
   return { ...collection.counts, repacked }
 }
@@ -40,17 +40,17 @@ class Collection implements Collector {
   readonly #room: GitRoom
   readonly #networkId: string
   readonly #graceS: number
-  readonly #isDry: boolean
+  readonly #collects: CollectOptions['collects']
   #roots: Roots = { tips: new Uint8Array(0), ids: new Set() }
   #packs: NetworkPacks | null = null
   #keep: Uint8Array = new Uint8Array(0)
 
-  constructor(room: GitRoom, networkId: string, how: Pick<CollectOptions, 'graceS' | 'isDry' | 'isUrgent'>) {
+  constructor(room: GitRoom, networkId: string, how: Pick<CollectOptions, 'graceS' | 'collects' | 'isUrgent'>) {
     this.#room = room
     this.#networkId = networkId
     this.#graceS = how.graceS
     this.isUrgent = how.isUrgent
-    this.#isDry = how.isDry
+    this.#collects = how.collects
   }
 
   async choose(packs: NetworkPacks, cutOff: readonly ObjectId[], signal: AbortSignal): Promise<Uint8Array | null> {
@@ -62,7 +62,8 @@ class Collection implements Collector {
     const job: ReachableJob = { packs: packs.handle, cutOff, tips: this.#roots.tips, keep: this.#keep }
     const ask = (port: MessagePort) => new MessageStream<ReachableCounts>(port).message()
     this.counts = await this.#room.workers.run('reachable', job, [], ask, signal)
-    return this.#isDry || this.counts.leavingObjects === 0 ? null : this.#keep
+    const storedBytes = packs.handle.packs.reduce((sum, { valueBytes }) => sum + valueBytes, 0)
+    return this.counts.leavingObjects > 0 && this.#collects(this.counts, storedBytes) ? this.#keep : null
   }
 
   readonly lock = async (tx: Tx): Promise<boolean> => {

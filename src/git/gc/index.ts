@@ -1,4 +1,5 @@
 // gc: objects leave that nothing reaches. docs/design/gc.md.
 export { type Collected, collectNetwork, type CollectOptions } from './collect.ts'
+export { collectionJob, type CollectionOptions } from './collection-job.ts'
 export { findHolders, type Holders } from './purge.ts'
 export type { NamedRef } from './roots.ts'

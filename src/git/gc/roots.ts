@@ -1,4 +1,5 @@
-// What keeps objects of a network: refs of its repositories, hidden ones too, HEADs that name an object and no ref, and what their reflogs tell of the time of grace.
+// What keeps objects of a network: refs of its repositories, hidden ones too, HEADs that name an object and no ref, and what their reflogs and
+// `past_root` tell of the time of grace.
 import { concatBytes, hex } from '../../base/index.ts'
 import { type Queries, sql } from '../../db/index.ts'
 import type { ObjectId } from '../format/object-id.ts'
@@ -19,7 +20,9 @@ export async function readRoots(queries: Queries, networkId: string, graceS: num
     union
     select past.oid from reflog join repository r on r.id = reflog.repository_id
       cross join lateral (values (old_oid), (new_oid)) as past (oid)
-      where r.network_id = ${networkId} and past.oid is not null and ${graceS} > 0 and reflog.at > now() - ${graceS} * interval '1 second'`.execute(
+      where r.network_id = ${networkId} and past.oid is not null and ${graceS} > 0 and reflog.at > now() - ${graceS} * interval '1 second'
+    union
+    select oid from past_root where network_id = ${networkId} and ${graceS} > 0 and at > now() - ${graceS} * interval '1 second'`.execute(
     queries,
   )
   return { tips: concatBytes(rows.map(({ oid }) => oid)), ids: new Set(rows.map(({ oid }) => hex(oid))) }

@@ -240,6 +240,7 @@ export class Reception {
       atomic: this.#about.isAtomic,
       pack,
       keepsPack,
+      brought: this.#commands.filter(({ action }) => action !== 'delete').map(({ newId }) => newId),
       mayDeleteHead: mayDeleteCurrent(settings.push),
       adoptsHead: settings.push.adoptsHead && this.#prefix === '',
       newCutOff: this.#newCutOff(),

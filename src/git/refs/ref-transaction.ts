@@ -39,6 +39,8 @@ export interface RefTransactionInput {
   /** All changes or none. */
   readonly atomic: boolean
   readonly pack: NewPack | null
+  /** Values that came with the pack, whether or not a ref takes them: those that none takes stay for the time of grace. */
+  readonly brought?: readonly ObjectId[]
   /** What HEAD points to afterwards, where that is said by whoever moves the refs: then even what it pointed to may be deleted. */
   readonly head?: string
   /** Why, for the reflog and the outbox; a push when left out. */
@@ -67,6 +69,9 @@ export interface NewCertificate {
   readonly nonceStatus: string
   readonly nonceSlopS: number | null
 }
+
+/** Who pushes more that is refused at once gets the grace for so many. */
+const mostUnclaimed = 1000
 
 /** What became of each change, by name: null = done, else git's own words for why not. */
 export type RefOutcomes = Map<string, string | null>
@@ -105,7 +110,8 @@ export async function moveRefs(db: Database, refs: RefStore, input: RefTransacti
     if (accepted.length === 0 && !isHeadNew && !(input.keepsPack && input.pack)) return outcomes
     const { generation, repositoryId, networkId, pack, newCutOff = [] } = input
     if (newCutOff.length > 0) await cutOff(tx, repositoryId, newCutOff)
-    if (accepted.length === 0 && !isHeadNew) await writeRefs(tx, { repositoryId, networkId, generation, pack, moved: null })
+    const unclaimed = unclaimedOf(input, accepted)
+    if (accepted.length === 0 && !isHeadNew) await writeRefs(tx, { repositoryId, networkId, generation, pack, unclaimed, moved: null })
     else {
       const certificateId = input.certificate ? await keep(tx, input, input.certificate) : null
       const moved = {
@@ -116,10 +122,15 @@ export async function moveRefs(db: Database, refs: RefStore, input: RefTransacti
         head: input.head ?? firstBranch(input, accepted, repository.head, present),
         payload: payloadOf(input, accepted, certificateId),
       }
-      await writeRefs(tx, { repositoryId, networkId, generation, pack, moved })
+      await writeRefs(tx, { repositoryId, networkId, generation, pack, unclaimed, moved })
     }
     return outcomes
   })
+}
+
+function unclaimedOf({ brought = [], pack }: RefTransactionInput, accepted: readonly RefChange[]): readonly ObjectId[] {
+  const taken = new Set(accepted.map(({ newOid }) => newOid))
+  return pack ? [...new Set(brought)].filter((oid) => !taken.has(oid)).slice(0, mostUnclaimed) : []
 }
 
 /** What a ref is now; null: there is none. */

@@ -12,6 +12,8 @@ export interface RefWrites {
   readonly generation?: number | undefined
   /** Becomes visible. */
   readonly pack: NewPack | null
+  /** Values that came with the pack and that no ref took. */
+  readonly unclaimed?: readonly ObjectId[]
   /** Null: the refs stay as they are, only the pack becomes visible. */
   readonly moved: MovedRefs | null
 }
@@ -32,14 +34,16 @@ export interface MovedRefs {
  * comes after the lock: it sees what was done under it.
  */
 export async function writeRefs(tx: Tx, writes: RefWrites): Promise<void> {
-  const { pack, moved, repositoryId } = writes
-  const parts = [...(pack ? packParts(writes.networkId, pack) : []), ...(moved ? refParts(repositoryId, moved) : [])]
+  const { pack, moved, networkId, repositoryId, unclaimed = [] } = writes
+  const parts = [
+    ...(pack ? packParts(networkId, pack) : []),
+    ...(moved ? refParts(repositoryId, moved) : []),
+    ...(unclaimed.length > 0 ? [unclaimedPart(networkId, unclaimed)] : []),
+  ]
   const claimed = pack?.key ? sql`(select count(*) from claimed)` : sql`1::bigint`
   const { generation } = writes
   const isSame =
-    generation === undefined
-      ? sql`true`
-      : sql`coalesce((select generation = ${generation} from network where id = ${writes.networkId}), false)`
+    generation === undefined ? sql`true` : sql`coalesce((select generation = ${generation} from network where id = ${networkId}), false)`
   const { rows } = await sql<{ claimed: number; same: boolean }>`
     with ${sql.join(parts)} select ${claimed} as claimed, ${isSame} as same`.execute(tx)
   if (rows[0]?.same !== true) throw new UnavailableError('objects-left', 'objects were removed while the push came; push again')
@@ -56,6 +60,13 @@ function packParts(networkId: string, pack: NewPack) {
   ]
   if (pack.key !== null) parts.push(sql`claimed as (delete from upload_intent where key = ${pack.key} returning key)`)
   return parts
+}
+
+/** No reflog tells of them, and they stay for a while (docs/design/gc.md). */
+function unclaimedPart(networkId: string, oids: readonly ObjectId[]) {
+  return sql`unclaimed as (
+    insert into past_root (network_id, oid) select ${networkId}::uuid, unnest(${oids.map(bytesOf)}::bytea[])
+    on conflict (network_id, oid) do update set at = now())`
 }
 
 function refParts(repositoryId: number, { accountId, reason, certificateId, changes, head, payload }: MovedRefs) {
