@@ -173,7 +173,7 @@ it in their place. The server goes on meanwhile: fetches and pushes wait for not
 
   --window 10        How many objects each one is compared with, itself included. More makes smaller packs, and takes longer.
   --depth 50         How many deltas may rest one on the other. More makes smaller packs, and slower reads.
-  --no-reuse         Searches all deltas anew, instead of taking over those that are stored. Smallest, and much slower.
+  --no-reuse         Searches all deltas anew, and not only those of what came since the last full repack. Smallest, and slower.
   --threads N        Threads that search (default: one for each processor).
   --memory 384MiB    For all of them together, beside some 40 bytes for each object. Files larger than a thirty-second of
                      it, with two threads, are taken over as they are.

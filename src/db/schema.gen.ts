@@ -170,6 +170,7 @@ export interface Pack {
   network_id: string;
   object_count: number;
   pack_bytes: number;
+  searched_objects: number | null;
   size_bytes: number;
   tail: Uint8Array | null;
   verified_at: Date | null;

@@ -5,9 +5,9 @@ import { type Database, sql } from '../../db/index.ts'
 import type { Job } from '../../jobs/index.ts'
 import type { GitRoom } from '../git-room.ts'
 import { byAge, type NetworkPacks } from '../odb/index.ts'
-import { repackNetwork, underLease } from '../repack/index.ts'
+import { fullPack, repackNetwork, underLease } from '../repack/index.ts'
 import { mergePacks } from './merge.ts'
-import { nextStep, policy, type PackSize, type Step } from './policy.ts'
+import { isSearchDue, nextStep, policy, type PackSize, type Step } from './policy.ts'
 
 /** Rows that got their ids before others and were committed after them: looked at again. */
 const idSlack = 1000
@@ -61,8 +61,10 @@ async function compactNetwork(room: GitRoom, networkId: string, signal: AbortSig
   }
 }
 
-async function repacked(room: GitRoom, { handle }: NetworkPacks, signal: AbortSignal) {
-  const reuse = handle.packs.reduce((sum, { packBytes }) => sum + packBytes, 0) > policy.searchedBytes
+async function repacked(room: GitRoom, { handle, set }: NetworkPacks, signal: AbortSignal) {
+  const packBytes = handle.packs.reduce((sum, pack) => sum + pack.packBytes, 0)
+  const full = await fullPack(room.options.db, handle)
+  const reuse = full !== null && !isSearchDue(packBytes, set.size, full.searchedObjects)
   const options = { window: 10, depth: 50, reuse, threads: 1, memoryBytes: searchBytes, progress: () => {}, signal }
   return await repackNetwork(room, handle.networkId, options)
 }

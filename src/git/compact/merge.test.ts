@@ -5,7 +5,7 @@ import { type GitPack, gitPackSet } from '../../../tests/support/git-pack.ts'
 import { pushedPacks } from '../../../tests/support/history.ts'
 import { blob, type BuiltObject, copyingDelta, PackBuilder } from '../../../tests/support/pack-builder.ts'
 import { storePack, storePacks } from '../../../tests/support/stored-packs.ts'
-import { concatBytes, equalBytes, fromHex, hex } from '../../base/index.ts'
+import { concatBytes, CorruptError, equalBytes, fromHex, hex } from '../../base/index.ts'
 import { Deflater, ObjectCache, ObjectReader, type PackSet } from '../odb/index.ts'
 import { Pace } from '../upload-pack/pace.ts'
 import { mergedBytes } from './merge-job.ts'
@@ -93,6 +93,17 @@ test('what an older pack holds goes, and what rested on that copy rests on the o
   assert.equal(after[1]?.index.count, 2)
   assert.ok((after[1] as GitPack).index.find(fromHex(a.id), 0) < 0)
   await assertSame(packs, after)
+})
+
+test('a damaged entry is our damage, and nobody else’s input', async () => {
+  const packs = await storePacks([new PackBuilder().addAll(texts(1)).build(), new PackBuilder().addAll(texts(2)).build()])
+  const { bytes, index } = packs[1] as GitPack
+  const from = index.offset(0)
+  // no type of entry; then a size without an end
+  for (const damage of [[0x53], Array.from({ length: index.end(0) - from }, () => 0xff)]) {
+    bytes.set(damage, from)
+    await assert.rejects(merged(packs, 0, 2), (error) => error instanceof CorruptError && /wrong header/.test(error.message))
+  }
 })
 
 test('chains end, whatever copies are pushed for bases', async () => {

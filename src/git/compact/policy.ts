@@ -22,8 +22,10 @@ export const policy = {
   quietPart: 0.05,
   quietLeastBytes: 256 << 10,
   quietMs: 3600_000,
-  /** Where packs come to more, stored deltas are taken over: to search all anew would take minutes of a processor. */
-  searchedBytes: 64 << 20,
+  /** All deltas are searched anew where packs come to no more than this: in seconds of a processor… */
+  searchedBytes: 8 << 20,
+  /** …or where there are so many times the objects that there were when they last were. Else the full pack's are taken over. */
+  searchedGrowth: 2,
 } as const
 
 export type Step = { readonly kind: 'none' } | { readonly kind: 'full' } | { readonly kind: 'merge'; readonly from: number }
@@ -49,6 +51,11 @@ export function nextStep(packs: readonly PackSize[], quietMs: number): Step {
   if (packs.length - fullAt - 1 < most && tailBytes < policy.tailsBytes) return { kind: 'none' }
   const from = mergedFrom(packs, fullAt + 1)
   return packs.length - from > 1 ? { kind: 'merge', from } : { kind: 'none' }
+}
+
+/** Whether a full repack searches all deltas anew: each that doesn't leaves the pack a little larger than it might be (decision 0017). */
+export function isSearchDue(packBytes: number, objects: number, searchedObjects: number): boolean {
+  return packBytes <= policy.searchedBytes || objects >= policy.searchedGrowth * searchedObjects
 }
 
 /**

@@ -7,8 +7,8 @@ import { createInflate } from 'node:zlib'
 import { CorruptError, hex, InputError } from '../../base/index.ts'
 import { applyDelta } from '../format/delta.ts'
 import { Kind } from '../format/object-id.ts'
-import { decodeEntryHeader } from '../format/pack.ts'
 import { deltaPieces } from './delta-pieces.ts'
+import { storedEntryHeader } from './entry-header.ts'
 import { Inflater } from './inflater.ts'
 import type { PackSet, StoredPack } from './pack-set.ts'
 
@@ -106,7 +106,7 @@ export class ObjectReader {
   deflated(number: number): Uint8Array | Promise<Uint8Array> {
     const pack = this.set.packOf(number)
     const entry = readEntry(pack, number - pack.first)
-    const strip = (bytes: Uint8Array) => bytes.subarray(entryHeader(bytes, pack).headerBytes)
+    const strip = (bytes: Uint8Array) => bytes.subarray(storedEntryHeader(bytes, pack).headerBytes)
     return entry instanceof Promise ? entry.then(strip) : strip(entry)
   }
 
@@ -145,7 +145,7 @@ export class ObjectReader {
 
   /** @param keep else the bytes are good until the next call */
   #inflate(bytes: Uint8Array, pack: StoredPack, position: number, keep: boolean): Uint8Array {
-    const header = entryHeader(bytes, pack)
+    const header = storedEntryHeader(bytes, pack)
     const deflated = bytes.subarray(header.headerBytes)
     const payload = keep ? this.#inflater.inflate(deflated, header.sizeBytes) : this.#inflater.view(deflated, header.sizeBytes)
     if (payload === null) throw corrupt(pack, position, 'does not inflate to the size that its header says')
@@ -168,7 +168,7 @@ function deltaChain(set: PackSet, number: number): number[] {
 async function* inflateEntry(pack: StoredPack, position: number): AsyncGenerator<Uint8Array, void, undefined> {
   const offset = pack.index.offset(position)
   const end = pack.index.end(position)
-  const header = entryHeader(await pack.read(offset, Math.min(headerBytes, end - offset)), pack)
+  const header = storedEntryHeader(await pack.read(offset, Math.min(headerBytes, end - offset)), pack)
   const from = offset + header.headerBytes
   const stored = async function* () {
     for await (const bytes of pack.stream(from, end - from)) yield Buffer.from(bytes) // the store may use its own again
@@ -193,7 +193,7 @@ async function* inflateEntry(pack: StoredPack, position: number): AsyncGenerator
 async function* undeltaEntry(pack: StoredPack, position: number, base: Uint8Array): AsyncGenerator<Uint8Array, void, undefined> {
   const offset = pack.index.offset(position)
   const bytes = await pack.read(offset, Math.min(headerBytes, pack.index.end(position) - offset))
-  const delta = await gather(inflateEntry(pack, position), entryHeader(bytes, pack).sizeBytes)
+  const delta = await gather(inflateEntry(pack, position), storedEntryHeader(bytes, pack).sizeBytes)
   try {
     yield* deltaPieces(base, delta)
   } catch (cause) {
@@ -226,16 +226,6 @@ async function gather(pieces: AsyncIterable<Uint8Array>, sizeBytes: number): Pro
 function readEntry(pack: StoredPack, position: number): Uint8Array | Promise<Uint8Array> {
   const offset = pack.index.offset(position)
   return pack.read(offset, pack.index.end(position) - offset)
-}
-
-function entryHeader(bytes: Uint8Array, pack: StoredPack): { headerBytes: number; sizeBytes: number } {
-  try {
-    const header = decodeEntryHeader(bytes, 0, pack.index.format)
-    if (header) return header
-  } catch (cause) {
-    throw new CorruptError('stored-pack', `an entry of pack ${pack.id} has a wrong header`, { cause })
-  }
-  throw new CorruptError('stored-pack', `an entry of pack ${pack.id} is cut off in its header`)
 }
 
 function undelta(

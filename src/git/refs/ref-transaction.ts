@@ -27,6 +27,8 @@ export interface NewPack {
   readonly age?: number
   /** Made anew of all that the network had. */
   readonly isFull?: boolean
+  /** Of a full one: how many objects there were when all deltas were last searched anew. */
+  readonly searchedObjects?: number
 }
 
 export interface RefTransactionInput {

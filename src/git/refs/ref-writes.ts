@@ -53,9 +53,9 @@ export async function writeRefs(tx: Tx, writes: RefWrites): Promise<void> {
 function packParts(networkId: string, pack: NewPack) {
   const parts = [
     sql`stored as (
-      insert into pack (network_id, key, tail, size_bytes, pack_bytes, object_count, age, is_full)
+      insert into pack (network_id, key, tail, size_bytes, pack_bytes, object_count, age, is_full, searched_objects)
       values (${networkId}, ${pack.key}, ${pack.tail && Buffer.from(pack.tail)}, ${pack.valueBytes}, ${pack.packBytes}, ${pack.objectCount},
-        ${pack.age ?? null}::bigint, ${pack.isFull ?? false}))`,
+        ${pack.age ?? null}::bigint, ${pack.isFull ?? false}, ${pack.searchedObjects ?? null}::bigint))`,
     sql`grown as (update network set packs_version = packs_version + 1 where id = ${networkId})`,
   ]
   if (pack.key !== null) parts.push(sql`claimed as (delete from upload_intent where key = ${pack.key} returning key)`)

@@ -124,6 +124,15 @@ export class DeltaWindow {
     return { base: best.number, depth: target.depth, deltaBytes }
   }
 
+  /** Takes the object in as a base, and looks for none itself. */
+  hold(number: number, sizeBytes: number, depth: number): void {
+    if (depth >= this.#limits.depth) return
+    while (this.#slots.length >= this.#limits.window) this.#drop(this.#slots[0] as Slot)
+    const slot: Slot = { number, sizeBytes, depth, at: 0, index: 0, isGone: false }
+    this.#slots.push(slot)
+    this.#remember(slot)
+  }
+
   /** The delta that `find` found last, deflated; good until the next call. */
   deflatedDelta(deltaBytes: number): Uint8Array {
     return this.#deflate(this.#deltas[1], deltaBytes)

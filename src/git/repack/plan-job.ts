@@ -8,8 +8,8 @@ import { openFetchRepository, paced, type PacedRepository } from '../upload-pack
 import { stretch, stretchSteps } from '../upload-pack/pace.ts'
 import { type JobPacks, openRepository, openSet, type RepackParts } from './near-packs.ts'
 import { findPaths, nameHash, type ObjectPaths } from './object-paths.ts'
-import { reuseDeltas } from './reuse.ts'
-import { Keep, makeTables, type RepackTables, type SearchOrder, sharedOrder } from './tables.ts'
+import { keepWhole, reuseDeltas } from './reuse.ts'
+import { Keep, makeTables, type RepackTables, type Reuse, type SearchOrder, sharedOrder } from './tables.ts'
 import { versionOrder } from './version-order.ts'
 
 export interface PlanJob extends JobPacks {
@@ -17,8 +17,7 @@ export interface PlanJob extends JobPacks {
   readonly cutOff: readonly ObjectId[]
   /** By number, not 0 for what the new pack is to hold, of any copy; null: all. What it refers to must be held, too. */
   readonly keep: Uint8Array | null
-  /** Stored deltas are taken over where both ends stay. */
-  readonly reuse: boolean
+  readonly reuse: Reuse
   readonly depth: number
   /** Larger objects are taken over as they are stored. */
   readonly largestBytes: number
@@ -94,9 +93,12 @@ export async function makePlan(repository: PacedRepository, job: Omit<PlanJob, '
   const paths = await findPaths(repository)
   tables.row.set(paths.rowOf)
   nameObjects(paths, tables)
-  const order = await versionOrder(repository, paths, tables.kept)
+  const { numbers, cuts } = await versionOrder(repository, paths, tables.kept)
+  const order = sharedOrder(numbers, split(cuts))
   await reuseDeltas(repository, tables, job)
-  return { tables, order: sharedOrder(order.numbers, split(order.cuts)), height: heights(tables), objectCount }
+  const height = heights(tables)
+  keepWhole(set, tables, order, height, job)
+  return { tables, order, height, objectCount }
 }
 
 function nameObjects({ paths, pathOf }: ObjectPaths, { name }: RepackTables): void {
@@ -123,7 +125,7 @@ export interface SecondJob extends JobPacks {
 
 export type SecondSearch = Pick<RepackPlan, 'order' | 'height'>
 
-/** What the first search left without a base is searched across paths: by kind, by name, by size, as git orders all. */
+/** What the first search left without a base is searched across paths: by kind, by name, by size, as git orders all. So are bases that are whole. */
 export async function secondJob(job: SecondJob, port: MessagePort, parts: RepackParts): Promise<void> {
   await answering(port, async () => planSecond(openSet(job, parts), job.tables))
 }
@@ -132,7 +134,7 @@ export function planSecond(set: PackSet, tables: RepackTables): SecondSearch {
   const { base, kept, name, row } = tables
   const left: number[] = []
   for (let number = 0; number < base.length; number++) {
-    if ((base[number] as number) < 0 && kept[number] === Keep.search) left.push(number)
+    if ((base[number] as number) < 0 && (kept[number] === Keep.search || kept[number] === Keep.base)) left.push(number)
   }
   const kinds = Uint8Array.from(left, (number) => set.kind(number))
   const sizes = Float64Array.from(left, (number) => set.sizeBytes(number))

@@ -27,7 +27,7 @@ let names = 0
 interface Given {
   readonly window?: number
   readonly depth?: number
-  readonly reuse?: boolean
+  readonly reuse?: number | null
   readonly keep?: Uint8Array | null
   readonly memoryBytes?: number
   readonly largestBytes?: number
@@ -46,7 +46,7 @@ async function openWithTable(set: PackSet, withTable: boolean): Promise<PacedRep
 }
 
 async function repack(set: PackSet, given: Given = {}): Promise<Repacked> {
-  const { window = 10, depth = 50, reuse = false, keep = null, memoryBytes = 8 << 20, largestBytes = 1 << 19, withTable = true } = given
+  const { window = 10, depth = 50, reuse = null, keep = null, memoryBytes = 8 << 20, largestBytes = 1 << 19, withTable = true } = given
   const repository = await openWithTable(set, withTable)
   const plan = await makePlan(repository, { keep, reuse, depth, largestBytes })
   const bases = new DeltaWindow({ window, depth, memoryBytes }, set.format === 'sha1' ? 20 : 32, (number) =>
@@ -97,9 +97,9 @@ async function packsOf(repository: string, format: ObjectFormat, revisions: read
   )
 }
 
-/** What the repository's refs reach. */
-function allIds(repository: string): string[] {
-  const ids = git(repository, ['rev-list', '--objects', '--all', '--no-object-names'])
+/** What the repository's refs reach, or those revisions. */
+function allIds(repository: string, ...revisions: readonly string[]): string[] {
+  const ids = git(repository, ['rev-list', '--objects', '--no-object-names', ...(revisions.length > 0 ? revisions : ['--all'])])
   return git(repository, ['cat-file', '--batch-check=%(objecttype) %(objectname)'], ids).toString().trim().split('\n').sort()
 }
 
@@ -168,12 +168,41 @@ test('stored deltas are taken over where that is asked for, and never in a circl
   git(repository, ['repack', '-adfq', '--window=3', '--depth=4'])
   const [second] = await packsOf(repository, 'sha1', [['--all']])
   const set = gitPackSet([first as GitPack, second as GitPack], 'sha1')
-  const { plan, pack } = await repack(set, { reuse: true })
+  const { plan, pack } = await repack(set, { largestBytes: 0 })
   assert.deepEqual((await accepted(pack, 'sha1')).ids, allIds(repository))
   const taken = plan.tables.base.filter((base, number) => base >= 0 && plan.tables.file[number] === 0)
   assert.ok(taken.length > 100, `${taken.length} deltas were taken over`)
-  const shallow = await repack(set, { reuse: true, depth: 2 })
-  assert.ok((await accepted(shallow.pack, 'sha1')).depth <= 2)
+  for (const reuse of [0, 1]) {
+    const shallow = await repack(set, { reuse, depth: 2 })
+    const { depth, ids } = await accepted(shallow.pack, 'sha1')
+    assert.ok(depth <= 2)
+    assert.deepEqual(ids, allIds(repository))
+  }
+})
+
+test('what came since a full pack is searched beside it, again and again: hardly larger than all searched anew', async () => {
+  const repository = makeHistory(400)
+  const tips = [300, 250, 200, 150, 100, 50, 0].map((back) =>
+    git(repository, ['rev-parse', `main~${back}`])
+      .toString()
+      .trim(),
+  )
+  let [full] = (await packsOf(repository, 'sha1', [[tips[0] as string]])) as [GitPack]
+  for (const [i, tip] of tips.slice(1).entries()) {
+    git(repository, ['config', 'pack.window', '0']) // pushed as whole objects
+    const set = gitPackSet([full, ...(await packsOf(repository, 'sha1', [[tip, `^${tips[i]}`]]))], 'sha1')
+    git(repository, ['config', '--unset', 'pack.window'])
+    const { plan, pack } = await repack(set, { reuse: 0 })
+    const { ids, depth, packed } = await accepted(pack, 'sha1')
+    assert.deepEqual(ids, allIds(repository, tip))
+    assert.ok(depth <= 50, `${depth} deltas one on the other`)
+    const positions = Array.from({ length: full.index.count }, (_, position) => position)
+    const stayed = positions.filter((position) => full.index.base(position) >= 0 && plan.tables.file[position] === 0)
+    assert.equal(stayed.length, positions.filter((position) => full.index.base(position) >= 0).length, 'deltas of the full pack stay')
+    full = packed
+  }
+  const anew = await repack(gitPackSet([full], 'sha1'))
+  assert.ok(full.bytes.length < anew.pack.length * 1.06, `${full.bytes.length} bytes, and ${anew.pack.length} searched anew`)
 })
 
 test('what is not to be kept is left out', async () => {

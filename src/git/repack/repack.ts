@@ -14,6 +14,7 @@ import type { NetworkPacks } from '../odb/index.ts'
 import type { StagedPack } from '../receive-pack/index.ts'
 import type { CheckJob } from './check-job.ts'
 import { largestSearched, type WindowLimits } from './delta-window.ts'
+import { type FullPack, fullPack } from './full-pack.ts'
 import { copyPacks, type JobPacks } from './near-packs.ts'
 import type { PlanJob, RepackPlan, SecondJob, SecondSearch } from './plan-job.ts'
 import { type Departure, replacePacks } from './replace-packs.ts'
@@ -34,7 +35,7 @@ export interface RepackOptions {
   /** As git counts it: the object at hand, and the bases that it is tried against. */
   readonly window: number
   readonly depth: number
-  /** Stored deltas are taken over where both ends stay: a fraction of the work, for a somewhat larger pack. */
+  /** The full pack's deltas are taken over (full-pack.ts), so that only what came since is searched: a fraction of the work, for a somewhat larger pack. */
   readonly reuse: boolean
   readonly threads: number
   /** For all threads together, beside what is kept of each object (RepackTables). */
@@ -113,12 +114,15 @@ class Repack {
     const keep = collector ? await collector.choose(this.#packs, cutOff, signal) : null
     if (collector && keep === null) return null
     await this.#bringNear(folder)
-    const plan = keep?.every((one) => one === 0) ? null : await this.#plan(cutOff, keep)
+    const full = this.#options.reuse ? await fullPack(this.#room.options.db, handle) : null
+    const plan = keep?.every((one) => one === 0) ? null : await this.#plan(cutOff, keep, full)
     const staged = plan && (await this.#write(plan, cutOff))
     const old = handle.packs.map(({ id }) => id)
+    const searchedObjects = full?.searchedObjects ?? plan?.objectCount ?? 0
+    const pack = staged && { ...staged.pack, isFull: true, searchedObjects }
     const isPlaced = await placeOrDiscard(staged, async () => {
       if (plan && staged) await this.#check(plan, staged)
-      return await replacePacks(this.#room.options.db, networkId, old, staged && { ...staged.pack, isFull: true }, collector)
+      return await replacePacks(this.#room.options.db, networkId, old, pack, collector)
     })
     if (!isPlaced) return null
     return {
@@ -130,21 +134,22 @@ class Repack {
     }
   }
 
-  async #plan(cutOff: readonly ObjectId[], keep: Uint8Array | null): Promise<RepackPlan> {
-    const { depth, progress, reuse } = this.#options
+  async #plan(cutOff: readonly ObjectId[], keep: Uint8Array | null, full: FullPack | null): Promise<RepackPlan> {
+    const { depth, progress } = this.#options
+    const reuse = full?.id ?? null
     progress('ordering', 0, 0)
     const largestBytes = largestSearched(this.#windowLimits().memoryBytes)
     const plan = await this.#ask<RepackPlan>('repackPlan', { ...this.#job, cutOff, depth, keep, largestBytes, reuse } satisfies PlanJob)
     const { tables, order, height } = plan
-    await this.#search('searching deltas', { tables, order, height, isLast: false })
+    await this.#search('searching deltas', { tables, order, height, reuse, isLast: false })
     const second = await this.#ask<SecondSearch>('repackSecond', { ...this.#job, tables } satisfies SecondJob)
-    await this.#search('searching across paths', { tables, ...second, isLast: true })
+    await this.#search('searching across paths', { tables, ...second, reuse, isLast: true })
     return plan
   }
 
   /** Regions are shared by the threads; how far they are is read from what they share. */
-  async #search(phase: RepackPhase, what: Pick<SearchJob, 'tables' | 'order' | 'height' | 'isLast'>): Promise<void> {
-    const { progress, reuse, threads } = this.#options
+  async #search(phase: RepackPhase, what: Pick<SearchJob, 'tables' | 'order' | 'height' | 'reuse' | 'isLast'>): Promise<void> {
+    const { progress, threads } = this.#options
     const control = new Int32Array(new SharedArrayBuffer(Control.words * 4))
     const limits = this.#windowLimits()
     const show = () => progress(phase, Atomics.load(control, Control.done), what.order.numbers.length)
@@ -164,7 +169,6 @@ class Repack {
             cacheBytes,
             scratchPath,
             file,
-            reuse,
           } satisfies SearchJob)
         }),
       )

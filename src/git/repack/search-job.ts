@@ -7,7 +7,8 @@ import { objectSteps, Pace } from '../upload-pack/pace.ts'
 import { DeltaWindow, type WindowLimits } from './delta-window.ts'
 import { type JobPacks, openSet, type RepackParts } from './near-packs.ts'
 import { answering } from './plan-job.ts'
-import { Keep, type RepackTables, type SearchOrder } from './tables.ts'
+import { Keep, type RepackTables, type Reuse, type SearchOrder } from './tables.ts'
+import { TakenBases } from './taken-bases.ts'
 
 export interface SearchJob extends JobPacks {
   readonly tables: RepackTables
@@ -24,8 +25,8 @@ export interface SearchJob extends JobPacks {
   readonly height: Uint16Array
   /** What finds no base is deflated, unless it is stored whole. */
   readonly isLast: boolean
-  /** What is stored whole beside a base, and not as its delta, isn't tried again. */
-  readonly reuse: boolean
+  /** What is stored whole beside a base, and not as its delta, isn't tried again where that pack's deltas are taken over. */
+  readonly reuse: Reuse
 }
 
 export const Control = { nextRegion: 0, done: 1, words: 2 } as const
@@ -60,18 +61,22 @@ export async function search(
     tables.deflatedBytes[number] = bytes.length
     tables.file[number] = file
   }
+  const bases = new TakenBases(tables, set, window)
   for (;;) {
     const region = Atomics.add(job.control, Control.nextRegion, 1)
     if (region + 1 >= cuts.length) return
     window.clear()
     const end = cuts[region + 1] as number
-    for (let i = cuts[region] as number; i < end; i++) {
+    bases.enter(region, numbers.subarray(cuts[region], end))
+    for (let i = cuts[region] as number; bases.isNeeded && i < end; i++) {
       const number = numbers[i] as number
+      if (tables.kept[number] === Keep.base) bases.hold(number)
       if (tables.kept[number] !== Keep.search) continue
       const turn = pace.turn(objectSteps * 4)
       if (turn) await turn
       const sizeBytes = set.sizeBytes(number)
-      const found = await window.find(number, sizeBytes, height[number] as number, job.reuse ? isUntried(set, number) : undefined)
+      const found = await window.find(number, sizeBytes, height[number] as number, mayRest(set, number, job.reuse))
+      bases.decide(number)
       if (found) {
         tables.base[number] = found.base
         tables.depth[number] = found.depth
@@ -87,10 +92,9 @@ export async function search(
 }
 
 /** Whoever made a pack has tried its objects against each other. */
-function isUntried(set: PackSet, number: number): ((base: number) => boolean) | undefined {
-  if (isStoredAsDelta(set, number)) return undefined
+function mayRest(set: PackSet, number: number, reuse: Reuse): ((base: number) => boolean) | undefined {
   const pack = set.packOf(number)
-  return (base) => set.packOf(base) !== pack
+  return pack.id === reuse && !isStoredAsDelta(set, number) ? (base) => set.packOf(base) !== pack : undefined
 }
 
 export function isStoredAsDelta(set: PackSet, number: number): boolean {

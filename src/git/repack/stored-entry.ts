@@ -1,9 +1,8 @@
 // Entries of stored packs on their way into a new one: what is deflated is copied as it is, headers are new, since bases lie elsewhere.
 import { createHash } from 'node:crypto'
-import { CorruptError, hex } from '../../base/index.ts'
 import type { ObjectFormat } from '../format/object-id.ts'
-import { decodeEntryHeader, MAX_ENTRY_HEADER_BYTES } from '../format/pack.ts'
-import type { StoredPack } from '../odb/pack-set.ts'
+import { MAX_ENTRY_HEADER_BYTES } from '../format/pack.ts'
+import { type StoredPack, storedEntryHeader } from '../odb/index.ts'
 import { inChunks } from './in-chunks.ts'
 
 /** Entries above this are copied piece by piece. */
@@ -12,7 +11,7 @@ export const largeEntryBytes = 4 << 20
 /**
  * The entry's zlib stream as it is, under a header of its new place.
  * @param header is told what the stream holds: bytes of the delta or of the whole object
- * @throws CorruptError when there is no entry at that place
+ * @throws CorruptError when what stands there is no entry's header
  */
 export async function* storedEntry(
   pack: StoredPack,
@@ -24,8 +23,7 @@ export async function* storedEntry(
   const isLarge = size > largeEntryBytes
   const read = pack.read(offset, isLarge ? MAX_ENTRY_HEADER_BYTES : size)
   const bytes = read instanceof Promise ? await read : read
-  const old = decodeEntryHeader(bytes, 0, pack.index.format)
-  if (!old) throw new CorruptError('stored-pack', `object ${hex(pack.index.oid(position))} in pack ${pack.id} has a wrong header`)
+  const old = storedEntryHeader(bytes, pack)
   yield header(old.sizeBytes)
   if (isLarge) yield* pack.stream(offset + old.headerBytes, size - old.headerBytes)
   else yield bytes.subarray(old.headerBytes)

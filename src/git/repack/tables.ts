@@ -1,7 +1,10 @@
 // What a repack knows of each object, by its number in the set: tables in shared memory, which its threads fill together. Each object is one thread's at a time.
 
-/** What becomes of an object. Of the copies of one, one is kept. */
-export const Keep = { no: 0, asStored: 1, search: 2 } as const
+/** What becomes of an object; `base`: it stays as it is stored, and what is searched may rest on it. Of the copies of one, one is kept. */
+export const Keep = { no: 0, asStored: 1, search: 2, base: 3 } as const
+
+/** The pack, by its row's id, whose stored deltas are taken over where both ends stay; null: none. */
+export type Reuse = number | null
 
 export interface RepackTables {
   /** `Keep`: whether it goes into the new pack, and is searched for deltas. */

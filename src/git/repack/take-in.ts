@@ -1,5 +1,5 @@
 // A pack that a worker writes of what is stored already, taken in as a pushed one is: every object of it is hashed again, and its index is what was found.
-import { MessageStream } from '../../base/index.ts'
+import { CorruptError, InputError, MessageStream } from '../../base/index.ts'
 import { isCommitUnknown } from '../../db/index.ts'
 import type { ObjectId } from '../format/object-id.ts'
 import type { GitRoom } from '../git-room.ts'
@@ -21,7 +21,7 @@ export interface WrittenPack {
   readonly signal: AbortSignal
 }
 
-/** @throws what the job or the intake throws; the signal's reason. Nothing is left then but what the sweeper finds. */
+/** @throws what the job or the intake throws, CorruptError for bytes that are wrong; the signal's reason. Nothing is left then but what the sweeper finds. */
 export async function takeIn(room: GitRoom, { packs, cutOff, kind, job, progress, signal }: WrittenPack): Promise<StagedPack> {
   const { intakeParts, workers } = room
   const intake = new PackIntake({ ...intakeParts, limits: { ...intakeParts.limits, ...noLimits } satisfies IndexLimits })
@@ -35,6 +35,9 @@ export async function takeIn(room: GitRoom, { packs, cutOff, kind, job, progress
     return await intake.take({ ...asked, stopsEarly: true }, new MessageStream<never>(written.port).bytes(), progress)
   } catch (cause) {
     signal.throwIfAborted()
+    // the bytes that came are ours
+    if (cause instanceof InputError)
+      throw new CorruptError('repack', 'stored packs cannot be put together: what comes of them is no sound pack', { cause })
     throw written.explain(cause)
   } finally {
     signal.removeEventListener('abort', stop)

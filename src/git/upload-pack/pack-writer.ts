@@ -4,6 +4,7 @@
 import { crc32 } from 'node:zlib'
 import { CorruptError, hex } from '../../base/index.ts'
 import { decodeEntryHeader, encodeEntryHeader, encodePackHeader, EntryType } from '../format/pack.ts'
+import { storedEntryHeader } from '../odb/entry-header.ts'
 import type { StoredPack } from '../odb/pack-set.ts'
 import { Mark } from './commit-walk.ts'
 import { CrcChain } from '../format/crc-chain.ts'
@@ -160,8 +161,7 @@ class PackWriter {
     const pack = this.#repository.set.packs[run.pack] as StoredPack
     const offset = pack.index.offset(position)
     const head = await pack.read(offset, headBytes)
-    const header = decodeEntryHeader(head, 0, pack.index.format)
-    if (!header) throw new CorruptError('stored-pack', `an entry of pack ${pack.id} is cut off in its header`)
+    const header = storedEntryHeader(head, pack)
     this.#deltaHeader(pack.first + position, this.#base(pack, position), header.sizeBytes)
     const sizeBytes = pack.index.end(position) - offset - header.headerBytes
     const from = offset + header.headerBytes
