@@ -135,6 +135,7 @@ async function startParts({ config, log, showToken, signal }: StartOptions, endi
       scrubJob(git),
       collectionJob(git, { graceS: config.git.collectGraceMs / 1000 }),
       store.job(log),
+      store.scrubJob(log),
       mirrorJob({ parts: git.importParts, agent: git.options.agent, randomness: systemRandomness, log }),
     ],
   })

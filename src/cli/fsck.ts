@@ -3,7 +3,9 @@
 import { systemClock } from '../base/index.ts'
 import { type Finding, fsck, type FsckSummary, rebuild, type Rebuilt } from '../git/index.ts'
 import type { Config } from '../config.ts'
-import { rebuildStore, type Rebuilt as RebuiltStore } from '../store/index.ts'
+import { holdObjects } from '../lfs/index.ts'
+import { contentScrubState, rebuildStore, type Rebuilt as RebuiltStore } from '../store/index.ts'
+import { checkContent, contentLine, type ContentSummary, type StoreFinding } from './fsck-content.ts'
 import { formatBytes, Progress } from './progress.ts'
 import { parseRepository } from './repository-name.ts'
 import { interruptible, withRooms } from './rooms.ts'
@@ -20,23 +22,29 @@ export async function runFsck(config: Config, given: Flags, wanted: string | und
   if (given.rebuild === true && repository) throw new UsageError('--rebuild is for everything: leave OWNER/REPO out')
   const startMs = systemClock.monotonic()
   const progress = new Progress(process.stderr, systemClock)
-  const report = (found: Finding) => {
+  const report = (found: Finding | StoreFinding) => {
     progress.clear()
-    print(given.json === true ? JSON.stringify({ type: 'finding', ...found }) : lineOf(found))
+    const isText = given.json !== true
+    print(isText ? ('segment' in found ? contentLine(found) : lineOf(found)) : JSON.stringify({ type: 'finding', ...found }))
   }
   const run = (signal: AbortSignal) =>
-    withRooms(config, async ({ db, git }) => {
+    withRooms(config, async (rooms) => {
+      const { db, git } = rooms
       const show = (phase: string, done: number, total: number) => progress.show('fsck', phase, done, total)
       if (given.rebuild === true) {
         const rebuilt = await rebuild(git, { signal, progress: show })
         show('reading segments', 0, 0)
-        const content = contentPart(await rebuildStore(db, git.options.bucket, signal))
+        const content = contentPart(await rebuildStore(db, git.options.bucket, signal), await holdObjects(db.queries))
         progress.clear()
         print(given.json === true ? JSON.stringify({ type: 'rebuilt', ...rebuilt, content }) : rebuiltLines(rebuilt, content))
       }
-      return fsck(git, { ...(repository ? { repository } : {}), signal, report, progress: show })
+      const how = { ...(repository ? { repository } : {}), signal, report, progress: show }
+      const checked = await fsck(git, how)
+      const content = await checkContent(config, rooms, how)
+      const scrub = { ...checked.scrub, content: await contentScrubState(db) }
+      return { ...checked, scrub, content, errors: checked.errors + content.errors, warnings: checked.warnings + content.warnings }
     })
-  let summary: FsckSummary
+  let summary: FsckSummary & { readonly content: ContentSummary }
   try {
     summary = await interruptible(run)
   } catch (error) {
@@ -63,22 +71,26 @@ function lineOf({ severity, code, message, key, pack, network, objectCount, depe
 }
 
 /** What was made of the content store's rows. `unresolved`: contents of which something is nowhere, also such that were collected long ago. */
-function contentPart({ segments, contents, damaged, unresolved }: RebuiltStore) {
+function contentPart({ segments, contents, corrected, damaged, unresolved }: RebuiltStore, held: number) {
   const left = damaged.map(({ key, error }) => ({ key, reason: error.message }))
-  return { segments, contents, unresolved: unresolved.length, left }
+  return { segments, contents, corrected, held, unresolved: unresolved.length, left }
 }
 
 function rebuiltLines({ made, corrected, removed, histories, left }: Rebuilt, content: ReturnType<typeof contentPart>): string {
   return [
     ...[...left, ...content.left].map(({ key, reason }) => `left\t${key}\t${reason}`),
     `rebuilt: ${made} rows made, ${corrected} corrected, ${removed} removed, ${histories} history tables given up`,
-    `rebuilt: ${content.contents} contents out of ${content.segments} segments; of ${content.unresolved} something is nowhere`,
+    `rebuilt: ${content.contents} contents out of ${content.segments} segments, ${content.corrected} rows corrected, ${content.held} LFS objects held again; of ${content.unresolved} something is nowhere`,
   ].join('\n')
 }
 
-function endOf(summary: FsckSummary, seconds: number): string {
-  const { repositories, packs, objects, packBytes, refs, errors, warnings } = summary
-  const seen = `${repositories} repositories, ${refs} refs, ${objects} objects in ${packs} packs (${formatBytes(packBytes)})`
+function endOf(summary: FsckSummary & { readonly content: ContentSummary }, seconds: number): string {
+  const { repositories, packs, objects, packBytes, refs, errors, warnings, content } = summary
+  const seen = `${repositories} repositories, ${refs} refs, ${objects} objects in ${packs} packs (${formatBytes(packBytes)})${contentText(content)}`
   const outcome = errors + warnings === 0 ? 'nothing is wrong' : `${errors} errors, ${warnings} warnings`
   return `${outcome}: ${seen}, ${seconds.toFixed(1)} s`
+}
+
+function contentText({ contents, segments, contentBytes }: ContentSummary): string {
+  return segments === 0 ? '' : `, ${contents} contents in ${segments} segments (${formatBytes(contentBytes)})`
 }

@@ -242,6 +242,7 @@ export interface Segment {
   chunk_count: number;
   created_at: Generated<Date>;
   draining_since: Date | null;
+  findings: Json | null;
   id: Generated<number>;
   index_bytes: number;
   live_chunks: number | null;
@@ -249,6 +250,7 @@ export interface Segment {
   size_bytes: number;
   tail: Uint8Array | null;
   uuid: string;
+  verified_at: Date | null;
 }
 
 export interface ServerFact {

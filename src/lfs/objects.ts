@@ -4,6 +4,7 @@ import { UnavailableError } from '../base/index.ts'
 import { type Database, type Queries, sql } from '../db/index.ts'
 import { notFound } from '../http/index.ts'
 import { type ContentStore, type Digest, digestBytes, digestOf } from '../store/index.ts'
+import { lfsReferences } from './kept-content.ts'
 
 /** Sizes of those that the repository has. */
 export async function findObjects(queries: Queries, repositoryId: RepositoryId, oids: readonly Digest[]): Promise<Map<Digest, number>> {
@@ -30,7 +31,7 @@ export async function keepObject(
     async (tx) => {
       const repository = await tx.selectFrom('repository').select('id').where('id', '=', repositoryId).forKeyShare().executeTakeFirst()
       if (!repository) throw notFound()
-      const isHeld = await parts.store.hold(tx, object.digest, { kind: 'lfs', id: String(repositoryId) })
+      const isHeld = await parts.store.hold(tx, object.digest, { kind: lfsReferences, id: String(repositoryId) })
       if (!isHeld) throw new UnavailableError('content-changed', 'an LFS object was collected before its repository held it')
       await tx
         .insertInto('lfs_object')

@@ -10,5 +10,8 @@ export type {
 } from './content-store.ts'
 export { type Digest, digestBytes, digestOf, isDigest, parseDigest } from './digest.ts'
 export { SegmentStore, type SegmentStoreOptions } from './segment-store.ts'
+export type { CheckStoreOptions, StoreCheck } from './fsck/check-store.ts'
+export type { ContentFinding } from './fsck/content-finding.ts'
+export { contentScrubState, type ContentScrubState } from './fsck/scrub-content.ts'
 export { type Rebuilt, rebuildStore } from './rebuild.ts'
 export { contentTotals, type ContentTotals } from './totals.ts'

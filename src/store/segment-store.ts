@@ -13,6 +13,8 @@ import { findChunks, segmentUuids } from './content-rows.ts'
 import type { ContentInfo, ContentRange, ContentReference, ContentStore, OpenContent, PutOptions, PutResult } from './content-store.ts'
 import { type Digest, digestBytes, digestOf } from './digest.ts'
 import type { Block } from './format/segment.ts'
+import { checkStore, type CheckStoreOptions, type StoreCheck } from './fsck/check-store.ts'
+import { scrubContentJob } from './fsck/scrub-content.ts'
 import { contentChanged, GroupCommit } from './group-commit.ts'
 import { ownPlaces, placed, portable } from './placed-runs.ts'
 import { planRead } from './plan-read.ts'
@@ -148,6 +150,16 @@ export class SegmentStore implements ContentStore {
         if (done.contents + done.drained + done.segments + done.compactions > 0) log.info(done, 'tidied the content store')
       },
     }
+  }
+
+  /** Reads everything back, segments and contents, and reports what is wrong as it is found. UnavailableError; the signal's reason. */
+  check(options: CheckStoreOptions): Promise<StoreCheck> {
+    return checkStore({ db: this.#db, workers: this.#workers }, options)
+  }
+
+  /** Leased work: reads every segment back once a month. */
+  scrubJob(log: Log, intervalMs?: number): Job {
+    return scrubContentJob({ db: this.#db, workers: this.#workers }, log, intervalMs)
   }
 
   /** Ends the workers; puts and gets that still run fail. */

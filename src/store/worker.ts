@@ -4,8 +4,10 @@ import { workerData } from 'node:worker_threads'
 import { serveJobs, systemClock, systemRandomness } from '../base/index.ts'
 import { attachBucket, type BucketConfig, makeBlockReader } from '../bucket/index.ts'
 import { type CompactJob, compactJob } from './compact-job.ts'
-import { ContentReader, type ReadPlan } from './content-reader.ts'
+import { ContentReader, type ReadPlan, type SegmentPlace } from './content-reader.ts'
 import { CutterPool } from './cutter.ts'
+import { contentJob } from './fsck/content-job.ts'
+import { segmentJob } from './fsck/segment-job.ts'
 import { getJob } from './get-job.ts'
 import { type PutJob, putJob } from './put-job.ts'
 
@@ -26,5 +28,7 @@ const cutters = new CutterPool(data.kernel)
 serveJobs({
   put: (job: PutJob, port) => putJob(job, port, cutters),
   get: (plan: ReadPlan, port) => getJob(plan, port, reader),
+  checkSegment: (segment: SegmentPlace, port) => segmentJob(segment, port, bucket),
+  checkContent: (plan: ReadPlan, port) => contentJob(plan, port, reader),
   compact: (job: CompactJob, port) => compactJob(job, port, reader),
 })

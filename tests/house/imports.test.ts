@@ -17,7 +17,7 @@ const table: Record<string, readonly string[]> = {
   git: ['base', 'db', 'http', 'bucket', 'jobs', 'access'],
   api: ['base', 'db', 'http', 'bucket', 'jobs', 'access', 'git', 'store'],
   backup: ['base', 'db', 'bucket', 'jobs'],
-  cli: ['base', 'db', 'bucket', 'jobs', 'access', 'store', 'git', 'backup'],
+  cli: ['base', 'db', 'bucket', 'jobs', 'access', 'store', 'lfs', 'git', 'backup'],
 }
 
 /** The command puts rooms together, as src/main.ts does for the server: with the files that stand above the rooms. */

@@ -136,14 +136,53 @@ test('rows of content are made again', stemmaOnly, async () => {
   await database.query('delete from content')
   await database.query('truncate segment, content_segment, chunk')
   const lost = await fsck()
-  assert.deepEqual([lost.code, lost.findings.map(({ code }) => code)], [1, ['key-stray']])
+  assert.deepEqual([lost.code, lost.findings.map(({ code }) => code)], [1, ['key-stray', 'lfs-content-missing']])
+  assert.deepEqual(lost.findings[1].dependents.lfsObjects, [{ repository: 'admin/large', oid: sha256(bytes) }])
   const { code, rebuilt, findings } = await fsck('--rebuild')
-  assert.deepEqual([code, findings, rebuilt.content], [0, [], { segments: 1, contents: 1, unresolved: 0, left: [] }])
+  assert.deepEqual([code, findings, rebuilt.content], [0, [], { segments: 1, contents: 1, corrected: 0, held: 1, unresolved: 0, left: [] }])
   await database.end()
   assert.deepEqual(Buffer.from(await (await fetch(url, { headers })).arrayBuffer()).equals(bytes), true)
   const text = await stemma(['fsck', '--rebuild', '--data', server.data])
-  assert.match(text.stdout, /^rebuilt: 0 contents out of 1 segments; of 0 something is nowhere$/m)
+  assert.match(
+    text.stdout,
+    /^rebuilt: 0 contents out of 1 segments, 0 rows corrected, 0 LFS objects held again; of 0 something is nowhere$/m,
+  )
 })
+
+test('a damaged block of a segment is named with the LFS objects that rest on it', stemmaOnly, async () => {
+  const { server } = host
+  const oid = sha256(noise(5, 5 << 20))
+  const file = server.bucketFiles().find(({ path }) => path.includes('/segment/')) as { path: string }
+  const key = file.path.slice(file.path.indexOf('segment/'))
+  const good = readFileSync(file.path)
+  const damaged = Buffer.from(good)
+  damaged[3 << 20] = (damaged[3 << 20] as number) ^ 16
+  writeFileSync(file.path, damaged)
+  const { code, findings, summary } = await fsck()
+  assert.deepEqual([code, summary.content.errors, findings.map((one) => [one.code, one.key])], [1, 1, [['block-damaged', key]]])
+  assert.deepEqual(findings[0].dependents.lfsObjects, [{ repository: 'admin/large', oid }])
+  assert.deepEqual((await fsck('admin/large')).findings, findings)
+  assert.deepEqual((await fsck('admin/busy')).findings, [])
+  const text = await stemma(['fsck', '--data', server.data])
+  assert.match(text.stdout, new RegExp(`^error\tblock-damaged\t${key}\t.*; needed by admin/large LFS object ${oid}; to do: `, 'm'))
+  writeFileSync(file.path, good)
+  const { rows } = await queried('delete from content_reference returning 1')
+  assert.equal(rows.length, 1)
+  assert.deepEqual(
+    (await fsck()).findings.map((one) => one.code),
+    ['lfs-unheld'],
+  )
+  assert.equal((await fsck('--rebuild')).rebuilt.content.held, 1)
+})
+
+async function queried(text: string) {
+  const database = await openDatabase(host.server)
+  try {
+    return await database.query(text)
+  } finally {
+    await database.end()
+  }
+}
 
 test('what could not be found out has exit code 2', stemmaOnly, async () => {
   const none = await fsck('admin/none')

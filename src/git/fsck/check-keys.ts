@@ -33,7 +33,7 @@ export const historyKeys: KeyKind = {
   isReadElsewhere: true,
 }
 
-/** The content store's: that they are there is seen here, what they hold is not. */
+/** The content store's: it reads its rows' values back by itself. */
 export const segmentKeys: KeyKind = {
   prefix: segmentPrefix,
   name: 'segment',
@@ -41,7 +41,7 @@ export const segmentKeys: KeyKind = {
     const { rows } = await sql<{ uuid: string }>`select uuid::text as uuid from segment where tail is null`.execute(tx)
     return rows.map(({ uuid }) => segmentKey(uuid)).filter((key) => key.startsWith(prefix))
   },
-  isReadElsewhere: false,
+  isReadElsewhere: true,
 }
 
 /** With more keys of a kind than this, each of the 256 folders below its prefix is a part of its own. */
