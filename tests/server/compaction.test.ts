@@ -1,6 +1,9 @@
 // A server that is pushed to often keeps few packs, in the background: what was pushed stays whole, whoever fetches it and whenever.
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
+import { randomBytes } from 'node:crypto'
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import type pg from 'pg'
 import { policy } from '../../src/git/compact/policy.ts'
@@ -69,6 +72,23 @@ test('many pushes become few packs, under a lease, while more are pushed', stemm
   assert.equal(code, 0, stdout + stderr)
   assert.deepEqual((await db.query(`select key from upload_intent where key like 'pack/%'`)).rows, [])
   assert.deepEqual((await db.query('select kind from job where kind = $1', [lease])).rows, [])
+})
+
+test('small pushes beside a large pack are merged as they are', stemmaOnly, async () => {
+  const work = makeHistory(commits)
+  const url = await host.create('beside', 'sha1')
+  const large = host.folder.join('large')
+  await host.git.run(['init', '-q', large])
+  writeFileSync(join(large, 'large'), randomBytes(80 << 20)) // mergeSearchedPart times what the small ones come to, and more
+  await host.git.run(['add', '.'], { cwd: large })
+  await host.git.run(['commit', '-qm', 'large'], { cwd: large })
+  await host.git.run(['push', '-q', url, 'HEAD:refs/heads/large'], { cwd: large })
+  await pushAll(work, url, commits, 0)
+  await until('a merge', async () => (await packs('beside')).length < policy.packs / 2)
+  assert.match(host.server.output, /compacted a network.*copied|copied.*compacted a network/)
+  const clone = host.folder.join('beside.git')
+  await wholeClone(host.git, url, clone)
+  assert.equal(await host.git.read(['rev-parse', 'main'], { cwd: clone }), await host.git.read(['rev-parse', 'main'], { cwd: work }))
 })
 
 /** As `contentOf` says it of a repository that holds nothing but what main reaches. */

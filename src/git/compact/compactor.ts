@@ -4,16 +4,16 @@ import { InputError, UnavailableError } from '../../base/index.ts'
 import { type Database, sql } from '../../db/index.ts'
 import type { Job } from '../../jobs/index.ts'
 import type { GitRoom } from '../git-room.ts'
-import { byAge, type NetworkPacks } from '../odb/index.ts'
-import { fullPack, repackNetwork, underLease } from '../repack/index.ts'
+import { byAge, type NetworkPacks, type PackHandle } from '../odb/index.ts'
+import { fullPack, type RepackOptions, repackNetwork, underLease } from '../repack/index.ts'
 import { mergePacks } from './merge.ts'
-import { isSearchDue, nextStep, policy, type PackSize, type Step } from './policy.ts'
+import { isMergeSearched, isSearchDue, nextStep, policy, type PackSize, type Step } from './policy.ts'
 
 /** Rows that got their ids before others and were committed after them: looked at again. */
 const idSlack = 1000
 /** So often is looked at all networks: some have become quiet. */
 const lookAgainMs = 600_000
-/** For the deltas of a full repack, all threads together. */
+/** For the deltas of one repack or merge. */
 const searchBytes = 128 << 20
 
 /** Leased work: every network whose packs have become many, or much, has them put together. */
@@ -55,7 +55,7 @@ async function compactNetwork(room: GitRoom, networkId: string, signal: AbortSig
     const step = await stepOf(db, networkId, new Set(packs.handle.packs.map(({ id }) => id)))
     if (step.kind === 'none') return
     const before = performance.now()
-    const result = step.kind === 'merge' ? await mergePacks(room, packs, step.from, signal) : await repacked(room, packs, signal)
+    const result = step.kind === 'merge' ? await merged(room, packs, step.from, signal) : await repacked(room, packs, signal)
     if (result === null) return
     log.info({ network: networkId, step: step.kind, ...result, ms: Math.round(performance.now() - before) }, 'compacted a network')
   }
@@ -65,8 +65,23 @@ async function repacked(room: GitRoom, { handle, set }: NetworkPacks, signal: Ab
   const packBytes = handle.packs.reduce((sum, pack) => sum + pack.packBytes, 0)
   const full = await fullPack(room.options.db, handle)
   const reuse = full !== null && !isSearchDue(packBytes, set.size, full.searchedObjects)
-  const options = { window: 10, depth: 50, reuse, threads: 1, memoryBytes: searchBytes, progress: () => {}, signal }
-  return await repackNetwork(room, handle.networkId, options)
+  return await repackNetwork(room, handle.networkId, searching(signal, { reuse }))
+}
+
+/** With deltas searched, where the network isn't too large beside what is merged; else as they are. */
+async function merged(room: GitRoom, packs: NetworkPacks, from: number, signal: AbortSignal): Promise<object | null> {
+  const { networkId, packs: all } = packs.handle
+  const bytes = (some: typeof all) => some.reduce((sum, { packBytes }) => sum + packBytes, 0)
+  const isNear = room.options.bucket.openValue !== undefined
+  if (isMergeSearched(bytes(all.slice(from)), bytes(all), isNear)) {
+    return await repackNetwork(room, networkId, searching(signal, { reuse: false, fromPack: (all[from] as PackHandle).id }))
+  }
+  const result = await mergePacks(room, packs, from, signal)
+  return result && { ...result, deltas: 'copied' }
+}
+
+function searching(signal: AbortSignal, which: Pick<RepackOptions, 'reuse' | 'fromPack'>): RepackOptions {
+  return { ...which, window: 10, depth: 50, threads: 1, memoryBytes: searchBytes, progress: () => {}, signal }
 }
 
 /** Places in the step are of the opened packs: those that came since then don't count. */

@@ -26,6 +26,10 @@ export const policy = {
   searchedBytes: 8 << 20,
   /** …or where there are so many times the objects that there were when they last were. Else the full pack's are taken over. */
   searchedGrowth: 2,
+  /** A merge searches deltas, too, where its packs are so large a part of the network: whoever searches has all packs' indexes and paths before them. */
+  mergeSearchedPart: 1 / 256,
+  /** The same where packs lie far away, and are all fetched before. */
+  farSearchedPart: 1 / 32,
 } as const
 
 export type Step = { readonly kind: 'none' } | { readonly kind: 'full' } | { readonly kind: 'merge'; readonly from: number }
@@ -56,6 +60,11 @@ export function nextStep(packs: readonly PackSize[], quietMs: number): Step {
 /** Whether a full repack searches all deltas anew: each that doesn't leaves the pack a little larger than it might be (decision 0017). */
 export function isSearchDue(packBytes: number, objects: number, searchedObjects: number): boolean {
   return packBytes <= policy.searchedBytes || objects >= policy.searchedGrowth * searchedObjects
+}
+
+/** Whether a merge of so many bytes searches deltas. */
+export function isMergeSearched(mergedBytes: number, allBytes: number, isNear: boolean): boolean {
+  return mergedBytes >= allBytes * (isNear ? policy.mergeSearchedPart : policy.farSearchedPart)
 }
 
 /**

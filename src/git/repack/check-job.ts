@@ -12,6 +12,8 @@ import { Keep, type RepackTables } from './tables.ts'
 export interface CheckJob extends JobPacks {
   readonly tables: RepackTables
   readonly objectCount: number
+  /** Lower numbers are those of packs that stay. */
+  readonly first: number
   /** The new value from its index on, and where that begins in it. */
   readonly index: SharedArrayBuffer
   readonly indexFrom: number
@@ -28,13 +30,13 @@ export async function checkJob(job: CheckJob, port: MessagePort, parts: RepackPa
 export async function assertHolds(
   index: PackIndex,
   set: PackSet,
-  { tables, objectCount }: Pick<CheckJob, 'tables' | 'objectCount'>,
+  { tables, objectCount, first }: Pick<CheckJob, 'tables' | 'objectCount' | 'first'>,
   pace: Pace,
 ): Promise<void> {
   if (index.count !== objectCount) throw wrong(`it holds ${index.count} objects, and ${objectCount} are to be kept`)
-  // what it links to outside would leave with the packs that it replaces
-  if (index.externals.length > 0 || index.outsideCount > 0) throw wrong('it refers to objects that it does not hold')
-  for (let number = 0; number < set.size; number++) {
+  // where none stays, what it links to outside would leave with the packs that it replaces
+  if (first === 0 && (index.externals.length > 0 || index.outsideCount > 0)) throw wrong('it refers to objects that it does not hold')
+  for (let number = first; number < set.size; number++) {
     const turn = number % stretch === 0 ? pace.turn(stretchSteps) : undefined
     if (turn) await turn
     if (tables.kept[number] === Keep.no) continue

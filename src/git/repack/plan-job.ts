@@ -18,6 +18,8 @@ export interface PlanJob extends JobPacks {
   /** By number, not 0 for what the new pack is to hold, of any copy; null: all. What it refers to must be held, too. */
   readonly keep: Uint8Array | null
   readonly reuse: Reuse
+  /** Place of the first pack that is replaced. Objects of older ones stay where they are, and may be bases. */
+  readonly from: number
   readonly depth: number
   /** Larger objects are taken over as they are stored. */
   readonly largestBytes: number
@@ -25,8 +27,10 @@ export interface PlanJob extends JobPacks {
 
 export interface RepackPlan {
   readonly tables: RepackTables
-  /** All that is kept. */
+  /** All that is kept, and what may be a base outside. */
   readonly order: SearchOrder
+  /** Lower numbers are those of packs that stay. */
+  readonly first: number
   /** By number: deltas that rest on it so far, one on the other. */
   readonly height: Uint16Array
   readonly objectCount: number
@@ -77,17 +81,21 @@ async function withHistory(repository: PacedRepository, { cutOff }: PlanJob): Pr
 export async function makePlan(repository: PacedRepository, job: Omit<PlanJob, 'packs' | 'near' | 'cutOff'>): Promise<RepackPlan> {
   const { pace, set } = repository
   const tables = makeTables(set.size)
+  const first = set.packs[job.from]?.first ?? 0
   let objectCount = 0
-  for (const { first, index } of set.packs) {
-    for (let position = 0; position < index.count; position++) {
+  for (const pack of set.packs) {
+    for (let position = 0; position < pack.index.count; position++) {
       const turn = position % stretch === 0 ? pace.turn(stretchSteps) : undefined
       if (turn) await turn
-      const number = first + position
-      const canonical = set.packs.length === 1 ? number : set.find(index.oid(position), 0)
+      const number = pack.first + position
+      const canonical = set.packs.length === 1 ? number : set.find(pack.index.oid(position), 0)
       if ((job.keep && job.keep[number] === 0) || tables.kept[canonical] !== Keep.no) continue
-      objectCount++
       const sizeBytes = set.sizeBytes(canonical)
-      tables.kept[canonical] = sizeBytes >= smallestBytes && sizeBytes <= job.largestBytes ? Keep.search : Keep.asStored
+      const isSearched = sizeBytes >= smallestBytes && sizeBytes <= job.largestBytes
+      if (canonical >= first) {
+        objectCount++
+        tables.kept[canonical] = isSearched ? Keep.search : Keep.asStored
+      } else if (isSearched) tables.kept[canonical] = Keep.base
     }
   }
   const paths = await findPaths(repository)
@@ -95,10 +103,10 @@ export async function makePlan(repository: PacedRepository, job: Omit<PlanJob, '
   nameObjects(paths, tables)
   const { numbers, cuts } = await versionOrder(repository, paths, tables.kept)
   const order = sharedOrder(numbers, split(cuts))
-  await reuseDeltas(repository, tables, job)
+  await reuseDeltas(repository, tables, { ...job, first })
   const height = heights(tables)
   keepWhole(set, tables, order, height, job)
-  return { tables, order, height, objectCount }
+  return { tables, order, first, height, objectCount }
 }
 
 function nameObjects({ paths, pathOf }: ObjectPaths, { name }: RepackTables): void {

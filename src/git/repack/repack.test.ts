@@ -8,6 +8,7 @@ import { after, test } from 'node:test'
 import { CorruptError, concatBytes, hex } from '../../base/index.ts'
 import { type GitPack, gitPackSet, loadGitPack } from '../../../tests/support/git-pack.ts'
 import { git, gitAccepts, makeHistory } from '../../../tests/support/history.ts'
+import { storePack, storePacks } from '../../../tests/support/stored-packs.ts'
 import { Kind, type ObjectFormat } from '../format/object-id.ts'
 import { Inflater, ObjectCache, ObjectReader, type PackSet } from '../odb/index.ts'
 import { buildHistory } from '../upload-pack/build-history.ts'
@@ -28,6 +29,7 @@ interface Given {
   readonly window?: number
   readonly depth?: number
   readonly reuse?: number | null
+  readonly from?: number
   readonly keep?: Uint8Array | null
   readonly memoryBytes?: number
   readonly largestBytes?: number
@@ -46,9 +48,18 @@ async function openWithTable(set: PackSet, withTable: boolean): Promise<PacedRep
 }
 
 async function repack(set: PackSet, given: Given = {}): Promise<Repacked> {
-  const { window = 10, depth = 50, reuse = null, keep = null, memoryBytes = 8 << 20, largestBytes = 1 << 19, withTable = true } = given
+  const {
+    window = 10,
+    depth = 50,
+    reuse = null,
+    from = 0,
+    keep = null,
+    memoryBytes = 8 << 20,
+    largestBytes = 1 << 19,
+    withTable = true,
+  } = given
   const repository = await openWithTable(set, withTable)
-  const plan = await makePlan(repository, { keep, reuse, depth, largestBytes })
+  const plan = await makePlan(repository, { keep, reuse, from, depth, largestBytes })
   const bases = new DeltaWindow({ window, depth, memoryBytes }, set.format === 'sha1' ? 20 : 32, (number) =>
     repository.objects.read(number),
   )
@@ -95,6 +106,25 @@ async function packsOf(repository: string, format: ObjectFormat, revisions: read
       return await loadGitPack(`${base}-${id}`, format)
     }),
   )
+}
+
+/** One pack for each step towards main, each with whole objects. */
+function pushes(repository: string, backs: readonly number[]): Uint8Array[] {
+  git(repository, ['config', 'pack.window', '0'])
+  return backs.map((back, i) => {
+    const revisions = i === 0 ? [`main~${back}`] : [`main~${back}`, `^main~${backs[i - 1]}`]
+    return git(repository, ['pack-objects', '-q', '--revs', '--stdout'], revisions.join('\n'))
+  })
+}
+
+async function contents(set: PackSet): Promise<string[]> {
+  const reader = new ObjectReader(set, new ObjectCache(1 << 20))
+  const found: string[] = []
+  for (let number = 0; number < set.size; number++) {
+    const line = `${hex(set.oid(number))} ${Buffer.from(await reader.read(number)).toString('base64')}`
+    if (set.find(set.oid(number), 0) === number) found.push(line)
+  }
+  return found.sort()
 }
 
 /** What the repository's refs reach, or those revisions. */
@@ -203,6 +233,28 @@ test('what came since a full pack is searched beside it, again and again: hardly
   }
   const anew = await repack(gitPackSet([full], 'sha1'))
   assert.ok(full.bytes.length < anew.pack.length * 1.06, `${full.bytes.length} bytes, and ${anew.pack.length} searched anew`)
+})
+
+test('a merge that searches rests on what older packs hold, leaves that where it is, and is much smaller than what was pushed', async () => {
+  const repository = makeHistory(300)
+  const packs = await storePacks(pushes(repository, [200, 150, 100, 50, 0]))
+  const bytes = (some: readonly GitPack[]) => some.reduce((sum, pack) => sum + pack.bytes.length, 0)
+  let stored = packs
+  for (const from of [3, 1, 0]) {
+    const set = gitPackSet(stored, 'sha1')
+    const { plan, pack } = await repack(set, { from })
+    const older = stored.slice(0, from)
+    const merged = await storePack(pack, gitPackSet(older, 'sha1'))
+    const { pace } = await openWithTable(set, false)
+    await assertHolds(merged.index, set, plan, pace)
+    assert.equal(merged.index.count, plan.objectCount)
+    assert.equal(merged.index.outsideCount > 0, from > 0)
+    stored = [...older, merged]
+    const after = gitPackSet(stored, 'sha1')
+    assert.deepEqual(await contents(after), await contents(gitPackSet(packs, 'sha1')))
+    for (let number = 0; number < after.size; number++) assert.ok(after.depth(number, 1000) <= 50)
+  }
+  assert.ok(bytes(stored) < bytes(packs) / 2, `${bytes(stored)} bytes of ${bytes(packs)}`)
 })
 
 test('what is not to be kept is left out', async () => {

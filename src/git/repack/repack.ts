@@ -37,6 +37,8 @@ export interface RepackOptions {
   readonly depth: number
   /** The full pack's deltas are taken over (full-pack.ts), so that only what came since is searched: a fraction of the work, for a somewhat larger pack. */
   readonly reuse: boolean
+  /** By its row's id the oldest pack that is replaced; those before it stay, and their objects may be bases: a merge that searches. Left out: all are replaced. */
+  readonly fromPack?: number
   readonly threads: number
   /** For all threads together, beside what is kept of each object (RepackTables). */
   readonly memoryBytes: number
@@ -66,17 +68,18 @@ const pollMs = 250
 const cachePart = 1 / 4
 
 /**
- * @returns null when the network has no pack, or is gone
+ * @returns null when the network has no pack, or not that one, or is gone
  * @throws CorruptError when something stored can't be read; UnavailableError 'repack-raced' when somebody else replaced packs meanwhile, or what bucket and
  * database throw; the signal's reason. Nothing is changed then.
  */
 export async function repackNetwork(room: GitRoom, networkId: string, options: RepackOptions): Promise<RepackResult | null> {
   const packs = await room.packs.open(networkId)
-  if (packs.set.size === 0) return null
+  const from = options.fromPack === undefined ? 0 : packs.handle.packs.findIndex(({ id }) => id === options.fromPack)
+  if (packs.set.size === 0 || from < 0) return null
   const work = join(room.options.bucket.spoolFolder, `repack-${room.options.randomness.uuid()}`)
   const scratchPaths = Array.from({ length: options.threads * 2 }, (_, i) => `${work}-${i + 1}`)
   try {
-    const repack = new Repack(room, packs, options, scratchPaths)
+    const repack = new Repack(room, packs, from, options, scratchPaths)
     return await repack.run(networkId, work)
   } finally {
     await Promise.all([work, ...scratchPaths].map((path) => rm(path, { recursive: true, force: true })))
@@ -86,13 +89,16 @@ export async function repackNetwork(room: GitRoom, networkId: string, options: R
 class Repack {
   readonly #room: GitRoom
   readonly #packs: NetworkPacks
+  /** Place of the oldest pack that is replaced. */
+  readonly #from: number
   readonly #options: RepackOptions
   readonly #scratchPaths: readonly string[]
   #job: JobPacks
 
-  constructor(room: GitRoom, packs: NetworkPacks, options: RepackOptions, scratchPaths: readonly string[]) {
+  constructor(room: GitRoom, packs: NetworkPacks, from: number, options: RepackOptions, scratchPaths: readonly string[]) {
     this.#room = room
     this.#packs = packs
+    this.#from = from
     this.#options = options
     this.#scratchPaths = scratchPaths
     this.#job = { packs: packs.handle, near: null }
@@ -109,26 +115,28 @@ class Repack {
   /** @param folder takes copies of packs that are far away */
   async run(networkId: string, folder: string): Promise<RepackResult | null> {
     const { handle } = this.#packs
-    const { collector, signal } = this.#options
+    const { collector, reuse, signal } = this.#options
+    const from = this.#from
     const cutOff = await cutOffOf(this.#room, networkId)
     const keep = collector ? await collector.choose(this.#packs, cutOff, signal) : null
     if (collector && keep === null) return null
     await this.#bringNear(folder)
-    const full = this.#options.reuse ? await fullPack(this.#room.options.db, handle) : null
+    const full = reuse && from === 0 ? await fullPack(this.#room.options.db, handle) : null
     const plan = keep?.every((one) => one === 0) ? null : await this.#plan(cutOff, keep, full)
     const staged = plan && (await this.#write(plan, cutOff))
-    const old = handle.packs.map(({ id }) => id)
+    const old = handle.packs.slice(from)
     const searchedObjects = full?.searchedObjects ?? plan?.objectCount ?? 0
-    const pack = staged && { ...staged.pack, isFull: true, searchedObjects }
+    const pack = staged && { ...staged.pack, ...(from === 0 && { isFull: true, searchedObjects }) }
     const isPlaced = await placeOrDiscard(staged, async () => {
       if (plan && staged) await this.#check(plan, staged)
-      return await replacePacks(this.#room.options.db, networkId, old, pack, collector)
+      const ids = old.map(({ id }) => id)
+      return await replacePacks(this.#room.options.db, networkId, ids, pack, collector)
     })
     if (!isPlaced) return null
     return {
       objects: plan?.objectCount ?? 0,
-      packsBefore: handle.packs.length,
-      bytesBefore: handle.packs.reduce((sum, { valueBytes }) => sum + valueBytes, 0),
+      packsBefore: old.length,
+      bytesBefore: old.reduce((sum, { valueBytes }) => sum + valueBytes, 0),
       bytesAfter: staged?.pack.valueBytes ?? 0,
       packBytes: staged?.pack.packBytes ?? 0,
     }
@@ -136,10 +144,19 @@ class Repack {
 
   async #plan(cutOff: readonly ObjectId[], keep: Uint8Array | null, full: FullPack | null): Promise<RepackPlan> {
     const { depth, progress } = this.#options
+    const from = this.#from
     const reuse = full?.id ?? null
     progress('ordering', 0, 0)
     const largestBytes = largestSearched(this.#windowLimits().memoryBytes)
-    const plan = await this.#ask<RepackPlan>('repackPlan', { ...this.#job, cutOff, depth, keep, largestBytes, reuse } satisfies PlanJob)
+    const plan = await this.#ask<RepackPlan>('repackPlan', {
+      ...this.#job,
+      cutOff,
+      depth,
+      from,
+      keep,
+      largestBytes,
+      reuse,
+    } satisfies PlanJob)
     const { tables, order, height } = plan
     await this.#search('searching deltas', { tables, order, height, reuse, isLast: false })
     const second = await this.#ask<SecondSearch>('repackSecond', { ...this.#job, tables } satisfies SecondJob)
@@ -178,7 +195,7 @@ class Repack {
   }
 
   /** The pack, taken in as if it were pushed. */
-  async #write({ tables, order, objectCount }: RepackPlan, cutOff: readonly ObjectId[]): Promise<StagedPack> {
+  async #write({ tables, order, first, objectCount }: RepackPlan, cutOff: readonly ObjectId[]): Promise<StagedPack> {
     const { progress, signal } = this.#options
     const packs = this.#packs.handle
     const total = packs.packs.reduce((sum, { packBytes }) => sum + packBytes, 0)
@@ -186,7 +203,7 @@ class Repack {
       packs,
       cutOff,
       kind: 'repackWrite',
-      job: { ...this.#job, tables, order, objectCount, scratchPaths: this.#scratchPaths } satisfies WriteJob,
+      job: { ...this.#job, tables, order, first, objectCount, scratchPaths: this.#scratchPaths } satisfies WriteJob,
       progress: (phase, done, all) => {
         if (phase === 'receiving') progress('writing', done, objectCount)
         else progress(phase, done, all || total)
@@ -195,7 +212,7 @@ class Repack {
     })
   }
 
-  async #check({ tables, objectCount }: RepackPlan, { pack }: StagedPack): Promise<void> {
+  async #check({ tables, first, objectCount }: RepackPlan, { pack }: StagedPack): Promise<void> {
     this.#options.progress('checking', 0, 0)
     const from = pack.key === null ? 0 : indexStart(pack.packBytes)
     const index = new SharedArrayBuffer(pack.valueBytes - from)
@@ -207,7 +224,7 @@ class Repack {
       at += part.length
     }
     assertIndexHash(bytes, pack.packBytes, from)
-    await this.#ask('repackCheck', { ...this.#job, tables, objectCount, index, indexFrom: from } satisfies CheckJob)
+    await this.#ask('repackCheck', { ...this.#job, tables, first, objectCount, index, indexFrom: from } satisfies CheckJob)
   }
 
   #threadBytes(): number {

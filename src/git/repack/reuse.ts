@@ -9,24 +9,34 @@ import { Keep, type RepackTables, type Reuse, type SearchOrder } from './tables.
 /** What as many deltas rest on, one on the other, as this part of the depth gets no base in a search that keeps them: they would be too deep. */
 const tallPart = 1 / 2
 
+export interface Taken {
+  readonly reuse: Reuse
+  /** Lower numbers are those of packs that stay: what is in them rests on what it rests on. */
+  readonly first: number
+  readonly depth: number
+  /** Larger objects keep their deltas. */
+  readonly largestBytes: number
+}
+
 /** Sets `base` and `depth` of what keeps its delta, and takes it out of the search. */
 export async function reuseDeltas(
   { pace, set }: PacedRepository,
   tables: RepackTables,
-  { reuse, depth: deepest, largestBytes }: { readonly reuse: Reuse; readonly depth: number; readonly largestBytes: number },
+  { reuse, first: firstKept, depth: deepest, largestBytes }: Taken,
 ): Promise<void> {
   const { base, depth, kept } = tables
   for (const pack of set.packs) {
     const { first, index } = pack
-    const isTaken = pack.id === reuse
+    const isOutside = first < firstKept
+    const isTaken = isOutside || pack.id === reuse
     for (let position = 0; position < index.count; position++) {
       const turn = position % stretch === 0 ? pace.turn(stretchSteps) : undefined
       if (turn) await turn
       const number = first + position
-      if (kept[number] === Keep.no || index.base(position) < 0) continue
+      if ((kept[number] === Keep.no && !isOutside) || index.base(position) < 0) continue
       if (!isTaken && index.sizeBytes(position) <= largestBytes) continue
       const canonical = set.baseObject(pack, position)
-      if (kept[canonical] !== Keep.no) base[number] = canonical
+      if (kept[canonical] !== Keep.no || isOutside) base[number] = canonical
     }
   }
   const isOpen = new Uint8Array(base.length)

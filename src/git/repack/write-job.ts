@@ -16,8 +16,9 @@ import { byRow } from './version-order.ts'
 
 export interface WriteJob extends JobPacks {
   readonly tables: RepackTables
-  /** All that is kept. */
+  /** All that is kept; what has lower numbers than `first` stays where it is. */
   readonly order: SearchOrder
+  readonly first: number
   readonly objectCount: number
   readonly scratchPaths: readonly string[]
 }
@@ -42,7 +43,7 @@ export async function* packBytes(
 ): AsyncGenerator<Uint8Array<ArrayBuffer>, void, undefined> {
   const files = job.scratchPaths.map((path) => new ScratchReader(path))
   try {
-    yield* wholePack(repository.set.format, new PackEntries(repository, job.tables, files).of(job))
+    yield* wholePack(repository.set.format, new PackEntries(repository, job, files).of(job))
   } finally {
     for (const file of files) file.close()
   }
@@ -51,13 +52,15 @@ export async function* packBytes(
 class PackEntries {
   readonly #repository: PacedRepository
   readonly #tables: RepackTables
+  readonly #first: number
   readonly #files: readonly ScratchReader[]
   readonly #offsets: Float64Array // 0: not written yet
   #at = 0
 
-  constructor(repository: PacedRepository, tables: RepackTables, files: readonly ScratchReader[]) {
+  constructor(repository: PacedRepository, { tables, first }: Pick<WriteJob, 'tables' | 'first'>, files: readonly ScratchReader[]) {
     this.#repository = repository
     this.#tables = tables
+    this.#first = first
     this.#files = files
     this.#offsets = new Float64Array(repository.set.size)
   }
@@ -65,16 +68,17 @@ class PackEntries {
   async *of({ order, objectCount }: Pick<WriteJob, 'order' | 'objectCount'>): AsyncGenerator<Uint8Array, void, undefined> {
     const { pace, set } = this.#repository
     yield this.#counted(encodePackHeader(objectCount))
+    const kept = order.numbers.filter((number) => number >= this.#first)
     const trees = byRow(
       this.#tables.row,
-      order.numbers.filter((number) => set.kind(number) === Kind.tree),
+      kept.filter((number) => set.kind(number) === Kind.tree),
     )
     const chain: number[] = []
     let tree = 0
-    for (let number of order.numbers) {
+    for (let number of kept) {
       // the regions of trees come by path; what is read together is what stands in one commit
       if (set.kind(number) === Kind.tree) number = trees[tree++] as number
-      for (let at = number; at >= 0 && this.#offsets[at] === 0; at = this.#tables.base[at] as number) chain.push(at)
+      for (let at = number; at >= this.#first && this.#offsets[at] === 0; at = this.#tables.base[at] as number) chain.push(at)
       for (let one = chain.pop(); one !== undefined; one = chain.pop()) {
         const turn = pace.turn(objectSteps)
         if (turn) await turn
@@ -116,6 +120,7 @@ class PackEntries {
   #header(number: number, sizeBytes: number): Uint8Array {
     const base = this.#tables.base[number] as number
     if (base < 0) return encodeEntryHeader(this.#repository.set.kind(number), sizeBytes)
+    if (base < this.#first) return encodeEntryHeader(EntryType.refDelta, sizeBytes, this.#repository.set.oid(base))
     return encodeEntryHeader(EntryType.ofsDelta, sizeBytes, this.#at - (this.#offsets[base] as number))
   }
 }
