@@ -64,15 +64,17 @@ for (const format of ['sha1', 'sha256'] as const) {
     })
 
     it('stores each push about as large as it was sent', stemmaStorage, async () => {
-      const { rows } = await (database as pg.Client).query<{ sizes: number[]; keys: number }>(
-        `select array_agg(pack_bytes::int order by id) sizes, count(key)::int keys from pack where id > $1`,
+      const { rows } = await (database as pg.Client).query<{ sizes: number[]; keys: number; indexes: number }>(
+        `select array_agg(pack_bytes::int order by id) sizes, count(key)::int keys, max(size_bytes - pack_bytes)::int indexes from pack where id > $1`,
         [first],
       )
-      const { sizes = [], keys } = rows[0] ?? {}
+      const { sizes = [], keys, indexes = 0 } = rows[0] ?? {}
       const old = await (database as pg.Client).query<{ keys: number }>('select count(key)::int keys from pack where id = $1', [first])
       assert.equal(old.rows[0]?.keys, 1, 'what the first of them rests on is in the bucket')
       assert.equal(sizes.length, pushes)
       assert.equal(keys, 0)
+      // five objects, what they rest on, and of what they refer to the parent alone
+      assert.ok(indexes < 1100, `an index of ${indexes} bytes`)
       // the file deflates to some 30 KB; chains are cut once
       const large = sizes.filter((sizeBytes) => sizeBytes > 5000)
       assert.ok(large.length >= 1 && large.length <= 4, `packs of ${large.join(', ')} bytes`)

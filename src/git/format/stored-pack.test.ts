@@ -83,6 +83,9 @@ test('what is encoded is read back', () => {
       assert.equal(index.find(new Uint8Array(h).fill(0xee), 0), -1)
       assert.deepEqual(index.sources, p.sources)
       assert.deepEqual(index.externals, p.externals)
+      assert.equal(index.leavesOut, false)
+      const { index: some, bytes: someBytes } = load({ ...p, leavesOut: true })
+      assert.deepEqual([some.leavesOut, some.externals, someBytes[someBytes.length - 64]], [true, p.externals, 3])
     }),
     { numRuns: 200 },
   )
@@ -135,8 +138,8 @@ test('bases outside of the pack are named by id; a reader that does not know of 
     assert.equal(before.index.outsideCount, 0)
     assert.deepEqual(load({ ...own, outsideBases: new Uint8Array(0) }).bytes, before.bytes)
     const unknown = bytes.slice()
-    new DataView(unknown.buffer).setUint32(unknown.length - 64, 3, true)
-    assert.throws(() => new PackIndex(unknown, from), /version 3 is not known/)
+    new DataView(unknown.buffer).setUint32(unknown.length - 64, 4, true)
+    assert.throws(() => new PackIndex(unknown, from), /version 4 is not known/)
   }
 })
 

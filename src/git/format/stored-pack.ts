@@ -10,6 +10,8 @@ const magic = 'STEMPACK'
 /** Of a pack whose deltas all rest on its own entries, and of one with bases outside: a reader that doesn't know of those must not read it. */
 const ownBases = 1
 const basesOutside = 2
+/** Of one that names not all externals: who counts on all being named must not read it. */
+const someExternals = 3
 const none = 0xffffffff
 const largeOffset = 0x80000000
 /** Packs with fewer objects are put in order as fast as the order is read. */
@@ -45,6 +47,8 @@ export interface PackIndexParts {
   readonly outsideBases?: Uint8Array
   readonly sources: Uint8Array
   readonly externals: Uint8Array
+  /** Externals that others lead to are not named (docs/design/pack-key.md, What externals imply). */
+  readonly leavesOut?: boolean
   /** Whose it is: what the row in PostgreSQL says beside, so that it can be made again. */
   readonly network?: PackNetwork
   /** The pack's own trailer: with it come the checks by which the pack is streamed (pack-checks.ts). */
@@ -122,7 +126,7 @@ export function encodePackIndex(parts: PackIndexParts): Uint8Array {
   const { bytes: out, trailerAt } = encodeSections(sections, parts.packBytes, storedPackTrailerBytes)
   const padBytes = indexStart(parts.packBytes) - parts.packBytes
   out.write(magic, trailerAt, 'latin1')
-  out.writeUInt32LE(outside.length > 0 ? basesOutside : ownBases, trailerAt + 8)
+  out.writeUInt32LE(parts.leavesOut ? someExternals : outside.length > 0 ? basesOutside : ownBases, trailerAt + 8)
   out.writeUInt32LE(hashBytes(parts.format), trailerAt + 12)
   out.writeBigUInt64LE(BigInt(parts.kinds.length), trailerAt + 16)
   out.writeBigUInt64LE(BigInt(parts.packBytes), trailerAt + 24)
@@ -137,6 +141,7 @@ export function encodePackIndex(parts: PackIndexParts): Uint8Array {
 /** What the last 72 bytes of a stored value say. */
 export interface StoredPackTrailer {
   readonly format: ObjectFormat
+  readonly leavesOut: boolean
   readonly count: number
   readonly packBytes: number
   readonly sections: number
@@ -151,13 +156,14 @@ export function decodeStoredPackTrailer(bytes: Uint8Array): StoredPackTrailer {
     throw new CorruptError('stored-pack', 'the value does not end as a stored pack does')
   }
   const version = buffer.readUInt32LE(at + 8)
-  if (version !== ownBases && version !== basesOutside) {
+  if (version < ownBases || version > someExternals) {
     throw new CorruptError('stored-pack', `stored-pack version ${version} is not known to this server`)
   }
   const h = buffer.readUInt32LE(at + 12)
   if (h !== 20 && h !== 32) throw new CorruptError('stored-pack', `object ids of ${h} bytes`)
   return {
     format: h === 20 ? 'sha1' : 'sha256',
+    leavesOut: version === someExternals,
     count: Number(buffer.readBigUInt64LE(at + 16)),
     packBytes: Number(buffer.readBigUInt64LE(at + 24)),
     sections: buffer.readUInt32LE(at + 32),
@@ -172,6 +178,8 @@ export class PackIndex {
   readonly packBytes: number
   readonly sources: Uint8Array
   readonly externals: Uint8Array
+  /** Objects that the externals lead to may be externals too, and not be named. */
+  readonly leavesOut: boolean
   /** How many delta bases are objects that the pack doesn't hold. */
   readonly outsideCount: number
   readonly #h: number
@@ -200,6 +208,7 @@ export class PackIndex {
     const sections = decodeSections(bytes, from, trailer.sections, storedPackTrailerBytes)
     this.format = trailer.format
     this.count = trailer.count
+    this.leavesOut = trailer.leavesOut
     this.packBytes = trailer.packBytes
     this.#h = hashBytes(trailer.format)
     const n = trailer.count

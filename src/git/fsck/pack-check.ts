@@ -2,7 +2,7 @@
 // refer to. What is wrong is gathered by kind, each with the first objects that it is about; the check goes on to the pack's end.
 // Memory: the set's indexes, a bounded object cache, two bytes for each object of the pack, and what one object takes while it is read.
 import { createHash } from 'node:crypto'
-import { compareBytes, CorruptError, equalBytes, hex, InputError } from '../../base/index.ts'
+import { compareBytes, CorruptError, equalBytes, hex, InputError, latin1 } from '../../base/index.ts'
 import { encodeObjectHeader } from '../format/object.ts'
 import { hashBytes, Kind, kindName, type ObjectFormat } from '../format/object-id.ts'
 import { decodeEntryHeader, decodePackHeader, EntryType, MAX_ENTRY_HEADER_BYTES, PACK_HEADER_BYTES } from '../format/pack.ts'
@@ -11,7 +11,8 @@ import { eachLink, RecentIds } from '../import/links.ts'
 import type { ObjectReader, PackSet, StoredPack } from '../odb/index.ts'
 import { objectSteps, type Pace } from '../upload-pack/pace.ts'
 import type { FindingCode } from './finding.ts'
-import { SortedIds } from './sorted-ids.ts'
+import { findNeeded } from './left-out.ts'
+import { SortedIds } from '../sorted-ids.ts'
 import { Spans } from './spans.ts'
 
 /** Objects from this size on are hashed piece by piece. */
@@ -63,6 +64,8 @@ class PackCheck {
   /** By position: another object of the pack refers to it. */
   readonly #referred: Uint8Array
   readonly #externals: SortedIds
+  /** Externals that the index doesn't name, where it leaves out what others lead to: as text of their packed ids. */
+  readonly #leftOut = new Set<string>()
 
   constructor(options: PackCheckOptions) {
     this.#options = options
@@ -83,7 +86,9 @@ class PackCheck {
     await this.#checkBytes()
     await this.#checkPad()
     await this.#checkObjects()
+    if (this.#faults.has('object-unreadable') || this.#faults.has('object-hash') || this.#faults.has('object-malformed')) return
     this.#checkReferences()
+    if (this.#leftOut.size > 0 && this.#faults.size === 0) await this.#checkLeftOut()
   }
 
   #fault(code: FindingCode, message: string, position = -1): void {
@@ -233,7 +238,8 @@ class PackCheck {
     const inPack = this.#index.find(ids, at)
     if (inPack >= 0) this.#referred[inPack] = 1
     else if (!this.#externals.see(ids, at) && !mayLack) {
-      this.#fault('index-externals', `the index does not name ${this.#idAt(ids, at)} as an external, which the pack refers to`)
+      if (this.#index.leavesOut) this.#leftOut.add(latin1(ids.subarray(at, at + hashBytes(this.#format))))
+      else this.#fault('index-externals', `the index does not name ${this.#idAt(ids, at)} as an external, which the pack refers to`)
     }
     return this.#find(position, ids, at, expected, mayLack)
   }
@@ -257,9 +263,18 @@ class PackCheck {
     return hex(ids.subarray(at, at + hashBytes(this.#format)))
   }
 
+  /** Else clones by packs would lack it. */
+  async #checkLeftOut(): Promise<void> {
+    const needed = await findNeeded(this.#index, this.#leftOut, this.#options.reader, this.#options.pace)
+    if (!needed) return
+    this.#fault(
+      'index-externals',
+      `the index does not name ${hex(needed)} as an external, to which the pack refers and no other external leads`,
+    )
+  }
+
   /** Clones are planned by sources: one too few, and what nobody may see could be sent. Objects that can't be read leave what they refer to unmarked. */
   #checkReferences(): void {
-    if (this.#faults.has('object-unreadable') || this.#faults.has('object-hash') || this.#faults.has('object-malformed')) return
     const index = this.#index
     const unmet = this.#externals.firstUnseen()
     if (unmet) this.#fault('index-externals', `the index names ${hex(unmet)} as an external, to which no object of the pack refers`)

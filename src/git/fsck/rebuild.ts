@@ -43,7 +43,7 @@ interface FoundPack {
   readonly objectCount: number
   readonly format: ObjectFormat
   readonly network: PackNetwork
-  /** Deltas of it rest on objects of other packs. */
+  /** Deltas of it rest on objects of other packs, or it counts on what those show. */
   readonly isThin: boolean
 }
 
@@ -116,7 +116,7 @@ async function readPack({ bucket, reader }: ValueStore, key: Key, valueBytes: nu
     objectCount: trailer.count,
     format: trailer.format,
     network,
-    isThin: index.outsideCount > 0,
+    isThin: index.outsideCount > 0 || index.leavesOut,
   }
 }
 

@@ -7,6 +7,7 @@ import { encodePackIndex, indexStart, PackIndex, type PackNetwork } from '../for
 import { parseTagTarget } from '../format/index.ts'
 import { deepestBase, type ExistingObjects, type FsckSettings, GrowingSpool, indexPack, type IndexLimits } from '../index-pack/index.ts'
 import { type Inflater, ObjectCache, ObjectReader, PackSet, type PackSetHandle, type PackSets, tailBytes } from '../odb/index.ts'
+import { neededExternals } from '../implied-externals.ts'
 import { Pace } from '../upload-pack/pace.ts'
 import type { FetchRepository, PacedRepository } from '../upload-pack/repository.ts'
 import { BuildableObjects } from './buildable.ts'
@@ -122,16 +123,16 @@ async function receive(
   if (parts.entryCount !== parts.objectCount) throw new InputError('duplicate-object', 'the same object appears twice in the pack')
   const trailerBytes = hashBytes(format)
   const trailer = spoolReader(spool)(parts.packBytes - trailerBytes, trailerBytes)
-  const index = encodePackIndex({ ...parts, trailer, network: job.network })
+  const whole = encodePackIndex({ ...parts, trailer, network: job.network })
   const from = indexStart(parts.packBytes) - parts.packBytes
+  const packIndex = new PackIndex(whole.subarray(from), indexStart(parts.packBytes))
   const added = PackSet.empty(format).with([
-    {
-      id: 0,
-      index: new PackIndex(index.subarray(from), indexStart(parts.packBytes)),
-      bytes: { ...tailBytes(new Uint8Array(0)), read: spoolReader(spool) },
-    },
+    { id: 0, index: packIndex, bytes: { ...tailBytes(new Uint8Array(0)), read: spoolReader(spool) } },
   ])
   const pack = new ObjectReader(added, new ObjectCache(1 << 20), inflater, stored)
+  const externals = await fewestExternals(packIndex, pack, stored, pace)
+  const leavesOut = externals.length < parts.externals.length
+  const index = leavesOut ? encodePackIndex({ ...parts, externals, leavesOut, trailer, network: job.network }) : whole
   const outside = job.tips.filter((oid) => added.find(fromHex(oid), 0) < 0)
   const refused = buildable ? await buildable.refused(outside) : new Set<ObjectId>()
   const found = await findTips(job.tips, [pack, stored])
@@ -171,6 +172,20 @@ async function foreignOlds(
 ): Promise<ReadonlySet<ObjectId>> {
   const outside = questions.map(({ oldId }) => oldId).filter((oid) => pack.find(fromHex(oid), 0) < 0)
   return buildable ? await buildable.refused(outside) : new Set()
+}
+
+/** Larger packs' trees aren't looked through once more: what they refer to outside is little beside what they bring. */
+const mostObjects = 20_000
+
+/** A small push's index would be larger than its pack otherwise: each changed tree names all its other entries. */
+async function fewestExternals(index: PackIndex, pack: ObjectReader, stored: ObjectReader, pace: Pace): Promise<Uint8Array> {
+  const { externals } = index
+  if (externals.length === 0 || index.count > mostObjects) return externals
+  const read = async (oid: Uint8Array) => {
+    const number = pack.set.find(oid, 0)
+    return number >= 0 ? pack.read(number) : ((await stored.readById(oid))?.bytes ?? null)
+  }
+  return neededExternals({ index, externals, read, mostTrees: mostObjects, pace })
 }
 
 function spoolReader(spool: GrowingSpool): (offset: number, sizeBytes: number) => Uint8Array {

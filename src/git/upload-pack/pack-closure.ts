@@ -1,6 +1,8 @@
 // Which packs are reachable as wholes from what is wanted, by their sources and externals (docs/design/pack-key.md): no object is walked.
 // A pack is taken when each of its sources is wanted, or is an external of a taken pack, or stands in a taken pack.
 // An object that was appended to complete a thin pack says nothing of its own: another taken pack must hold it, else the pack isn't taken.
+// A pack that leaves out externals which others lead to is believed only when all that it names stands in older packs that are closed by those before
+// them: then whatever these lead to is taken, by induction. Without that order two packs could each leave to the other what neither holds.
 import { hashBytes } from '../format/object-id.ts'
 import type { PackSet, StoredPack } from '../odb/pack-set.ts'
 import { objectSteps, type Pace } from './pace.ts'
@@ -20,7 +22,13 @@ export async function closePacks(set: PackSet, wants: readonly number[], pace: P
   for (;;) {
     const closure = await takePacks(set, wants, refused, pace)
     const loose: StoredPack[] = []
-    for (const pack of closure.taken) if (await hasLooseAppended(closure.taken, pack, pace)) loose.push(pack)
+    const closed = new Set<StoredPack>()
+    const leaves = closure.taken.some(({ index }) => index.leavesOut)
+    for (const pack of closure.taken) {
+      if (await hasLooseAppended(closure.taken, pack, pace)) loose.push(pack)
+      else if (leaves && (await isClosedBy(set, closed, pack, pace))) closed.add(pack)
+      else if (pack.index.leavesOut) loose.push(pack)
+    }
     if (loose.length === 0) return closure
     for (const pack of loose) refused.add(pack)
   }
@@ -84,6 +92,18 @@ async function hasLooseAppended(taken: readonly StoredPack[], pack: StoredPack, 
     if (!holds(taken, pack.index.oid(position), 0)) return true
   }
   return false
+}
+
+/** True when the older packs hold, as objects of their own, all that the pack names outside of itself and all that was appended to it. */
+async function isClosedBy(set: PackSet, older: ReadonlySet<StoredPack>, { index }: StoredPack, pace: Pace): Promise<boolean> {
+  const isHeld = (ids: Uint8Array, at: number) => {
+    const number = set.find(ids, at)
+    const oldest = number < 0 ? null : set.packOf(number)
+    if (oldest && older.has(oldest) && !oldest.index.isAppended(number - oldest.first)) return true
+    return holds(older, ids, at)
+  }
+  for (const position of index.appended()) if (!isHeld(index.oid(position), 0)) return false
+  return everyId(index.externals, hashBytes(set.format), pace, (at) => isHeld(index.externals, at))
 }
 
 /**

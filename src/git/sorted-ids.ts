@@ -1,4 +1,5 @@
 // Packed ids in ascending order, of which some are met: which ones are not?
+import { concatBytes } from '../base/index.ts'
 
 export class SortedIds {
   readonly #ids: Uint8Array
@@ -13,25 +14,37 @@ export class SortedIds {
 
   /** Marks the id that starts at `at` in `bytes`; false when it is none of them. */
   see(bytes: Uint8Array, at: number): boolean {
+    const place = this.#place(bytes, at)
+    if (place >= 0) this.#seen[place] = 1
+    return place >= 0
+  }
+
+  has(bytes: Uint8Array, at: number): boolean {
+    return this.#place(bytes, at) >= 0
+  }
+
+  #place(bytes: Uint8Array, at: number): number {
     let low = 0
     let high = this.#seen.length
     while (low < high) {
       const middle = (low + high) >>> 1
       const order = this.#compare(middle, bytes, at)
-      if (order === 0) {
-        this.#seen[middle] = 1
-        return true
-      }
+      if (order === 0) return middle
       if (order < 0) low = middle + 1
       else high = middle
     }
-    return false
+    return -1
   }
 
   /** The first that was not met; null: all were. */
   firstUnseen(): Uint8Array | null {
     const place = this.#seen.indexOf(0)
     return place < 0 ? null : this.#ids.subarray(place * this.#h, (place + 1) * this.#h)
+  }
+
+  /** Those that were not met, packed, ascending. */
+  unseen(): Uint8Array {
+    return concatBytes([...this.#seen].flatMap((seen, i) => (seen === 0 ? [this.#ids.subarray(i * this.#h, (i + 1) * this.#h)] : [])))
   }
 
   #compare(place: number, bytes: Uint8Array, at: number): number {
