@@ -33,7 +33,8 @@ export async function answerBatch(parts: BatchParts, request: FastifyRequest) {
   const { operation, objects, hashAlgorithm } = parseBatch(request.body)
   const { repository } = request
   const oids = objects.flatMap(({ oid, fault }) => (fault === null ? [oid as Digest] : []))
-  const known = repository === null ? new Map<Digest, number>() : await findObjects(parts.db.queries, repository.id, oids)
+  const had = repository === null ? new Map<Digest, number>() : await findObjects(parts.db.queries, repository.id, oids)
+  const known = operation === 'upload' ? await withContent(parts, had) : had
   const act = actionsOf(request, parts.publicUrl)
   const decide = (object: AskedObject): ObjectFate => {
     if (hashAlgorithm !== 'sha256') return failed(409, 'Objects are named by sha256 here')
@@ -46,6 +47,13 @@ export async function answerBatch(parts: BatchParts, request: FastifyRequest) {
     objects: objects.map((object) => ({ oid: object.oid, size: object.sizeBytes, authenticated: true, ...decide(object) })),
     hash_algo: 'sha256',
   }
+}
+
+/** Without those whose content was lost: whoever has such an object is asked for it again. */
+async function withContent({ store }: BatchParts, had: ReadonlyMap<Digest, number>): Promise<ReadonlyMap<Digest, number>> {
+  if (had.size === 0) return had
+  const stored = await store.statMany([...had.keys()])
+  return new Map([...had].filter(([digest]) => stored.has(digest)))
 }
 
 function fateOf(

@@ -178,6 +178,21 @@ test('a batch tells each object’s own error', async () => {
   assert.equal((await ask(api.owner, 'POST', at(where, 'objects/batch'), undefined)).status, 422)
 })
 
+test('an object whose content was lost is asked for again, by whoever has it', async () => {
+  const where = await repository()
+  const bytes = seededBytes('lost', 4000)
+  const oid = await upload(where, bytes)
+  await api.db.queries.deleteFrom('content_reference').where('id', '=', String(where.id)).execute()
+  await api.db.queries.deleteFrom('content').where('digest', '=', Buffer.from(oid, 'hex')).execute()
+  const asked = async () => Object.keys((await batch(api.owner, where, 'upload', { oid, size: 4000 })).json.objects[0].actions ?? {})
+  assert.deepEqual(await asked(), ['upload', 'verify'])
+  assert.equal((await ask(null, 'GET', at(where, `objects/${oid}`))).status, 500, 'for those who want it: an alarm')
+  await upload(where, bytes)
+  assert.deepEqual(await asked(), [])
+  assert.ok((await ask(null, 'GET', at(where, `objects/${oid}`))).bytes.equals(bytes))
+  assert.equal((await held(where)).length, 1)
+})
+
 test('knowing an oid is no permission: what another repository holds must be uploaded to have it', async () => {
   const secret = await repository('private')
   const bytes = seededBytes('secret', 3000)

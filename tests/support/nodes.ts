@@ -4,7 +4,8 @@ import { randomBytes } from 'node:crypto'
 import { DeleteBucketCommand, DeleteObjectsCommand, ListObjectsV2Command } from '@aws-sdk/client-s3'
 import pg from 'pg'
 import { AlternatingProxy } from './alternating-proxy.ts'
-import type { TempFolder } from './git.ts'
+import { stemma } from './command.ts'
+import type { GitResult, TempFolder } from './git.ts'
 import { Server } from './server.ts'
 import { s3Client, s3Settings } from './s3-settings.ts'
 
@@ -54,6 +55,8 @@ export interface Nodes {
   /** Each by itself: its requests go to it, not through the proxy. */
   readonly all: readonly Server[]
   readonly proxy: AlternatingProxy
+  /** The operator's command, as from a machine of its own; any exit code is a result. */
+  stemma(...args: readonly string[]): Promise<GitResult>
   close(): Promise<void>
 }
 
@@ -75,7 +78,8 @@ export async function openNodes(folder: TempFolder, count = 2, env: Readonly<Rec
     for (const start of starts) if (start.status === 'rejected') throw start.reason
     const proxy = await AlternatingProxy.open(all.map(({ url }) => url))
     proxies.push(proxy)
-    return { storage, all, proxy, close }
+    const beside = { ...storage.env, ...env }
+    return { storage, all, proxy, stemma: (...args) => stemma([...args, '--data', folder.join('operator')], beside), close }
   } catch (error) {
     await close()
     throw error
