@@ -19,11 +19,12 @@ import {
   historyBuilder,
   mirrorJob,
   networkStorage,
+  reachedBlobs,
   registerGit,
   scrubJob,
   storageCounter,
 } from './git/index.ts'
-import { type LfsOptions, registerLfs } from './lfs/index.ts'
+import { type LfsOptions, pruneJob, registerLfs } from './lfs/index.ts'
 import { bucketConfig, makeGit, makeStore } from './rooms.ts'
 import { contentTotals } from './store/index.ts'
 import { version } from './version.ts'
@@ -123,6 +124,7 @@ async function startParts({ config, log, showToken, signal }: StartOptions, endi
     },
     findArchive: async (...archive) => (await findArchive(git, ...archive)) !== null,
   })
+  const grace = { graceS: config.git.collectGraceMs / 1000 }
   const jobs = new JobRunner({
     database,
     randomness: systemRandomness,
@@ -133,7 +135,8 @@ async function startParts({ config, log, showToken, signal }: StartOptions, endi
       historyBuilder(git),
       storageCounter(git),
       scrubJob(git),
-      collectionJob(git, { graceS: config.git.collectGraceMs / 1000 }),
+      collectionJob(git, grace),
+      pruneJob({ db: database, log, reachedBlobs: (...which) => reachedBlobs(git, ...which) }, grace),
       store.job(log),
       store.scrubJob(log),
       mirrorJob({ parts: git.importParts, agent: git.options.agent, randomness: systemRandomness, log }),

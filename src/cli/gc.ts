@@ -1,8 +1,9 @@
-// `stemma gc` and `stemma purge`: objects leave that no ref reaches. What came of it goes to standard output.
+// `stemma gc` and `stemma purge`: objects leave that no ref reaches, and LFS objects that no pointer names. What came of it goes to standard output.
 import { InputError, systemClock, UnavailableError } from '../base/index.ts'
 import { type Config, parseDuration, parseSize } from '../config.ts'
 import { sql } from '../db/index.ts'
-import { type Collected, collectNetwork, findHolders } from '../git/index.ts'
+import { type Collected, collectNetwork, findHolders, reachedBlobs } from '../git/index.ts'
+import { type Pruned, pruneObjects } from '../lfs/index.ts'
 import { sweepOrphans } from '../jobs/index.ts'
 import { formatBytes, Progress } from './progress.ts'
 import { parseRepository, repositoryNamed } from './repository-name.ts'
@@ -14,7 +15,7 @@ const longestGraceMs = 10 * 365 * 86_400_000
 const defaults = { window: 10, depth: 50, reuse: true, memoryBytes: parseSize('384MiB') as number }
 const mostNamed = 50
 /** Somebody else is at the network's packs, or was. */
-const mayBeTriedAgain: ReadonlySet<string> = new Set(['repack-running', 'repack-raced', 'gc-raced'])
+const mayBeTriedAgain: ReadonlySet<string> = new Set(['repack-running', 'repack-raced', 'gc-raced', 'lfs-raced'])
 
 interface Place {
   /** `OWNER/REPO`: of a network, its oldest repository. */
@@ -30,7 +31,7 @@ export async function runGc(config: Config, given: Flags, [name]: readonly strin
   const isDry = given['dry-run'] === true
   if (graceMs === 0 && !isDry && given.yes !== true) {
     throw new UsageError(
-      '--grace 0 removes for good whatever no ref reaches at this moment: also what a forced push or a deleted branch left a minute ago. --dry-run shows how much that is; --yes does it',
+      '--grace 0 removes for good whatever no ref reaches at this moment: also what a forced push or a deleted branch left a minute ago, and LFS objects that were uploaded for a push which has not come yet. --dry-run shows how much that is; --yes does it',
     )
   }
   await interruptible((signal) =>
@@ -39,8 +40,10 @@ export async function runGc(config: Config, given: Flags, [name]: readonly strin
       const failed: string[] = []
       for (const place of places) {
         try {
-          const collected = await collect(config, rooms, place, { graceS: graceMs / 1000, isDry, isUrgent: false, signal })
-          report(place.name, collected, isDry, given.json === true)
+          const how = { graceS: graceMs / 1000, isDry, signal }
+          const collected = await collect(config, rooms, place, { ...how, isUrgent: false })
+          const lfs = await prune(rooms, place, how)
+          report(place.name, collected, isDry, given.json === true, lfs)
         } catch (error) {
           // of all, the others have their turn
           if (name !== undefined || !(error instanceof UnavailableError) || !mayBeTriedAgain.has(error.code)) throw error
@@ -108,16 +111,36 @@ async function collect(
   )
 }
 
-function report(name: string, collected: Collected, isDry: boolean, isJson: boolean): void {
+/** Of every repository of the network. */
+async function prune(
+  { db, git }: CommandRooms,
+  { networkId }: Place,
+  how: { readonly graceS: number; readonly isDry: boolean; readonly signal: AbortSignal },
+): Promise<Pruned> {
+  const rows = await db.queries.selectFrom('repository').select('id').where('network_id', '=', networkId).orderBy('id').execute()
+  const sums = { objects: 0, bytes: 0, kept: 0 }
+  for (const { id } of rows) {
+    const { objects, bytes, kept } = await pruneObjects({ db, reachedBlobs: (...which) => reachedBlobs(git, ...which) }, id, how)
+    sums.objects += objects
+    sums.bytes += bytes
+    sums.kept += kept
+  }
+  return sums
+}
+
+function report(name: string, collected: Collected, isDry: boolean, isJson: boolean, lfs: Pruned | null = null): void {
   const { keptObjects, leavingBytes, leavingObjects, repacked } = collected
   if (isJson) {
     const stored = repacked && { bytesBefore: repacked.bytesBefore, bytesAfter: repacked.bytesAfter }
-    return print(JSON.stringify({ repository: name, isDry, keptObjects, leavingObjects, leavingBytes, ...stored }))
+    return print(JSON.stringify({ repository: name, isDry, keptObjects, leavingObjects, leavingBytes, ...stored, ...(lfs ? { lfs } : {}) }))
   }
   const what = `${leavingObjects} ${leavingObjects === 1 ? 'object' : 'objects'} (${formatBytes(leavingBytes)})`
   if (leavingObjects === 0) print(`kept\t${name}\tall ${keptObjects} objects are needed`)
   else if (repacked === null) print(`${isDry ? 'would remove' : 'gone meanwhile'}\t${name}\t${what}; ${keptObjects} stay`)
   else print(`removed\t${name}\t${what}; ${formatBytes(repacked.bytesBefore)} became ${formatBytes(repacked.bytesAfter)}`)
+  if (lfs === null || lfs.objects === 0) return
+  const objects = `${lfs.objects} LFS ${lfs.objects === 1 ? 'object' : 'objects'} (${formatBytes(lfs.bytes)})`
+  print(`${isDry ? 'would remove' : 'removed'}\t${name}\t${objects}; ${lfs.kept} stay`)
 }
 
 async function placeOf({ db }: CommandRooms, name: string): Promise<Place> {

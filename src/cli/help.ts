@@ -145,7 +145,8 @@ Reads flags, environment and file as serve would, and prints the settings in for
 Exits with 2 and names key, value and what is allowed when something is wrong.`,
   gc: `Usage: stemma gc [OWNER/REPO] [--grace 14d] [--dry-run] [--yes] [--json] [--data DIR] [--config FILE]
 
-Removes objects that no ref of a repository or its forks reaches, nor has reached within the grace. The server does that by itself; this
+Removes objects that no ref of a repository or its forks reaches, nor has reached within the grace, and LFS objects that no pointer
+file in a repository's history names, and nobody has asked to upload within the grace. The server does that by itself; this
 does it now, or with another grace, and says what goes. Beside the running server, which waits for nothing; a push that rests on what
 leaves at that moment is told to push again.
 

@@ -100,10 +100,17 @@ export interface LfsLock {
 }
 
 export interface LfsObject {
+  asked_at: Generated<Date>;
   created_at: Generated<Date>;
   oid: Uint8Array;
   repository_id: number;
   size_bytes: number;
+}
+
+export interface LfsReview {
+  due_at: Date;
+  looked_at: Date | null;
+  repository_id: number;
 }
 
 export interface Mirror {
@@ -287,6 +294,7 @@ export interface DB {
   key_deletion: KeyDeletion;
   lfs_lock: LfsLock;
   lfs_object: LfsObject;
+  lfs_review: LfsReview;
   mirror: Mirror;
   network: Network;
   network_review: NetworkReview;

@@ -11,6 +11,7 @@ import type { IndexJob } from './export/index-job.ts'
 import type { FsckJob } from './fsck/fsck-job.ts'
 import type { LeftJob } from './gc/left-job.ts'
 import type { ReachableJob } from './gc/reachable-job.ts'
+import type { SmallBlobsJob } from './gc/small-blobs-job.ts'
 import { historyJob, type HistoryJob } from './history-job.ts'
 import { kernelModule } from './index-pack/workspace.ts'
 import { verifyJob, type VerifyJob } from './import/verify-job.ts'
@@ -58,6 +59,7 @@ serveJobs({
   repackCheck: async (job: CheckJob, port) => (await repackJobs()).checkJob(job, port, repack),
   reachable: async (job: ReachableJob, port) => (await import('./gc/reachable-job.ts')).reachableJob(job, port, repositories),
   left: async (job: LeftJob, port) => (await import('./gc/left-job.ts')).leftJob(job, port, repositories),
+  smallBlobs: async (job: SmallBlobsJob, port) => (await import('./gc/small-blobs-job.ts')).smallBlobsJob(job, port, repositories),
   countStorage: (job: CountJob, port) => countJob(job, port, sets),
   merge: async (job: MergeJob, port) => (await import('./compact/merge-job.ts')).mergeJob(job, port, { sets, inflater, deflater }),
   objectInfo: (job: ObjectInfoJob, port) => objectInfoJob(job, port, repositories),

@@ -5,7 +5,7 @@ import { parseDigest } from '../store/index.ts'
 import type { Database } from '../db/index.ts'
 import { lfsUrl } from './answers.ts'
 import { type AskedObject, type Operation, parseBatch } from './format/batch.ts'
-import { findObjects } from './objects.ts'
+import { askForObjects, findObjects } from './objects.ts'
 
 /** An action stays good as long as the credentials in it; clients ask again after this. */
 const expirySeconds = 24 * 60 * 60
@@ -33,6 +33,7 @@ export async function answerBatch(parts: BatchParts, request: FastifyRequest) {
   const { operation, objects, hashAlgorithm } = parseBatch(request.body)
   const { repository } = request
   const oids = objects.flatMap(({ oid, fault }) => (fault === null ? [oid as Digest] : []))
+  if (repository !== null && operation === 'upload') await askForObjects(parts.db.queries, repository.id, oids)
   const had = repository === null ? new Map<Digest, number>() : await findObjects(parts.db.queries, repository.id, oids)
   const known = operation === 'upload' ? await withContent(parts, had) : had
   const act = actionsOf(request, parts.publicUrl)

@@ -18,7 +18,7 @@ export interface LfsFinding {
 const batchRows = 5000
 
 const missingAdvice =
-  '`stemma fsck --rebuild` finds it where it lies in the bucket; else restore it from a backup, or delete the row of lfs_object and have it pushed again from a clone (git lfs push --all)'
+  '`stemma fsck --rebuild` finds it where it lies in the bucket; else restore it from a backup, or push it again from a clone that has it (git lfs push --all)'
 
 /**
  * Rows whose content is not there, or that no reference keeps. Rows that go meanwhile are no findings.

@@ -18,6 +18,16 @@ export async function findObjects(queries: Queries, repositoryId: RepositoryId, 
   return new Map(rows.map((row) => [digestOf(row.oid), row.size_bytes]))
 }
 
+/** Notes that somebody is about to push what points to them: they stay for the time of grace. Come before `findObjects`: what went meanwhile isn't found then. */
+export async function askForObjects(queries: Queries, repositoryId: RepositoryId, oids: readonly Digest[]): Promise<void> {
+  if (oids.length === 0) return
+  await sql`
+    with asked as (
+      select oid from lfs_object where repository_id = ${repositoryId} and oid = any(${oids.map(digestBytes)}::bytea[])
+        and asked_at < now() - interval '1 minute' order by oid for update)
+    update lfs_object o set asked_at = now() from asked where o.repository_id = ${repositoryId} and o.oid = asked.oid`.execute(queries)
+}
+
 /**
  * Ties content that somebody has just uploaded to the repository, and holds it in the same transaction. Refusal 404 when the repository was
  * deleted meanwhile; UnavailableError 'content-changed' when the content was collected: the upload may be tried again.
@@ -36,7 +46,7 @@ export async function keepObject(
       await tx
         .insertInto('lfs_object')
         .values({ repository_id: repositoryId, oid: digestBytes(object.digest), size_bytes: object.sizeBytes })
-        .onConflict((conflict) => conflict.doNothing())
+        .onConflict((conflict) => conflict.columns(['repository_id', 'oid']).doUpdateSet({ asked_at: sql<Date>`now()` }))
         .execute()
     },
     { mayRetry: true },

@@ -13,7 +13,7 @@ const table: Record<string, readonly string[]> = {
   jobs: ['base', 'db', 'bucket'],
   access: ['base', 'db', 'http'],
   store: ['base', 'db', 'bucket', 'jobs'],
-  lfs: ['base', 'db', 'http', 'access', 'store'],
+  lfs: ['base', 'db', 'http', 'jobs', 'access', 'store'],
   git: ['base', 'db', 'http', 'bucket', 'jobs', 'access'],
   api: ['base', 'db', 'http', 'bucket', 'jobs', 'access', 'git', 'store'],
   backup: ['base', 'db', 'bucket', 'jobs'],

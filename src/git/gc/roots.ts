@@ -28,6 +28,20 @@ export async function readRoots(queries: Queries, networkId: string, graceS: num
   return { tips: concatBytes(rows.map(({ oid }) => oid)), ids: new Set(rows.map(({ oid }) => hex(oid))) }
 }
 
+/** The same of one repository alone: its refs, and its own reflog. */
+export async function repositoryRoots(queries: Queries, repositoryId: number, graceS: number): Promise<Roots> {
+  const { rows } = await sql<{ oid: Buffer }>`
+    select oid from ref where repository_id = ${repositoryId}
+    union
+    select decode(head, 'hex') from repository where id = ${repositoryId} and ${isDetached}
+    union
+    select past.oid from reflog cross join lateral (values (old_oid), (new_oid)) as past (oid)
+      where repository_id = ${repositoryId} and past.oid is not null and ${graceS} > 0 and at > now() - ${graceS} * interval '1 second'`.execute(
+    queries,
+  )
+  return { tips: concatBytes(rows.map(({ oid }) => oid)), ids: new Set(rows.map(({ oid }) => hex(oid))) }
+}
+
 /** As isDetached of the refs. */
 const isDetached = sql`head ~ '^([0-9a-f]{40}|[0-9a-f]{64})$'`
 
