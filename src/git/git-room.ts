@@ -43,6 +43,8 @@ export interface GitRoomOptions {
   readonly contextOf?: (request: FastifyRequest) => GitContext
   /** For the same: what takes part in a push. */
   readonly hooksOf?: (request: FastifyRequest) => PushHooks | null
+  /** Of whoever makes many rooms in one process: started with GitWorkerData, and closed by him. Without them the room starts its own. */
+  readonly workers?: WorkerPool
 }
 
 /** An upload that takes longer than a request may is nobody's any more. */
@@ -101,19 +103,7 @@ export class GitRoom {
     const threads = Math.max(2, options.threads)
     this.negotiations = new Places(threads * talksPerWorker)
     this.packs = new PackStore(db, this.reader, indexBytes, log, (networkId) => this.packCache.forget(networkId))
-    const data: GitWorkerData = {
-      bucket: options.bucketConfig,
-      kernel: compileKernel(),
-      cacheMemoryBytes: options.cache.memoryBytes,
-      cacheDisk: disk,
-    }
-    this.workers = new WorkerPool({
-      entry: new URL('./worker.ts', import.meta.url),
-      data,
-      threads,
-      onCrash: (error) => log.error({ err: error }, 'a worker thread ended by itself; its requests failed'),
-    })
-    this.workers.warm()
+    this.workers = options.workers ?? startWorkers(options, threads)
     this.intakeParts = {
       db,
       bucket,
@@ -162,7 +152,24 @@ export class GitRoom {
 
   async close(): Promise<void> {
     this.packCache.close()
-    await this.workers.close()
+    if (this.options.workers === undefined) await this.workers.close()
     await this.reader.close()
   }
+}
+
+function startWorkers({ bucketConfig, cache, log }: GitRoomOptions, threads: number): WorkerPool {
+  const data: GitWorkerData = {
+    bucket: bucketConfig,
+    kernel: compileKernel(),
+    cacheMemoryBytes: cache.memoryBytes,
+    cacheDisk: { folder: cache.folder, bytes: cache.diskBytes },
+  }
+  const workers = new WorkerPool({
+    entry: new URL('./worker.ts', import.meta.url),
+    data,
+    threads,
+    onCrash: (error) => log.error({ err: error }, 'a worker thread ended by itself; its requests failed'),
+  })
+  workers.warm()
+  return workers
 }

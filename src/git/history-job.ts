@@ -40,8 +40,8 @@ export async function historyJob(job: HistoryJob, port: MessagePort, repositorie
   }
 }
 
-/** Leased work: every network whose packs outgrew its table gets a new one. */
-export function historyBuilder(room: GitRoom, intervalMs = 3000): Job {
+/** Leased work: every network whose packs outgrew its table gets a new one. @param least for tests */
+export function historyBuilder(room: GitRoom, intervalMs = 3000, least = leastObjects): Job {
   const { clock } = room.options
   let lastPack = 0 // packs up to this id were seen by this node
   let lookedAtMs = Number.NEGATIVE_INFINITY
@@ -53,7 +53,7 @@ export function historyBuilder(room: GitRoom, intervalMs = 3000): Job {
     run: async (signal) => {
       const { db, log } = room.options
       const newest = await newestPack(db)
-      for (const networkId of await outgrown(db, lastPack - idSlack)) {
+      for (const networkId of await outgrown(db, lastPack - idSlack, least)) {
         signal.throwIfAborted()
         try {
           await build(room, networkId, signal)
@@ -79,13 +79,13 @@ async function newestPack(db: Database): Promise<number> {
 const isWhole = sql`not exists (select 1 from repository r where r.network_id = n.id and r.settings ? 'stemma.shallow')`
 
 /** Networks with packs above that id whose tables lack enough, or were made for other packs (one that began before was committed later). */
-async function outgrown(db: Database, afterPack: number): Promise<string[]> {
+async function outgrown(db: Database, afterPack: number, least: number): Promise<string[]> {
   const { rows } = await sql<{ id: string }>`
     select n.id from (select distinct network_id as id from pack where id > ${afterPack}) n
     left join history h on h.network_id = n.id
     where ${isWhole} and (select count(*) from pack p where p.network_id = n.id) <= ${policy.packs} and (
       (select sum(object_count) from pack p where p.network_id = n.id) - coalesce(h.object_count, 0)
-        >= greatest(${leastObjects}, least(${leastObjects * 2}, coalesce(h.object_count, 0) / 64))
+        >= greatest(${least}, least(${least * 2}, coalesce(h.object_count, 0) / 64))
       or (select count(*) from pack p where p.network_id = n.id and p.id <= h.last_pack) <> h.pack_count)`.execute(db.queries)
   return rows.map((row) => row.id)
 }

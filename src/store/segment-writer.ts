@@ -42,6 +42,8 @@ export class SegmentWriter {
   readonly #blocks: Written[] = []
   readonly #storedBytes: number[] = []
   #sizeBytes = 0
+  /** A request that nobody answered may be carried out later than all that follows it. */
+  #mayComeLater = false
 
   private constructor(parts: SegmentParts, uuid: string, path: string, file: FileHandle) {
     this.#parts = parts
@@ -90,6 +92,7 @@ export class SegmentWriter {
       const index = encodeIndex(this.#blocks, this.#storedBytes, contents, moves)
       await this.#write(index)
       await this.#file.close()
+      this.#mayComeLater = true
       await this.#upload.complete(this.#sizeBytes)
       return { uuid: this.uuid, tail: null, sizeBytes: this.#sizeBytes, indexBytes: index.length, ...chunksOf(this.#blocks) }
     } catch (error) {
@@ -103,7 +106,7 @@ export class SegmentWriter {
     await this.#file.close().catch(() => {})
     await this.#upload.abort()
     await rm(this.#path, { force: true }).catch(() => {})
-    await discardSegment(this.#parts, this.uuid)
+    await discardSegment(this.#parts, this.uuid, this.#mayComeLater)
   }
 
   async #write(bytes: Uint8Array): Promise<void> {
@@ -139,18 +142,19 @@ export async function storeBlocks(
     try {
       await parts.bucket.put(segmentKey(uuid), value)
     } catch (error) {
-      await discardSegment(parts, uuid)
+      await discardSegment(parts, uuid, true)
       throw error
     }
   }
   return { uuid, tail: isTail ? value : null, sizeBytes: value.length, indexBytes: index.length, ...chunksOf(blocks) }
 }
 
-/** A staged segment that nothing needs: its key goes now if the bucket answers, else by the sweeper. */
-export async function discardSegment({ db, bucket }: SegmentParts, uuid: string): Promise<void> {
+/** A staged segment that nothing needs: its key goes now if the bucket answers, else by the sweeper, who looks again where it may come later. */
+export async function discardSegment({ db, bucket }: SegmentParts, uuid: string, mayComeLater = false): Promise<void> {
   const key = segmentKey(uuid)
   try {
     await bucket.delete(key)
+    if (mayComeLater) return
     await db.queries.deleteFrom('upload_intent').where('key', '=', key).execute()
   } catch {
     // the intent row stays, and the sweeper deletes the key when the lease is over

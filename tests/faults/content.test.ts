@@ -7,6 +7,7 @@ import { sweepOrphans } from '../../src/jobs/index.ts'
 import type { Digest, SegmentStore } from '../../src/store/index.ts'
 import { contentHost, type ContentHost, put, read, sha256 } from '../support/content.ts'
 import { Fuse } from '../support/fuse.ts'
+import { lateBucket } from '../support/late-bucket.ts'
 import { noise, Seeded, seedOfRun } from '../support/seeded.ts'
 
 let host: ContentHost
@@ -124,6 +125,18 @@ test('death at every step of collection and compaction', async () => {
   await host.store.tidy()
   await assertWhole()
   await assertReadable(host.store, kept)
+})
+
+test('writes that nobody answered, and that are carried out later than the deletions behind them', async () => {
+  const { bucket, land } = lateBucket(host.bucket)
+  const store = host.another(bucket)
+  for (const sizeBytes of [900_000, 9_000_000]) {
+    await assert.rejects(put(store, noise(seedOfRun(`late ${sizeBytes}`), sizeBytes)), { code: 'bucket-unavailable' })
+  }
+  await store.close()
+  await land()
+  await hoursPass(25)
+  await assertWhole()
 })
 
 describe('two nodes at once', () => {

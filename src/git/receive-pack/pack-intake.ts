@@ -172,6 +172,8 @@ class LazyUpload {
   readonly #parts: PackIntakeParts
   readonly #path: string
   #upload: FileUpload | undefined
+  /** A request that writes the key may be carried out later than all that follows it: one that nobody answered, or that was made again. */
+  #mayComeLater = false
 
   constructor(parts: PackIntakeParts, key: Key, path: string) {
     this.#parts = parts
@@ -186,7 +188,11 @@ class LazyUpload {
 
   async complete(sizeBytes: number): Promise<void> {
     const upload = this.#upload ?? (await this.#begin())
+    const { requests } = this.#parts.bucket
+    const { retries } = requests
+    this.#mayComeLater = true
     await upload.complete(sizeBytes)
+    this.#mayComeLater = requests.retries !== retries
   }
 
   async abort(): Promise<void> {
@@ -195,11 +201,12 @@ class LazyUpload {
     await this.discard()
   }
 
-  /** The key is not needed: it goes now if the bucket answers, else by the sweeper. */
+  /** The key is not needed: it goes now if the bucket answers, else by the sweeper, who looks again where it may come later. */
   async discard(): Promise<void> {
     const { db, bucket } = this.#parts
     try {
       await bucket.delete(this.key)
+      if (this.#mayComeLater) return
       await db.queries.deleteFrom('upload_intent').where('key', '=', this.key).execute()
     } catch {
       // the intent row stays, and the sweeper deletes the key when the lease is over

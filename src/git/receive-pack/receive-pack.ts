@@ -1,5 +1,6 @@
 // A push, from the ref commands to the report: gitprotocol-pack(5) "Pushing Data To a Server".
-// Nothing is visible before the one transaction of moveRefs; a push that fails before it leaves no row and no key.
+// Nothing is visible before the one transaction of moveRefs; a push that fails before it leaves no row and no key (but an intent row where the bucket did not
+// answer, by which the sweeper looks again).
 import { type Clock, InputError, type Log } from '../../base/index.ts'
 import type { Database } from '../../db/index.ts'
 import {

@@ -1,0 +1,97 @@
+// What the simulated runs of one process share: a PostgreSQL database, a bucket folder, and for each of two nodes worker threads, which are slow to start.
+import { existsSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { compileKernel } from '../../../kernels/index.ts'
+import { makeLog, systemClock, systemRandomness, WorkerPool } from '../../../src/base/index.ts'
+import { type Bucket, openBucket } from '../../../src/bucket/index.ts'
+import { Database, sql } from '../../../src/db/index.ts'
+import { makeAccount, type TestAccount } from '../../support/accounts.ts'
+import { type TestDatabase, testDatabase } from '../../support/test-database.ts'
+import { bucketOf, type NodePool } from './node.ts'
+import { WorkerFaults } from './worker-faults.ts'
+
+/** No power fails here: what is only in memory does, and costs no waiting for a disk. */
+const memoryFolder = '/dev/shm'
+
+/** What one node at a time has, and the next one after it. */
+export interface Seat {
+  readonly workers: WorkerPool
+  readonly faults: WorkerFaults
+  /** Connections that a node has left in order. */
+  pool: NodePool | null
+}
+
+export class World {
+  readonly folder: string
+  readonly db: TestDatabase
+  /** Without faults: the judge's. */
+  readonly bucket: Bucket
+  readonly account: TestAccount
+  readonly seats: readonly Seat[]
+  #pools = 0
+
+  private constructor(folder: string, db: TestDatabase, bucket: Bucket, account: TestAccount) {
+    this.folder = folder
+    this.db = db
+    this.bucket = bucket
+    this.account = account
+    this.seats = [0, 1].map(() => startSeat(folder))
+  }
+
+  static async open(): Promise<World> {
+    const folder = mkdtempSync(join(existsSync(memoryFolder) ? memoryFolder : tmpdir(), 'stemma-simulation-'))
+    mkdirSync(join(folder, 'bucket'))
+    const db = await testDatabase(4)
+    const bucket = await openBucket(bucketOf(folder), { clock: systemClock, randomness: systemRandomness })
+    return new World(folder, db, bucket, await makeAccount(db.database, 'admin', true))
+  }
+
+  /** PostgreSQL's processes that wait for a lock that somebody else has. */
+  async lockedProcesses(): Promise<ReadonlySet<number>> {
+    const { rows } = await sql<{ pid: number }>`
+      select pid from pg_stat_activity
+      where datname = current_database() and wait_event_type = 'Lock' and cardinality(pg_blocking_pids(pid)) > 0`.execute(this.db.database.queries)
+    return new Set(rows.map(({ pid }) => pid))
+  }
+
+  /** So many hours pass: leases end, deletions are due, reflogs grow old. */
+  async hoursPass(hours: number): Promise<void> {
+    const { queries } = this.db.database
+    const by = sql`${hours} * interval '1 hour'`
+    await sql`update upload_intent set expires_at = expires_at - ${by}`.execute(queries)
+    await sql`update key_deletion set not_before = not_before - ${by}`.execute(queries)
+    await sql`update job set leased_until = leased_until - ${by}, due_at = due_at - ${by}`.execute(queries)
+    await sql`update reflog set at = at - ${by}`.execute(queries)
+  }
+
+  /** Connections for a node: another's, or new ones. */
+  takePool(seat: Seat): NodePool {
+    const { pool } = seat
+    seat.pool = null
+    const applicationName = `node-${this.#pools++}`
+    const url = `${this.db.url}${this.db.url.includes('?') ? '&' : '?'}application_name=${applicationName}`
+    return pool ?? { applicationName, db: new Database({ url, poolSize: 8, log: makeLog('silent') }) }
+  }
+
+  async close(): Promise<void> {
+    for (const { pool } of this.seats) await pool?.db.close()
+    await Promise.all(this.seats.map(({ workers }) => workers.close()))
+    await this.bucket.close()
+    await this.db.close()
+    rmSync(this.folder, { recursive: true, force: true })
+  }
+}
+
+function startSeat(folder: string): Seat {
+  const faults = new WorkerFaults()
+  const bucket = bucketOf(folder)
+  const workers = new WorkerPool({
+    entry: new URL('./faulty-worker.ts', import.meta.url),
+    data: { bucket, kernel: compileKernel(), cacheMemoryBytes: 0, cacheDisk: null, faults: faults.shared },
+    threads: 1,
+    onCrash: (error) => makeLog('error').error({ err: error }, 'a worker thread ended by itself'),
+  })
+  workers.warm()
+  return { workers, faults, pool: null }
+}
