@@ -1,9 +1,9 @@
 // What nodes of a simulated run do: pushes of every kind, forks, deletions, and the background work. Each is what a request or a job of the server does.
 import { deleteRepository, forkRepository } from '../../../src/access/index.ts'
 import { mergePacks } from '../../../src/git/compact/index.ts'
-import { collectNetwork } from '../../../src/git/gc/index.ts'
+import { collectionJob, collectNetwork } from '../../../src/git/gc/index.ts'
 import { type Finding, fsck, historyBuilder } from '../../../src/git/index.ts'
-import { repackUnderLease, underLease } from '../../../src/git/repack/index.ts'
+import { repackNetwork, repackUnderLease, underLease } from '../../../src/git/repack/index.ts'
 import { packStream } from '../../../src/git/pack-stream.ts'
 import type { ObjectId } from '../../../src/git/format/object-id.ts'
 import { everything, visibleRefs } from '../../../src/git/refs/index.ts'
@@ -24,8 +24,10 @@ const silent = makeLog('silent')
 /** How often each is chosen, out of all. */
 export const acts: readonly (readonly [share: number, name: string, act: Act])[] = [
   [40, 'push', push],
-  [12, 'merge', merge],
+  [8, 'merge', merge],
+  [6, 'searched merge', searchedMerge],
   [8, 'repack', repack],
+  [3, 'collections', collections],
   [8, 'collect', (run, node, random) => collect(run, node, random, false)],
   [3, 'purge', purge],
   [6, 'sweep', sweep],
@@ -88,7 +90,9 @@ function chooseChanges(run: SimulatedRun, repositoryId: number, view: Refs, rand
   for (let n = 1 + random.below(3); n > 0; n--) {
     const present = [...view.keys()]
     const isNew = present.length === 0 || random.below(3) === 0
-    const ref = isNew ? random.pick(['refs/heads/main', 'refs/heads/side', `refs/heads/new-${random.below(9)}`, 'refs/tags/one']) : random.pick(present)
+    const ref = isNew
+      ? random.pick(['refs/heads/main', 'refs/heads/side', `refs/heads/new-${random.below(9)}`, 'refs/tags/one'])
+      : random.pick(present)
     const old = view.get(ref) ?? null
     changes.set(ref, { repositoryId, ref, old, new: chooseValue(run, ref, old, view, random) })
   }
@@ -127,17 +131,39 @@ async function merge(run: SimulatedRun, node: SimulatedNode, random: Seeded): Pr
 const repacking = { window: 5, depth: 8, threads: 1, memoryBytes: 16 << 20, progress: () => {} }
 const never = new AbortController().signal
 
+/** A merge as it is where the network is near, or small. */
+async function searchedMerge(run: SimulatedRun, node: SimulatedNode, random: Seeded): Promise<void> {
+  await underLease(node.room, run.networkId, async (signal) => {
+    const { handle } = await node.room.packs.open(run.networkId)
+    if (handle.packs.length === 0) return
+    const fromPack = random.pick(handle.packs).id
+    await repackNetwork(node.room, run.networkId, { ...repacking, reuse: false, fromPack, signal })
+  })
+}
+
 async function repack({ networkId }: SimulatedRun, node: SimulatedNode, random: Seeded): Promise<void> {
   await repackUnderLease(node.room, networkId, { ...repacking, reuse: random.below(2) === 0, signal: never })
 }
 
 async function collect({ networkId }: SimulatedRun, node: SimulatedNode, random: Seeded, isUrgent: boolean): Promise<void> {
   const graceS = isUrgent || random.below(2) === 0 ? 0 : 3600
-  await collectNetwork(node.room, networkId, { ...repacking, reuse: random.below(2) === 0, graceS, isDry: false, isUrgent, signal: never })
+  await collectNetwork(node.room, networkId, {
+    ...repacking,
+    reuse: random.below(2) === 0,
+    graceS,
+    collects: () => true,
+    isUrgent,
+    signal: never,
+  })
 }
 
 async function history(_: SimulatedRun, { room }: SimulatedNode): Promise<void> {
   await historyBuilder(room, 0, 6).run(never)
+}
+
+/** What the background does, where the grace is over. */
+async function collections(_: SimulatedRun, { room }: SimulatedNode): Promise<void> {
+  await collectionJob(room, { graceS: 3600 }).run(never)
 }
 
 async function purge(run: SimulatedRun, node: SimulatedNode, random: Seeded): Promise<void> {

@@ -26,7 +26,7 @@ export async function judge(run: SimulatedRun, inspect: (node: SimulatedNode) =>
     await inspect(node)
     await run.world.hoursPass(1) // leases of who died have ended
     await pushAgain(run, node)
-    await collectNetwork(node.room, run.networkId, { ...healing, graceS: 0, isDry: false, isUrgent: false })
+    await collectNetwork(node.room, run.networkId, { ...healing, graceS: 0, collects: () => true, isUrgent: false })
     await judgeCollected(run, node)
     await judgeObjects(run, node)
     await judgeSwept(run)
@@ -93,7 +93,8 @@ async function judgeLog(
   const refs = new Map(first)
   for (const row of rows) {
     const change: Change = { repositoryId, ...row }
-    if ((refs.get(row.ref) ?? null) !== row.old) run.fault(`the reflog tells of a change from ${row.old}, where ${row.ref} was at ${refs.get(row.ref)}`)
+    if ((refs.get(row.ref) ?? null) !== row.old)
+      run.fault(`the reflog tells of a change from ${row.old}, where ${row.ref} was at ${refs.get(row.ref)}`)
     if (row.new === null) refs.delete(row.ref)
     else refs.set(row.ref, row.new)
     const counts = left.get(keyOf(change))
@@ -163,7 +164,9 @@ async function judgeSwept(run: SimulatedRun): Promise<void> {
   const { bucket, db } = run.world
   await run.world.hoursPass(48)
   await sweepOrphans(db.database, bucket, silent)
-  const { rows } = await sql<{ key: string }>`select key from pack where key is not null union all select key from history`.execute(db.database.queries)
+  const { rows } = await sql<{ key: string }>`select key from pack where key is not null union all select key from history`.execute(
+    db.database.queries,
+  )
   const named = new Set(rows.map((row) => row.key))
   const stored = await storedKeys(run)
   for (const key of stored) if (!named.has(key)) run.fault(`leaked: ${key}`)

@@ -89,7 +89,12 @@ export class NodeBucket implements Bucket {
   delete(key: Key): Promise<void> {
     const whole = () => this.#inner.delete(key)
     // half of a deletion is none
-    return this.#gate.write(`delete ${kindOf(key)}`, { whole, half: async () => {}, twice: async () => (await whole(), await whole()), prepare: async () => whole })
+    return this.#gate.write(`delete ${kindOf(key)}`, {
+      whole,
+      half: async () => {},
+      twice: async () => (await whole(), await whole()),
+      prepare: async () => whole,
+    })
   }
 
   async *list(prefix: string): AsyncIterable<{ readonly key: Key; readonly sizeBytes: number }> {

@@ -154,7 +154,9 @@ export class SimulatedNode {
       const isSent = isDoomed ? life === 'behind' : fault !== 'before'
       if (isDoomed || fault !== null) current.isDoubtful ||= isSent && /^commit/i.test(text)
       // a connection that breaks under a commit, broken by somebody else's doing: nobody knows then, either
-      const result = isSent ? await turns.busy(send, connection.process).catch((error: unknown) => this.#noteBroken(error, text, current)) : null
+      const result = isSent
+        ? await turns.busy(send, connection.process).catch((error: unknown) => this.#noteBroken(error, text, current))
+        : null
       if (isDoomed && !this.#isDead) this.die()
       if (isDoomed || fault !== null || /^(commit|rollback)/i.test(text)) turns.unlock()
       if (!isDoomed && fault === null) return result

@@ -1,6 +1,17 @@
 // The histories that are pushed, made in memory without git: commits over a few files that change a little, as whole objects and as deltas, thin or not. It
 // knows each object's bytes and what each refers to, so it says what a ref must bring, independently of what is tested.
-import { type BuiltObject, blob, commit, delta, deltaCopy, deltaInsert, object, PackBuilder, tree, type TreeEntry } from '../../support/pack-builder.ts'
+import {
+  type BuiltObject,
+  blob,
+  commit,
+  delta,
+  deltaCopy,
+  deltaInsert,
+  object,
+  PackBuilder,
+  tree,
+  type TreeEntry,
+} from '../../support/pack-builder.ts'
 import type { Seeded } from '../../support/seeded.ts'
 
 interface Known extends BuiltObject {

@@ -51,7 +51,9 @@ export class World {
   async lockedProcesses(): Promise<ReadonlySet<number>> {
     const { rows } = await sql<{ pid: number }>`
       select pid from pg_stat_activity
-      where datname = current_database() and wait_event_type = 'Lock' and cardinality(pg_blocking_pids(pid)) > 0`.execute(this.db.database.queries)
+      where datname = current_database() and wait_event_type = 'Lock' and cardinality(pg_blocking_pids(pid)) > 0`.execute(
+      this.db.database.queries,
+    )
     return new Set(rows.map(({ pid }) => pid))
   }
 
@@ -63,6 +65,8 @@ export class World {
     await sql`update key_deletion set not_before = not_before - ${by}`.execute(queries)
     await sql`update job set leased_until = leased_until - ${by}, due_at = due_at - ${by}`.execute(queries)
     await sql`update reflog set at = at - ${by}`.execute(queries)
+    await sql`update past_root set at = at - ${by}`.execute(queries)
+    await sql`update network_review set due_at = due_at - ${by}`.execute(queries)
   }
 
   /** Connections for a node: another's, or new ones. */
