@@ -43,9 +43,10 @@ test-interop: install ## Other Git clients against the server (installs them fro
 	$(run-tests) 'tests/interop/*.test.ts'
 
 .PHONY: test-nodes
-test-nodes: install ## The same clients against two nodes on one PostgreSQL and one Ceph RGW, each request to the other node in turn
+test-nodes: install ## The same clients, and what a stale cache would break, on two nodes over one PostgreSQL and one Ceph RGW, each request to the other
 	bash tests/interop/install.sh
-	STEMMA_TEST_NODES=2 devenv/with-ceph $(run-tests) 'tests/interop/*.test.ts'
+	STEMMA_TEST_NODES=2 devenv/with-ceph $(run-tests) 'tests/interop/*.test.ts' \
+	  tests/server/{forks,git-access,git-dumb-http,git-hidden-refs,git-push-cert,pack-cache}.test.ts
 
 .PHONY: test-faults
 test-faults: install ## Kills and failing buckets: nothing acknowledged may be lost
