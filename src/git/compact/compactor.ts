@@ -88,14 +88,16 @@ function searching(signal: AbortSignal, which: Pick<RepackOptions, 'reuse' | 'fr
 async function stepOf(db: Database, networkId: string, opened: ReadonlySet<number>): Promise<Step> {
   const rows = await db.queries
     .selectFrom('pack')
-    .select(['id', 'size_bytes', 'is_full', sql<boolean>`key is null`.as('is_tail')])
+    .select(['id', 'size_bytes', 'pack_bytes', 'is_full', sql<boolean>`key is null`.as('is_tail')])
     .select(sql<number>`extract(epoch from now() - created_at)::float8 * 1000`.as('age_ms'))
     .where('network_id', '=', networkId)
     .orderBy(byAge)
     .execute()
   const known = rows.filter(({ id }) => opened.has(id))
   if (known.length !== opened.size) return { kind: 'none' } // replaced between the two reads, by who had no lease
-  const sizes = known.map((row): PackSize => ({ isTail: row.is_tail, isFull: row.is_full, sizeBytes: row.size_bytes }))
+  const sizes = known.map((row): PackSize => {
+    return { isTail: row.is_tail, isFull: row.is_full, sizeBytes: row.size_bytes, packBytes: row.pack_bytes }
+  })
   return nextStep(sizes, Math.min(Number.POSITIVE_INFINITY, ...rows.map((row) => row.age_ms)))
 }
 
@@ -110,7 +112,7 @@ async function grown(db: Database, afterPack: number): Promise<string[]> {
     select n.id from (select distinct network_id as id from pack where id > ${afterPack}) n
     cross join lateral (
       select count(*) as packs, coalesce(sum(size_bytes) filter (where key is null), 0) as tails,
-        coalesce(sum(size_bytes) filter (where not is_full), 0) as outside, coalesce(sum(size_bytes) filter (where is_full), 0) as full_bytes
+        coalesce(sum(pack_bytes) filter (where not is_full), 0) as outside, coalesce(sum(pack_bytes) filter (where is_full), 0) as full_bytes
       from pack p where p.network_id = n.id) s
     where s.packs > 1 and (s.packs >= ${policy.packs} or s.tails >= ${policy.tailsBytes}
       or s.outside >= greatest(${policy.quietLeastBytes}, ${policy.quietPart} * s.full_bytes))`.execute(db.queries)

@@ -5,9 +5,9 @@ import { nextStep, policy, type PackSize } from './policy.ts'
 
 const kib = 1024
 const mib = 1024 * kib
-const tail = (sizeBytes: number): PackSize => ({ isTail: true, isFull: false, sizeBytes })
-const key = (sizeBytes: number): PackSize => ({ isTail: false, isFull: false, sizeBytes })
-const full = (sizeBytes: number): PackSize => ({ isTail: false, isFull: true, sizeBytes })
+const tail = (bytes: number): PackSize => ({ isTail: true, isFull: false, sizeBytes: bytes, packBytes: bytes })
+const key = (bytes: number): PackSize => ({ ...tail(bytes), isTail: false })
+const full = (bytes: number): PackSize => ({ ...key(bytes), isFull: true })
 const tails = (count: number, sizeBytes = kib) => Array.from({ length: count }, () => tail(sizeBytes))
 
 describe('the next step', () => {

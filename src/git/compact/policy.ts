@@ -7,6 +7,8 @@ export interface PackSize {
   readonly isFull: boolean
   /** Of the whole value. */
   readonly sizeBytes: number
+  /** Without the index: what a repack could make less. */
+  readonly packBytes: number
 }
 
 export const policy = {
@@ -14,12 +16,12 @@ export const policy = {
   packs: 100,
   tailsBytes: 8 << 20,
   /** Packs whose sizes differ by less than this factor are of one tier; so many of one tier become one of the next. */
-  factor: 4,
+  factor: 32,
   /** A full repack is due when what lies outside of the full pack has so large a part of its bytes, and comes to so much at all… */
-  fullPart: 0.5,
+  fullPart: 2,
   fullLeastBytes: 1 << 20,
   /** …or this one, and nothing came for so long. */
-  quietPart: 0.05,
+  quietPart: 1,
   quietLeastBytes: 256 << 10,
   quietMs: 3600_000,
   /** All deltas are searched anew where packs come to no more than this: in seconds of a processor… */
@@ -42,8 +44,8 @@ export type Step = { readonly kind: 'none' } | { readonly kind: 'full' } | { rea
 export function nextStep(packs: readonly PackSize[], quietMs: number): Step {
   const fullAt = packs.findLastIndex(({ isFull }) => isFull)
   // where there is none yet, the first pack counts as one: most often it was imported, well packed
-  const fullBytes = packs[Math.max(0, fullAt)]?.sizeBytes ?? 0
-  const since = sizeOf(packs) - fullBytes
+  const fullBytes = packs[Math.max(0, fullAt)]?.packBytes ?? 0
+  const since = packs.reduce((sum, { packBytes }) => sum + packBytes, -fullBytes)
   const isQuiet = quietMs >= policy.quietMs
   const due = isQuiet
     ? Math.max(policy.quietLeastBytes, policy.quietPart * fullBytes)
