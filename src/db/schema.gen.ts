@@ -61,10 +61,12 @@ export interface ContentSegment {
 export interface History {
   created_at: Generated<Date>;
   key: string;
+  last_age: number | null;
   last_pack: number;
   network_id: string;
   object_count: number;
   pack_count: number;
+  part: Generated<number>;
   size_bytes: number;
 }
 

@@ -1,5 +1,6 @@
 // Makes history tables (docs/design/history-key.md) for networks that have grown beyond theirs: found by their packs, made in a worker, and put
-// in place by one transaction. Doing it twice does no harm; a push or fetch never waits for it.
+// in place by one transaction. What is written goes on where the tables before it end, or takes the place of the small ones among them.
+// Doing it twice does no harm; a push or fetch never waits for it.
 import type { MessagePort } from 'node:worker_threads'
 import { concatBytes, CorruptError, InputError, MessageStream, UnavailableError } from '../base/index.ts'
 import { type Bucket, historyKey, type Key } from '../bucket/index.ts'
@@ -7,16 +8,32 @@ import { type Database, sql } from '../db/index.ts'
 import type { Job } from '../jobs/index.ts'
 import { policy } from './compact/policy.ts'
 import type { FetchRepositories } from './fetch-job.ts'
+import { encodeHistory, type HistoryEnd, noHistory } from './format/history-table.ts'
 import type { GitRoom } from './git-room.ts'
-import type { PackSetHandle } from './odb/index.ts'
-import { buildHistory, paced } from './upload-pack/index.ts'
+import { dropHistory, type PackSetHandle } from './odb/index.ts'
+import { extendHistory, paced } from './upload-pack/index.ts'
 
 export interface HistoryJob {
   readonly packs: PackSetHandle
+  /** So many of the packs, the oldest, are to be covered. */
+  readonly packCount: number
+}
+
+/** Before its bytes. */
+interface MadePart {
+  /** Place of the stored table whose place it takes; as many as there are: it goes on behind them. */
+  readonly part: number
+  /** Packs that the table covers up to this part, and of these the part's own. */
+  readonly packs: readonly { readonly id: number; readonly count: number }[]
+  readonly own: number
 }
 
 /** A network gets a table, or a new one, when so many of its objects are in none: or a 64th of them, up to twice as many as this. */
 const leastObjects = 2048
+/** Tails are covered only where so many times that are in no table: they are about to be merged, and what covers them is for nothing then. */
+const uncoveredTimes = 3
+/** A table is written anew together with what goes on behind it, when that has a quarter of its commits. */
+const growth = 4
 /** A table's upload that takes longer is nobody's any more. */
 const leaseSeconds = 3600
 /** A reader that knows the old table's row may still be about to load it. */
@@ -32,12 +49,27 @@ export async function historyJob(job: HistoryJob, port: MessagePort, repositorie
   const gone = new AbortController()
   port.once('close', () => gone.abort(new Error('nobody waits for this table any more')))
   try {
-    const table = await buildHistory(paced(repositories.open(job.packs), gone.signal))
-    await main.sendBytes(table, table.byteLength === table.buffer.byteLength)
+    const repository = paced(repositories.open(job.packs), gone.signal)
+    // a table that wasn't made for these packs, the oldest, is none
+    const ends = repository.history.size > 0 ? (job.packs.history?.parts.map(({ end }) => end) ?? []) : []
+    const whole = await extendHistory(repository, job.packCount)
+    const part = partFor(ends, whole.commits.length)
+    const from = ends[part - 1] ?? noHistory
+    main.send({ part, packs: whole.packs, own: whole.packs.length - from.packs } satisfies MadePart)
+    const bytes = encodeHistory(whole, from)
+    await main.sendBytes(bytes, bytes.byteLength === bytes.buffer.byteLength)
     main.endBytes()
   } catch (error) {
     main.fail(error)
   }
+}
+
+/** From which on tables are written as one. @param ends of the stored tables @param rows of all of them, and what is new */
+export function partFor(ends: readonly HistoryEnd[], rows: number): number {
+  let part = ends.length
+  const before = (place: number) => ends[place - 1]?.rows ?? 0
+  while (part > 0 && before(part) - before(part - 1) < growth * (rows - before(part))) part--
+  return part
 }
 
 /** Leased work: every network whose packs outgrew its table gets a new one. @param least for tests */
@@ -53,15 +85,15 @@ export function historyBuilder(room: GitRoom, intervalMs = 3000, least = leastOb
     run: async (signal) => {
       const { db, log } = room.options
       const newest = await newestPack(db)
-      for (const networkId of await outgrown(db, lastPack - idSlack, least)) {
+      for (const network of await outgrown(db, lastPack - idSlack, least)) {
         signal.throwIfAborted()
         try {
-          await build(room, networkId, signal)
+          await build(room, network, signal)
         } catch (error) {
           if (error instanceof InputError && error.code === 'repository-deleted') continue
           // damaged, or cut off (its oldest commits' parents aren't stored); its turn comes again when it is pushed to
           if (!(error instanceof CorruptError)) throw error
-          log.warn({ err: error, network: networkId }, 'a history table could not be made; fetches go without')
+          log.warn({ err: error, network: network.id }, 'a history table could not be made; fetches go without')
         }
       }
       lastPack = newest
@@ -79,69 +111,94 @@ async function newestPack(db: Database): Promise<number> {
 const isWhole = sql`not exists (select 1 from repository r where r.network_id = n.id and r.settings ? 'stemma.shallow')`
 
 /** Networks with packs above that id whose tables lack enough, or were made for other packs (one that began before was committed later). */
-async function outgrown(db: Database, afterPack: number, least: number): Promise<string[]> {
-  const { rows } = await sql<{ id: string }>`
-    select n.id from (select distinct network_id as id from pack where id > ${afterPack}) n
-    left join history h on h.network_id = n.id
-    where ${isWhole} and (select count(*) from pack p where p.network_id = n.id) <= ${policy.packs} and (
-      (select sum(object_count) from pack p where p.network_id = n.id) - coalesce(h.object_count, 0)
-        >= greatest(${least}, least(${least * 2}, coalesce(h.object_count, 0) / 64))
-      or (select count(*) from pack p where p.network_id = n.id and p.id <= h.last_pack) <> h.pack_count)`.execute(db.queries)
-  return rows.map((row) => row.id)
+async function outgrown(db: Database, afterPack: number, least: number): Promise<Outgrown[]> {
+  const uncovered = least * uncoveredTimes
+  const { rows } = await sql<Outgrown>`
+    select n.id, p.objects - h.objects >= ${uncovered} as "withTails"
+    from (select distinct network_id as id from pack where id > ${afterPack}) n
+    cross join lateral (
+      select coalesce(max(object_count), 0) as objects, coalesce(max(pack_count), 0) as packs, coalesce(max(last_age), 0) as age,
+        coalesce(bool_or(last_age is null), false) as is_old
+      from history where network_id = n.id) h
+    cross join lateral (select max(coalesce(age, id)) filter (where key is not null) as age from pack where network_id = n.id) k
+    cross join lateral (
+      select count(*) as packs, sum(object_count) as objects, coalesce(sum(object_count) filter (where coalesce(age, id) <= k.age), 0) as settled,
+        count(*) filter (where coalesce(age, id) <= h.age) as covered
+      from pack where network_id = n.id) p
+    where ${isWhole} and (h.is_old or p.covered <> h.packs or p.settled - h.objects >= greatest(${least}, least(${least * 2}, h.objects / 64))
+      or (p.objects - h.objects >= ${uncovered} and p.packs <= ${policy.packs}))`.execute(db.queries)
+  return rows
 }
 
-async function build(room: GitRoom, networkId: string, signal: AbortSignal): Promise<void> {
+interface Outgrown {
+  readonly id: string
+  readonly withTails: boolean
+}
+
+async function build(room: GitRoom, { id: networkId, withTails }: Outgrown, signal: AbortSignal): Promise<void> {
   const { bucket, db, log, randomness } = room.options
-  const { handle, set } = await room.packs.open(networkId)
+  const { handle } = await room.packs.open(networkId)
+  const packCount = withTails ? handle.packs.length : handle.packs.findLastIndex((pack) => pack.key !== null) + 1
+  if (packCount === 0) return
   const before = performance.now()
-  const table = await room.workers.run('history', { packs: handle } satisfies HistoryJob, [], collect, signal)
+  const { made, bytes } = await room.workers.run('history', { packs: handle, packCount } satisfies HistoryJob, [], collect, signal)
   const key = historyKey(randomness.uuid())
   await db.queries
     .insertInto('upload_intent')
     .values({ key, expires_at: sql<Date>`now() + ${leaseSeconds} * interval '1 second'` })
     .execute()
-  await bucket.put(key, table, signal)
-  const placed = await place(db, {
-    network_id: networkId,
-    key,
-    size_bytes: table.length,
-    object_count: set.size,
-    pack_count: set.packs.length,
-    last_pack: Math.max(0, ...set.packs.map((pack) => pack.id)),
-  })
+  await bucket.put(key, bytes, signal)
+  const kept = handle.history?.parts.slice(0, made.part).map((part) => part.key) ?? []
+  const ids = made.packs.map((pack) => pack.id)
+  const objects = made.packs.reduce((sum, { count }) => sum + count, 0)
+  const table = { network_id: networkId, key, part: made.part, size_bytes: bytes.length, object_count: objects, pack_count: ids.length }
+  const placed = await place(db, { ...table, last_pack: Math.max(...ids) }, kept, ids)
   if (!placed) await drop(db, bucket, key)
-  else
-    log.info(
-      { network: networkId, objects: set.size, bytes: table.length, ms: Math.round(performance.now() - before) },
-      'made a history table',
-    )
+  else {
+    const ms = Math.round(performance.now() - before)
+    log.info({ network: networkId, objects, packs: made.own, part: made.part, bytes: bytes.length, ms }, 'made a history table')
+  }
 }
 
-async function collect(port: MessagePort): Promise<Uint8Array> {
+async function collect(port: MessagePort): Promise<{ readonly made: MadePart; readonly bytes: Uint8Array }> {
+  const worker = new MessageStream<MadePart>(port)
+  const made = await worker.message()
   const parts: Uint8Array[] = []
-  for await (const bytes of new MessageStream<never>(port).bytes()) parts.push(bytes)
-  return parts.length === 1 ? (parts[0] as Uint8Array) : concatBytes(parts)
+  for await (const bytes of worker.bytes()) parts.push(bytes)
+  return { made, bytes: parts.length === 1 ? (parts[0] as Uint8Array) : concatBytes(parts) }
 }
 
 interface NewTable {
   readonly network_id: string
   readonly key: Key
+  readonly part: number
   readonly size_bytes: number
   readonly object_count: number
   readonly pack_count: number
   readonly last_pack: number
 }
 
-/** False when the network is gone. The old table's key is queued for deletion; caches of the packs see that something changed. */
-async function place(db: Database, table: NewTable): Promise<boolean> {
+/**
+ * False when the network is gone, or what the table was made of. Keys whose place it takes are queued for deletion; caches of the packs see that
+ * something changed.
+ * @param kept keys of the tables that it goes on behind @param packIds what these and it cover
+ */
+async function place(db: Database, table: NewTable, kept: readonly string[], packIds: readonly number[]): Promise<boolean> {
   return await db.transaction(async (tx) => {
     const network = await tx.selectFrom('network').select('id').where('id', '=', table.network_id).forUpdate().executeTakeFirst()
     if (!network) return false
+    const { rows: covered } = await sql<{ packs: number; age: number }>`
+      select count(*)::int as packs, max(coalesce(age, id))::float8 as age from pack where id = any(${[...packIds]}::bigint[])`.execute(tx)
+    const before = await tx.selectFrom('history').select('key').where('network_id', '=', table.network_id).orderBy('part').execute()
+    const isSame = kept.every((key, part) => before[part]?.key === key)
+    if (covered[0]?.packs !== packIds.length || !isSame) return false
     const intent = await tx.deleteFrom('upload_intent').where('key', '=', table.key).executeTakeFirst()
     if (intent.numDeletedRows === 0n) throw new UnavailableError('intent-expired', 'the table took longer than its lease')
-    const old = await tx.deleteFrom('history').where('network_id', '=', table.network_id).returning('key').executeTakeFirst()
-    if (old) await tx.insertInto('key_deletion').values({ key: old.key, not_before: keyGrace }).execute()
-    await tx.insertInto('history').values(table).execute()
+    await dropHistory(tx, table.network_id, sql`part >= ${table.part}`, keyGrace)
+    await tx
+      .insertInto('history')
+      .values({ ...table, last_age: covered[0].age })
+      .execute()
     await tx.updateTable('network').set({ packs_version: sql<number>`packs_version + 1` }).where('id', '=', table.network_id).execute()
     return true
   })

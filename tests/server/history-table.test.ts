@@ -2,6 +2,8 @@
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { stemma } from '../support/command.ts'
+import { openDatabase } from '../support/database.ts'
 import { makeHistory } from '../support/history.ts'
 import { type Host, openHost, onPeer } from '../support/host.ts'
 
@@ -37,6 +39,51 @@ test('is made behind a push, and again when the network has outgrown it', { skip
     assert.equal(await git.read(['rev-parse', 'main'], { cwd: copy }), await git.read(['rev-parse', 'main'], { cwd: work }))
   }
   assert.doesNotMatch(host.server.output, /could not be (made|read)/)
+})
+
+test('what came since goes into a part of its own; a repack makes one of all', { skip: onPeer && 'not on the peer' }, async () => {
+  const { git, server } = host
+  const work = makeHistory(3600)
+  const url = await host.create('parts')
+  const database = await openDatabase(server)
+  try {
+    const parts = async () => {
+      const { rows } = await database.query<{ key: string; packs: number }>(`
+        select h.key, h.pack_count as packs from history h join repository r using (network_id) where r.name = 'parts' order by part`)
+      return rows
+    }
+    const untilParts = async (what: string, check: (found: Awaited<ReturnType<typeof parts>>) => boolean) => {
+      for (const end = performance.now() + 60_000; !check(await parts()); await sleep(100))
+        assert.ok(performance.now() < end, `not in time: ${what}`)
+    }
+    await git.run(['push', '-q', url, 'main~650:refs/heads/main'], { cwd: work })
+    await untilParts('the first table', (found) => found.length === 1)
+    const [first] = await parts()
+    await git.run(['push', '-q', url, 'main', '--tags'], { cwd: work })
+    await untilParts('the second part', (found) => found.length === 2)
+    assert.deepEqual((await parts())[0], first)
+    const wanted = await git.read(['rev-list', '--objects', '--no-object-names', 'main', '^main~700'], { cwd: work })
+    const copies = async (name: string) => {
+      const copy = host.folder.join(`${name}.git`)
+      await git.run(['clone', '-q', '--bare', url, copy])
+      await git.run(['fsck', '--connectivity-only'], { cwd: copy })
+      assert.equal(await git.read(['rev-list', '--objects', '--no-object-names', 'main', '^main~700'], { cwd: copy }), wanted)
+      const shallow = host.folder.join(`${name}-shallow.git`)
+      await git.run(['clone', '-q', '--bare', '--depth', '800', '--filter=blob:none', url, shallow])
+      await git.run(['fetch', '-q', '--unshallow'], { cwd: shallow })
+      assert.equal(await git.read(['rev-list', '--count', 'main'], { cwd: shallow }), '3600')
+    }
+    await copies('in-parts')
+    const repacked = await stemma(['repack', 'admin/parts', '--data', server.data])
+    assert.equal(repacked.code, 0, repacked.stderr)
+    await untilParts('one table', (found) => found.length === 1 && found[0]?.packs === 1)
+    await copies('as-one')
+    const { rows } = await database.query<{ key: string }>(`select key from key_deletion where key like 'history/%'`)
+    assert.ok(rows.some(({ key }) => key === first?.key))
+    assert.doesNotMatch(server.output, /could not be (made|read)/)
+  } finally {
+    await database.end()
+  }
 })
 
 test('goes with the repository', { skip: onPeer && 'not on the peer' }, async () => {

@@ -59,7 +59,7 @@ test('over ten thousand pushes packs stay few, each byte is written a few times,
         const from = step.kind === 'full' ? 0 : step.from
         const sizeBytes = packs.slice(from).reduce((sum, pack) => sum + pack.sizeBytes, 0)
         const isTail = sizeBytes <= 256 * kib
-        packs = [...packs.slice(0, from), { isTail, isFull: step.kind === 'full', sizeBytes }]
+        packs = [...packs.slice(0, from), { isTail, isFull: step.kind === 'full', sizeBytes, packBytes: sizeBytes }]
         if (isTail) continue
         written += sizeBytes
         puts++

@@ -3,7 +3,16 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import { CorruptError } from '../../base/index.ts'
-import { assertHistoryHash, decodeHistory, encodeHistory, type HistoryParts } from './history-table.ts'
+import {
+  assertHistoryHash,
+  decodeHistory,
+  encodeHistory,
+  endOf,
+  type HistoryEnd,
+  type HistoryParts,
+  joinHistories,
+  noHistory,
+} from './history-table.ts'
 
 const words = (maxLength: number) => fc.uint32Array({ maxLength })
 const shapes = fc.integer({ min: 0, max: 30 }).chain((count) => {
@@ -54,3 +63,75 @@ test('a changed byte is noticed by the hash, and noise is never taken for a tabl
   assert.throws(() => decodeHistory(bytes.slice(0, -1)), CorruptError)
   fc.assert(fc.property(fc.uint8Array({ maxLength: 300 }), (noise) => assert.throws(() => decodeHistory(noise.slice()), CorruptError)))
 })
+
+const lists = ['commits', 'trees', 'times', 'firstParents', 'parents', 'firstAdded', 'added', 'older', 'tags'] as const
+
+/** A table whose rows have parents and adds of any number. */
+const wholes = fc.array(fc.record({ parents: fc.nat(3), added: fc.nat(5) }), { maxLength: 30 }).chain((rows) => {
+  const starts = (pick: (row: (typeof rows)[number]) => number) => {
+    let sum = 0
+    return Uint32Array.from([0, ...rows.map((row) => (sum += pick(row)))])
+  }
+  const [firstParents, firstAdded] = [starts((row) => row.parents), starts((row) => row.added)]
+  const exactly = (length: number) => fc.uint32Array({ minLength: length, maxLength: length })
+  return fc.record({
+    format: fc.constant('sha1' as const),
+    packs: fc.array(fc.record({ id: fc.nat(), count: fc.nat() }, { noNullPrototype: true }), { minLength: 3, maxLength: 9 }),
+    commits: exactly(rows.length),
+    trees: exactly(rows.length),
+    times: fc.float64Array({ minLength: rows.length, maxLength: rows.length, noNaN: true }),
+    firstParents: fc.constant(firstParents),
+    parents: exactly(firstParents.at(-1) as number),
+    firstAdded: fc.constant(firstAdded),
+    added: exactly(firstAdded.at(-1) as number),
+    older: exactly(firstAdded.at(-1) as number),
+    tags: fc.nat(6).chain((count) => exactly(count * 2)),
+  })
+})
+
+test('a table in parts, joined, is the table', () => {
+  fc.assert(
+    fc.property(wholes, fc.array(fc.tuple(fc.nat(), fc.nat(), fc.nat()), { maxLength: 4 }), (whole, places) => {
+      const sorted = (pick: 0 | 1 | 2, most: number) => places.map((place) => place[pick] % (most + 1)).sort((a, b) => a - b)
+      const [packs, rows, tags] = [sorted(0, whole.packs.length - 1), sorted(1, whole.commits.length), sorted(2, whole.tags.length / 2)]
+      const ends: HistoryEnd[] = places.map((_, i) => ({
+        packs: (packs[i] as number) + 1,
+        rows: rows[i] as number,
+        tags: tags[i] as number,
+      }))
+      const parts = [noHistory, ...ends].map((from, i) => {
+        const until = ends[i]
+        const upTo = until ? decodeHistory(encodeHistory(cutAt(whole, until))) : whole
+        const bytes = encodeHistory(upTo, from)
+        assertHistoryHash(bytes)
+        return decodeHistory(bytes)
+      })
+      const joined = joinHistories(parts)
+      assert.deepEqual(joined.packs, whole.packs)
+      for (const name of lists) assert.deepEqual(Array.from(joined[name]), Array.from(whole[name]), name)
+      for (const [i, end] of ends.entries()) assert.deepEqual(endOf(parts[i] as (typeof parts)[number]), end)
+      if (parts.length > 2 && whole.commits.length > 0 && rows[0] !== rows[1]) {
+        const [first, , ...rest] = parts
+        assert.throws(() => joinHistories([first as (typeof parts)[number], ...rest]), CorruptError)
+      }
+    }),
+  )
+})
+
+/** As the table was when it held no more. */
+function cutAt(whole: HistoryParts, { packs, rows, tags }: HistoryEnd): HistoryParts {
+  const [parents, added] = [whole.firstParents[rows] as number, whole.firstAdded[rows] as number]
+  return {
+    format: whole.format,
+    packs: whole.packs.slice(0, packs),
+    commits: whole.commits.slice(0, rows),
+    trees: whole.trees.slice(0, rows),
+    times: whole.times.slice(0, rows),
+    firstParents: whole.firstParents.slice(0, rows + 1),
+    parents: whole.parents.slice(0, parents),
+    firstAdded: whole.firstAdded.slice(0, rows + 1),
+    added: whole.added.slice(0, added),
+    older: whole.older.slice(0, added),
+    tags: whole.tags.slice(0, tags * 2),
+  }
+}

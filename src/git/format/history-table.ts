@@ -5,7 +5,8 @@ import { asBuffer, CorruptError, decodeSections, encodeSections, equalBytes, wor
 import { hashBytes, type ObjectFormat } from './object-id.ts'
 
 const magic = 'STEMHIST'
-const version = 1
+/** 2: goes on where others end (`PREV`). */
+const versions = [1, 2]
 const trailerBytes = 72
 /** OLDR: nothing stood at that path. */
 export const noOlder = 0xffffffff
@@ -29,7 +30,30 @@ export interface HistoryParts {
   readonly tags: Uint32Array
 }
 
-export function encodeHistory(parts: HistoryParts): Uint8Array {
+/** What the tables before a table hold, that goes on where they end; or what a table holds in all. */
+export interface HistoryEnd {
+  readonly packs: number
+  readonly rows: number
+  readonly tags: number
+}
+
+export const noHistory: HistoryEnd = { packs: 0, rows: 0, tags: 0 }
+
+/** What a table holds, with those before it. */
+export function endOf({ packs, commits, tags, prev }: StoredHistory): HistoryEnd {
+  return { packs: prev.packs + packs.length, rows: prev.rows + commits.length, tags: prev.tags + tags.length / 2 }
+}
+
+/** @throws CorruptError when the table doesn't go on where that ends */
+export function assertGoesOn({ prev }: StoredHistory, end: HistoryEnd): void {
+  if (prev.packs === end.packs && prev.rows === end.rows && prev.tags === end.tags) return
+  throw new CorruptError('history-table', 'a history table does not go on where the one before it ends')
+}
+
+/** @param from what tables before it hold: left out of this one */
+export function encodeHistory(whole: HistoryParts, from: HistoryEnd = noHistory): Uint8Array {
+  const parts = behind(whole, from)
+  const isFirst = from.packs === 0
   const words = (values: Uint32Array | Float64Array | BigUint64Array): Uint8Array =>
     new Uint8Array(values.buffer, values.byteOffset, values.byteLength)
   const packs = new BigUint64Array(parts.packs.flatMap(({ id, count }) => [BigInt(id), BigInt(count)]))
@@ -45,32 +69,107 @@ export function encodeHistory(parts: HistoryParts): Uint8Array {
       ['ADDS', words(parts.added)],
       ['OLDR', words(parts.older)],
       ['TAGS', words(parts.tags)],
+      ...(isFirst ? [] : [['PREV', words(BigUint64Array.of(BigInt(from.packs), BigInt(from.rows), BigInt(from.tags)))] as const]),
     ],
     0,
     trailerBytes,
   )
   bytes.write(magic, trailerAt, 'latin1')
-  bytes.writeUInt32LE(version, trailerAt + 8)
+  bytes.writeUInt32LE(isFirst ? 1 : 2, trailerAt + 8)
   bytes.writeUInt32LE(hashBytes(parts.format), trailerAt + 12)
   bytes.writeBigUInt64LE(BigInt(parts.commits.length), trailerAt + 16)
   bytes.writeBigUInt64LE(BigInt(parts.packs.length), trailerAt + 24)
-  bytes.writeUInt32LE(10, trailerAt + 32)
+  bytes.writeUInt32LE(isFirst ? 10 : 11, trailerAt + 32)
   const hash = createHash('sha256').update(bytes.subarray(0, trailerAt + 40))
   bytes.set(hash.digest(), trailerAt + 40)
   return bytes
+}
+
+function behind(whole: HistoryParts, { packs, rows, tags }: HistoryEnd): HistoryParts {
+  if (packs === 0) return whole
+  const [parent, added] = [whole.firstParents[rows] as number, whole.firstAdded[rows] as number]
+  return {
+    format: whole.format,
+    packs: whole.packs.slice(packs),
+    commits: whole.commits.subarray(rows),
+    trees: whole.trees.subarray(rows),
+    times: whole.times.subarray(rows),
+    firstParents: whole.firstParents.subarray(rows).map((at) => at - parent),
+    parents: whole.parents.subarray(parent),
+    firstAdded: whole.firstAdded.subarray(rows).map((at) => at - added),
+    added: whole.added.subarray(added),
+    older: whole.older.subarray(added),
+    tags: whole.tags.subarray(tags * 2),
+  }
+}
+
+/** Tables that go on where the one before them ends, as one. @throws CorruptError when one of them goes on elsewhere */
+export function joinHistories(tables: readonly StoredHistory[]): HistoryParts {
+  const [first] = tables
+  if (!first) throw new RangeError('no history table to join')
+  let end = noHistory
+  const packs: HistoryParts['packs'][number][] = []
+  const lists: { readonly firstParents: Uint32Array[]; readonly firstAdded: Uint32Array[] } = { firstParents: [], firstAdded: [] }
+  let [parents, added] = [0, 0]
+  for (const [i, table] of tables.entries()) {
+    assertGoesOn(table, end)
+    end = endOf(table)
+    packs.push(...table.packs)
+    // the first of each is the last of the table before
+    const starts = (list: Uint32Array, by: number) => (i === 0 ? list : list.subarray(1).map((at) => at + by))
+    lists.firstParents.push(starts(table.firstParents, parents))
+    lists.firstAdded.push(starts(table.firstAdded, added))
+    parents += table.parents.length
+    added += table.added.length
+  }
+  const all = (pick: (table: StoredHistory) => Uint32Array) => joinWords(tables.map(pick))
+  const times = new Float64Array(end.rows)
+  let row = 0
+  for (const table of tables) {
+    times.set(table.times, row)
+    row += table.commits.length
+  }
+  return {
+    format: first.format,
+    packs,
+    commits: all((table) => table.commits),
+    trees: all((table) => table.trees),
+    times,
+    firstParents: joinWords(lists.firstParents),
+    parents: all((table) => table.parents),
+    firstAdded: joinWords(lists.firstAdded),
+    added: all((table) => table.added),
+    older: all((table) => table.older),
+    tags: all((table) => table.tags),
+  }
+}
+
+function joinWords(lists: readonly Uint32Array[]): Uint32Array {
+  const joined = new Uint32Array(lists.reduce((sum, list) => sum + list.length, 0))
+  let at = 0
+  for (const list of lists) {
+    joined.set(list, at)
+    at += list.length
+  }
+  return joined
+}
+
+/** As it is stored: what it holds, behind what tables before it hold. */
+export interface StoredHistory extends HistoryParts {
+  readonly prev: HistoryEnd
 }
 
 /**
  * The parts, as views of the table's bytes, which must begin at a multiple of 8 of their buffer.
  * @throws CorruptError when this is no whole history table of a version that we know; what the hash doesn't cover can't be wrong otherwise
  */
-export function decodeHistory(bytes: Uint8Array): HistoryParts {
+export function decodeHistory(bytes: Uint8Array): StoredHistory {
   const at = bytes.length - trailerBytes
   const buffer = asBuffer(bytes)
   if (at < 0 || buffer.toString('latin1', at, at + 8) !== magic) {
     throw new CorruptError('history-table', 'the value does not end as a history table does')
   }
-  if (buffer.readUInt32LE(at + 8) !== version) {
+  if (!versions.includes(buffer.readUInt32LE(at + 8))) {
     throw new CorruptError('history-table', `history-table version ${buffer.readUInt32LE(at + 8)} is not known to this server`)
   }
   const h = buffer.readUInt32LE(at + 12)
@@ -94,7 +193,13 @@ export function decodeHistory(bytes: Uint8Array): HistoryParts {
     added,
     older: wordsOf(sections, 'OLDR', added.length),
     tags: wordsOf(sections, 'TAGS'),
+    prev: buffer.readUInt32LE(at + 8) === 1 ? noHistory : readEnd(wordsOf(sections, 'PREV', 6)),
   }
+}
+
+function readEnd(words: Uint32Array): HistoryEnd {
+  const [packs, rows, tags] = new BigUint64Array(words.buffer, words.byteOffset, 3)
+  return { packs: Number(packs), rows: Number(rows), tags: Number(tags) }
 }
 
 /** CorruptError unless the table's own hash is right: at load, not at each look-up. Whoever has worked out the SHA-256 already hands it in. */

@@ -85,9 +85,11 @@ class NetworkCheck {
     await this.#checkPacks(handle)
     const set = openPackSet(handle, this.#parts.reader)
     for (const ref of refs) this.#checkRef(ref, set)
-    const history = await checkHistory(this.#parts, this.#rows)
-    if (history?.isMissing) await this.#assertStill('history', history.fault.key as string)
-    if (history) this.#faults.push({ found: history.fault, bad: [] })
+    for (const row of this.#rows.histories) {
+      const history = await checkHistory(this.#parts, id, row)
+      if (history?.isMissing) await this.#assertStill('history', row.key)
+      if (history) this.#faults.push({ found: history.fault, bad: [] })
+    }
     if (repositories.length === 0) {
       this.#faults.push({ found: finding('network-unused', 'a network has no repository', { network: id }), bad: [] })
     }

@@ -39,6 +39,11 @@ export interface PackRow {
   readonly objectCount: number
 }
 
+export interface HistoryRow {
+  readonly key: string
+  readonly sizeBytes: number
+}
+
 export interface NetworkRows {
   readonly id: string
   readonly format: ObjectFormat
@@ -46,7 +51,8 @@ export interface NetworkRows {
   readonly refs: readonly RefRow[]
   /** Oldest first, as PackStore has them. */
   readonly packs: readonly PackRow[]
-  readonly history: { readonly key: string; readonly sizeBytes: number } | null
+  /** The stored history tables, in their order. */
+  readonly histories: readonly HistoryRow[]
 }
 
 /** Null when there is no such network. One snapshot: refs and the packs under them belong together. */
@@ -74,7 +80,12 @@ async function read(tx: Tx, networkId: string): Promise<NetworkRows | null> {
     .orderBy(byAge)
     .orderBy('id')
     .execute()
-  const history = await tx.selectFrom('history').select(['key', 'size_bytes']).where('network_id', '=', networkId).executeTakeFirst()
+  const histories = await tx
+    .selectFrom('history')
+    .select(['key', 'size_bytes as sizeBytes'])
+    .where('network_id', '=', networkId)
+    .orderBy('part')
+    .execute()
   return {
     id: networkId,
     format: network.object_format,
@@ -83,7 +94,7 @@ async function read(tx: Tx, networkId: string): Promise<NetworkRows | null> {
     packs: packs.map((row) => {
       return { ...row, valueBytes: row.size_bytes, packBytes: row.pack_bytes, objectCount: row.object_count }
     }),
-    history: history ? { key: history.key, sizeBytes: history.size_bytes } : null,
+    histories,
   }
 }
 
@@ -160,10 +171,10 @@ function assertPositions(index: PackIndex): void {
 /** Null when it is as it was written, or is none. @param packs ids and counts of the network's packs, in their order */
 export async function checkHistory(
   { bucket, reader }: ValueStore,
-  { id, history }: Pick<NetworkRows, 'id' | 'history'>,
+  networkId: string,
+  history: HistoryRow,
 ): Promise<{ readonly fault: Finding; readonly isMissing: boolean } | null> {
-  if (!history) return null
-  const place = { network: id, key: history.key }
+  const place = { network: networkId, key: history.key }
   const missing = { fault: finding('history-missing', 'the bucket has no such key', place), isMissing: true }
   try {
     const there = await bucket.head(parseKey(history.key))

@@ -14,6 +14,7 @@ import {
   type PackNetwork,
   storedPackTrailerBytes,
 } from '../format/stored-pack.ts'
+import { dropHistory } from '../odb/index.ts'
 import { loadValue } from '../odb/load-value.ts'
 import { checkHistory, type ValueStore } from './network-rows.ts'
 import { dropGone } from './rebuild-gone.ts'
@@ -180,14 +181,15 @@ async function noteChange(tx: Tx, networkId: string): Promise<void> {
 /** The background work makes those anew. */
 async function dropHistories(values: ValueStore, db: Database, signal: AbortSignal): Promise<number> {
   let dropped = 0
-  const rows = await db.queries.selectFrom('history').select(['network_id', 'key', 'size_bytes']).execute()
-  for (const { network_id: id, key, size_bytes: sizeBytes } of rows) {
+  const rows = await db.queries.selectFrom('history').select(['network_id', 'part', 'key', 'size_bytes']).execute()
+  for (const { network_id: id, part, key, size_bytes: sizeBytes } of rows) {
     signal.throwIfAborted()
-    if ((await checkHistory(values, { id, history: { key, sizeBytes } })) === null) continue
+    if ((await checkHistory(values, id, { key, sizeBytes })) === null) continue
     await db.transaction(async (tx) => {
-      const gone = await tx.deleteFrom('history').where('key', '=', key).executeTakeFirst()
-      if (gone.numDeletedRows === 0n) return
-      await sql`insert into key_deletion (key) values (${parseKey(key)}) on conflict do nothing`.execute(tx)
+      const still = await tx.selectFrom('history').select('part').where('key', '=', key).executeTakeFirst()
+      if (!still) return
+      // those that go on behind it are of no use without it
+      await dropHistory(tx, id, sql`part >= ${part}`, sql<Date>`now()`)
       await noteChange(tx, id)
       dropped++
     })

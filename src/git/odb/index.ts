@@ -1,5 +1,6 @@
 // odb: stored objects. What reads them (PackSet, ObjectReader) and where a network's packs are found (PackStore).
 export { Deflater } from './deflater.ts'
+export { dropHistory } from './drop-history.ts'
 export { storedEntryHeader } from './entry-header.ts'
 export { Inflater } from './inflater.ts'
 export { ObjectCache, ObjectReader } from './object-reader.ts'

@@ -1,5 +1,6 @@
 // A set of packs as plain data over shared memory: the main thread loads indexes once, every worker reads the same bytes.
 import { type BlockReader, parseKey } from '../../bucket/index.ts'
+import type { HistoryEnd } from '../format/history-table.ts'
 import { indexStart, PackIndex } from '../format/stored-pack.ts'
 import type { ObjectFormat } from '../format/object-id.ts'
 import { type PackBytes, PackSet } from './pack-set.ts'
@@ -27,9 +28,13 @@ export interface PackSetHandle {
   readonly history?: HistoryHandle | null
 }
 
+/** One table, whatever it was joined of. */
 export interface HistoryHandle {
+  /** Equal for equal tables. */
   readonly key: string
   readonly bytes: SharedArrayBuffer
+  /** The stored tables in their order, and what they hold up to there. */
+  readonly parts: readonly { readonly key: string; readonly end: HistoryEnd }[]
 }
 
 /** The set with those packs; `previous` is extended where it is of the same lineage, so what was set up for it is used again. */

@@ -2,7 +2,7 @@
 import { CorruptError, InputError, type Log } from '../../base/index.ts'
 import type { BlockReader } from '../../bucket/index.ts'
 import { type Database, sql } from '../../db/index.ts'
-import { assertHistoryHash } from '../format/history-table.ts'
+import { loadHistory } from './load-history.ts'
 import type { ObjectFormat } from '../format/object-id.ts'
 import { assertIndexHash, hashedPart, indexStart } from '../format/stored-pack.ts'
 import { hashInTurns, loadValue } from './load-value.ts'
@@ -186,25 +186,19 @@ export class PackStore {
 
   /** The network's history table, or null: fetches don't need one. */
   async #history(networkId: string, previous: HistoryHandle | null): Promise<HistoryHandle | null> {
-    const row = await this.#db.queries
+    const rows = await this.#db.queries
       .selectFrom('history')
       .select(['key', 'size_bytes'])
       .where('network_id', '=', networkId)
-      .executeTakeFirst()
-    if (!row) return null
-    if (row.key === previous?.key) return previous
-    try {
-      const { bytes, sha256 } = await loadValue(this.#reader, row.key, 0, row.size_bytes)
-      assertHistoryHash(new Uint8Array(bytes), sha256)
-      return { key: row.key, bytes }
-    } catch (error) {
+      .orderBy('part')
+      .execute()
+    return await loadHistory(this.#reader, rows, previous, (error, key) => {
       // replaced and swept between the two reads, damaged, or out of reach: slower, not wrong
       this.#log[error instanceof CorruptError ? 'error' : 'warn'](
-        { err: error, key: row.key },
+        { err: error, key },
         'a history table could not be read; fetches go without',
       )
-      return null
-    }
+    })
   }
 
   #remember(networkId: string, cached: Cached): void {

@@ -2,6 +2,7 @@
 // old keys: they are deleted only after a grace.
 import { UnavailableError } from '../../base/index.ts'
 import { type Database, sql, type Tx } from '../../db/index.ts'
+import { dropHistory } from '../odb/index.ts'
 import type { NewPack } from '../refs/index.ts'
 import { writeRefs } from '../refs/ref-writes.ts'
 
@@ -42,17 +43,17 @@ export async function replacePacks(
       throw new UnavailableError('repack-raced', 'the packs were replaced by somebody else meanwhile; nothing was changed, repack again')
     }
     const notBefore = departure?.isUrgent ? sql<Date>`now()` : keyGrace
-    // a history table was made for what is no longer there, and names it
-    const history = departure ? await tx.deleteFrom('history').where('network_id', '=', networkId).returning('key').execute() : []
-    const keys = [...gone, ...history].flatMap(({ key }) => (key === null ? [] : [{ key, not_before: notBefore }]))
+    const keys = gone.flatMap(({ key }) => (key === null ? [] : [{ key, not_before: notBefore }]))
     if (keys.length > 0) await tx.insertInto('key_deletion').values(keys).execute()
+    // it rests on nothing outside of it, and is as old as the oldest: packs that came meanwhile rest on what is in it now
+    const age = Math.min(...gone.map((row) => row.age))
+    // made of what is no longer there; a table of older packs is as good as before
+    await dropHistory(tx, networkId, sql`(last_age is null or last_age >= ${age}::bigint)`, notBefore)
     if (departure) {
       const grown = { generation: sql<number>`generation + 1`, packs_version: sql<number>`packs_version + 1` }
       await tx.updateTable('network').set(grown).where('id', '=', networkId).execute()
     }
     if (pack === null) return true
-    // it rests on nothing outside of it, and is as old as the oldest: packs that came meanwhile rest on what is in it now
-    const age = Math.min(...gone.map((row) => row.age))
     await writeRefs(tx, { repositoryId: 0, networkId, pack: { ...pack, age }, moved: null })
     return true
   })

@@ -1,35 +1,45 @@
 // Makes a history table out of the one before and the commits that came since: each is compared with its parents, once.
-import { encodeHistory, noOlder } from '../format/history-table.ts'
+import { encodeHistory, type HistoryParts, noOlder } from '../format/history-table.ts'
 import { Kind } from '../format/object-id.ts'
+import type { StoredPack } from '../odb/pack-set.ts'
 import { AddedObjects } from './added-objects.ts'
 import { objectSteps } from './pace.ts'
 import type { PacedRepository } from './repository.ts'
 import { tagTarget } from './peel-tags.ts'
 
+/** The table of all packs as one value. Errors as `extendHistory`. */
+export async function buildHistory(repository: PacedRepository): Promise<Uint8Array> {
+  return encodeHistory(await extendHistory(repository))
+}
+
 /**
- * The table of all commits and annotated tags in the repository's packs.
- * Takes about as long as reading every tree once; holds the table and a few bytes for each object.
+ * The table of all commits and annotated tags in the repository's packs: rows of the table that it has come first.
+ * Takes about as long as reading every tree of the others once; holds the table and a few bytes for each object.
+ * @param packCount the first packs only. What they hold rests on nothing in later ones; should it, all packs are taken
  * @throws CorruptError when one of them can't be read; the reason of the pace's signal
  */
-export async function buildHistory(repository: PacedRepository): Promise<Uint8Array> {
+export async function extendHistory(repository: PacedRepository, packCount = repository.set.packs.length): Promise<HistoryParts> {
   const { history, set } = repository
   const rows = new RowWriter(repository)
-  const fresh = (await numbersOf(repository, Kind.commit)).filter((number) => repository.commits.row(number) < 0)
+  const covered = set.packs.slice(0, packCount)
+  const fresh = (await numbersOf(repository, Kind.commit, covered)).filter((number) => repository.commits.row(number) < 0)
   const adds = new AddedObjects(repository)
   for (const commit of await parentsFirst(repository, fresh)) {
     const { added, older } = await adds.of(commit)
     rows.add(commit, added, older)
   }
   const tags: number[] = []
-  for (const tag of await numbersOf(repository, Kind.tag)) tags.push(tag, await tagTarget(repository, tag))
-  const packs = set.packs.map(({ id, index }) => ({ id, count: index.count }))
-  return encodeHistory({ ...rows.finish(), format: history.format, packs, tags: Uint32Array.from(tags) })
+  for (const tag of await numbersOf(repository, Kind.tag, covered)) tags.push(tag, await tagTarget(repository, tag))
+  const size = covered.reduce((sum, { index }) => sum + index.count, 0)
+  if (rows.highest >= size || tags.some((number) => number >= size)) return await extendHistory(repository)
+  const packs = covered.map(({ id, index }) => ({ id, count: index.count }))
+  return { ...rows.finish(), format: history.format, packs, tags: Uint32Array.from(tags) }
 }
 
-/** Canonical numbers of that kind, ascending. */
-async function numbersOf({ pace, set }: PacedRepository, kind: Kind): Promise<number[]> {
+/** Canonical numbers of that kind in those packs, ascending. */
+async function numbersOf({ pace, set }: PacedRepository, kind: Kind, packs: readonly StoredPack[]): Promise<number[]> {
   const found: number[] = []
-  for (const { first, index } of set.packs) {
+  for (const { first, index } of packs) {
     for (let position = 0; position < index.count; position++) {
       if (index.kind(position) !== kind) continue
       const turn = pace.turn()
@@ -92,6 +102,8 @@ class RowWriter {
   readonly #firstAdded: Words
   readonly #added: Words
   readonly #older: Words
+  /** The highest number in what was added, −1: nothing was. */
+  highest = -1
 
   constructor(repository: PacedRepository) {
     const { history, set } = repository
@@ -109,6 +121,7 @@ class RowWriter {
   add(commit: number, added: readonly number[], older: readonly number[]): void {
     const { commits } = this.#repository
     this.#rowOf[commit] = this.#commits.length
+    this.highest = Math.max(this.highest, commit, commits.tree(commit))
     this.#commits.push(commit)
     this.#trees.push(commits.tree(commit))
     this.#times.push(commits.time(commit))
@@ -118,7 +131,10 @@ class RowWriter {
       this.#parents.push(row < 0 ? (this.#rowOf[parent] as number) : row)
     }
     this.#firstParents.push(this.#parents.length)
-    for (const number of added) this.#added.push(number)
+    for (const number of added) {
+      this.#added.push(number)
+      this.highest = Math.max(this.highest, number)
+    }
     for (const number of older) this.#older.push(number < 0 ? noOlder : number)
     this.#firstAdded.push(this.#added.length)
   }

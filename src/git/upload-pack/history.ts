@@ -30,7 +30,8 @@ export function emptyHistory(set: PackSet): History {
  * @throws CorruptError when it isn't a table
  */
 export function openHistory(bytes: Uint8Array, set: PackSet): History | null {
-  const parts = decodeHistory(bytes)
+  const { prev, ...parts } = decodeHistory(bytes)
+  if (prev.packs > 0) throw new CorruptError('history-table', 'a history table without the one that it goes on with')
   if (parts.format !== set.format) throw new CorruptError('history-table', 'a history table of another object format')
   let size = 0
   for (const [place, pack] of parts.packs.entries()) {

@@ -1,7 +1,7 @@
 // upload-pack: serves fetches and clones. Advertise (advertise, ls-refs) → parse (request) → join with refs (fetch-task) → plan and write
 // (fetch, in a worker) → answer (fetch-answer, where the socket is).
 export { advertiseUploadPack } from './advertise.ts'
-export { buildHistory } from './build-history.ts'
+export { extendHistory } from './build-history.ts'
 export type { AnswerEvent, PackSource } from './cached-pack.ts'
 export { type FetchEvent, fetchEvents, planPack } from './fetch.ts'
 export { answerFetch, type AnswerOptions } from './fetch-answer.ts'
