@@ -61,7 +61,7 @@ export interface ContentSegment {
 export interface History {
   created_at: Generated<Date>;
   key: string;
-  last_age: number | null;
+  last_age: Generated<number>;
   last_pack: number;
   network_id: string;
   object_count: number;

@@ -117,15 +117,14 @@ async function outgrown(db: Database, afterPack: number, least: number): Promise
     select n.id, p.objects - h.objects >= ${uncovered} as "withTails"
     from (select distinct network_id as id from pack where id > ${afterPack}) n
     cross join lateral (
-      select coalesce(max(object_count), 0) as objects, coalesce(max(pack_count), 0) as packs, coalesce(max(last_age), 0) as age,
-        coalesce(bool_or(last_age is null), false) as is_old
+      select coalesce(max(object_count), 0) as objects, coalesce(max(pack_count), 0) as packs, coalesce(max(last_age), 0) as age
       from history where network_id = n.id) h
     cross join lateral (select max(coalesce(age, id)) filter (where key is not null) as age from pack where network_id = n.id) k
     cross join lateral (
       select count(*) as packs, sum(object_count) as objects, coalesce(sum(object_count) filter (where coalesce(age, id) <= k.age), 0) as settled,
         count(*) filter (where coalesce(age, id) <= h.age) as covered
       from pack where network_id = n.id) p
-    where ${isWhole} and (h.is_old or p.covered <> h.packs or p.settled - h.objects >= greatest(${least}, least(${least * 2}, h.objects / 64))
+    where ${isWhole} and (p.covered <> h.packs or p.settled - h.objects >= greatest(${least}, least(${least * 2}, h.objects / 64))
       or (p.objects - h.objects >= ${uncovered} and p.packs <= ${policy.packs}))`.execute(db.queries)
   return rows
 }

@@ -3,9 +3,11 @@
 -- `object_count`, `pack_count` and `last_age` are of all parts up to this one.
 alter table history
   add column part integer not null default 0,
-  add column last_age bigint, -- age of the last pack that is covered; null: made before there were parts
+  add column last_age bigint not null default 0, -- age of the last pack that is covered
   drop constraint history_pkey,
   add primary key (network_id, part);
+update history set last_age = coalesce(
+  (select max(coalesce(age, id)) from pack where pack.network_id = history.network_id and pack.id <= history.last_pack), 0);
 
 -- migrate:down
 delete from history where part > 0;

@@ -115,6 +115,6 @@ async function grown(db: Database, afterPack: number): Promise<string[]> {
         coalesce(sum(pack_bytes) filter (where not is_full), 0) as outside, coalesce(sum(pack_bytes) filter (where is_full), 0) as full_bytes
       from pack p where p.network_id = n.id) s
     where s.packs > 1 and (s.packs >= ${policy.packs} or s.tails >= ${policy.tailsBytes}
-      or s.outside >= greatest(${policy.quietLeastBytes}, ${policy.quietPart} * s.full_bytes))`.execute(db.queries)
+      or s.outside >= greatest(${policy.quietLeastBytes}, ${policy.quietTimes} * s.full_bytes))`.execute(db.queries)
   return rows.map((row) => row.id)
 }

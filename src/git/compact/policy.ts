@@ -12,16 +12,18 @@ export interface PackSize {
 }
 
 export const policy = {
-  /** A network with so many packs beside a full one has some merged (twice as many when a full repack is near); or with so many bytes of tails. */
+  /** A network with so many packs beside a full one has some merged; or with so many bytes of tails. */
   packs: 100,
   tailsBytes: 8 << 20,
   /** Packs whose sizes differ by less than this factor are of one tier; so many of one tier become one of the next. */
   factor: 32,
-  /** A full repack is due when what lies outside of the full pack has so large a part of its bytes, and comes to so much at all… */
-  fullPart: 2,
+  /** When a full repack is more than half due, only twice as many are merged: what is repacked soon would be written for nothing. */
+  nearFactor: 2,
+  /** A full repack is due when what lies outside of the full pack comes to so many times its bytes, and to so much at all… */
+  fullTimes: 3,
   fullLeastBytes: 1 << 20,
-  /** …or this one, and nothing came for so long. */
-  quietPart: 1,
+  /** …or to this, and nothing came for so long. */
+  quietTimes: 1,
   quietLeastBytes: 256 << 10,
   quietMs: 3600_000,
   /** All deltas are searched anew where packs come to no more than this: in seconds of a processor… */
@@ -48,14 +50,13 @@ export function nextStep(packs: readonly PackSize[], quietMs: number): Step {
   const since = packs.reduce((sum, { packBytes }) => sum + packBytes, -fullBytes)
   const isQuiet = quietMs >= policy.quietMs
   const due = isQuiet
-    ? Math.max(policy.quietLeastBytes, policy.quietPart * fullBytes)
-    : Math.max(policy.fullLeastBytes, policy.fullPart * fullBytes)
+    ? Math.max(policy.quietLeastBytes, policy.quietTimes * fullBytes)
+    : Math.max(policy.fullLeastBytes, policy.fullTimes * fullBytes)
   if (since >= due && packs.length > 1) return { kind: 'full' }
   const tailBytes = sizeOf(packs.filter(({ isTail }) => isTail))
-  // what is to be repacked soon isn't merged before: that would be one more request for nothing
-  const most = since > due / 2 ? policy.packs * 2 : policy.packs
-  if (packs.length - fullAt - 1 < most && tailBytes < policy.tailsBytes) return { kind: 'none' }
-  const from = mergedFrom(packs, fullAt + 1)
+  const times = since > due / 2 ? policy.nearFactor : 1
+  if (packs.length - fullAt - 1 < policy.packs * times && tailBytes < policy.tailsBytes) return { kind: 'none' }
+  const from = mergedFrom(packs, fullAt + 1, policy.factor * times)
   return packs.length - from > 1 ? { kind: 'merge', from } : { kind: 'none' }
 }
 
@@ -70,10 +71,10 @@ export function isMergeSearched(mergedBytes: number, allBytes: number, isNear: b
 }
 
 /**
- * The oldest tail (or the newest pack) and all behind it; and before it, tier by tier, the packs that with what comes to them are as many as the factor, all of
- * one tier, or smaller.
+ * The oldest tail (or the newest pack) and all behind it; and before it, tier by tier, the packs that with what comes to them are `many`, all of one tier, or
+ * smaller.
  */
-function mergedFrom(packs: readonly PackSize[], least: number): number {
+function mergedFrom(packs: readonly PackSize[], least: number, many: number): number {
   const tail = packs.findIndex(({ isTail }, i) => i >= least && isTail)
   let from = tail < 0 ? packs.length - 1 : tail
   let bytes = sizeOf(packs.slice(from))
@@ -87,7 +88,7 @@ function mergedFrom(packs: readonly PackSize[], least: number): number {
     }
     // what is smaller than what comes to it costs little, and stands in the way of the order
     const small = at < from && more < bytes / policy.factor
-    if (at === from || (alike < policy.factor && !small)) return from
+    if (at === from || (alike < many && !small)) return from
     from = at
     bytes += more
   }

@@ -48,7 +48,7 @@ export async function replacePacks(
     // it rests on nothing outside of it, and is as old as the oldest: packs that came meanwhile rest on what is in it now
     const age = Math.min(...gone.map((row) => row.age))
     // made of what is no longer there; a table of older packs is as good as before
-    await dropHistory(tx, networkId, sql`(last_age is null or last_age >= ${age}::bigint)`, notBefore)
+    await dropHistory(tx, networkId, sql`last_age >= ${age}::bigint`, notBefore)
     if (departure) {
       const grown = { generation: sql<number>`generation + 1`, packs_version: sql<number>`packs_version + 1` }
       await tx.updateTable('network').set(grown).where('id', '=', networkId).execute()
