@@ -32,8 +32,8 @@ interface MadePart {
 const leastObjects = 2048
 /** Tails are covered only where so many times that are in no table: they are about to be merged, and what covers them is for nothing then. */
 const uncoveredTimes = 3
-/** A table is written anew together with what goes on behind it, when that has a quarter of its commits. */
-const growth = 4
+/** A part is written anew together with what goes on behind it, when that has more than half as many commits. */
+const growth = 2
 /** A table's upload that takes longer is nobody's any more. */
 const leaseSeconds = 3600
 /** A reader that knows the old table's row may still be about to load it. */
