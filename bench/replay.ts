@@ -124,13 +124,13 @@ export async function replay(
   acknowledged: (count: number) => Promise<boolean>,
 ): Promise<void> {
   const done: Promise<void>[] = []
-  const ofWriter: Promise<unknown>[] = []
+  const ofWriter: Promise<void>[] = []
   for (const [at, push] of pushes.entries()) {
     if (at >= ahead) {
       await done[at - ahead]
       if (!(await acknowledged(at - ahead + 1))) break
     }
-    const before = [ofWriter[push.writer], ...push.after.map((n) => done[n])]
+    const before = [ofWriter[push.writer] ?? Promise.resolve(), ...push.after.map((n) => done[n] as Promise<void>)]
     const pack = makePack(repository, push)
     const sent = (async () => {
       await Promise.all(before)

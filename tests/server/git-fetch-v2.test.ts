@@ -43,7 +43,7 @@ describe('capabilities', stemmaOnly, () => {
         'version 2',
         'agent=…',
         'ls-refs=unborn',
-        'fetch=shallow wait-for-done filter ref-in-want',
+        'fetch=shallow wait-for-done filter',
         'server-option',
         'object-format=sha1',
         'session-id=…',
@@ -63,7 +63,7 @@ describe('capabilities', stemmaOnly, () => {
     const blob = await id('main:file-1.txt')
     const own = await configured('capable', {
       'uploadpack.allowFilter': false,
-      'uploadpack.allowRefInWant': false,
+      'uploadpack.allowRefInWant': true,
       'uploadpack.allowSidebandAll': true,
       'uploadpack.blobPackfileUri': [`${blob} ${'1'.repeat(40)} https://example.org/a.pack`],
       'lsrefs.unborn': 'allow',
@@ -73,14 +73,14 @@ describe('capabilities', stemmaOnly, () => {
     })
     assert.deepEqual((await capabilities(own)).slice(2), [
       'ls-refs',
-      'fetch=shallow wait-for-done sideband-all packfile-uris',
+      'fetch=shallow wait-for-done ref-in-want sideband-all packfile-uris',
       'server-option',
       'object-format=sha1',
     ])
     assert.equal(refusalOf(await command(own, 'object-info', ['size'])), "invalid command 'object-info'")
     assert.equal(refusalOf(await command(own, 'bundle-uri', [])), "invalid command 'bundle-uri'")
     assert.equal(refusalOf(await command(own, 'fetch', ['filter blob:none'])), "unexpected line: 'filter blob:none'")
-    assert.equal(refusalOf(await command(own, 'fetch', ['want-ref refs/heads/main'])), "unexpected line: 'want-ref refs/heads/main'")
+    assert.equal(refusalOf(await command(url, 'fetch', ['want-ref refs/heads/main'])), "unexpected line: 'want-ref refs/heads/main'")
   })
 
   it('of versions 0 and 1 do, too', async () => {
@@ -156,7 +156,7 @@ describe('commands', () => {
 
 describe('sideband-all', stemmaOnly, () => {
   it('frames every section, with everything that stands before a pack', async () => {
-    const own = await configured('framed', { 'uploadpack.allowSidebandAll': true })
+    const own = await configured('framed', { 'uploadpack.allowSidebandAll': true, 'uploadpack.allowRefInWant': true })
     const [main, old] = [await id('main'), await id('main~2')]
     const args = ['sideband-all', 'no-progress', 'want-ref refs/heads/main', `have ${old}`]
     const lines = await command(own, 'fetch', [...args, 'deepen 3'])

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { after, before, describe, it } from 'node:test'
 import { command, refusalOf, sectionsOf } from '../support/fetch-wire.ts'
 import type { Git } from '../support/git.ts'
-import { type Host, openHost, stemmaOnly } from '../support/host.ts'
+import { type Host, onPeer, openHost, stemmaOnly } from '../support/host.ts'
 
 let host: Host
 let git: Git
@@ -20,6 +20,7 @@ before(async () => {
   await git.run(['tag', '-a', '-m', 'annotated', 'v1', 'main~4'], { cwd: work })
   url = await host.create('ref-in-want')
   await git.run(['push', '-q', url, 'main', 'o/foo', 'o/bar', 'v1', 'main~1:refs/hidden/one'], { cwd: work })
+  if (!onPeer) await host.configure('ref-in-want', { 'uploadpack.allowRefInWant': true })
 })
 after(async () => await host?.close())
 
@@ -91,6 +92,23 @@ describe('the real git', () => {
     await git.run(['fetch', '-q', '--depth', '3', 'origin', 'main'], { cwd: clone })
     assert.equal(await git.read(['rev-list', '--count', 'HEAD'], { cwd: clone }), '3')
   })
+
+  it(
+    'does not ask by name where that was not allowed: a branch that is merged and deleted during a clone is no reason to fail',
+    stemmaOnly,
+    async () => {
+      const to = await host.create('by-id')
+      await git.run(['push', '-q', to, 'main', 'o/foo'], { cwd: work })
+      const clone = target()
+      const { stderr } = await git.run(['clone', '-q', to, clone], { env: { GIT_TRACE_PACKET: '1' } })
+      assert.match(stderr, /want [0-9a-f]{40}/)
+      assert.doesNotMatch(stderr, /want-ref/)
+      const listed = await id('o/foo')
+      await git.run(['push', '-q', to, ':o/foo'], { cwd: work })
+      const { pack } = sectionsOf(await command(to, 'fetch', ['no-progress', `want ${listed}`, 'done']))
+      assert.ok(pack.readUInt32BE(8) > 0)
+    },
+  )
 
   it('has a ref that moves between its listing and its wish as it stands then', stemmaOnly, async () => {
     const old = await id('main')

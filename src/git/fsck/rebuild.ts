@@ -2,7 +2,7 @@
 // say something else than their values are corrected, and those of keys that are gone and that nothing needs removed; history tables that can't be read are given up, to be made anew. Nothing else is changed, and
 // doing it twice does no harm. What lies in PostgreSQL alone (tails, refs, accounts) comes from a backup.
 import { CorruptError } from '../../base/index.ts'
-import { type Bucket, type Key, packPrefix, parseKey } from '../../bucket/index.ts'
+import { type Bucket, type Key, packPrefix } from '../../bucket/index.ts'
 import { type Database, sql, type Tx } from '../../db/index.ts'
 import type { GitRoom } from '../git-room.ts'
 import type { ObjectFormat } from '../format/object-id.ts'

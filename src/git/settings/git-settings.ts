@@ -88,7 +88,6 @@ const longestTimerMs = 2 ** 31 - 1
 export const hostedDefaults: GitConfig = {
   'uploadpack.allowreachablesha1inwant': ['true'],
   'uploadpack.allowfilter': ['true'],
-  'uploadpack.allowrefinwant': ['true'],
   'uploadpack.advertisebundleuris': ['true'],
   'transfer.advertiseobjectinfo': ['true'],
   'transfer.advertisesid': ['true'],

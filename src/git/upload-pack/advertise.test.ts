@@ -54,7 +54,7 @@ test('version 2 tells commands, not refs', () => {
     'version 2\n',
     `agent=${agent}\n`,
     'ls-refs=unborn\n',
-    'fetch=shallow wait-for-done filter ref-in-want\n',
+    'fetch=shallow wait-for-done filter\n',
     'server-option\n',
     'object-format=sha1\n',
     'session-id=session\n',

@@ -159,7 +159,10 @@ test('what git refuses is refused in its words', () => {
     [() => v0(`want ${a} object-format=sha256`, '0000', 'done'), /mismatched object format: server sha1; client sha256/],
     [() => v0(`want ${a}`, '0000', `have ${b}`), /hung up unexpectedly/],
     [() => v2('command=fetch', '0001', 'filter sparse:path=x', '0000'), /sparse:path filters support has been dropped/],
-    [() => v2('command=fetch', '0001', 'want-ref refs/a', 'want-ref refs/a', '0000'), /^duplicate want-ref refs\/a$/],
+    [
+      () => parsedWith({ 'uploadpack.allowrefinwant': ['true'] })('command=fetch', '0001', 'want-ref refs/a', 'want-ref refs/a', '0000'),
+      /^duplicate want-ref refs\/a$/,
+    ],
     [() => v2('command=object-info', '0001', 'oid xyz', '0000'), /^object-info: protocol error, expected to get oid, not 'xyz'$/],
     [() => v2('command=object-info', '0001', 'type', '0000'), /^object-info: unexpected line: 'type'$/],
     [() => v2('command=object-info', '0001', 'size'), /^object-info: expected flush after arguments$/],
