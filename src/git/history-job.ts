@@ -4,12 +4,13 @@
 import type { MessagePort } from 'node:worker_threads'
 import { concatBytes, CorruptError, InputError, MessageStream, UnavailableError } from '../base/index.ts'
 import { type Bucket, historyKey, type Key } from '../bucket/index.ts'
-import { type Database, sql } from '../db/index.ts'
+import { type Database, type RawBuilder, sql } from '../db/index.ts'
 import type { Job } from '../jobs/index.ts'
 import { policy } from './compact/policy.ts'
 import type { FetchRepositories } from './fetch-job.ts'
 import { encodeHistory, type HistoryEnd, noHistory } from './format/history-table.ts'
 import type { GitRoom } from './git-room.ts'
+import { isPackAbove, newestPack, packRanges } from './new-packs.ts'
 import { dropHistory, type PackSetHandle } from './odb/index.ts'
 import { extendHistory, paced } from './upload-pack/index.ts'
 
@@ -80,12 +81,11 @@ export function historyBuilder(room: GitRoom, intervalMs = 3000, least = leastOb
   return {
     kind: 'build-history',
     intervalMs,
-    work: () =>
-      clock.monotonic() - lookedAtMs > lookAgainMs ? sql<boolean>`true` : sql<boolean>`exists (select 1 from pack where id > ${lastPack})`,
+    work: () => (clock.monotonic() - lookedAtMs > lookAgainMs ? sql<boolean>`true` : isPackAbove(lastPack)),
     run: async (signal) => {
       const { db, log } = room.options
       const newest = await newestPack(db)
-      for (const network of await outgrown(db, lastPack - idSlack, least)) {
+      for await (const network of outgrown(db, lastPack - idSlack, newest, least)) {
         signal.throwIfAborted()
         try {
           await build(room, network, signal)
@@ -102,20 +102,19 @@ export function historyBuilder(room: GitRoom, intervalMs = 3000, least = leastOb
   }
 }
 
-async function newestPack(db: Database): Promise<number> {
-  const { rows } = await sql<{ id: number }>`select coalesce(max(id), 0)::float8 as id from pack`.execute(db.queries)
-  return rows[0]?.id ?? 0
-}
-
 /** A repository that is cut off leaves commits without parents in its network: no table can be made of those. */
 const isWhole = sql`not exists (select 1 from repository r where r.network_id = n.id and r.settings ? 'stemma.shallow')`
 
 /** Networks with packs above that id whose tables lack enough, or were made for other packs (one that began before was committed later). */
-async function outgrown(db: Database, afterPack: number, least: number): Promise<Outgrown[]> {
+async function* outgrown(db: Database, afterPack: number, newest: number, least: number): AsyncGenerator<Outgrown> {
+  for (const isIn of packRanges(afterPack, newest)) yield* await outgrownIn(db, isIn, least)
+}
+
+async function outgrownIn(db: Database, isIn: RawBuilder<boolean>, least: number): Promise<Outgrown[]> {
   const uncovered = least * uncoveredTimes
   const { rows } = await sql<Outgrown>`
     select n.id, p.objects - h.objects >= ${uncovered} as "withTails"
-    from (select distinct network_id as id from pack where id > ${afterPack}) n
+    from (select distinct network_id as id from pack where ${isIn}) n
     cross join lateral (
       select coalesce(max(object_count), 0) as objects, coalesce(max(pack_count), 0) as packs, coalesce(max(last_age), 0) as age
       from history where network_id = n.id) h

@@ -3,9 +3,11 @@ import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { stemma } from '../support/command.ts'
+import { openDatabase } from '../support/database.ts'
 import { Forks } from '../support/forks.ts'
 import { makeHistory } from '../support/history.ts'
 import { type Host, openHost, stemmaOnly } from '../support/host.ts'
+import { until } from '../support/until.ts'
 
 let host: Host
 let forks: Forks
@@ -84,4 +86,27 @@ test('the whole server: for administrators, with what was asked of the bucket', 
   await sleep(1500)
   const later = (await host.server.api('GET', '/api/v3/storage')).body.requests
   assert.ok(later.gets >= requests.gets && later.bytes_read >= requests.bytes_read)
+})
+
+test('the background work counts what was pushed to, up to the newest pack, and then rests', stemmaOnly, async () => {
+  const work = makeHistory(30)
+  await host.create('empty')
+  for (const name of ['second', 'third']) await host.git.run(['push', '-q', await host.create(name), 'main'], { cwd: work })
+  const database = await openDatabase(host.server)
+  const counted = async () => {
+    const { rows } = await database.query<{ upTo: string | null; newest: string }>(
+      `select (select value from server_fact where name = 'storage_counted') as "upTo", (select max(id)::text from pack) as newest`,
+    )
+    return rows[0]?.upTo === rows[0]?.newest
+  }
+  await database.query(`update job set due_at = now() where kind = 'count-storage'`)
+  await until('a count of everything', counted)
+  await host.git.run(['push', '-q', host.server.repositoryUrl('third'), 'main~3:refs/heads/other'], { cwd: work }) // no pack comes with it
+  const { git } = (await host.server.api('GET', '/api/v3/storage')).body
+  assert.equal(git.networks_counted, git.networks)
+  const { rows } = await database.query(
+    'select 1 from network_storage s join network n on n.id = s.network_id where s.packs_version = n.packs_version',
+  )
+  assert.equal(rows.length, git.networks - 1, 'the empty one is not counted')
+  await database.end()
 })

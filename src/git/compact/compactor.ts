@@ -1,9 +1,10 @@
 // The background work that keeps networks in few packs: finds those that came to be in many, and merges or repacks them one after the other, each
 // under its own lease. Doing it twice does no harm; a push or fetch never waits for it.
 import { InputError, UnavailableError } from '../../base/index.ts'
-import { type Database, sql } from '../../db/index.ts'
+import { type Database, type RawBuilder, sql } from '../../db/index.ts'
 import type { Job } from '../../jobs/index.ts'
 import type { GitRoom } from '../git-room.ts'
+import { isPackAbove, newestPack, packRanges } from '../new-packs.ts'
 import { byAge, type NetworkPacks, type PackHandle } from '../odb/index.ts'
 import { fullPack, type RepackOptions, repackNetwork, underLease } from '../repack/index.ts'
 import { mergePacks } from './merge.ts'
@@ -11,8 +12,10 @@ import { isMergeSearched, isSearchDue, nextStep, policy, type PackSize, type Ste
 
 /** Rows that got their ids before others and were committed after them: looked at again. */
 const idSlack = 1000
-/** So often is looked at all networks: some have become quiet. */
+/** So often is looked at networks that have become quiet since… */
 const lookAgainMs = 600_000
+/** …and so often at all. */
+const lookAtAllMs = 86_400_000
 /** For the deltas of one repack or merge. */
 const searchBytes = 128 << 20
 
@@ -21,15 +24,19 @@ export function compactor(room: GitRoom, intervalMs = 3000): Job {
   const { clock, db, log } = room.options
   let lastPack = 0 // packs up to this id were seen by this node
   let lookedAtMs = Number.NEGATIVE_INFINITY
+  let allAtMs = Number.NEGATIVE_INFINITY
+  const looks: Look[] = []
   return {
     kind: 'compact',
     intervalMs,
-    work: () =>
-      clock.monotonic() - lookedAtMs > lookAgainMs ? sql<boolean>`true` : sql<boolean>`exists (select 1 from pack where id > ${lastPack})`,
+    work: () => (clock.monotonic() - lookedAtMs > lookAgainMs ? sql<boolean>`true` : isPackAbove(lastPack)),
     run: async (signal) => {
-      const isLook = clock.monotonic() - lookedAtMs > lookAgainMs
+      const nowMs = clock.monotonic()
+      const isLook = nowMs - lookedAtMs > lookAgainMs
+      const isWhole = nowMs - allAtMs > lookAtAllMs
       const newest = await newestPack(db)
-      for (const networkId of await grown(db, isLook ? 0 : lastPack - idSlack)) {
+      const after = isWhole ? 0 : isLook ? notQuietBefore(looks, lookedAtMs) : lastPack
+      for await (const networkId of grown(db, after - idSlack, newest)) {
         signal.throwIfAborted()
         try {
           await underLease(room, networkId, async (leased) => await compactNetwork(room, networkId, AbortSignal.any([signal, leased])))
@@ -41,9 +48,26 @@ export function compactor(room: GitRoom, intervalMs = 3000): Job {
         }
       }
       lastPack = newest
-      if (isLook) lookedAtMs = clock.monotonic()
+      if (isLook) {
+        lookedAtMs = nowMs
+        looks.push({ atMs: nowMs, newest })
+      }
+      if (isWhole) allAtMs = nowMs
     },
   }
+}
+
+interface Look {
+  readonly atMs: number
+  /** The newest pack then. */
+  readonly newest: number
+}
+
+/** Packs up to this id were quiet already when it was looked last; older looks are forgotten. */
+function notQuietBefore(looks: Look[], lookedAtMs: number): number {
+  const known = looks.findLastIndex(({ atMs }) => atMs <= lookedAtMs - policy.quietMs)
+  if (known > 0) looks.splice(0, known)
+  return known < 0 ? 0 : (looks[0] as Look).newest
 }
 
 /** Step by step, until there is nothing to do. */
@@ -101,15 +125,14 @@ async function stepOf(db: Database, networkId: string, opened: ReadonlySet<numbe
   return nextStep(sizes, Math.min(Number.POSITIVE_INFINITY, ...rows.map((row) => row.age_ms)))
 }
 
-async function newestPack(db: Database): Promise<number> {
-  const { rows } = await sql<{ id: number }>`select coalesce(max(id), 0)::float8 as id from pack`.execute(db.queries)
-  return rows[0]?.id ?? 0
+/** Networks with packs above that id that something may be due for; `nextStep` says what. */
+async function* grown(db: Database, afterPack: number, newest: number): AsyncGenerator<string> {
+  for (const isIn of packRanges(afterPack, newest)) yield* await grownIn(db, isIn)
 }
 
-/** Networks with packs above that id that something may be due for; `nextStep` says what. */
-async function grown(db: Database, afterPack: number): Promise<string[]> {
+async function grownIn(db: Database, isIn: RawBuilder<boolean>): Promise<string[]> {
   const { rows } = await sql<{ id: string }>`
-    select n.id from (select distinct network_id as id from pack where id > ${afterPack}) n
+    select n.id from (select distinct network_id as id from pack where ${isIn}) n
     cross join lateral (
       select count(*) as packs, coalesce(sum(size_bytes) filter (where key is null), 0) as tails,
         coalesce(sum(pack_bytes) filter (where not is_full), 0) as outside, coalesce(sum(pack_bytes) filter (where is_full), 0) as full_bytes

@@ -34,13 +34,15 @@ export function scrubJob(room: GitRoom, intervalMs = 600_000): Job {
   return {
     kind: 'scrub',
     intervalMs,
+    work: () => sql<boolean>`exists (select from pack where ${isDue})`,
     run: async (signal) => {
       const { db } = room.options
+      const bytesPerSecond = Math.max(leastBytesPerSecond, (await storedBytes(db)) / secondsForAll)
       for (let step = await nextStep(db); step; step = await nextStep(db)) {
         signal.throwIfAborted()
         const startMs = room.options.clock.monotonic()
         await scrubStep(room, step, signal)
-        const wantedMs = (step.bytes / step.bytesPerSecond) * 1000
+        const wantedMs = (step.bytes / bytesPerSecond) * 1000
         const restMs = wantedMs - (room.options.clock.monotonic() - startMs)
         if (restMs > 0) await sleep(restMs, undefined, { signal }).catch(() => signal.throwIfAborted())
       }
@@ -52,18 +54,23 @@ interface Step {
   readonly networkId: string
   readonly packIds: readonly number[]
   readonly bytes: number
-  readonly bytesPerSecond: number
+}
+
+const isDue = sql`coalesce(verified_at, created_at) < now() - ${sql.lit(everyDays)} * interval '1 day'`
+
+async function storedBytes({ queries }: Database): Promise<number> {
+  const { rows } = await sql<{ total: number }>`select coalesce(sum(size_bytes), 0)::float8 as total from pack`.execute(queries)
+  return rows[0]?.total ?? 0
 }
 
 /** Packs of the network in which one is due for the longest time; null: none is due. */
 async function nextStep(db: Database): Promise<Step | null> {
-  const { rows } = await sql<{ id: number; network_id: string; size_bytes: number; total: number }>`
+  const { rows } = await sql<{ id: number; network_id: string; size_bytes: number }>`
     with first as (
-      select network_id from pack where coalesce(verified_at, created_at) < now() - ${everyDays} * interval '1 day'
+      select network_id from pack where ${isDue}
       order by coalesce(verified_at, created_at) limit 1)
-    select p.id, p.network_id, p.size_bytes, (select coalesce(sum(size_bytes), 0)::float8 from pack) as total
-    from pack p join first using (network_id) where coalesce(p.verified_at, p.created_at) < now() - ${everyDays} * interval '1 day'
-    order by coalesce(p.verified_at, p.created_at), p.id limit 10000`.execute(db.queries)
+    select id, network_id, size_bytes from pack join first using (network_id) where ${isDue}
+    order by coalesce(verified_at, created_at), id limit 10000`.execute(db.queries)
   const [first] = rows
   if (!first) return null
   const packIds: number[] = []
@@ -73,7 +80,7 @@ async function nextStep(db: Database): Promise<Step | null> {
     packIds.push(row.id)
     bytes += row.size_bytes
   }
-  return { networkId: first.network_id, packIds, bytes, bytesPerSecond: Math.max(leastBytesPerSecond, first.total / secondsForAll) }
+  return { networkId: first.network_id, packIds, bytes }
 }
 
 async function scrubStep(room: GitRoom, { networkId, packIds }: Step, signal: AbortSignal): Promise<void> {

@@ -53,7 +53,11 @@ export async function replacePacks(
       const grown = { generation: sql<number>`generation + 1`, packs_version: sql<number>`packs_version + 1` }
       await tx.updateTable('network').set(grown).where('id', '=', networkId).execute()
     }
-    if (pack === null) return true
+    if (pack === null) {
+      // nobody counts what has no packs
+      await tx.deleteFrom('network_storage').where('network_id', '=', networkId).execute()
+      return true
+    }
     await writeRefs(tx, { repositoryId: 0, networkId, pack: { ...pack, age }, moved: null })
     return true
   })

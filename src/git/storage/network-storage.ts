@@ -3,6 +3,7 @@ import { InputError, MessageStream } from '../../base/index.ts'
 import { type Database, type Queries, sql } from '../../db/index.ts'
 import type { Job } from '../../jobs/index.ts'
 import type { GitRoom } from '../git-room.ts'
+import { isPackAbove } from '../new-packs.ts'
 import type { CountJob, PackSums } from './count-job.ts'
 
 /** What is stored of packs, as rows say it. */
@@ -24,7 +25,7 @@ export interface NetworkStorage {
 }
 
 export interface GitTotals {
-  /** Of the networks that were counted. */
+  /** Of the networks that were counted; those without packs need not be. */
   readonly sums: PackSums
   /** Of all. */
   readonly stored: StoredValues
@@ -34,6 +35,12 @@ export interface GitTotals {
 
 /** Networks that are counted in one run of the background work. */
 const networksAtOnce = 50
+/** Packs that are looked at together for networks that have changed. */
+const packsAtOnce = 5000
+/** Rows that got their ids before others and were committed after them: looked at again. */
+const idSlack = 1000
+/** Up to which pack that was done, in `server_fact`. */
+const countedFact = 'storage_counted'
 
 /** Counted now if it wasn't since its packs changed. InputError 'repository-deleted' and what the bucket throws, when it can't be. */
 export async function networkStorage(room: GitRoom, networkId: string): Promise<NetworkStorage> {
@@ -50,32 +57,53 @@ export async function gitTotals(queries: Queries): Promise<GitTotals> {
     queries
       .selectFrom('network')
       .select((select) => select.fn.countAll<number>().as('count'))
+      .select(
+        sql<number>`count(*) filter (where not exists (select from pack where network_id = network.id)
+        and not exists (select from network_storage where network_id = network.id))`.as('empty'),
+      )
       .executeTakeFirstOrThrow(),
   ])
   const { counted, ...sums } = rows[0] as PackSums & { counted: number }
-  return { sums, stored, networkCount: networks.count, countedNetworks: counted }
+  return { sums, stored, networkCount: networks.count, countedNetworks: counted + networks.empty }
 }
 
-/** Leased work: counts networks whose packs have changed since they were, a few at a time. */
+const countedPack = sql`coalesce((select value::bigint from server_fact where name = ${sql.lit(countedFact)}), 0)`
+
+/** Leased work: counts networks that got packs since they were counted, a few at a time. What was quiet isn't looked at. */
 export function storageCounter(room: GitRoom, intervalMs = 60_000): Job {
   const { db, log } = room.options
   return {
     kind: 'count-storage',
     intervalMs,
+    work: () => isPackAbove(countedPack),
     run: async (signal) => {
-      const { rows } = await sql<{ id: string }>`
-        select n.id from network n left join network_storage s on s.network_id = n.id
-        where s.packs_version is distinct from n.packs_version order by s.counted_at nulls first limit ${networksAtOnce}`.execute(
-        db.queries,
-      )
-      for (const { id } of rows) {
+      const { networks, upTo } = await changedNetworks(db.queries)
+      for (const id of networks) {
         signal.throwIfAborted()
         await count(room, id).catch((error: unknown) => {
           if (!(error instanceof InputError)) log.warn({ err: error, network: id }, 'what a network stores could not be counted')
         })
       }
+      await sql`
+        insert into server_fact (name, value) values (${countedFact}, ${String(upTo)})
+        on conflict (name) do update set value = greatest(server_fact.value::bigint, excluded.value::bigint)::text`.execute(db.queries)
     },
   }
+}
+
+/** Networks with packs that came since, whose sums are of another version; and up to which pack that are all. */
+async function changedNetworks(queries: Queries): Promise<{ networks: string[]; upTo: number }> {
+  const { rows } = await sql<{ id: string; first: number; newest: number }>`
+    with batch as materialized (select id, network_id from pack where id > ${countedPack} - ${idSlack} order by id limit ${packsAtOnce}),
+      changed as (
+        select b.network_id as id, min(b.id) as first from batch b join network n on n.id = b.network_id
+        left join network_storage s on s.network_id = n.id where s.packs_version is distinct from n.packs_version
+        group by b.network_id order by first limit ${networksAtOnce})
+    select c.id, c.first::float8 as first, coalesce((select max(id) from batch), 0)::float8 as newest
+    from (select 1) one left join changed c on true order by c.first`.execute(queries)
+  const networks = rows.flatMap(({ id }) => id ?? [])
+  const last = rows.at(-1)
+  return { networks, upTo: (networks.length < networksAtOnce ? last?.newest : last?.first) ?? 0 }
 }
 
 const sumColumns = sql`
