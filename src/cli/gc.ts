@@ -12,7 +12,7 @@ import { type Flags, print, UsageError } from './usage.ts'
 
 const longestGraceMs = 10 * 365 * 86_400_000
 /** As `stemma repack` has them. */
-const defaults = { window: 10, depth: 50, reuse: true, memoryBytes: parseSize('384MiB') as number }
+const defaults = { window: 10, depth: 50, reuse: true, memoryBytes: parseSize('192MiB') as number }
 const mostNamed = 50
 /** Somebody else is at the network's packs, or was. */
 const mayBeTriedAgain: ReadonlySet<string> = new Set(['repack-running', 'repack-raced', 'gc-raced', 'lfs-raced'])

@@ -166,7 +166,7 @@ its forks still reaches one of them nothing is removed, and these refs are named
   --json  One JSON object instead of lines of text.
 
 Old values leave the bucket at once: clones under way break off. docs/design/gc.md says what can still hold the objects.`,
-  repack: `Usage: stemma repack OWNER/REPO [--window 10] [--depth 50] [--no-reuse] [--threads N] [--memory 384MiB]
+  repack: `Usage: stemma repack OWNER/REPO [--window 10] [--depth 50] [--no-reuse] [--threads N] [--memory 192MiB]
                      [--json] [--data DIR] [--config FILE]
 
 Makes one pack, ordered by type, path and age, of all packs that the repository and its network of forks store, and puts
@@ -176,7 +176,7 @@ it in their place. The server goes on meanwhile: fetches and pushes wait for not
   --depth 50         How many deltas may rest one on the other. More makes smaller packs, and slower reads.
   --no-reuse         Searches all deltas anew, and not only those of what came since the last full repack. Smallest, and slower.
   --threads N        Threads that search (default: one for each processor).
-  --memory 384MiB    For all of them together, beside some 40 bytes for each object. Files larger than a thirty-second of
+  --memory 192MiB    For all of them together, beside some 40 bytes for each object. Files larger than a thirty-second of
                      it, with two threads, are taken over as they are.
   --json             The outcome as one JSON object.
 

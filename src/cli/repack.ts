@@ -14,7 +14,7 @@ const defaultDepth = 50
 const largestWindow = 1000
 /** What readers take: git's own limit. */
 const largestDepth = 4095
-const defaultMemory = '384MiB'
+const defaultMemory = '192MiB'
 const leastMemoryBytes = 64 << 20
 
 /** @throws UsageError; InputError for a repository that isn't there; what stops the repack. Nothing is changed then. */
@@ -58,6 +58,6 @@ function count(flag: string, value: string | undefined, fallback: number, least:
 function memory(value: string): number {
   const bytes = parseSize(value)
   if (bytes === null || bytes < leastMemoryBytes)
-    throw new UsageError(`--memory ${value} is no size of 64MiB or more; write 384MiB or 1GiB`)
+    throw new UsageError(`--memory ${value} is no size of 64MiB or more; write 192MiB or 1GiB`)
   return bytes
 }
