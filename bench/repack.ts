@@ -37,7 +37,13 @@ async function ours(folder: TempFolder, { path }: NamedRepository, threads: numb
     child.stdout.on('data', (bytes: Buffer) => (said += bytes.toString()))
     let peakBytes = 0
     const watching = setInterval(() => {
-      for (const { pid } of descendants(child.pid ?? 0)) peakBytes = Math.max(peakBytes, memory(pid).peakBytes)
+      for (const { pid } of descendants(child.pid ?? 0)) {
+        try {
+          peakBytes = Math.max(peakBytes, memory(pid).peakBytes)
+        } catch (error) {
+          if (!(error instanceof Error && 'code' in error && error.code === 'ENOENT')) throw error // it ended meanwhile
+        }
+      }
     }, 100)
     const [code] = await once(child, 'close')
     clearInterval(watching)
