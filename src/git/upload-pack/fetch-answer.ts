@@ -1,6 +1,6 @@
 // A fetch's events as the bytes of the answer: preamble, then the pack in side-band frames, its trailer, progress and keep-alives.
 import { createHash, type Hash } from 'node:crypto'
-import { equalBytes, InputError } from '../../base/index.ts'
+import { equalBytes, InputError, UnavailableError } from '../../base/index.ts'
 import type { OpenValue } from '../../bucket/index.ts'
 import { hashBytes, type ObjectFormat } from '../format/object-id.ts'
 import { PACK_HEADER_BYTES } from '../format/pack.ts'
@@ -35,6 +35,7 @@ export interface AnswerOptions {
 /** A timer that is to take longer goes off at once. */
 const longestTimerMs = 2 ** 31 - 1
 const corruption = 'aborting due to possible repository corruption on the remote side.'
+const unavailable = 'the repository cannot be read at the moment; try again later'
 
 /**
  * Writes the whole answer. An InputError is told to the client and ends the answer; any other error is told in general words and thrown again
@@ -196,8 +197,10 @@ class FetchAnswer {
   }
 
   async fail(error: unknown): Promise<void> {
-    if (this.#inPack) await this.#frames.fatal(error instanceof InputError ? error.message : corruption)
-    else {
+    if (this.#inPack) {
+      const told = error instanceof UnavailableError ? unavailable : corruption
+      await this.#frames.fatal(error instanceof InputError ? error.message : told)
+    } else {
       const message = error instanceof InputError ? error.message : 'the server failed; try again later'
       await this.#sink.write(errorPacket(message, this.#options.request.sidebandAll))
     }
