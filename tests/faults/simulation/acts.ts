@@ -30,13 +30,13 @@ export const acts: readonly (readonly [share: number, name: string, act: Act])[]
   [3, 'collections', collections],
   [8, 'collect', (run, node, random) => collect(run, node, random, false)],
   [3, 'purge', purge],
-  [6, 'sweep', sweep],
+  [8, 'sweep', sweep],
   [5, 'history', history],
-  [8, 'clone', clone],
+  [12, 'clone', clone],
   [4, 'fork', fork],
   [2, 'delete', remove],
   [3, 'fsck', check],
-  [4, 'time', time],
+  [6, 'time', time],
 ]
 
 async function push(run: SimulatedRun, node: SimulatedNode, random: Seeded): Promise<void> {
@@ -168,8 +168,14 @@ async function collections(_: SimulatedRun, { room }: SimulatedNode): Promise<vo
 
 async function purge(run: SimulatedRun, node: SimulatedNode, random: Seeded): Promise<void> {
   run.purges++
-  await collect(run, node, random, true)
-  await sweepOrphans(node.db, node.bucket, silent)
+  run.disturbances++
+  try {
+    await collect(run, node, random, true)
+    await sweepOrphans(node.db, node.bucket, silent)
+  } finally {
+    run.purges--
+    run.disturbances++
+  }
 }
 
 /** A client fetches everything, and gets all of it whole. */
@@ -180,6 +186,8 @@ async function clone(run: SimulatedRun, node: SimulatedNode, random: Seeded): Pr
   const snapshot = await room.refs.read(target.repository.id)
   if (snapshot.refs.length === 0) return
   const packs = await room.packs.open(target.repository.networkId)
+  // a slow client: what it reads may have been replaced long ago
+  for (let turns = random.below(12); turns > 0; turns--) await run.turns.wait('slowly')
   const wants = [...new Set(snapshot.refs.map(({ oid }) => oid))]
   const workers = { pool: room.workers, memory: room.fetchMemory }
   const pack: Uint8Array[] = []
@@ -220,10 +228,11 @@ async function check(run: SimulatedRun, node: SimulatedNode): Promise<void> {
   for (const one of found) run.fault(`fsck on ${node.name}: ${JSON.stringify(one)}`)
 }
 
-/** Long enough for leases and graces to end: who is at work then is told so, and changes nothing. */
-async function time(run: SimulatedRun): Promise<void> {
-  run.timesPassed++
+/** Long enough for leases and graces to end: who is at work then is told so, and changes nothing. Most often the sweeper comes at once. */
+async function time(run: SimulatedRun, node: SimulatedNode, random: Seeded): Promise<void> {
+  run.disturbances++
   await run.turns.busy(() => run.world.hoursPass(2))
+  if (random.below(4) > 0) await sweep(run, node)
 }
 
 async function sweep(_: SimulatedRun, { bucket, db }: SimulatedNode): Promise<void> {

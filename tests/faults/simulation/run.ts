@@ -7,7 +7,7 @@ import { chooseOdds, type Odds, quiet } from './faults.ts'
 import { type NodePool, SimulatedNode } from './node.ts'
 import { SimulatedObjects } from './objects.ts'
 import { type Known, type Push, readRefs } from './repositories.ts'
-import { Turns } from './turns.ts'
+import { type Activity, Turns } from './turns.ts'
 import type { Seat, World } from './world.ts'
 
 /** Activities at a time. */
@@ -26,9 +26,8 @@ export class SimulatedRun {
   /** What happened that the turns don't tell. */
   readonly faults: string[] = []
   forks = 0
-  /** Leases and graces that ended early: who holds old packs meets keys that are gone. */
-  timesPassed = 0
-  /** The same, of purges. */
+  /** Grows when leases and graces end early, and when purges begin and end: who holds old packs then meets keys that are gone. */
+  disturbances = 0
   purges = 0
   networkId = ''
   /** For what is done. */
@@ -37,6 +36,8 @@ export class SimulatedRun {
   readonly #tailBytes: number
   #nodes: SimulatedNode[] = []
   readonly #dead: SimulatedNode[] = []
+  /** Disturbances when an activity began. */
+  readonly #since = new WeakMap<Activity, number>()
   #actsLeft: number
 
   constructor(world: World, seed: number) {
@@ -144,6 +145,7 @@ export class SimulatedRun {
     if (random.fraction() < odds.workers) node.workerFaults.readsLeft(1 + random.below(12))
     if (random.fraction() < odds.workers / 2) node.workerFaults.writesLeft(1 + random.below(4))
     this.turns.current.name = `${node.name} ${name}`
+    this.#since.set(this.turns.current, this.disturbances)
     try {
       await act(this, node, random)
     } catch (error) {
@@ -158,7 +160,7 @@ export class SimulatedRun {
   #judgeError(error: unknown, where: string): void {
     if (error instanceof UnavailableError || error instanceof InputError) return
     const isGone = error instanceof CorruptError && ['missing-key', 'short'].includes(error.code)
-    if (isGone && this.timesPassed + this.purges > 0) return
+    if (isGone && (this.purges > 0 || this.disturbances > (this.#since.get(this.turns.current) ?? 0))) return
     this.fault(`${where}: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`)
   }
 }

@@ -57,16 +57,18 @@ export class World {
     return new Set(rows.map(({ pid }) => pid))
   }
 
-  /** So many hours pass: leases end, deletions are due, reflogs grow old. */
+  /** So many hours pass: leases end, deletions are due, reflogs grow old. Rows that a transaction has locked stay as they are. */
   async hoursPass(hours: number): Promise<void> {
     const { queries } = this.db.database
     const by = sql`${hours} * interval '1 hour'`
-    await sql`update upload_intent set expires_at = expires_at - ${by}`.execute(queries)
-    await sql`update key_deletion set not_before = not_before - ${by}`.execute(queries)
-    await sql`update job set leased_until = leased_until - ${by}, due_at = due_at - ${by}`.execute(queries)
-    await sql`update reflog set at = at - ${by}`.execute(queries)
-    await sql`update past_root set at = at - ${by}`.execute(queries)
-    await sql`update network_review set due_at = due_at - ${by}`.execute(queries)
+    const free = (table: string, key: string) =>
+      sql`${sql.ref(key)} in (select ${sql.ref(key)} from ${sql.table(table)} for update skip locked)`
+    await sql`update upload_intent set expires_at = expires_at - ${by} where ${free('upload_intent', 'key')}`.execute(queries)
+    await sql`update key_deletion set not_before = not_before - ${by} where ${free('key_deletion', 'key')}`.execute(queries)
+    await sql`update job set leased_until = leased_until - ${by}, due_at = due_at - ${by} where ${free('job', 'kind')}`.execute(queries)
+    await sql`update reflog set at = at - ${by} where ${free('reflog', 'id')}`.execute(queries)
+    await sql`update past_root set at = at - ${by} where ${free('past_root', 'oid')}`.execute(queries)
+    await sql`update network_review set due_at = due_at - ${by} where ${free('network_review', 'network_id')}`.execute(queries)
   }
 
   /** Connections for a node: another's, or new ones. */
