@@ -39,7 +39,10 @@ class Walk {
   readonly #question: ImpliedQuestion
   readonly #format: ObjectFormat
   readonly #met = new Set<string>()
-  readonly #pairs: Pair[] = []
+  /** Pairs whose other tree is outside of the pack show externals; those within only lead to more pairs. */
+  readonly #outside: Pair[] = []
+  readonly #within: Pair[] = []
+  readonly #parents = new Set<string>()
   #left: number
 
   constructor(question: ImpliedQuestion) {
@@ -66,7 +69,10 @@ class Walk {
     if (place === 'copy' || (place === 'outside' && !this.ids.has(parent, 0))) return
     const before = (await this.#commit(parent))?.tree
     if (!before) return
-    if (place === 'outside') this.ids.see(before, 0)
+    if (place === 'outside') {
+      this.#parents.add(latin1(parent))
+      this.ids.see(before, 0)
+    }
     this.#compare(tree, before)
   }
 
@@ -83,8 +89,11 @@ class Walk {
     return { tree: idAt(links.treeAt), parents }
   }
 
+  /** Until nothing is left but the parents, mostly after a few trees. */
   async trees(): Promise<void> {
-    for (let pair = this.#pairs.pop(); pair && this.#left > 0; pair = this.#pairs.pop()) {
+    while (this.#left > 0 && this.ids.left > this.#parents.size) {
+      const pair = this.#outside.pop() ?? this.#within.pop()
+      if (!pair) return
       const turn = this.#question.pace.turn(objectSteps)
       if (turn) await turn
       await this.#descend(pair)
@@ -99,12 +108,14 @@ class Walk {
   }
 
   #compare(tree: Uint8Array, before: Uint8Array): void {
-    if (this.#placeOf(tree) !== 'own' || this.#placeOf(before) === 'copy') return
+    const place = this.#placeOf(before)
+    if (place === 'copy' || this.#placeOf(tree) !== 'own') return
     const pair = [latin1(tree), latin1(before)] as const
     const key = pair.join('')
     if (pair[0] === pair[1] || this.#met.has(key)) return
     this.#met.add(key)
-    this.#pairs.push(pair)
+    if (place === 'outside') this.#outside.push(pair)
+    else this.#within.push(pair)
   }
 
   async #descend([tree, before]: Pair): Promise<void> {

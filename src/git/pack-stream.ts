@@ -1,9 +1,11 @@
 // A pack of what some ids reach, as a stream, by the same planner that serves fetches: for mirrors that push, and for exports.
-import { createHash } from 'node:crypto'
+import { createHash, type Hash } from 'node:crypto'
+import { concatBytes, equalBytes } from '../base/index.ts'
 import { type FetchWorkers, startFetch } from './fetch-job.ts'
-import type { ObjectId } from './format/object-id.ts'
+import { hashBytes, type ObjectId } from './format/object-id.ts'
 import type { SeenPacks, StoredPack } from './odb/index.ts'
-import { type FetchTask, packedTips, type VisibleRefs } from './upload-pack/index.ts'
+import { type FetchEvent, type FetchTask, packedTips, type VisibleRefs } from './upload-pack/index.ts'
+import { RegionCheck } from './upload-pack/region-check.ts'
 import { emptyRequest } from './upload-pack/request.ts'
 
 export interface PackStreamOptions {
@@ -34,19 +36,39 @@ export async function* packStream(
         hash.update(event.bytes)
         yield event.bytes
       } else if (event.type === 'region') {
-        const { pack, offset, sizeBytes } = event.region
         isEnded = event.trailer
-        for await (const bytes of (packs.set.packs[pack] as StoredPack).stream(offset, sizeBytes)) {
-          hash.update(bytes)
-          yield bytes.slice()
-        }
+        yield* regionBytes(packs.set.packs[event.region.pack] as StoredPack, event, hash)
       }
     }
   } finally {
     fetch.stop()
   }
-  // a stored pack that went as it stands has its own trailer at its end
+  // a stored pack that went as it stands has its own trailer at its end, which was held against the hash
   if (!isEnded) yield new Uint8Array(hash.digest())
+}
+
+/** Each stretch of about a MiB is checked before its last bytes go, and a pack's own trailer before it goes: so nobody takes a damaged pack for whole. */
+async function* regionBytes(
+  pack: StoredPack,
+  { region, trailer: hasTrailer }: Extract<FetchEvent, { type: 'region' }>,
+  hash: Hash,
+): AsyncGenerator<Uint8Array, void, undefined> {
+  const check = new RegionCheck(region)
+  const ends = region.sizeBytes - (hasTrailer ? hashBytes(pack.index.format) : 0)
+  const trailer: Uint8Array[] = []
+  let at = 0
+  for await (const bytes of pack.stream(region.offset, region.sizeBytes)) {
+    check.take(bytes)
+    const own = bytes.subarray(0, Math.max(0, ends - at))
+    if (own.length < bytes.length) trailer.push(bytes.slice(own.length))
+    at += bytes.length
+    hash.update(own)
+    if (own.length > 0) yield own.slice()
+  }
+  check.end()
+  if (!hasTrailer) return
+  if (!equalBytes(hash.digest(), concatBytes(trailer))) throw check.corrupt('do not agree with their own trailer')
+  yield concatBytes(trailer)
 }
 
 function taskOf({ wants, haves, isThin, refs, cutOff }: PackStreamOptions): FetchTask {

@@ -5,18 +5,23 @@ export class SortedIds {
   readonly #ids: Uint8Array
   readonly #h: number
   readonly #seen: Uint8Array
+  /** How many were not met yet. */
+  left: number
 
   constructor(ids: Uint8Array, h: number) {
     this.#ids = ids
     this.#h = h
     this.#seen = new Uint8Array(Math.floor(ids.length / h))
+    this.left = this.#seen.length
   }
 
   /** Marks the id that starts at `at` in `bytes`; false when it is none of them. */
   see(bytes: Uint8Array, at: number): boolean {
     const place = this.#place(bytes, at)
-    if (place >= 0) this.#seen[place] = 1
-    return place >= 0
+    if (place < 0) return false
+    if (this.#seen[place] === 0) this.left--
+    this.#seen[place] = 1
+    return true
   }
 
   has(bytes: Uint8Array, at: number): boolean {

@@ -29,9 +29,10 @@ export function taskOf(room: GitRoom, request: FastifyRequest, name: ObjectName,
 }
 
 /**
- * Waits for a place among the fetches. Finding out what is asked for takes no longer than a request may, like the archive itself.
+ * Waits for a place among the fetches. Finding out what is asked for, making the archive and sending it take no longer than a request may: a few
+ * objects can stand for an archive without end, and a client can take it for as long as it lasts.
  * @param gone aborted when nobody waits for the archive any more
- * @throws as `runArchive`
+ * @throws as `runArchive`; UnavailableError 'request-time'
  */
 export async function serveArchive(
   room: GitRoom,
@@ -47,17 +48,11 @@ export async function serveArchive(
     const packs = await room.packs.open(repositoryOf(request).networkId) // after the refs: they may rest on no newer pack
     const { cutOff } = settingsOf(room, request)
     const job = { packs: packs.handle, cutOff, task }
-    await runArchive(room.workers, job, end, (head, take) => use(head, (go) => timed(take(go), room)))
+    await runArchive(room.workers, job, end, use)
+  } catch (cause) {
+    if (!late.aborted || gone?.aborted) throw cause
+    throw new UnavailableError('request-time', 'the archive took longer than a request may', { cause })
   } finally {
     free()
-  }
-}
-
-/** A few objects can stand for an archive without end, and a client can take it for as long as it lasts. */
-async function* timed<T>(items: AsyncIterable<T>, { options }: GitRoom): AsyncGenerator<T, void, undefined> {
-  const endMs = options.clock.monotonic() + options.limits.requestTimeoutMs
-  for await (const item of items) {
-    if (options.clock.monotonic() > endMs) throw new UnavailableError('request-time', 'the archive took longer than a request may')
-    yield item
   }
 }
