@@ -1,4 +1,5 @@
 // base: what every room may use; knows no domain words.
+export * from './answer-job.ts'
 export * from './bytes.ts'
 export * from './clock.ts'
 export * from './errors.ts'

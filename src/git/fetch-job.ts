@@ -1,7 +1,7 @@
 // A fetch across threads: a worker negotiates and plans, the thread with the socket asks for it and streams stored regions itself.
 // Between the two the worker waits for a word: the pack may be there already, or there may be no room to make it now.
 import type { MessagePort } from 'node:worker_threads'
-import { MessageStream, type Places, type StartedJob, UnavailableError, type WorkerPool } from '../base/index.ts'
+import { answerJob, MessageStream, type Places, type StartedJob, UnavailableError, type WorkerPool } from '../base/index.ts'
 import type { ObjectId } from './format/index.ts'
 import { type Deflater, type Inflater, ObjectCache, ObjectReader, type PackSet, type PackSetHandle, type PackSets } from './odb/index.ts'
 import {
@@ -65,20 +65,15 @@ export class FetchRepositories {
 
 /** In a worker: runs the fetch and sends its events; behind the preamble only when it is told to go on. */
 export async function fetchJob(job: FetchJob, port: MessagePort, repositories: FetchRepositories): Promise<void> {
-  const main = new MessageStream<'go'>(port)
-  const gone = new AbortController()
-  port.once('close', () => gone.abort(new Error('nobody waits for this fetch any more')))
-  try {
-    for await (const event of fetchEvents(repositories.open(job.packs, job.task.cutOff), job.task, gone.signal)) {
+  await answerJob<'go'>(port, async (main, signal) => {
+    for await (const event of fetchEvents(repositories.open(job.packs, job.task.cutOff), job.task, signal)) {
       if (main.closed) return
       if (event.type === 'chunk') await main.sendBytes(event.bytes, event.bytes.byteLength === event.bytes.buffer.byteLength)
       else main.send(event)
       if (event.type === 'preamble' && event.pack) await main.message()
     }
     main.endBytes()
-  } catch (error) {
-    main.fail(error)
-  }
+  })
 }
 
 /** Where fetches are worked on. */

@@ -2,7 +2,7 @@
 // in place by one transaction. What is written goes on where the tables before it end, or takes the place of the small ones among them.
 // Doing it twice does no harm; a push or fetch never waits for it.
 import type { MessagePort } from 'node:worker_threads'
-import { concatBytes, CorruptError, InputError, MessageStream, UnavailableError } from '../base/index.ts'
+import { answerJob, concatBytes, CorruptError, InputError, MessageStream, UnavailableError } from '../base/index.ts'
 import { type Bucket, historyKey, type Key } from '../bucket/index.ts'
 import { type Database, type RawBuilder, sql } from '../db/index.ts'
 import type { Job } from '../jobs/index.ts'
@@ -46,11 +46,8 @@ const lookAgainMs = 60_000
 
 /** In a worker: makes the table and sends its bytes. */
 export async function historyJob(job: HistoryJob, port: MessagePort, repositories: FetchRepositories): Promise<void> {
-  const main = new MessageStream<never>(port)
-  const gone = new AbortController()
-  port.once('close', () => gone.abort(new Error('nobody waits for this table any more')))
-  try {
-    const repository = paced(repositories.open(job.packs), gone.signal)
+  await answerJob(port, async (main, signal) => {
+    const repository = paced(repositories.open(job.packs), signal)
     // a table that wasn't made for these packs, the oldest, is none
     const ends = repository.history.size > 0 ? (job.packs.history?.parts.map(({ end }) => end) ?? []) : []
     const whole = await extendHistory(repository, job.packCount)
@@ -60,9 +57,7 @@ export async function historyJob(job: HistoryJob, port: MessagePort, repositorie
     const bytes = encodeHistory(whole, from)
     await main.sendBytes(bytes, bytes.byteLength === bytes.buffer.byteLength)
     main.endBytes()
-  } catch (error) {
-    main.fail(error)
-  }
+  })
 }
 
 /** From which on tables are written as one. @param ends of the stored tables @param rows of all of them, and what is new */

@@ -1,6 +1,6 @@
 // The object-info command across threads: a worker looks up what the visible refs reach.
 import type { MessagePort } from 'node:worker_threads'
-import { MessageStream, type WorkerPool } from '../base/index.ts'
+import { answerJob, MessageStream, type WorkerPool } from '../base/index.ts'
 import type { FetchRepositories } from './fetch-job.ts'
 import type { ObjectId } from './format/index.ts'
 import type { PackSetHandle } from './odb/index.ts'
@@ -17,14 +17,9 @@ export interface ObjectInfoJob {
 
 /** In a worker. */
 export async function objectInfoJob(job: ObjectInfoJob, port: MessagePort, repositories: FetchRepositories): Promise<void> {
-  const main = new MessageStream<never>(port)
-  const gone = new AbortController()
-  port.once('close', () => gone.abort(new Error('nobody waits for this answer any more')))
-  try {
-    main.send(await objectInfo(repositories.open(job.packs, job.cutOff), job.tips, job.request, gone.signal))
-  } catch (error) {
-    main.fail(error)
-  }
+  await answerJob(port, async (main, signal) => {
+    main.send(await objectInfo(repositories.open(job.packs, job.cutOff), job.tips, job.request, signal))
+  })
 }
 
 /** The answer's bytes. Throws what the worker failed with, or UnavailableError. */

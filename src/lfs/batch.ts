@@ -1,7 +1,6 @@
 // POST objects/batch: where each object is to be downloaded from or uploaded to, or why it can't be.
 import type { FastifyRequest } from 'fastify'
 import type { ContentStore, Digest } from '../store/index.ts'
-import { parseDigest } from '../store/index.ts'
 import type { Database } from '../db/index.ts'
 import { lfsUrl } from './answers.ts'
 import { type AskedObject, type Operation, parseBatch } from './format/batch.ts'
@@ -39,9 +38,8 @@ export async function answerBatch(parts: BatchParts, request: FastifyRequest) {
   const act = actionsOf(request, parts.publicUrl)
   const decide = (object: AskedObject): ObjectFate => {
     if (hashAlgorithm !== 'sha256') return failed(409, 'Objects are named by sha256 here')
-    const digest = object.fault === null ? parseDigest(object.oid) : null
-    if (digest === null) return failed(422, object.fault ?? 'oid is malformed')
-    return fateOf(operation, object, known.get(digest), parts.limits.objectBytes, act)
+    if (object.fault !== null) return failed(422, object.fault)
+    return fateOf(operation, object, known.get(object.oid as Digest), parts.limits.objectBytes, act)
   }
   return {
     transfer: 'basic',

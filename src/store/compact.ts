@@ -4,6 +4,7 @@ import { equalBytes, MessageStream, type WorkerPool } from '../base/index.ts'
 import { type Database, isCommitUnknown, sql, type Tx } from '../db/index.ts'
 import { answering } from './asking.ts'
 import { drain, type RecipeRow, recipesOn } from './collect.ts'
+import { chooseBatch } from './compact-choice.ts'
 import { type CompactJob, type CompactJobResult, noOrdinal } from './compact-job.ts'
 import type { SegmentPlace } from './content-reader.ts'
 import { deleteIntents, insertLinks, insertSegment, segmentUuids } from './content-rows.ts'
@@ -21,10 +22,6 @@ export interface CompactParts extends SegmentParts {
 
 /** What may go into another segment: tails, those that are smaller than half of what a segment may have, and those of which less than half is live. */
 const smallBytes = segmentBytes / 2
-/** It is worth it for one of the latter, for so many bytes of tails or so many tails, or to make a nearly full segment. */
-const worthTailBytes = 8 << 20
-const worthTails = 512
-const worthBytes = (segmentBytes / 4) * 3
 const mostSegments = 2000
 
 /** A segment that is to be emptied. */
@@ -87,17 +84,7 @@ async function chooseSources(db: Database): Promise<Source[]> {
     .orderBy('id')
     .limit(mostSegments)
     .execute()
-  let liveBytes = 0
-  const chosen = rows.filter((row) => {
-    const share = row.live_chunks === null || row.chunk_count === 0 ? 1 : row.live_chunks / row.chunk_count
-    if (liveBytes + row.size_bytes * share > segmentBytes) return false
-    liveBytes += row.size_bytes * share
-    return true
-  })
-  const tails = chosen.filter((row) => row.is_tail)
-  const tailSum = tails.reduce((sum, row) => sum + row.size_bytes, 0)
-  const isAnySparse = chosen.some((row) => !row.is_tail && row.live_chunks !== null && row.live_chunks * 2 < row.chunk_count)
-  if (!isAnySparse && tailSum < worthTailBytes && tails.length < worthTails && liveBytes < worthBytes) return []
+  const chosen = chooseBatch(rows)
   // only now their bytes: there may be many more tails than one segment takes
   const places = await readSegments(
     db.queries,

@@ -1,6 +1,6 @@
 // An archive across threads: a worker walks and packs, the thread with the socket takes its bytes.
 import type { MessagePort } from 'node:worker_threads'
-import { MessageStream, type WorkerPool } from '../../base/index.ts'
+import { answerJob, MessageStream, type WorkerPool } from '../../base/index.ts'
 import type { ObjectId } from '../format/object-id.ts'
 import type { PackSetHandle } from '../odb/index.ts'
 import type { FetchRepository } from '../upload-pack/index.ts'
@@ -20,11 +20,8 @@ export async function archiveJob(
   port: MessagePort,
   repositories: { open(handle: PackSetHandle, cutOff: readonly ObjectId[]): FetchRepository },
 ): Promise<void> {
-  const main = new MessageStream<ArchiveGo>(port)
-  const gone = new AbortController()
-  port.once('close', () => gone.abort(new Error('nobody waits for this archive any more')))
-  try {
-    const archive = await openArchive(repositories.open(job.packs, job.cutOff), job.task, gone.signal)
+  await answerJob<ArchiveGo>(port, async (main, signal) => {
+    const archive = await openArchive(repositories.open(job.packs, job.cutOff), job.task, signal)
     main.send(archive.head)
     const go = await main.message()
     for await (const item of archive.stream(go)) {
@@ -33,9 +30,7 @@ export async function archiveJob(
       else main.send(item)
     }
     main.endBytes()
-  } catch (error) {
-    main.fail(error)
-  }
+  })
 }
 
 /**

@@ -1,7 +1,7 @@
 // A merge in a worker: the new pack's bytes, out of the packs that it is made of. Memory: some 45 bytes for each entry while it is planned, 16 while
 // it is written, and what is on its way.
 import type { MessagePort } from 'node:worker_threads'
-import { MessageStream } from '../../base/index.ts'
+import { answerJob } from '../../base/index.ts'
 import { encodeEntryHeader, encodePackHeader, EntryType } from '../format/pack.ts'
 import { type Deflater, type Inflater, ObjectCache, ObjectReader, type PackSet, type PackSetHandle, type PackSets } from '../odb/index.ts'
 import { storedEntry, wholePack } from '../repack/stored-entry.ts'
@@ -27,19 +27,14 @@ const objectCacheBytes = 16 << 20
 
 /** Sends the whole pack as bytes. */
 export async function mergeJob(job: MergeJob, port: MessagePort, parts: MergeParts): Promise<void> {
-  const main = new MessageStream<never>(port)
-  const gone = new AbortController()
-  port.once('close', () => gone.abort(new Error('nobody waits for this pack any more')))
-  try {
-    const pace = new Pace(gone.signal)
+  await answerJob(port, async (main, signal) => {
+    const pace = new Pace(signal)
     const set = parts.sets.open(job.packs)
     const plan = await planMerge(set, job.from, job.until, pace)
     const objects = new ObjectReader(set, new ObjectCache(objectCacheBytes), parts.inflater)
     for await (const bytes of mergedBytes({ set, objects, deflater: parts.deflater, pace }, plan)) await main.sendBytes(bytes, true)
     main.endBytes()
-  } catch (error) {
-    main.fail(error)
-  }
+  })
 }
 
 interface Source {

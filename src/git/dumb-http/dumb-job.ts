@@ -1,7 +1,7 @@
 // Questions of the dumb protocol across threads. A client asks thousands of them, each for one object: a worker keeps the tips by a key that
 // names repository, version and scope, and asks for them only when it has others.
 import type { MessagePort } from 'node:worker_threads'
-import { CorruptError, fromHex, MessageStream, type WorkerPool } from '../../base/index.ts'
+import { answerJob, CorruptError, fromHex, MessageStream, type WorkerPool } from '../../base/index.ts'
 import type { ObjectId } from '../format/object-id.ts'
 import type { PackSetHandle } from '../odb/index.ts'
 import type { FetchRepository } from '../upload-pack/index.ts'
@@ -54,11 +54,8 @@ export async function dumbJob(
   repositories: { open(handle: PackSetHandle, cutOff: readonly ObjectId[]): FetchRepository },
   kept: KeptTips,
 ): Promise<void> {
-  const main = new MessageStream<{ readonly tips: Uint8Array }>(port)
-  const gone = new AbortController()
-  port.once('close', () => gone.abort(new Error('nobody waits for this answer any more')))
-  const tell = (answer: FromWorker) => main.send(answer)
-  try {
+  await answerJob<{ readonly tips: Uint8Array }>(port, async (main, signal) => {
+    const tell = (answer: FromWorker) => main.send(answer)
     const repository = repositories.open(packs, cutOff)
     if (question.type === 'idx') {
       const pack = repository.set.packs.find(({ id }) => id === question.packId)
@@ -73,16 +70,14 @@ export async function dumbJob(
       tips = (await main.message()).tips
       kept.set(tipsKey, tips)
     }
-    const objects = new DumbObjects(repository, tips, gone.signal)
+    const objects = new DumbObjects(repository, tips, signal)
     if (question.type === 'packs') return tell({ type: 'packs', packs: await objects.packs() })
     const found = await objects.loose(question.oid, new Set(question.listed))
     if (!found) return tell({ type: 'missing' })
     tell({ type: 'found', sizeBytes: found.sizeBytes })
     for await (const piece of found.pieces) await main.sendBytes(piece, true)
     main.endBytes()
-  } catch (error) {
-    main.fail(error)
-  }
+  })
 }
 
 /**

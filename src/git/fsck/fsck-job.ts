@@ -1,6 +1,6 @@
 // fsck's work in a worker: packs are checked, or it is found out which refs lead to what is wrong.
 import type { MessagePort } from 'node:worker_threads'
-import { MessageStream } from '../../base/index.ts'
+import { answerJob } from '../../base/index.ts'
 import type { BlockReader } from '../../bucket/index.ts'
 import { type Inflater, ObjectCache, ObjectReader, openPackSet, type PackSetHandle, type StoredPack } from '../odb/index.ts'
 import { Pace } from '../upload-pack/pace.ts'
@@ -24,14 +24,11 @@ const cacheBytes = 64 << 20
 const progressBytes = 4 << 20
 
 export async function fsckJob(job: FsckJob, port: MessagePort, blocks: BlockReader, inflater: Inflater): Promise<void> {
-  const main = new MessageStream<never>(port)
-  const gone = new AbortController()
-  port.once('close', () => gone.abort(new Error('nobody waits for this check any more')))
-  const tell = (message: FsckMessage) => main.send(message)
-  try {
+  await answerJob(port, async (main, signal) => {
+    const tell = (message: FsckMessage) => main.send(message)
     const set = openPackSet(job.packs, blocks)
     const reader = new ObjectReader(set, new ObjectCache(cacheBytes), inflater)
-    const pace = new Pace(gone.signal)
+    const pace = new Pace(signal)
     const cutOff = new Set(job.cutOff)
     const { task } = job
     if (task.type === 'reaching') tell({ type: 'reaching', marks: await findReaching(set, reader, pace, { ...task, cutOff }) })
@@ -50,7 +47,5 @@ export async function fsckJob(job: FsckJob, port: MessagePort, blocks: BlockRead
       tell({ type: 'progress', bytes })
     }
     main.endBytes()
-  } catch (error) {
-    main.fail(error)
-  }
+  })
 }

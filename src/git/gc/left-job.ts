@@ -1,6 +1,6 @@
 // Whether something has left what the roots reach, in a worker: a walk over commits alone, that ends where the two sides meet. A fast-forward costs a few steps.
 import type { MessagePort } from 'node:worker_threads'
-import { MessageStream } from '../../base/index.ts'
+import { answerJob } from '../../base/index.ts'
 import type { FetchRepositories } from '../fetch-job.ts'
 import { hashBytes, Kind, type ObjectId } from '../format/object-id.ts'
 import type { PackSetHandle } from '../odb/index.ts'
@@ -24,14 +24,9 @@ export interface LeftAnswer {
 
 /** @throws CorruptError when something that is reached can't be read */
 export async function leftJob(job: LeftJob, port: MessagePort, repositories: FetchRepositories): Promise<void> {
-  const main = new MessageStream<never>(port)
-  const gone = new AbortController()
-  port.once('close', () => gone.abort(new Error('nobody waits for this any more')))
-  try {
-    main.send({ hasLeft: await hasLeft(job, repositories, gone.signal) } satisfies LeftAnswer)
-  } catch (error) {
-    main.fail(error)
-  }
+  await answerJob(port, async (main, signal) => {
+    main.send({ hasLeft: await hasLeft(job, repositories, signal) } satisfies LeftAnswer)
+  })
 }
 
 async function hasLeft({ packs, cutOff, roots, past }: LeftJob, repositories: FetchRepositories, signal: AbortSignal): Promise<boolean> {

@@ -1,6 +1,6 @@
 // What the tips reach, in a worker: a byte for each entry of the packs.
 import type { MessagePort } from 'node:worker_threads'
-import { MessageStream } from '../../base/index.ts'
+import { answerJob } from '../../base/index.ts'
 import type { FetchRepositories } from '../fetch-job.ts'
 import { hashBytes, type ObjectId } from '../format/object-id.ts'
 import type { PackSetHandle } from '../odb/index.ts'
@@ -32,11 +32,8 @@ export async function reachableJob(
   port: MessagePort,
   repositories: FetchRepositories,
 ): Promise<void> {
-  const main = new MessageStream<never>(port)
-  const gone = new AbortController()
-  port.once('close', () => gone.abort(new Error('nobody waits for this any more')))
-  try {
-    const repository = paced(repositories.open(packs, cutOff), gone.signal)
+  await answerJob(port, async (main, signal) => {
+    const repository = paced(repositories.open(packs, cutOff), signal)
     const { pace, set } = repository
     const h = hashBytes(set.format)
     const wants = new Set<number>()
@@ -64,7 +61,5 @@ export async function reachableJob(
       }
     }
     main.send({ keptObjects, leavingObjects, leavingBytes } satisfies ReachableCounts)
-  } catch (error) {
-    main.fail(error)
-  }
+  })
 }

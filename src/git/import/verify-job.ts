@@ -3,7 +3,7 @@
 // walk shows that the ids which the refs name lead to all that they should, through the indexes that will serve it.
 import { createHash } from 'node:crypto'
 import type { MessagePort } from 'node:worker_threads'
-import { CorruptError, equalBytes, hex, InputError, MessageStream } from '../../base/index.ts'
+import { answerJob, CorruptError, equalBytes, hex, InputError } from '../../base/index.ts'
 import { hashBytes, Kind, kindName } from '../format/object-id.ts'
 import { type Inflater, ObjectCache, ObjectReader, type PackSet, type PackSetHandle, type PackSets, type StoredPack } from '../odb/index.ts'
 import { objectSteps, Pace } from '../upload-pack/pace.ts'
@@ -35,13 +35,10 @@ const idsAtOnce = 16_384
 
 /** In a worker. What is found wrong is CorruptError. */
 export async function verifyJob(job: VerifyJob, port: MessagePort, sets: PackSets, inflater: Inflater): Promise<void> {
-  const main = new MessageStream<never>(port)
-  const gone = new AbortController()
-  port.once('close', () => gone.abort(new Error('nobody waits for this verification any more')))
-  const tell = (message: VerifyMessage) => main.send(message)
-  try {
+  await answerJob(port, async (main, signal) => {
+    const tell = (message: VerifyMessage) => main.send(message)
     const set = sets.open(job.packs)
-    const pace = new Pace(gone.signal)
+    const pace = new Pace(signal)
     const packBytes = await verifyBytes(set, pace, tell)
     const kinds = await new Walk(set, new ObjectReader(set, new ObjectCache(cacheBytes), inflater), pace).run(job.tips, tell, (ids) =>
       main.sendBytes(ids, true),
@@ -49,9 +46,7 @@ export async function verifyJob(job: VerifyJob, port: MessagePort, sets: PackSet
     const [, commits = 0, trees = 0, blobs = 0, tags = 0] = kinds
     tell({ type: 'counts', counts: { objects: commits + trees + blobs + tags, commits, trees, blobs, tags, packBytes } })
     main.endBytes()
-  } catch (error) {
-    main.fail(error)
-  }
+  })
 }
 
 async function verifyBytes(set: PackSet, pace: Pace, tell: (message: VerifyMessage) => void): Promise<number> {

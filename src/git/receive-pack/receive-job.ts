@@ -1,7 +1,7 @@
 // The worker's half of a push: takes the pack's bytes, indexes and checks them, and leaves the stored value (pack, index, trailer) in
 // memory (small) or in the spool file (large). Says for each new tip of a ref what it is.
 import type { MessagePort } from 'node:worker_threads'
-import { concatBytes, fromHex, InputError, MessageStream, systemRandomness, UnavailableError } from '../../base/index.ts'
+import { answerJob, concatBytes, fromHex, InputError, type MessageStream, systemRandomness } from '../../base/index.ts'
 import { hashBytes, Kind, type ObjectId } from '../format/object-id.ts'
 import { encodePackIndex, indexStart, PackIndex, type PackNetwork } from '../format/stored-pack.ts'
 import { parseTagTarget } from '../format/index.ts'
@@ -68,20 +68,17 @@ export interface ReceiveParts {
 }
 
 export async function receiveJob(job: ReceiveJob, port: MessagePort, parts: ReceiveParts): Promise<void> {
-  const gone = new AbortController()
-  port.once('close', () => gone.abort(new UnavailableError('client-gone', 'nobody waits for this push any more')))
-  const main = new MessageStream<never>(port)
-  const spool = new GrowingSpool(job.spoolPath, job.tailBytes)
-  let keep = false
-  try {
-    const result = await receive(job, main, spool, parts, new Pace(gone.signal))
-    keep = result.value === null
-    spool.close(keep)
-    main.send({ type: 'result', result } satisfies ReceiveMessage)
-  } catch (error) {
-    spool.close(false)
-    main.fail(error)
-  }
+  await answerJob(port, async (main, signal) => {
+    const spool = new GrowingSpool(job.spoolPath, job.tailBytes)
+    try {
+      const result = await receive(job, main, spool, parts, new Pace(signal))
+      spool.close(result.value === null)
+      main.send({ type: 'result', result } satisfies ReceiveMessage)
+    } catch (error) {
+      spool.close(false)
+      throw error
+    }
+  })
 }
 
 async function receive(

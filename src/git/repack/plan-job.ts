@@ -1,6 +1,6 @@
 // The first and the third step of a repack, in a worker: what is searched for deltas, in which order, and what keeps the delta that it is stored with.
 import type { MessagePort } from 'node:worker_threads'
-import { CorruptError, MessageStream } from '../../base/index.ts'
+import { answerJob, CorruptError, type MessageStream } from '../../base/index.ts'
 import type { ObjectId } from '../format/object-id.ts'
 import type { PackSet } from '../odb/index.ts'
 import { buildHistory } from '../upload-pack/build-history.ts'
@@ -55,14 +55,7 @@ export async function answering(
   port: MessagePort,
   run: (signal: AbortSignal, main: MessageStream<never>) => Promise<unknown>,
 ): Promise<void> {
-  const main = new MessageStream<never>(port)
-  const gone = new AbortController()
-  port.once('close', () => gone.abort(new Error('nobody waits for this repack any more')))
-  try {
-    main.send({ type: 'done', result: await run(gone.signal, main) })
-  } catch (error) {
-    main.fail(error)
-  }
+  await answerJob(port, async (main, signal) => main.send({ type: 'done', result: await run(signal, main) }))
 }
 
 /** The repository with a history table of all its packs; as it is where none can be made, since it is cut off or damaged. */

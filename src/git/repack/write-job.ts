@@ -2,7 +2,7 @@
 // and blobs path by path; an object's base stands before it. What is deflated comes out of the scratch files, or is copied as it is stored.
 import { closeSync, openSync } from 'node:fs'
 import type { MessagePort } from 'node:worker_threads'
-import { MessageStream } from '../../base/index.ts'
+import { answerJob } from '../../base/index.ts'
 import { Kind } from '../format/object-id.ts'
 import { encodeEntryHeader, encodePackHeader, EntryType } from '../format/pack.ts'
 import { readAll } from '../index-pack/spool.ts'
@@ -25,15 +25,10 @@ export interface WriteJob extends JobPacks {
 
 /** Sends the whole pack as bytes. */
 export async function writeJob(job: WriteJob, port: MessagePort, parts: RepackParts): Promise<void> {
-  const main = new MessageStream<never>(port)
-  const gone = new AbortController()
-  port.once('close', () => gone.abort(new Error('nobody waits for this pack any more')))
-  try {
-    for await (const bytes of packBytes(paced(openRepository(job, parts), gone.signal), job)) await main.sendBytes(bytes, true)
+  await answerJob(port, async (main, signal) => {
+    for await (const bytes of packBytes(paced(openRepository(job, parts), signal), job)) await main.sendBytes(bytes, true)
     main.endBytes()
-  } catch (error) {
-    main.fail(error)
-  }
+  })
 }
 
 /** The pieces are the receiver's. @throws CorruptError when a stored entry isn't what its index says */

@@ -1,6 +1,6 @@
 // What a network's packs hold, counted from their indexes in a worker: no object is read.
 import type { MessagePort } from 'node:worker_threads'
-import { MessageStream } from '../../base/index.ts'
+import { answerJob } from '../../base/index.ts'
 import type { PackSetHandle, PackSets } from '../odb/index.ts'
 import { Pace, stretch, stretchSteps } from '../upload-pack/pace.ts'
 
@@ -24,12 +24,9 @@ export interface PackSums {
 }
 
 export async function countJob(job: CountJob, port: MessagePort, sets: PackSets): Promise<void> {
-  const main = new MessageStream<never>(port)
-  const gone = new AbortController()
-  port.once('close', () => gone.abort(new Error('nobody waits for these sums any more')))
-  try {
+  await answerJob(port, async (main, signal) => {
     const set = sets.open(job.packs)
-    const pace = new Pace(gone.signal)
+    const pace = new Pace(signal)
     const sums: PackSums = {
       objectCount: 0,
       logicalBytes: 0,
@@ -54,9 +51,7 @@ export async function countJob(job: CountJob, port: MessagePort, sets: PackSets)
       }
     }
     main.send(sums)
-  } catch (error) {
-    main.fail(error)
-  }
+  })
 }
 
 function add(sums: PackSums, sizeBytes: number, storedBytes: number, isDelta: boolean): void {

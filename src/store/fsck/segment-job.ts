@@ -2,7 +2,7 @@
 // The block cache is passed by: what lies in it says nothing about the bucket. Memory: some MiB of blocks, and one inflated.
 import { createHash } from 'node:crypto'
 import type { MessagePort } from 'node:worker_threads'
-import { CorruptError, equalBytes, MessageStream } from '../../base/index.ts'
+import { answerJob, CorruptError, equalBytes } from '../../base/index.ts'
 import { type Bucket, segmentKey } from '../../bucket/index.ts'
 import { inflateBlock, type SegmentPlace } from '../content-reader.ts'
 import { decodePortable } from '../format/recipe.ts'
@@ -33,14 +33,9 @@ const readBytes = 4 << 20
 
 /** @throws UnavailableError */
 export async function segmentJob(segment: SegmentPlace, port: MessagePort, bucket: Bucket): Promise<void> {
-  const main = new MessageStream<never>(port)
-  const gone = new AbortController()
-  port.once('close', () => gone.abort(new Error('nobody waits for this any more')))
-  try {
-    main.send(await checkSegmentBytes(segment, bucket, gone.signal))
-  } catch (error) {
-    main.fail(error)
-  }
+  await answerJob(port, async (main, signal) => {
+    main.send(await checkSegmentBytes(segment, bucket, signal))
+  })
 }
 
 type Read = (offset: number, sizeBytes: number) => Promise<Uint8Array>
