@@ -120,9 +120,14 @@ export class CachedPack {
       const piece = this.#pieces[at]
       if (piece === undefined) break
       if (piece.type === 'bytes') {
-        const held = this.#options.store.held(piece.place)
-        if (held) yield { type: 'chunk', bytes: held }
-        else yield* this.#fromFile(piece.place)
+        const held = this.#options.store.hold(piece.place)
+        if (held) {
+          try {
+            yield { type: 'chunk', bytes: held.bytes }
+          } finally {
+            held.release()
+          }
+        } else yield* this.#fromFile(piece.place)
         continue
       }
       if (piece.type === 'region' && !piece.trailer && !isHashing && this.#trailer === null) {

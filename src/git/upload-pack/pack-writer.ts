@@ -29,7 +29,7 @@ export interface WriteCounts {
   readonly copied: number
 }
 
-const chunkBytes = 1 << 20
+const chunkBytes = 256 << 10
 /** The first chunk: many an answer needs no more, and memory that isn't touched costs nothing. */
 const firstChunkBytes = 64 << 10
 /** Regions from this size on are handed out as such. */

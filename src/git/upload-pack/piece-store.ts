@@ -29,6 +29,7 @@ export class PieceStore {
   readonly #path: string
   readonly #pieces: (StoredPiece & { readonly from: number })[] = []
   #held: (Uint8Array | undefined)[] = [] // by piece, as far as they are in memory
+  readonly #users = new Map<Uint8Array, number>() // who reads a piece that is in memory
   #file: FileHandle | null = null
   #sizeBytes = 0
   #closed = false
@@ -53,7 +54,7 @@ export class PieceStore {
     if (this.#file === null && this.#sizeBytes + bytes.length > mostMemoryBytes) await this.#moveToFile()
     if (this.#file !== null) {
       await writeAt(this.#file, bytes, piece.from)
-      this.#held[this.#pieces.length - recentPieces] = undefined
+      this.#letGo(this.#pieces.length - recentPieces)
     }
     this.#held.push(bytes)
     this.#pieces.push(piece)
@@ -63,12 +64,32 @@ export class PieceStore {
 
   /** Nothing more will be appended: whoever reads what is in the file reads it from there. */
   finish(): void {
-    if (this.#file !== null) this.#held = []
+    if (this.#file === null) return
+    for (const place of this.#held.keys()) this.#letGo(place)
+    this.#held = []
   }
 
-  /** A piece that is in memory. */
-  held(place: number): Uint8Array | undefined {
-    return this.#held[place]
+  /** A piece that is in memory; null: it isn't. `release` has to be called when it is used no more. */
+  hold(place: number): { readonly bytes: Uint8Array; release(): void } | null {
+    const bytes = this.#held[place]
+    if (bytes === undefined) return null
+    this.#users.set(bytes, (this.#users.get(bytes) ?? 0) + 1)
+    const release = () => {
+      const users = (this.#users.get(bytes) ?? 0) - 1
+      if (users > 0) this.#users.set(bytes, users)
+      else {
+        this.#users.delete(bytes)
+        if (this.#held[place] !== bytes && !this.#closed) free(bytes)
+      }
+    }
+    return { bytes, release }
+  }
+
+  #letGo(place: number): void {
+    const bytes = this.#held[place]
+    if (bytes === undefined) return
+    this.#held[place] = undefined
+    if (!this.#users.has(bytes)) free(bytes)
   }
 
   /** Gives memory and file back when the reads under way are over. */
@@ -133,6 +154,11 @@ export class PieceStore {
     this.#file = file
     if (this.#closed) await file.close()
   }
+}
+
+/** At once: the collector doesn't see what lies outside of its heap, and lets hundreds of MiB of it lie while many slow clients are served. */
+function free({ buffer }: Uint8Array): void {
+  if (buffer instanceof ArrayBuffer) buffer.transfer(0)
 }
 
 async function writeAt(file: FileHandle, bytes: Uint8Array, position: number): Promise<void> {
