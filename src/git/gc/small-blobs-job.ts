@@ -1,6 +1,6 @@
 // Small blobs that tips reach, in a worker: those that begin with given bytes are sent, each as one piece. Memory: a mark for each object.
 import type { MessagePort } from 'node:worker_threads'
-import { equalBytes, MessageStream } from '../../base/index.ts'
+import { answerJob, equalBytes } from '../../base/index.ts'
 import type { FetchRepositories } from '../fetch-job.ts'
 import { hashBytes, Kind, type ObjectId } from '../format/object-id.ts'
 import type { PackSetHandle } from '../odb/index.ts'
@@ -20,17 +20,10 @@ export interface SmallBlobsJob {
 
 /** @throws CorruptError when something that is reached can't be read */
 export async function smallBlobsJob(job: SmallBlobsJob, port: MessagePort, repositories: FetchRepositories): Promise<void> {
-  const main = new MessageStream<never>(port)
-  const gone = new AbortController()
-  port.once('close', () => gone.abort(new Error('nobody waits for this any more')))
-  try {
-    for await (const blob of smallBlobs(job, repositories, gone.signal)) {
-      await main.sendBytes(new Uint8Array(blob), true)
-    }
+  await answerJob(port, async (main, signal) => {
+    for await (const blob of smallBlobs(job, repositories, signal)) await main.sendBytes(new Uint8Array(blob), true)
     main.endBytes()
-  } catch (error) {
-    main.fail(error)
-  }
+  })
 }
 
 async function* smallBlobs(job: SmallBlobsJob, repositories: FetchRepositories, signal: AbortSignal): AsyncGenerator<Uint8Array> {
