@@ -17,6 +17,8 @@ const seldom = 25
 /** So many seeds that fail are enough. */
 const mostTold = 3
 const toldLines = 80
+/** On a machine that has much else to do, the rest is left to the next time. */
+const longestMs = 15 * 60_000
 
 let world: World
 before(async () => {
@@ -28,7 +30,9 @@ test(`${count} simulated runs from seed ${first} on`, { timeout: 3_600_000 }, as
   const failed: string[] = []
   let turns = 0
   let acknowledged = 0
-  for (let seed = first; seed < first + count && failed.length < mostTold; seed++) {
+  let seed = first
+  for (const endMs = performance.now() + longestMs; seed < first + count && failed.length < mostTold; seed++) {
+    if (performance.now() > endMs) break
     const run = new SimulatedRun(world, seed)
     await run.run()
     const isClonedByGit = isAlone || seed % seldom === 0
@@ -40,7 +44,7 @@ test(`${count} simulated runs from seed ${first} on`, { timeout: 3_600_000 }, as
     const told = isAlone ? '' : `\n${run.turns.history.slice(-toldLines).join('\n')}`
     failed.push(`STEMMA_TEST_SEED=${seed}:\n  ${run.faults.join('\n  ')}${told}`)
   }
-  context.diagnostic(`${count} runs, ${turns} steps, ${acknowledged} changes of refs acknowledged`)
-  assert.ok(isAlone || acknowledged > count, 'enough was done for it to mean something')
+  context.diagnostic(`${seed - first} of ${count} runs, ${turns} steps, ${acknowledged} changes of refs acknowledged`)
+  assert.ok(isAlone || acknowledged > seed - first, 'enough was done for it to mean something')
   assert.deepEqual(failed, [])
 })

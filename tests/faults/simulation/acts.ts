@@ -28,7 +28,7 @@ export const acts: readonly (readonly [share: number, name: string, act: Act])[]
   [6, 'searched merge', searchedMerge],
   [8, 'repack', repack],
   [3, 'collections', collections],
-  [8, 'collect', (run, node, random) => collect(run, node, random, false)],
+  [10, 'collect', (run, node, random) => collect(run, node, random, false)],
   [3, 'purge', purge],
   [8, 'sweep', sweep],
   [5, 'history', history],
@@ -80,7 +80,7 @@ async function see({ turns, world }: SimulatedRun, { repository, views }: Known,
 /** Tips that the client takes for being there: of what it sees, or of what it saw once; of other repositories of the network, too. */
 async function believed(run: SimulatedRun, target: Known, view: Refs, random: Seeded): Promise<string[]> {
   const tips = [...view.values()]
-  if (random.below(3) === 0) for (const old of target.views) tips.push(...old.values())
+  if (random.below(2) === 0) for (const old of target.views) tips.push(...old.values())
   if (random.below(2) === 0) for (const { views } of run.repositories) tips.push(...(views.at(-1)?.values() ?? []))
   return random.below(6) === 0 ? [] : tips
 }
@@ -106,14 +106,17 @@ function chooseValue(run: SimulatedRun, ref: string, old: string | null, view: R
   const former = run.repositories.flatMap(({ views }) => views.flatMap((one) => [...one.values()])).map((id) => objects.peel(id))
   const base = old === null ? null : objects.peel(old)
   if (ref.startsWith('refs/tags/') && old === null) return objects.tag(commits[0] ?? objects.commit(random, []))
-  switch (random.below(8)) {
+  switch (random.below(10)) {
     case 0:
       return old === null ? objects.commit(random, []) : null
     case 1:
-      return former.length > 0 ? random.pick(former) : objects.commit(random, [])
     case 2:
-      return objects.commit(random, former.length > 0 ? [random.pick(former)] : [])
+      return former.length > 0 ? random.pick(former) : objects.commit(random, [])
     case 3:
+      return objects.commit(random, former.length > 0 ? [random.pick(former)] : [])
+    case 4:
+      return objects.commit(random, [])
+    case 5:
       return objects.commit(random, [...new Set([...(base === null ? [] : [base]), ...commits])].slice(0, 2))
     default:
       return objects.commit(random, base === null ? commits.slice(0, 1) : [base])
@@ -231,6 +234,7 @@ async function check(run: SimulatedRun, node: SimulatedNode): Promise<void> {
 /** Long enough for leases and graces to end: who is at work then is told so, and changes nothing. Most often the sweeper comes at once. */
 async function time(run: SimulatedRun, node: SimulatedNode, random: Seeded): Promise<void> {
   run.disturbances++
+  for (const write of run.late) if (run.late.delete(write)) await run.turns.busy(write)
   await run.turns.busy(() => run.world.hoursPass(2))
   if (random.below(4) > 0) await sweep(run, node)
 }

@@ -24,6 +24,8 @@ export interface NodeParts {
   readonly random: Seeded
   readonly odds: Odds
   readonly tailBytes: number
+  /** Writes that have failed and are still to be done: before hours pass, as a lease is longer than any request may take. */
+  readonly late: Set<() => Promise<void>>
   /** All that breaks when PostgreSQL restarts. */
   readonly cutAll: () => void
   /** Told of what went wrong here. */
@@ -181,7 +183,7 @@ export class SimulatedNode {
 
   /** What was left undone is done when its turn comes, if that is what goes wrong. */
   async #write(what: string, acts: WriteActs): Promise<void> {
-    const { random, odds, tell, turns } = this.#parts
+    const { late, random, odds, tell, turns } = this.#parts
     const life = await this.#step(what)
     if (life !== 'live') {
       if (life === 'behind') await turns.busy(acts.whole).catch(() => {})
@@ -208,9 +210,10 @@ export class SimulatedNode {
       case 'late': {
         const later = await turns.busy(acts.prepare)
         const turnsLeft = random.below(30)
+        late.add(later)
         turns.start(`${this.name} late ${what}`, async () => {
           for (let n = 0; n < turnsLeft; n++) await turns.wait('not yet')
-          await later()
+          if (late.delete(later)) await turns.busy(later)
         })
         throw refused(what)
       }

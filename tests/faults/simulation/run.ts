@@ -21,6 +21,7 @@ export class SimulatedRun {
   readonly objects = new SimulatedObjects()
   readonly turns: Turns
   readonly odds: Odds
+  readonly late = new Set<() => Promise<void>>()
   readonly repositories: Known[] = []
   readonly pushes: Push[] = []
   /** What happened that the turns don't tell. */
@@ -116,6 +117,7 @@ export class SimulatedRun {
       random: this.random,
       odds,
       tailBytes: this.#tailBytes,
+      late: this.late,
       cutAll: () => this.#nodes.forEach((node) => node.cut()),
       tell: (what) => this.tell(what),
     })
