@@ -8,7 +8,7 @@ import { after, before, test } from 'node:test'
 import { put } from '../../tests/support/content.ts'
 import { openApi, type TestApi } from '../../tests/support/api.ts'
 import { createRepository, type RepositoryId } from '../access/index.ts'
-import { CorruptError, makeLog, systemClock, systemRandomness, utf8 } from '../base/index.ts'
+import { CorruptError, makeLog, systemClock, systemRandomness, UnavailableError, utf8 } from '../base/index.ts'
 import { type Bucket, openBucket } from '../bucket/index.ts'
 import { sql } from '../db/index.ts'
 import { type Digest, SegmentStore } from '../store/index.ts'
@@ -118,17 +118,18 @@ test('where refs move while history is read it is read again, and nothing is rem
 })
 
 test('nothing leaves a repository whose history can’t be read, and the job goes on with the others', async () => {
-  const [broken, other] = [await repository(1, 15), await repository(1, 15)]
-  await sql`update lfs_review set due_at = now() - interval '1 day' where repository_id in (${broken.id}, ${other.id})`.execute(
+  const [broken, silent, other] = [await repository(1, 15), await repository(1, 15), await repository(1, 15)]
+  await sql`update lfs_review set due_at = now() - interval '1 day' where repository_id in (${broken.id}, ${silent.id}, ${other.id})`.execute(
     api.db.queries,
   )
   const fine = history([])
   const reachedBlobs: ReachedBlobs = async (id, ...rest) => {
     if (id === broken.id) throw new CorruptError('test', 'damaged')
+    if (id === silent.id) throw new UnavailableError('test', 'no answer')
     return fine(id, ...rest)
   }
   await pruneJob({ db: api.db, log: makeLog('silent'), reachedBlobs }, { graceS }).run(signal)
-  assert.deepEqual([(await left(broken.id)).length, (await left(other.id)).length], [1, 0])
+  assert.deepEqual([(await left(broken.id)).length, (await left(silent.id)).length, (await left(other.id)).length], [1, 1, 0])
 })
 
 test('the job reads history only where refs moved or objects grew old since it last did', async () => {

@@ -1,7 +1,7 @@
 // LFS objects leave a repository when no pointer file in its history names them any more: docs/design/lfs.md, Objects leave.
 // Invariant: an object goes in a transaction that holds the repository's row, under which no ref has moved since its history was read, and nobody has asked for
 // the object within the grace.
-import { CorruptError, utf8, InputError, type Log, UnavailableError } from '../base/index.ts'
+import { utf8, InputError, type Log, UnavailableError } from '../base/index.ts'
 import { type Database, sql } from '../db/index.ts'
 import type { Job } from '../jobs/index.ts'
 import { digestOf } from '../store/index.ts'
@@ -148,7 +148,7 @@ export function pruneJob(parts: PruneParts & { readonly log: Log }, { graceS }: 
   }
 }
 
-/** False: refs moved each time, and it is to be tried soon. */
+/** False: refs moved each time, or something didn't answer: it is to be tried soon. */
 async function pruneOne(parts: PruneParts & { readonly log: Log }, id: number, graceS: number, signal: AbortSignal): Promise<boolean> {
   try {
     const pruned = await pruneObjects(parts, id, { graceS, isDry: false, signal })
@@ -157,11 +157,10 @@ async function pruneOne(parts: PruneParts & { readonly log: Log }, id: number, g
   } catch (error) {
     if (signal.aborted) throw error
     if (error instanceof InputError && error.code === 'repository-deleted') return true
-    if (error instanceof UnavailableError && error.code === 'lfs-raced') return false
-    if (!(error instanceof CorruptError)) throw error
-    // what is damaged keeps no other from its turn, and nothing of it is removed
-    parts.log.warn({ err: error, repository: id }, 'LFS objects that no pointer names could not be looked for')
-    return true
+    // whatever it is, it keeps no other from its turn, and nothing was removed
+    const isUnavailable = error instanceof UnavailableError
+    parts.log[isUnavailable ? 'debug' : 'warn']({ err: error, repository: id }, 'LFS objects that no pointer names could not be looked for')
+    return !isUnavailable
   }
 }
 

@@ -21,11 +21,10 @@ const smallBytes = 64 << 20
 const leavingPart = 1 / 20
 /** Then they are asked about again. */
 const putOffS = 86_400
-/** Somebody else is at the packs, or was. */
-const racedS = 3600
+/** Somebody else is at the packs, or was; or something didn't answer. */
+const retryS = 3600
 /** For the deltas of a repack, all threads together. */
 const searchBytes = 128 << 20
-const raced: ReadonlySet<string> = new Set(['repack-running', 'repack-raced', 'gc-raced', 'lease-lost'])
 
 /** Leased work. What it does is logged. */
 export function collectionJob(room: GitRoom, { graceS }: CollectionOptions, intervalMs = 3600_000): Job {
@@ -60,7 +59,8 @@ async function hasLeft(room: GitRoom, { networkId, past }: LetGo, graceS: number
     const ask = (port: MessagePort) => new MessageStream<LeftAnswer>(port).message()
     return (await room.workers.run('left', job, [], ask, signal)).hasLeft
   } catch (error) {
-    if (error instanceof CorruptError) return true
+    // so does one that a worker died of, perhaps: it must not keep all others from their turn
+    if (error instanceof CorruptError || (error instanceof UnavailableError && error.code === 'worker' && !signal.aborted)) return true
     if (error instanceof InputError && error.code === 'repository-deleted') return false
     throw error
   }
@@ -88,10 +88,9 @@ async function collect(room: GitRoom, { networkId, isLate }: Review, graceS: num
   } catch (error) {
     if (signal.aborted) throw error
     if (error instanceof InputError && error.code === 'repository-deleted') return null
-    if (error instanceof UnavailableError && raced.has(error.code)) return racedS
-    if (error instanceof UnavailableError) throw error
-    // what is damaged keeps no other from its turn
-    log.warn({ err: error, network: networkId }, 'a network could not be collected')
-    return putOffS
+    // whatever it is, it keeps no other from its turn
+    const isUnavailable = error instanceof UnavailableError
+    log[isUnavailable ? 'debug' : 'warn']({ err: error, network: networkId }, 'a network could not be collected; it is tried again')
+    return isUnavailable ? retryS : putOffS
   }
 }
