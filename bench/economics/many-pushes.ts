@@ -69,7 +69,8 @@ export async function manyPushes(setting: Setting): Promise<ManyPushes> {
 /** Ids of each repository's objects. */
 function objectsOf(repository: string, pushes: SmallPushes, count: number): string[][] {
   const lists: string[][] = []
-  for (let left = count; left > 0; left -= pushes.length) lists.push(listObjects(repository, pushes.tips(Math.min(left, pushes.length))))
+  for (let left = count; left > 0; left -= pushes.length)
+    lists.push(listObjects(repository, [...pushes.refs(Math.min(left, pushes.length)).values()]))
   return lists
 }
 

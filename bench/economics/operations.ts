@@ -15,6 +15,8 @@ export interface OperationRow {
 const lfsBytes = 20 << 20
 /** What more a network may have when its tails are merged for certain. */
 const manyPushes = policy.packs + 20
+/** Commits that are there before them: they come to more than a tail then. */
+const older = 2000
 
 export class Operations {
   readonly rows: OperationRow[] = []
@@ -52,12 +54,14 @@ export class Operations {
     await this.#git.run(['clone', '-q', source, work])
     await this.#git.commit(work, { 'one.txt': 'one more\n' }, 'one')
     await this.#row('push of one commit', () => this.#push(work, grown, 'HEAD:refs/heads/main'))
-    const many = await this.#stand.server.create('many') // with the token: no client of git's sends these
-    await pushes.make(0, manyPushes)
+    // with the token: no client of git's sends these
+    const many = await this.#stand.server.create('many')
+    await this.#stand.measure(() => this.#push(source, many, ...[...pushes.refs(older)].map(([ref, id]) => `${id}:${ref}`)))
+    await pushes.make(older, older + manyPushes)
     await this.#row(
       `${manyPushes} pushes of one commit`,
       async () => {
-        for (let n = 0; n < manyPushes; n++) await pushes.send(many, n)
+        for (let n = older; n < older + manyPushes; n++) await pushes.send(many, n)
       },
       'their merge',
     )

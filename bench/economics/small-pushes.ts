@@ -24,8 +24,8 @@ export class SmallPushes {
     return this.#pushes.length
   }
 
-  /** The tip of the first-parent line when so many were pushed, and every branch's. */
-  tips(count: number): string[] {
+  /** Every branch and its tip when so many were pushed. */
+  refs(count: number): Map<string, string> {
     const refs = new Map<string, string>()
     for (const { commands } of this.#pushes.slice(0, count)) {
       for (const command of commands) {
@@ -33,7 +33,7 @@ export class SmallPushes {
         else refs.set(command.ref, command.new)
       }
     }
-    return [...refs.values()]
+    return refs
   }
 
   /** Packs from `from` to `until`, two at a time. They are kept. */
