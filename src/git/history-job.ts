@@ -108,7 +108,7 @@ async function* outgrown(db: Database, afterPack: number, newest: number, least:
 async function outgrownIn(db: Database, isIn: RawBuilder<boolean>, least: number): Promise<Outgrown[]> {
   const uncovered = least * uncoveredTimes
   const { rows } = await sql<Outgrown>`
-    select n.id, p.objects - h.objects >= ${uncovered} as "withTails"
+    select n.id, p.objects - greatest(p.settled, h.objects) >= ${uncovered} as "withTails"
     from (select distinct network_id as id from pack where ${isIn}) n
     cross join lateral (
       select coalesce(max(object_count), 0) as objects, coalesce(max(pack_count), 0) as packs, coalesce(max(last_age), 0) as age
@@ -119,7 +119,7 @@ async function outgrownIn(db: Database, isIn: RawBuilder<boolean>, least: number
         count(*) filter (where coalesce(age, id) <= h.age) as covered
       from pack where network_id = n.id) p
     where ${isWhole} and (p.covered <> h.packs or p.settled - h.objects >= greatest(${least}, least(${least * 2}, h.objects / 64))
-      or (p.objects - h.objects >= ${uncovered} and p.packs <= ${policy.packs}))`.execute(db.queries)
+      or (p.objects - greatest(p.settled, h.objects) >= ${uncovered} and p.packs <= ${policy.packs}))`.execute(db.queries)
   return rows
 }
 
