@@ -9,7 +9,7 @@ import type { ObjectId } from '../../../src/git/format/object-id.ts'
 import { everything, visibleRefs } from '../../../src/git/refs/index.ts'
 import { sweepOrphans } from '../../../src/jobs/index.ts'
 import { hex, makeLog } from '../../../src/base/index.ts'
-import type { Seeded } from '../../support/seeded.ts'
+import { Seeded } from '../../support/seeded.ts'
 import { indexBytes } from '../../support/pack-indexing.ts'
 import type { SimulatedNode } from './node.ts'
 import { sendPush } from './push.ts'
@@ -23,7 +23,8 @@ const silent = makeLog('silent')
 
 /** How often each is chosen, out of all. */
 export const acts: readonly (readonly [share: number, name: string, act: Act])[] = [
-  [40, 'push', push],
+  [36, 'push', push],
+  [6, 'regret', regret],
   [8, 'merge', merge],
   [6, 'searched merge', searchedMerge],
   [8, 'repack', repack],
@@ -40,20 +41,29 @@ export const acts: readonly (readonly [share: number, name: string, act: Act])[]
 ]
 
 async function push(run: SimulatedRun, node: SimulatedNode, random: Seeded): Promise<void> {
-  const { objects, world } = run
   const target = run.somewhere(random)
   if (!target) return
-  const { repository } = target
   const view = await see(run, target, random)
-  const changes = chooseChanges(run, repository.id, view, random)
+  const changes = chooseChanges(run, target.repository.id, view, random)
   const isAtomic = random.below(3) === 0
   const tips = changes.flatMap(({ new: value }) => value ?? [])
-  const has = objects.reachable(await believed(run, target, view, random))
-  const current = run.turns.current
+  const has = run.objects.reachable(await believed(run, target, view, random))
+  await pushed(run, node, target, { changes, isAtomic, pack: run.objects.pack(tips, has, random) })
+}
+
+interface Pushed {
+  readonly changes: readonly Change[]
+  readonly isAtomic: boolean
+  readonly pack: Uint8Array | null
+}
+
+/** Pushes, and notes what came of it. */
+async function pushed(run: SimulatedRun, node: SimulatedNode, { repository }: Known, { changes, isAtomic, pack }: Pushed): Promise<void> {
+  const { current } = run.turns
   const note = (outcomes: readonly Outcome[]) =>
     run.pushes.push({ isAtomic, changes: changes.map((change, i) => ({ change, outcome: outcomes[i] as Outcome })) })
   try {
-    const told = await sendPush(world, node, repository.id, changes, objects.pack(tips, has, random), isAtomic)
+    const told = await sendPush(run.world, node, repository.id, changes, pack, isAtomic)
     run.tell(`${node.name} pushed: ${told.text.replaceAll('\n', ' ')}`)
     // git's word for a deletion of what wasn't there
     const wasMissing = told.text.includes('deleting a non-existent ref')
@@ -66,6 +76,24 @@ async function push(run: SimulatedRun, node: SimulatedNode, random: Seeded): Pro
   } catch (error) {
     note(changes.map(() => (current.isDoubtful || node.isDead ? 'doubtful' : 'refused')))
     throw error
+  }
+}
+
+/** A branch is deleted, and pushed again without an object, as its pusher knows that all are there, while they are about to leave. */
+async function regret(run: SimulatedRun, node: SimulatedNode, random: Seeded): Promise<void> {
+  const target = run.somewhere(random)
+  if (!target) return
+  const view = await see(run, target, random)
+  if (view.size === 0) return
+  const [ref, old] = random.pick([...view])
+  const change = { repositoryId: target.repository.id, ref, old, new: null }
+  await pushed(run, node, target, { changes: [change], isAtomic: true, pack: null })
+  const again = async () => {
+    for (let turns = random.below(25); turns > 0; turns--) await run.turns.wait('thinks it over')
+    await pushed(run, node, target, { changes: [{ ...change, old: null, new: old }], isAtomic: true, pack: null })
+  }
+  for (const end of await Promise.allSettled([collect(run, node, new Seeded(random.below(2 ** 31)), false), again()])) {
+    if (end.status === 'rejected') throw end.reason
   }
 }
 

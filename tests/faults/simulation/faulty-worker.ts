@@ -4,6 +4,7 @@ import { syncBuiltinESMExports } from 'node:module'
 import { workerData } from 'node:worker_threads'
 import { UnavailableError } from '../../../src/base/index.ts'
 import { FilesystemBucket } from '../../../src/bucket/filesystem.ts'
+import { OpenFiles } from '../../../src/bucket/open-files.ts'
 import { WorkerFaults } from './worker-faults.ts'
 
 const { faults } = workerData as { readonly faults: SharedArrayBuffer }
@@ -22,6 +23,16 @@ bucket.readNow = refusing(bucket.readNow)
 bucket.get = refusing(bucket.get)
 bucket.openValue = refusing(bucket.openValue)
 bucket.stream = refusing(bucket.stream)
+
+// a file that is kept open can be read when it has been deleted: what is deleted too early is to be missed
+const { read } = OpenFiles.prototype
+OpenFiles.prototype.read = function (this: OpenFiles, path, ...rest) {
+  try {
+    return read.call(this, path, ...rest)
+  } finally {
+    this.forget(path)
+  }
+}
 
 const { writeSync } = fs
 fs.writeSync = ((...args: Parameters<typeof writeSync>) => {
