@@ -6,10 +6,12 @@ import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import { zstdDecompressSync } from 'node:zlib'
 import { stemma } from '../support/command.ts'
+import { sha256 } from '../support/content.ts'
 import { openDatabase } from '../support/database.ts'
 import { wholeClone } from '../support/git.ts'
 import { makeHistory } from '../support/history.ts'
 import { type Host, openHost, stemmaOnly } from '../support/host.ts'
+import { noise } from '../support/seeded.ts'
 import { Server } from '../support/server.ts'
 import { until } from '../support/until.ts'
 
@@ -38,11 +40,20 @@ function dumped(table: string): any[] {
     .map((line) => JSON.parse(line))
 }
 
+const large = noise(1, 2 << 20)
+
+function lfsObject(server: Server, method: 'PUT' | 'GET'): Promise<Response> {
+  const body = method === 'PUT' ? { body: new Uint8Array(large) } : {}
+  const headers = { authorization: `Bearer ${server.token}` }
+  return fetch(`${server.url}/admin/one.git/info/lfs/objects/${sha256(large)}`, { method, headers, ...body })
+}
+
 test('beside pushes, then again: only what is new is copied', stemmaOnly, async () => {
   const { git, server } = host
   const history = makeHistory(120)
   for (const name of ['one', 'two']) await git.run(['push', '-q', await host.create(name), 'main', '--tags'], { cwd: history })
   await git.run(['push', '-q', await host.create('wide', 'sha256'), 'main'], { cwd: makeHistory(10, 'sha256') })
+  assert.equal((await lfsObject(server, 'PUT')).status, 200) // its row makes others, by a trigger
   // a separator of lines for some, and none in JSON
   assert.equal((await server.api('PATCH', '/api/v3/repos/admin/one', { description: 'line\u2028line "quoted" \\' })).status, 200)
   const work = await git.makeRepository(host.folder.join('work'), 3)
@@ -88,6 +99,7 @@ test('restored into an empty place: refs as at the moment of the backup, clonabl
       assert.ok(!found.includes('after-the-backup'))
       assert.equal((await server.api('GET', `/api/v3/repos/admin/${name}`)).body.description, description)
     }
+    assert.ok(Buffer.from(await (await lfsObject(server, 'GET')).arrayBuffer()).equals(large))
     const checked = await stemma(['fsck', '--data', data])
     assert.equal(checked.code, 0, checked.stdout + checked.stderr)
     // numbers go on behind those that were put back
