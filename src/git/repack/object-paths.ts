@@ -1,13 +1,14 @@
 // Where objects stand: for each tree and blob the path at which a commit first added it, and when that was. From the history table, which knows for nearly
 // all of them what stood at their path before; only commits that add something at a new path have trees read.
+import { hash } from 'node:crypto'
 import { latin1 } from '../../base/index.ts'
 import { noOlder } from '../format/history-table.ts'
 import type { PacedRepository } from '../upload-pack/repository.ts'
 import { TreeWalk } from '../upload-pack/tree-walk.ts'
 
 export interface ObjectPaths {
-  /** Paths by their number, 0 is that of root trees; as Latin-1, so that every byte is a character. */
-  readonly paths: readonly string[]
+  /** Of each path, by its number, 0 is that of root trees: `nameHash`. The paths themselves may come to far more than all that is stored. */
+  readonly hashes: readonly number[]
   /** By number: its path's number, −1 where none is known. */
   readonly pathOf: Int32Array
   /** By number: the row of the first commit that has it, −1 where none is known. */
@@ -57,30 +58,39 @@ export async function findPaths(repository: PacedRepository): Promise<ObjectPath
       if ((pathOf[number] as number) < 0 && older[at] !== noOlder) place(number, pathOf[older[at] as number] as number)
     }
   }
-  return { paths: names.paths, pathOf, rowOf }
+  return { hashes: names.hashes, pathOf, rowOf }
 }
 
-/** Numbers for paths. */
+/** Longer names are told apart by their hash: a name can be as long as a tree. */
+const longestName = 256
+
+/** Numbers for paths: of a folder's number and a name. A chain of a hundred thousand folders has paths of gigabytes. */
 class PathNames {
-  readonly paths: string[] = ['']
+  readonly hashes: number[] = [0]
   readonly #numbers = new Map<string, number>()
 
   below(folder: number, bytes: Uint8Array, nameAt: number): number {
-    const path = `${this.paths[folder]}/${latin1(bytes.subarray(nameAt, bytes.indexOf(0, nameAt)))}`
-    const known = this.#numbers.get(path)
+    const name = bytes.subarray(nameAt, bytes.indexOf(0, nameAt))
+    const key = `${folder}/${name.length > longestName ? hash('sha256', name, 'hex') : latin1(name)}`
+    const known = this.#numbers.get(key)
     if (known !== undefined) return known
-    const number = this.paths.push(path) - 1
-    this.#numbers.set(path, number)
+    const number = this.hashes.push(hashOn(hashOn(this.hashes[folder] as number, slash), name)) - 1
+    this.#numbers.set(key, number)
     return number
   }
 }
 
+const slash = Uint8Array.of(47)
+
 /** Of a path: names that end alike come near each other. The last sixteen characters count, the last ones most, as git's pack_name_hash has it. */
 export function nameHash(path: string): number {
-  let hash = 0
-  for (let i = 0; i < path.length; i++) {
-    const byte = path.charCodeAt(i)
-    if (byte !== 32 && (byte < 9 || byte > 13)) hash = ((hash >>> 2) + byte * 0x1000000) >>> 0
+  return hashOn(0, Buffer.from(path, 'latin1'))
+}
+
+function hashOn(before: number, text: Uint8Array): number {
+  let sum = before
+  for (const byte of text) {
+    if (byte !== 32 && (byte < 9 || byte > 13)) sum = ((sum >>> 2) + byte * 0x1000000) >>> 0
   }
-  return hash
+  return sum
 }

@@ -1,13 +1,13 @@
 // The first and the third step of a repack, in a worker: what is searched for deltas, in which order, and what keeps the delta that it is stored with.
 import type { MessagePort } from 'node:worker_threads'
-import { answerJob, CorruptError, type MessageStream } from '../../base/index.ts'
+import { answerJob, CorruptError, InputError, type MessageStream } from '../../base/index.ts'
 import type { ObjectId } from '../format/object-id.ts'
 import type { PackSet } from '../odb/index.ts'
 import { buildHistory } from '../upload-pack/build-history.ts'
 import { openFetchRepository, paced, type PacedRepository } from '../upload-pack/repository.ts'
 import { stretch, stretchSteps } from '../upload-pack/pace.ts'
 import { type JobPacks, openRepository, openSet, type RepackParts } from './near-packs.ts'
-import { findPaths, nameHash, type ObjectPaths } from './object-paths.ts'
+import { findPaths, type ObjectPaths } from './object-paths.ts'
 import { keepWhole, reuseDeltas } from './reuse.ts'
 import { Keep, makeTables, type RepackTables, type Reuse, type SearchOrder, sharedOrder } from './tables.ts'
 import { versionOrder } from './version-order.ts'
@@ -58,7 +58,7 @@ export async function answering(
   await answerJob(port, async (main, signal) => main.send({ type: 'done', result: await run(signal, main) }))
 }
 
-/** The repository with a history table of all its packs; as it is where none can be made, since it is cut off or damaged. */
+/** The repository with a history table of all its packs; as it is where none can be made, since it is cut off or damaged, or it would be too large. */
 async function withHistory(repository: PacedRepository, { cutOff }: PlanJob): Promise<PacedRepository> {
   const { history, objects, pace, set } = repository
   if (cutOff.length > 0 || history.size === set.size) return repository
@@ -66,7 +66,7 @@ async function withHistory(repository: PacedRepository, { cutOff }: PlanJob): Pr
     const table = await buildHistory(repository)
     return paced(openFetchRepository(set, objects, table, [], repository.deflater), pace.signal)
   } catch (error) {
-    if (!(error instanceof CorruptError)) throw error
+    if (!(error instanceof CorruptError) && !(error instanceof InputError && error.code === 'history-too-large')) throw error
     return repository
   }
 }
@@ -102,8 +102,7 @@ export async function makePlan(repository: PacedRepository, job: Omit<PlanJob, '
   return { tables, order, first, height, objectCount }
 }
 
-function nameObjects({ paths, pathOf }: ObjectPaths, { name }: RepackTables): void {
-  const hashes = Uint32Array.from(paths, nameHash)
+function nameObjects({ hashes, pathOf }: ObjectPaths, { name }: RepackTables): void {
   for (let number = 0; number < name.length; number++) {
     const path = pathOf[number] as number
     if (path >= 0) name[number] = hashes[path] as number

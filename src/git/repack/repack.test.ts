@@ -8,6 +8,7 @@ import { after, test } from 'node:test'
 import { CorruptError, concatBytes, hex } from '../../base/index.ts'
 import { type GitPack, gitPackSet, loadGitPack } from '../../../tests/support/git-pack.ts'
 import { git, gitAccepts, makeHistory } from '../../../tests/support/history.ts'
+import { blob, type BuiltObject, commit, PackBuilder, tree } from '../../../tests/support/pack-builder.ts'
 import { storePack, storePacks } from '../../../tests/support/stored-packs.ts'
 import { Kind, type ObjectFormat } from '../format/object-id.ts'
 import { Inflater, ObjectCache, ObjectReader, type PackSet } from '../odb/index.ts'
@@ -19,6 +20,7 @@ import { nameHash } from './object-paths.ts'
 import { makePlan, planSecond, type RepackPlan } from './plan-job.ts'
 import { Control, Scratch, search } from './search-job.ts'
 import { Keep } from './tables.ts'
+import { byVersions } from './version-order.ts'
 import { packBytes } from './write-job.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'stemma-repack-'))
@@ -272,6 +274,28 @@ test('what is not to be kept is left out', async () => {
   plan.tables.kept[one] = Keep.search
   await assert.rejects(assertHolds(packed.index, set, { ...plan, objectCount: plan.objectCount }, pace), CorruptError)
   await assert.rejects(assertHolds(packed.index, set, { ...plan, objectCount: plan.objectCount + 1 }, pace), CorruptError)
+})
+
+test('folders in folders, thousands deep and with long names, whose paths are gigabytes: the plan has room', async () => {
+  const objects: BuiltObject[] = [blob('x')]
+  const add = (built: BuiltObject) => {
+    objects.push(built)
+    return built.id
+  }
+  let inner = add(tree(['100644', 'file', objects[0]?.id as string]))
+  for (let i = 0; i < 8000; i++) inner = add(tree(['40000', 'n'.repeat(200), inner], ['100644', 'z', objects[0]?.id as string]))
+  add(commit(inner))
+  const stored = await storePack(new PackBuilder().addAll(...objects).build(), gitPackSet([], 'sha1'))
+  const { plan } = await repack(gitPackSet([stored], 'sha1'))
+  assert.equal(plan.objectCount, objects.length)
+})
+
+test('one version that was replaced a million times, each time by another branch', () => {
+  const older = new Int32Array(1_000_000)
+  older[0] = -1
+  const sequence = byVersions(older, new Int32Array(older.length).fill(1).fill(0, 0, 1))
+  assert.equal(sequence.at(-1), 0)
+  assert.equal(new Set(sequence).size, older.length)
 })
 
 test('names that end alike are near each other', () => {

@@ -15,14 +15,14 @@ export async function versionOrder(repository: PacedRepository, found: ObjectPat
   const { pace, set } = repository
   const sequence = byVersions(olderVersions(repository, found), found.rowOf)
   const regionOf = new Int32Array(set.size)
-  const regions = kindOrder.length * (found.paths.length + 1)
+  const regions = kindOrder.length * (found.hashes.length + 1)
   for (let number = 0; number < set.size; number++) {
     const turn = number % stretch === 0 ? pace.turn(stretchSteps) : undefined
     if (turn) await turn
     const kind = kindOrder.indexOf(set.kind(number))
     // what stands at no known path comes last of its kind
     const path = found.pathOf[number] as number
-    regionOf[number] = kept[number] ? kind * (found.paths.length + 1) + (path < 0 ? found.paths.length : path) : regions
+    regionOf[number] = kept[number] ? kind * (found.hashes.length + 1) + (path < 0 ? found.hashes.length : path) : regions
   }
   const counts = new Uint32Array(regions + 2)
   for (const region of regionOf) counts[region + 1] = (counts[region + 1] as number) + 1
@@ -37,7 +37,7 @@ export async function versionOrder(repository: PacedRepository, found: ObjectPat
     next[region] = (next[region] as number) + 1
   }
   for (let k = 0; k < kindOrder.length; k++) {
-    const region = (k + 1) * (found.paths.length + 1) - 1
+    const region = (k + 1) * (found.hashes.length + 1) - 1
     sortUnknown(set, numbers.subarray(counts[region] as number, counts[region + 1] as number), found.rowOf)
   }
   return sharedOrder(numbers, cuts)
@@ -61,7 +61,7 @@ function olderVersions({ history, set }: PacedRepository, { rowOf }: ObjectPaths
 }
 
 /** All numbers, each behind those that took its place: of these, the line with the most versions first. */
-function byVersions(older: Int32Array, rowOf: Int32Array): Uint32Array {
+export function byVersions(older: Int32Array, rowOf: Int32Array): Uint32Array {
   const size = older.length
   const newestFirst = byRow(rowOf)
   const weights = new Uint32Array(size).fill(1)
@@ -91,7 +91,7 @@ function byVersions(older: Int32Array, rowOf: Int32Array): Uint32Array {
       newer.length = 0
       for (let one = firstNewer[number] as number; one >= 0; one = nextNewer[one] as number) newer.push(one)
       if (newer.length > 1) newer.sort((a, b) => (weights[a] as number) - (weights[b] as number))
-      stack.push(...newer)
+      for (const one of newer) stack.push(one) // as arguments, what one version has been replaced by a hundred thousand times has no room
     }
   }
   return sequence
