@@ -43,6 +43,9 @@ const keyGrace = sql<Date>`now() + interval '1 hour'`
 const idSlack = 1000
 /** So often is looked for those, where no new pack is the reason. */
 const lookAgainMs = 60_000
+/** A network whose table would be too large is tried again when it has so many times the objects; so many such networks are remembered. */
+const worthAgain = 1.5
+const mostTooLarge = 10_000
 
 /** In a worker: makes the table and sends its bytes. */
 export async function historyJob(job: HistoryJob, port: MessagePort, repositories: FetchRepositories): Promise<void> {
@@ -73,6 +76,7 @@ export function historyBuilder(room: GitRoom, intervalMs = 3000, least = leastOb
   const { clock } = room.options
   let lastPack = 0 // packs up to this id were seen by this node
   let lookedAtMs = Number.NEGATIVE_INFINITY
+  const tooLarge = new Map<string, number>() // networks that can have no table, and how many objects each had
   return {
     kind: 'build-history',
     intervalMs,
@@ -82,12 +86,14 @@ export function historyBuilder(room: GitRoom, intervalMs = 3000, least = leastOb
       const newest = await newestPack(db)
       for await (const network of outgrown(db, lastPack - idSlack, newest, least)) {
         signal.throwIfAborted()
+        if (network.objects < (tooLarge.get(network.id) ?? 0) * worthAgain) continue
         try {
           await build(room, network, signal)
         } catch (error) {
           if (error instanceof InputError && error.code === 'repository-deleted') continue
+          if (error instanceof InputError && error.code === 'history-too-large') noteTooLarge(tooLarge, network)
           // damaged, or cut off (its oldest commits' parents aren't stored); its turn comes again when it is pushed to
-          if (!(error instanceof CorruptError)) throw error
+          else if (!(error instanceof CorruptError)) throw error
           log.warn({ err: error, network: network.id }, 'a history table could not be made; fetches go without')
         }
       }
@@ -95,6 +101,12 @@ export function historyBuilder(room: GitRoom, intervalMs = 3000, least = leastOb
       lookedAtMs = clock.monotonic()
     },
   }
+}
+
+function noteTooLarge(tooLarge: Map<string, number>, { id, objects }: Outgrown): void {
+  tooLarge.delete(id)
+  tooLarge.set(id, objects)
+  if (tooLarge.size > mostTooLarge) tooLarge.delete(tooLarge.keys().next().value as string)
 }
 
 /** A repository that is cut off leaves commits without parents in its network: no table can be made of those. */
@@ -108,7 +120,7 @@ async function* outgrown(db: Database, afterPack: number, newest: number, least:
 async function outgrownIn(db: Database, isIn: RawBuilder<boolean>, least: number): Promise<Outgrown[]> {
   const uncovered = least * uncoveredTimes
   const { rows } = await sql<Outgrown>`
-    select n.id, p.objects - greatest(p.settled, h.objects) >= ${uncovered} as "withTails"
+    select n.id, p.objects::float8 as objects, p.objects - greatest(p.settled, h.objects) >= ${uncovered} as "withTails"
     from (select distinct network_id as id from pack where ${isIn}) n
     cross join lateral (
       select coalesce(max(object_count), 0) as objects, coalesce(max(pack_count), 0) as packs, coalesce(max(last_age), 0) as age
@@ -125,6 +137,7 @@ async function outgrownIn(db: Database, isIn: RawBuilder<boolean>, least: number
 
 interface Outgrown {
   readonly id: string
+  readonly objects: number
   readonly withTails: boolean
 }
 

@@ -10,6 +10,29 @@ export interface Added {
   readonly older: readonly number[]
 }
 
+/** Numbers that are kept for a repository at most. More come of histories that go back and forth between large trees: they are worked out again. */
+const mostKept = 1 << 19
+
+/** What commits add, as far as it was asked for, by their numbers. */
+export class KeptAdds {
+  readonly #adds = new Map<number, Added>()
+  #kept = 0
+
+  get(commit: number): Added | undefined {
+    return this.#adds.get(commit)
+  }
+
+  all(): Iterable<readonly [commit: number, Added]> {
+    return this.#adds
+  }
+
+  keep(commit: number, adds: Added): void {
+    if (this.#adds.has(commit) || this.#kept + adds.added.length > mostKept) return
+    this.#adds.set(commit, adds)
+    this.#kept += adds.added.length
+  }
+}
+
 /** Used again and again for one set; not by two walks at once. */
 export class AddedObjects {
   readonly #repository: PacedRepository

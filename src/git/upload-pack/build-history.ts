@@ -1,4 +1,5 @@
 // Makes a history table out of the one before and the commits that came since: each is compared with its parents, once.
+import { InputError } from '../../base/index.ts'
 import { encodeHistory, type HistoryParts, noOlder } from '../format/history-table.ts'
 import { Kind } from '../format/object-id.ts'
 import type { StoredPack } from '../odb/pack-set.ts'
@@ -6,6 +7,10 @@ import { AddedObjects } from './added-objects.ts'
 import { objectSteps } from './pace.ts'
 import type { PacedRepository } from './repository.ts'
 import { tagTarget } from './peel-tags.ts'
+
+/** A table may list so many added objects, and so many for each object that is stored: real histories list each once or twice. */
+const addedAnyway = 1 << 20
+const addedEach = 16
 
 /** The table of all packs as one value. Errors as `extendHistory`. */
 export async function buildHistory(repository: PacedRepository): Promise<Uint8Array> {
@@ -16,7 +21,8 @@ export async function buildHistory(repository: PacedRepository): Promise<Uint8Ar
  * The table of all commits and annotated tags in the repository's packs: rows of the table that it has come first.
  * Takes about as long as reading every tree of the others once; holds the table and a few bytes for each object.
  * @param packCount the first packs only. What they hold rests on nothing in later ones; should it, all packs are taken
- * @throws CorruptError when one of them can't be read; the reason of the pace's signal
+ * @throws CorruptError when one of them can't be read; InputError 'history-too-large' of a history that goes back and forth between large trees so often that
+ * its lists would be far larger than what is stored; the reason of the pace's signal
  */
 export async function extendHistory(repository: PacedRepository, packCount = repository.set.packs.length): Promise<HistoryParts> {
   const { history, set } = repository
@@ -102,6 +108,7 @@ class RowWriter {
   readonly #firstAdded: Words
   readonly #added: Words
   readonly #older: Words
+  readonly #mostAdded: number
   /** The highest number in what was added, −1: nothing was. */
   highest = -1
 
@@ -116,6 +123,7 @@ class RowWriter {
     this.#firstAdded = new Words(history.firstAdded)
     this.#added = new Words(history.added)
     this.#older = new Words(history.older)
+    this.#mostAdded = addedAnyway + addedEach * set.size
   }
 
   add(commit: number, added: readonly number[], older: readonly number[]): void {
@@ -131,6 +139,8 @@ class RowWriter {
       this.#parents.push(row < 0 ? (this.#rowOf[parent] as number) : row)
     }
     this.#firstParents.push(this.#parents.length)
+    if (this.#added.length + added.length > this.#mostAdded)
+      throw new InputError('history-too-large', `a history table would list more than ${this.#mostAdded} added objects`)
     for (const number of added) {
       this.#added.push(number)
       this.highest = Math.max(this.highest, number)

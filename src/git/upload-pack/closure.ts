@@ -129,14 +129,14 @@ class ClosureWalk {
     return true
   }
 
-  /** What a commit outside of the table adds; kept, since every fetch asks again until the table is made anew. */
+  /** What a commit outside of the table adds; kept where there is room, since every fetch asks again until the table is made anew. */
   async #addedBy(commit: number): Promise<readonly number[]> {
     const { added } = this.#repository
     let known = added.get(commit)
     if (!known) {
       this.#adds ??= new AddedObjects(this.#repository)
       known = await this.#adds.of(commit)
-      added.set(commit, known)
+      added.keep(commit, known)
     }
     return known.added
   }

@@ -92,7 +92,7 @@ class DeltaSearch {
         if (older !== noOlder) this.#older.set(history.added[at] as number, older)
       }
     }
-    for (const [commit, lists] of added) {
+    for (const [commit, lists] of added.all()) {
       if (!((this.#marks[commit] as number) & Mark.send)) continue
       for (const [i, number] of lists.added.entries())
         if ((lists.older[i] as number) >= 0) this.#older.set(number, lists.older[i] as number)

@@ -3,7 +3,9 @@ import assert from 'node:assert/strict'
 import { after, test } from 'node:test'
 import { gitPackSet, loadGitPack } from '../../../tests/support/git-pack.ts'
 import { Git, TempFolder } from '../../../tests/support/git.ts'
-import { fromHex } from '../../base/index.ts'
+import { blob, type BuiltObject, commit, PackBuilder, tree } from '../../../tests/support/pack-builder.ts'
+import { storePack } from '../../../tests/support/stored-packs.ts'
+import { fromHex, InputError } from '../../base/index.ts'
 import { decodeHistory, encodeHistory } from '../format/history-table.ts'
 import { ObjectCache, ObjectReader, type PackSet } from '../odb/index.ts'
 import { buildHistory } from './build-history.ts'
@@ -27,8 +29,8 @@ test('a larger pack that came later holds copies: numbers stay, or follow where 
   }
   const small = await pack('small', 'HEAD')
   const files = Array.from({ length: 4200 }, (_, i) => `M 644 inline many/${i}\ndata ${`${i}`.length}\n${i}\n`).join('')
-  const commit = `commit refs/heads/main\ncommitter A <a@b> 1700000000 +0000\ndata 0\nfrom refs/heads/main^0\n${files}`
-  await git.run(['fast-import', '--quiet', '--force'], { cwd: work, input: commit })
+  const stream = `commit refs/heads/main\ncommitter A <a@b> 1700000000 +0000\ndata 0\nfrom refs/heads/main^0\n${files}`
+  await git.run(['fast-import', '--quiet', '--force'], { cwd: work, input: stream })
   const large = await pack('large', 'HEAD')
   assert.ok(large.index.count > 4096)
   const before = gitPackSet([small], 'sha1')
@@ -59,4 +61,29 @@ test('a larger pack that came later holds copies: numbers stay, or follow where 
   assert.notDeepEqual(lists.commits, whole.commits)
   const opened = openHistory(encodeHistory({ ...whole, ...lists }), set)
   for (const name of ['commits', 'trees', 'added', 'older'] as const) assert.deepEqual(opened?.[name], new Uint32Array(whole[name]))
+})
+
+test('a history that goes back and forth between two large trees gets no table, which would be far larger than all that is stored; fetches do without', async () => {
+  const trees = [0, 1].map((which) => Array.from({ length: 1500 }, (_, i) => blob(`${which} ${i}`)))
+  const roots = trees.map((blobs) => tree(...blobs.map(({ id }, i) => ['100644', `${10_000 + i}`, id] as const)))
+  const commits: BuiltObject[] = []
+  for (let i = 0; i < 800; i++) commits.push(commit(roots[i % 2]?.id as string, i > 0 ? [commits[i - 1]?.id as string] : []))
+  const objects = [...trees.flat(), ...roots, ...commits]
+  const stored = await storePack(new PackBuilder().addAll(...objects).build(), gitPackSet([], 'sha1'))
+  const set = gitPackSet([stored], 'sha1')
+  const repository = paced(openFetchRepository(set, reader(set)))
+  await assert.rejects(buildHistory(repository), (error: unknown) => error instanceof InputError && error.code === 'history-too-large')
+  const tip = set.find(fromHex(commits.at(-1)?.id as string), 0)
+  for (let i = 0; i < 2; i++) {
+    const { marks } = await selectObjects(repository, {
+      wants: [tip],
+      haves: [],
+      grafts: [],
+      filter: null,
+      thinPack: false,
+      ofsDelta: true,
+      tags: [],
+    })
+    assert.equal(marks.filter((mark) => mark & Mark.send).length, objects.length)
+  }
 })

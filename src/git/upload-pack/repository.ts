@@ -4,7 +4,7 @@ import { fromHex } from '../../base/index.ts'
 import type { ObjectId } from '../format/object-id.ts'
 import { Deflater } from '../odb/deflater.ts'
 import type { PackSet, StoredPack } from '../odb/pack-set.ts'
-import type { Added } from './added-objects.ts'
+import { KeptAdds } from './added-objects.ts'
 import { CommitTable } from './commit-table.ts'
 import { emptyHistory, type History, isNearlyWhole, openHistory } from './history.ts'
 import { Pace } from './pace.ts'
@@ -30,8 +30,8 @@ export interface FetchRepository {
   readonly history: History
   /** So little is outside of the history table that closures are exact, and cheap. */
   readonly exact: boolean
-  /** What commits outside of the history table add, as far as it was asked for, by number. */
-  readonly added: Map<number, Added>
+  /** What commits outside of the history table add, as far as it was asked for and there was room. */
+  readonly added: KeptAdds
   /** Counts in the packs' own headers, by place in the set, as far as they were read. */
   readonly headerCounts: Map<number, number>
   /** What the bytes of whole packs are checked by, by place in the set, as far as it was asked for. */
@@ -61,7 +61,7 @@ export interface PacedRepository extends FetchRepository {
 
 export function paced(repository: FetchRepository, signal?: AbortSignal, mayLack = false): PacedRepository {
   // what was found with gaps is nothing for others to build on
-  const own = mayLack ? { added: new Map() } : {}
+  const own = mayLack ? { added: new KeptAdds() } : {}
   return { ...repository, ...own, pace: new Pace(signal), mayLack }
 }
 
@@ -87,7 +87,7 @@ export function openFetchRepository(
     cutOff,
     history,
     exact: isNearlyWhole(history, set),
-    added: new Map(),
+    added: new KeptAdds(),
     headerCounts: new Map(),
     packSegments: new Map(),
     lastTips: { value: null },
