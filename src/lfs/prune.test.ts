@@ -63,11 +63,11 @@ async function left(id: RepositoryId): Promise<string[]> {
 
 /** A history with pointers to those, and what happens while it is read. */
 function history(pointers: readonly Digest[], meanwhile: (id: number) => Promise<void> = async () => {}): ReachedBlobs & { reads: number } {
-  const reached: ReachedBlobs = async (id, { mostBytes, startsWith }, take) => {
+  const reached: ReachedBlobs = async (id, { mostBytes, contains }, take) => {
     read.reads++
-    assert.deepEqual([mostBytes, Buffer.from(startsWith).toString()], [1024, 'version '])
+    assert.deepEqual([mostBytes, Buffer.from(contains).toString()], [1024, 'oid sha256:'])
     const { rows } = await sql<{ v: number }>`select refs_version::float8 as v from repository where id = ${id}`.execute(api.db.queries)
-    take(utf8('version 1 of something else\n'))
+    take(utf8('version 1 of something else, oid sha256: none\n'))
     for (const oid of pointers) take(utf8(`version https://git-lfs.github.com/spec/v1\noid sha256:${oid}\nsize 1\n`))
     await meanwhile(id)
     return rows[0]?.v ?? -1

@@ -5,15 +5,15 @@ import { utf8, InputError, type Log, UnavailableError } from '../base/index.ts'
 import { type Database, sql } from '../db/index.ts'
 import type { Job } from '../jobs/index.ts'
 import { digestOf } from '../store/index.ts'
-import { parsePointer, pointerBytes, pointerStart } from './format/pointer.ts'
+import { parsePointer, pointerBytes, pointerMark } from './format/pointer.ts'
 
 /**
- * What the Git room does for this one: gives blobs that the repository's refs reach, or reached within the grace, of at most so many bytes, that begin so.
+ * What the Git room does for this one: gives blobs that the repository's refs reach, or reached within the grace, of at most so many bytes, in which these stand.
  * Resolves to the version of the refs that it looked at.
  */
 export type ReachedBlobs = (
   repositoryId: number,
-  wanted: { readonly mostBytes: number; readonly startsWith: Uint8Array; readonly graceS: number },
+  wanted: { readonly mostBytes: number; readonly contains: Uint8Array; readonly graceS: number },
   take: (blob: Uint8Array) => void,
   signal: AbortSignal,
 ) => Promise<number>
@@ -52,10 +52,9 @@ export async function pruneObjects(
     if (all === 0) return nothing
     const old = await oldObjects(db, repositoryId, graceS)
     if (old.size === 0) return { ...nothing, kept: all }
-    const wanted = { mostBytes: pointerBytes, startsWith: utf8(pointerStart), graceS }
+    const wanted = { mostBytes: pointerBytes, contains: utf8(pointerMark), graceS }
     const take = (blob: Uint8Array): void => {
-      const oid = parsePointer(blob)
-      if (oid !== null) old.delete(oid)
+      for (const oid of parsePointer(blob)) old.delete(oid)
     }
     const refsVersion = await parts.reachedBlobs(repositoryId, wanted, take, signal)
     const bytes = [...old.values()].reduce((sum, { sizeBytes }) => sum + sizeBytes, 0)

@@ -81,7 +81,7 @@ async function made(name: string): Promise<{ url: string; work: string }> {
   await git.run(['switch', '-q', '-c', 'branch'], { cwd: work })
   await git.commit(work, { 'other.bin': pointer('branch') })
   await git.run(['switch', '-q', '--orphan', 'release'], { cwd: work })
-  await git.commit(work, { 'release.bin': pointer('tagged') })
+  await git.commit(work, { 'release.bin': `\n${pointer('tagged')}` }) // git-lfs takes it for one
   await git.run(['tag', '-a', '-m', 'one', 'v1'], { cwd: work })
   await git.run(['push', '-q', url, 'main', 'branch', 'v1'], { cwd: work })
   return { url, work }

@@ -1,6 +1,6 @@
-// Small blobs that tips reach, in a worker: those that begin with given bytes are sent, each as one piece. Memory: a mark for each object.
+// Small blobs that tips reach, in a worker: those in which given bytes stand are sent, each as one piece. Memory: a mark for each object.
 import type { MessagePort } from 'node:worker_threads'
-import { answerJob, equalBytes } from '../../base/index.ts'
+import { answerJob, asBuffer } from '../../base/index.ts'
 import type { FetchRepositories } from '../fetch-job.ts'
 import { hashBytes, Kind, type ObjectId } from '../format/object-id.ts'
 import type { PackSetHandle } from '../odb/index.ts'
@@ -15,7 +15,7 @@ export interface SmallBlobsJob {
   /** Packed ids. Those that aren't stored are passed over. */
   readonly tips: Uint8Array
   readonly mostBytes: number
-  readonly startsWith: Uint8Array
+  readonly contains: Uint8Array
 }
 
 /** @throws CorruptError when something that is reached can't be read */
@@ -27,7 +27,7 @@ export async function smallBlobsJob(job: SmallBlobsJob, port: MessagePort, repos
 }
 
 async function* smallBlobs(job: SmallBlobsJob, repositories: FetchRepositories, signal: AbortSignal): AsyncGenerator<Uint8Array> {
-  const { packs, cutOff, tips, mostBytes, startsWith } = job
+  const { packs, cutOff, tips, mostBytes, contains } = job
   const repository = paced(repositories.open(packs, cutOff), signal)
   const { objects, pace, set } = repository
   const h = hashBytes(set.format)
@@ -44,10 +44,10 @@ async function* smallBlobs(job: SmallBlobsJob, repositories: FetchRepositories, 
     if (turn) await turn
     if (((marks[number] as number) & Mark.send) === 0 || set.kind(number) !== Kind.blob) continue
     const sizeBytes = set.sizeBytes(number)
-    if (sizeBytes > mostBytes || sizeBytes < startsWith.length) continue
+    if (sizeBytes > mostBytes || sizeBytes < contains.length) continue
     const reading = pace.turn(objectSteps)
     if (reading) await reading
     const bytes = await objects.read(number)
-    if (equalBytes(bytes.subarray(0, startsWith.length), startsWith)) yield bytes
+    if (asBuffer(bytes).includes(asBuffer(contains))) yield bytes
   }
 }

@@ -1,4 +1,4 @@
-// Small blobs of one repository that begin with given bytes: for rooms that keep their own things in such files (Git LFS' pointers).
+// Small blobs of one repository in which given bytes stand: for rooms that keep their own things in such files (Git LFS' pointers).
 import type { RepositorySettings } from '../../access/index.ts'
 import { InputError, MessageStream } from '../../base/index.ts'
 import type { GitRoom } from '../git-room.ts'
@@ -7,7 +7,7 @@ import type { SmallBlobsJob } from './small-blobs-job.ts'
 
 export interface WantedBlobs {
   readonly mostBytes: number
-  readonly startsWith: Uint8Array
+  readonly contains: Uint8Array
   /** What a ref pointed to so lately counts; 0: only what refs reach. */
   readonly graceS: number
 }

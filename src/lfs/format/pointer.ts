@@ -4,17 +4,16 @@ import { latin1 } from '../../base/index.ts'
 /** A pointer file has no more. */
 export const pointerBytes = 1024
 
-/** How each begins. */
-export const pointerStart = 'version '
+/** What stands in each. */
+export const pointerMark = 'oid sha256:'
 
-/** Version 1 has had three names. */
-const version =
-  /^version (https:\/\/git-lfs\.github\.com\/spec\/v1|https:\/\/hawser\.github\.com\/spec\/v1|http:\/\/git-media\.io\/v\/2)\r?\n/
-const oid = /\noid sha256:([0-9a-f]{64})\r?\n/
+const oids = /\noid sha256:([0-9a-f]{64})(?![0-9A-Za-z])/g
 
-/** The oid that it points to: 64 hex digits; null when the blob is no pointer. */
-export function parsePointer(blob: Uint8Array): string | null {
-  if (blob.length > pointerBytes) return null
-  const text = latin1(blob)
-  return version.test(text) ? (oid.exec(`${text}\n`)?.[1] ?? null) : null
+/**
+ * The oids that the blob may point to, 64 hex digits each; none when it is no pointer. What git-lfs takes for a pointer is wider than its specification:
+ * blank lines may stand anywhere, and extensions before the version. So whatever might be one counts: at worst an object stays that might leave.
+ */
+export function parsePointer(blob: Uint8Array): readonly string[] {
+  if (blob.length > pointerBytes) return []
+  return Array.from(latin1(blob).matchAll(oids), (match) => match[1] as string)
 }
