@@ -99,10 +99,16 @@ const durationUnits: Readonly<Record<string, number>> = { '': 1, ms: 1, s: 1000,
 
 /** A duration in milliseconds: `1500`, `30s`, `5m`, `1h`. @param mostDays more than 24 is nothing for a timer */
 export function duration(fallback: string, leastMs = 1, mostDays = 24): Setting<number> {
-  const allowed = `a duration such as 1500 (milliseconds), 30s, 5m or 1h, from ${leastMs} ms to ${mostDays} days`
+  const allowed = `a duration such as 1500 (milliseconds), 30s, 5m, 1h or 14d, from ${durationText(leastMs)} to ${mostDays}d`
   const longestMs = mostDays * 86_400_000
   const parse = (value: unknown): number => within(Math.round(withUnit(value, durationUnits, allowed)), leastMs, longestMs, allowed)
   return setting(parse(fallback), parse)
+}
+
+/** `1h`, `90s`, `1500ms`: in the largest unit that leaves no fraction. */
+function durationText(ms: number): string {
+  const unit = (['d', 'h', 'm', 's'] as const).find((name) => ms % (durationUnits[name] as number) === 0) ?? 'ms'
+  return ms === 0 ? '0' : `${ms / (durationUnits[unit] as number)}${unit}`
 }
 
 /** The milliseconds of `90d`, `12h` …; null when it is none. For the command line. */

@@ -2,7 +2,7 @@
 // consistent. The folder's former backup counts until this one is whole.
 import { mkdir, readdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
-import type { Clock, Randomness } from '../base/index.ts'
+import { type Clock, InputError, type Randomness } from '../base/index.ts'
 import { type Bucket, openBucket, segmentKey } from '../bucket/index.ts'
 import { type Database, sql, type Tx } from '../db/index.ts'
 import { holdKeys, releaseKeys } from '../jobs/index.ts'
@@ -55,7 +55,9 @@ const segments: KeySource = async (tx) => {
 /** @throws InputError `backup` when the folder holds something else; UnavailableError; the signal's reason */
 export async function backUp(parts: BackupParts, options: BackupOptions): Promise<BackupResult> {
   const { database, randomness } = parts
-  await mkdir(options.folder, { recursive: true, mode: 0o700 })
+  await mkdir(options.folder, { recursive: true, mode: 0o700 }).catch((cause: unknown) => {
+    throw new InputError('backup', `${options.folder} can't be made a folder; give another one, or free its place`, { cause })
+  })
   await readManifest(options.folder)
   const hold = randomness.uuid()
   const lost = new AbortController()

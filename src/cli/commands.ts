@@ -101,13 +101,15 @@ const commands: Readonly<Record<string, Command>> = {
 export async function runCommand(args: readonly string[]): Promise<void> {
   const { values, positionals } = parse(args)
   if (values.version === true) return print(`stemma ${version}`)
-  const name = commandName(positionals)
+  const name = commandName(positionals[0] === 'help' ? positionals.slice(1) : positionals)
   if (values.help === true || positionals[0] === 'help') return print(helpText(name))
   if (positionals.length === 0)
     throw new UsageError(`which command? One of: ${Object.keys(commands).join(', ')} (stemma --help explains them)`)
   const command = name === null ? undefined : commands[name]
   if (name === null || command === undefined) {
-    throw new UsageError(`unknown command '${positionals.join(' ')}'; there are: ${Object.keys(commands).join(', ')}`)
+    const names = Object.keys(commands)
+    const near = names.filter((known) => known.startsWith(`${positionals[0]} `))
+    throw new UsageError(`unknown command '${positionals.join(' ')}'; there are: ${(near.length > 0 ? near : names).join(', ')}`)
   }
   const taken = positionals.slice(name.split(' ').length)
   const stray = Object.keys(values).find((flag) => !command.flags.some((known) => known === flag))
@@ -135,7 +137,10 @@ function parse(args: readonly string[]): { values: Flags; positionals: string[] 
     return parseArgs({ args: [...args], options: flags, allowPositionals: true, strict: true })
   } catch (error) {
     // Node's explanation of how to pass a positional argument that begins with a dash helps nobody here.
-    throw new UsageError(error instanceof Error ? (error.message.split(/\. To |\n/)[0] ?? error.message) : String(error))
+    const what = error instanceof Error ? (error.message.split(/\. To |\n/)[0] ?? error.message) : String(error)
+    const words = args.findIndex((word) => word.startsWith('-'))
+    const name = commandName(args.slice(0, Math.max(0, words)))
+    throw new UsageError(`${what}: see stemma ${name === null ? '' : `${name} `}--help`)
   }
 }
 

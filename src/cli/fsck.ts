@@ -86,11 +86,16 @@ function rebuiltLines({ made, corrected, removed, histories, left }: Rebuilt, co
 
 function endOf(summary: FsckSummary & { readonly content: ContentSummary }, seconds: number): string {
   const { repositories, packs, objects, packBytes, refs, errors, warnings, content } = summary
-  const seen = `${repositories} repositories, ${refs} refs, ${objects} objects in ${packs} packs (${formatBytes(packBytes)})${contentText(content)}`
-  const outcome = errors + warnings === 0 ? 'nothing is wrong' : `${errors} errors, ${warnings} warnings`
+  const places = `${counted(repositories, 'repository', 'repositories')}, ${counted(refs, 'ref')}`
+  const seen = `${places}, ${counted(objects, 'object')} in ${counted(packs, 'pack')} (${formatBytes(packBytes)})${contentText(content)}`
+  const outcome = errors + warnings === 0 ? 'nothing is wrong' : `${counted(errors, 'error')}, ${counted(warnings, 'warning')}`
   return `${outcome}: ${seen}, ${seconds.toFixed(1)} s`
 }
 
 function contentText({ contents, segments, contentBytes }: ContentSummary): string {
-  return segments === 0 ? '' : `, ${contents} contents in ${segments} segments (${formatBytes(contentBytes)})`
+  return segments === 0 ? '' : `, ${counted(contents, 'content')} in ${counted(segments, 'segment')} (${formatBytes(contentBytes)})`
+}
+
+function counted(count: number, one: string, more = `${one}s`): string {
+  return `${count} ${count === 1 ? one : more}`
 }

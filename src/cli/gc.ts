@@ -135,7 +135,7 @@ function report(name: string, collected: Collected, isDry: boolean, isJson: bool
     return print(JSON.stringify({ repository: name, isDry, keptObjects, leavingObjects, leavingBytes, ...stored, ...(lfs ? { lfs } : {}) }))
   }
   const what = `${leavingObjects} ${leavingObjects === 1 ? 'object' : 'objects'} (${formatBytes(leavingBytes)})`
-  if (leavingObjects === 0) print(`kept\t${name}\tall ${keptObjects} objects are needed`)
+  if (leavingObjects === 0) print(`kept\t${name}\tall ${keptObjects} objects stay: refs reach them, or did within the grace`)
   else if (repacked === null) print(`${isDry ? 'would remove' : 'gone meanwhile'}\t${name}\t${what}; ${keptObjects} stay`)
   else print(`removed\t${name}\t${what}; ${formatBytes(repacked.bytesBefore)} became ${formatBytes(repacked.bytesAfter)}`)
   if (lfs === null || lfs.objects === 0) return

@@ -14,6 +14,8 @@ Usage: stemma COMMAND [FLAGS]
   mirror run     Runs mirrors now, instead of waiting for the server to.
   mirror remove  Ends a mirror; the repository stays.
   backup         Copies everything to a folder, without stopping.
+  backup hold    Has the bucket keep all keys for a while: for backups with other tools.
+  backup release Ends that.
   restore        Puts a backup into an empty place.
   export         Writes repositories as git keeps them on disk: the way out.
   fsck           Checks everything that is stored, and rows against keys.
@@ -101,7 +103,8 @@ Ends the repository's mirrors, or the one with that URL, and forgets their secre
 Copies everything to a folder, beside the running server: all rows of one moment, and every key that they name. A folder that
 holds a backup already gets only what is new, and keeps the old one until the new one is whole. docs/backup.md.
 
-  --to FOLDER  Where to; made where it is missing. It will hold secrets: hashes of tokens, credentials of mirrors.
+  --to FOLDER  Where to; made where it is missing. A folder for this backup alone, never the data folder: what is below its
+               bucket/ and dumps/ and not of this backup is removed. It will hold secrets: hashes of tokens, credentials of mirrors.
   --json       One JSON object at the end instead of a line of text.
 
 Exits with 1 when the bucket lacked a key that a row names: the backup is made all the same; see stemma fsck.`,
@@ -119,6 +122,7 @@ rows. Nothing is there until all of it is; the same command begins anew. Then st
 
 Writes bare repositories that git opens: FOLDER/OWNER/REPO.git, each with one pack of all that its refs reach, all its
 refs, HEAD, and its description. Every object is checked on the way. Beside the running server or while it is down.
+LFS objects are not in it, only their pointers: fetch them into a clone, while the server runs (git lfs fetch --all).
 
   OWNER/REPO   Only these; without any, all of them.
   --to FOLDER  Where to. What is there already with the same refs is passed over, so that the same command goes on
@@ -151,11 +155,13 @@ does it now, or with another grace, and says what goes. Beside the running serve
 leaves at that moment is told to push again.
 
   OWNER/REPO    Only that repository and its forks, which share objects; without it, all.
-  --grace 14d   What refs pointed to so lately stays (git.collectGraceMs). 0: only what they reach now; then --yes is needed.
+  --grace 14d   What refs pointed to so lately stays (git.collectGraceMs): a number with its unit (d, h, m, s; without one:
+                milliseconds). 0: only what they reach now.
   --dry-run     Only counts.
-  --json        One JSON object for each network instead of a line of text.
+  --yes         Does what --grace 0 asks for.
+  --json        One JSON object for each network (repositories that share objects) instead of lines of text.
 
-The old values leave the bucket an hour later, so that fetches under way end in peace.`,
+The old values leave the bucket an hour later, so that fetches under way end in peace; those of LFS objects within two days.`,
   purge: `Usage: stemma purge OWNER/REPO OBJECT_ID… [--yes] [--json] [--data DIR] [--config FILE]
 
 Removes objects now. First rewrite the history that holds them (git filter-repo), push it with force, and delete what else points to
@@ -165,6 +171,7 @@ its forks still reaches one of them nothing is removed, and these refs are named
   --yes   Does it. Without it only what would go is counted: whatever no ref reaches goes along, with no grace.
   --json  One JSON object instead of lines of text.
 
+LFS objects have no object id here: stemma gc OWNER/REPO --grace 0 --yes takes away those that no pointer names any more.
 Old values leave the bucket at once: clones under way break off. docs/design/gc.md says what can still hold the objects.`,
   repack: `Usage: stemma repack OWNER/REPO [--window 10] [--depth 50] [--no-reuse] [--threads N] [--memory 192MiB]
                      [--json] [--data DIR] [--config FILE]

@@ -27,7 +27,7 @@ export async function lockFolder(folder: string): Promise<FolderLock> {
     const holder = await askHolder(path)
     throw new UnavailableError(
       'folder-in-use',
-      `another Stemma (process ${holder}) runs on the data folder ${folder}; stop it, or give this one its own --data`,
+      `another Stemma (process ${holder}) runs on the data folder ${folder}; wait for it if it is a command, stop it if it is a server, or give this one its own --data`,
     )
   }
   server.unref()

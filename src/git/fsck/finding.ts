@@ -62,7 +62,8 @@ export interface Finding {
 
 export const noDependents: Dependents = { repositories: [], refs: [], refCount: 0 }
 
-const restore = 'restore the key from a backup (docs/backup.md), or push what is missing again from a clone; then check again'
+const restore =
+  'restore the key from a backup (docs/backup.md, One key); without one, push a whole clone to a new repository and delete this one and its forks; then check again'
 const ours = 'nothing is lost; a full repack of the repository writes it anew'
 const harmless = 'fetches go without it, only slower; `stemma fsck --rebuild` has it made again'
 
@@ -93,7 +94,7 @@ const meanings: Readonly<Record<FindingCode, { readonly severity: Severity; read
   'key-missing': { severity: 'error', advice: 'restore the key from a backup (docs/backup.md)' },
   'key-stray': {
     severity: 'warning',
-    advice: 'no row speaks of it: after a restore, `stemma fsck --rebuild` makes the row again; else the key may be deleted',
+    advice: 'after a restore, `stemma fsck --rebuild` makes the row again; else the key may be deleted',
   },
   'key-doomed': {
     severity: 'error',

@@ -38,7 +38,8 @@ function parsed(text: string, format: ObjectFormat): ObjectId {
   const id = parseObjectId(text, format)
   if (id === null) {
     const digits = hashBytes(format) * 2
-    throw new InputError('bad-object-id', `'${text}' is no whole object id: ${digits} hex digits (git rev-parse prints them)`)
+    const lfs = /^[0-9a-f]{64}$/.test(text) ? '; an LFS object that no pointer names any more leaves by stemma gc --grace 0' : ''
+    throw new InputError('bad-object-id', `'${text}' is no whole object id: ${digits} hex digits (git rev-parse prints them)${lfs}`)
   }
   return id
 }
