@@ -31,7 +31,8 @@ test('a wrong command line gets one line and exit code 2', () => {
   const wrong: [string[], RegExp][] = [
     [[], /which command\? One of: serve/],
     [['sreve'], /unknown command 'sreve'; there are: serve/],
-    [['serve', '--lissten', 'x'], /Unknown option '--lissten'/],
+    [['token'], /unknown command 'token'; there are: token create, token list, token revoke$/m],
+    [['serve', '--lissten', 'x'], /Unknown option '--lissten': see stemma serve --help/],
     [['serve', '--listen'], /'--listen <value>' argument missing/],
     [['serve', '--account', 'x'], /'stemma serve' takes no --account; it takes --data, --listen, --config/],
     [['serve', '--listen', 'nowhere'], /listen: "nowhere" of --listen must be HOST:PORT/],

@@ -90,9 +90,10 @@ async function deleteKeys({ db, git, log }: CommandRooms, signal: AbortSignal): 
   )
   const left = rows[0]?.left ?? 0
   if (failures > 0 || left > 0) {
+    const count = Math.max(left, failures)
     throw new UnavailableError(
       'keys-left',
-      `the objects are gone from the repository, but ${Math.max(left, failures)} old values are still in the bucket: it failed, or 'stemma backup hold' keeps them; the server tries again`,
+      `the objects are gone from the repository, but ${count} old ${count === 1 ? 'value is' : 'values are'} still in the bucket: it failed, or 'stemma backup hold' keeps them; the server tries again`,
     )
   }
 }
