@@ -71,7 +71,8 @@ Brings repositories in, with all their refs, beside the running server or while 
 
 Every object is checked as a push's are; then all that was stored is read back, and everything that the refs reach
 is looked up, here and (in a folder) in the source. What was interrupted goes on when the same command is started again: what is
-complete and verified is passed over, what has changed in the source since is brought. Exits with 1 when one failed.`,
+complete and verified is passed over, what has changed in the source since is brought. Exits with 1 when one failed.
+LFS objects don't come, only their pointers: push them from a clone that has them (git lfs push --all URL).`,
   'mirror add': `Usage: stemma mirror add OWNER/REPO URL [--pull | --push] [--every 10m] [--refs LIST] [--token-file FILE]
                          [--public] [--data DIR] [--config FILE]
 
