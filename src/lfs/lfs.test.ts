@@ -3,7 +3,9 @@ import assert from 'node:assert/strict'
 import { chmodSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { request } from 'node:http'
 import { after, before, test } from 'node:test'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { type TestAccount } from '../../tests/support/accounts.ts'
 import { openApi, type TestApi } from '../../tests/support/api.ts'
 import { sha256 } from '../../tests/support/content.ts'
@@ -341,4 +343,31 @@ test('clients that leave in the middle of downloads leave their places to others
     leaving.abort()
   }
   assert.equal(sha256((await ask(null, 'GET', at(where, `objects/${oid}`))).bytes), oid)
+})
+
+test('uploads that one account sends slowly keep no other account out', async () => {
+  const slow = await repository('private', api.stranger)
+  const where = await repository()
+  const authorization = `Basic ${Buffer.from(`${api.stranger.login}:${api.stranger.token}`).toString('base64')}`
+  const begun = Array.from({ length: 20 }, (_, i) => {
+    const url = `${api.url}/${at(slow, `objects/${sha256(Buffer.from(`${i}`))}`)}`
+    const sent = request(url, { method: 'PUT', agent: false, headers: { authorization, 'content-length': 1 << 22 } })
+    sent.on('error', () => {}) // they are cut off at the end
+    return sent
+  })
+  try {
+    // more than one chunk: each that is read from holds a place until all of it has come
+    for (const one of begun) one.write(Buffer.alloc(2 << 20))
+    await sleep(3000)
+    const bytes = seededBytes('quick', 1_500_000)
+    const put = await fetch(`${api.url}/${at(where, `objects/${sha256(bytes)}`)}`, {
+      method: 'PUT',
+      body: Buffer.from(bytes),
+      headers: { authorization: `Basic ${Buffer.from(`${api.owner.login}:${api.owner.token}`).toString('base64')}` },
+      signal: AbortSignal.timeout(25_000),
+    })
+    assert.equal(put.status, 200)
+  } finally {
+    for (const one of begun) one.destroy()
+  }
 })

@@ -1,10 +1,11 @@
 // Basic transfers: objects as they are, by PUT and GET, and the question whether an upload has arrived.
 import { Readable } from 'node:stream'
 import type { FastifyReply, FastifyRequest } from 'fastify'
-import { createOrFind, type Repository, repositoryOf } from '../access/index.ts'
+import { callerOf, createOrFind, type Repository, repositoryOf } from '../access/index.ts'
 import { type Clock, CorruptError, InputError, type Log, type Places } from '../base/index.ts'
 import { notFound, parseRange, Refusal, requestBody } from '../http/index.ts'
 import { type Digest, parseDigest } from '../store/index.ts'
+import type { AccountPlaces } from './account-places.ts'
 import { sendJson } from './answers.ts'
 import type { BatchParts } from './batch.ts'
 import { parseVerify } from './format/batch.ts'
@@ -16,6 +17,7 @@ export interface TransferParts extends BatchParts {
   readonly log: Log
   /** Downloads at one time: each reads some MiB ahead. */
   readonly downloads: Places
+  readonly uploads: AccountPlaces
   readonly limits: { readonly objectBytes: number; readonly requestTimeoutMs: number }
 }
 
@@ -25,7 +27,9 @@ export async function upload(parts: TransferParts, request: FastifyRequest, repl
   if (digest === null) throw invalid('oid must be 64 hexadecimal digits in lower case')
   const sizeBytes = claimedSize(request)
   const expected = { digest, ...(sizeBytes === null ? {} : { sizeBytes }) }
-  const put = await parts.store.put(bodyOf(parts, request), { expected, limitBytes: parts.limits.objectBytes })
+  const put = await parts.uploads.with(callerOf(request).accountId, () =>
+    parts.store.put(bodyOf(parts, request), { expected, limitBytes: parts.limits.objectBytes }),
+  )
   const repository = await writableRepository(parts, request)
   await keepObject(parts, repository.id, { digest, sizeBytes: put.sizeBytes })
   return reply.code(200).header('cache-control', 'no-store').send()
