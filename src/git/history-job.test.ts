@@ -1,7 +1,12 @@
-// Which parts of a history table are written anew when something comes behind them.
+// Which parts of a history table are written anew when something comes behind them, and whose turn it is.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { partFor } from './history-job.ts'
+import { openTestRoom } from '../../tests/support/git-room.ts'
+import { makeHistory } from '../../tests/support/history.ts'
+import { temporaryFolder } from '../../tests/support/pack-indexing.ts'
+import { UnavailableError, type WorkerPool } from '../base/index.ts'
+import type { GitRoom } from './git-room.ts'
+import { type HistoryJob, historyBuilder, partFor } from './history-job.ts'
 
 const ends = (...rows: readonly number[]) => rows.map((sum, i) => ({ packs: i + 1, rows: sum, tags: 0 }))
 
@@ -24,4 +29,25 @@ test('growing by a little for long, the parts stay few, and a commit is written 
     assert.ok(parts.length <= 9, `${parts.length} parts`)
   }
   assert.ok(written < 5.1 * 500_000, `${written / 500_000} times`)
+})
+
+test('a network that workers die of keeps no other from its table, and is not tried again and again', async () => {
+  const rooms = await openTestRoom(temporaryFolder())
+  try {
+    for (const name of ['one', 'two', 'three']) await rooms.import(makeHistory(20), name)
+    const tried: string[] = []
+    const run: WorkerPool['run'] = async (kind, job, ...rest) => {
+      const { networkId } = (job as HistoryJob).packs
+      tried.push(networkId)
+      if (networkId === tried[0]) throw new UnavailableError('worker', 'the worker thread ended')
+      return await rooms.room.workers.run(kind, job, ...rest)
+    }
+    const room = Object.create(rooms.room, { workers: { value: { run } } }) as GitRoom
+    const job = historyBuilder(room, 1000, 10)
+    for (let i = 0; i < 2; i++) await job.run(new AbortController().signal)
+    assert.equal(tried.length, 3)
+    assert.equal(rooms.keyFiles('history').length, 2)
+  } finally {
+    await rooms.close()
+  }
 })

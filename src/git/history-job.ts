@@ -91,9 +91,9 @@ export function historyBuilder(room: GitRoom, intervalMs = 3000, least = leastOb
           await build(room, network, signal)
         } catch (error) {
           if (error instanceof InputError && error.code === 'repository-deleted') continue
-          if (error instanceof InputError && error.code === 'history-too-large') noteTooLarge(tooLarge, network)
-          // damaged, or cut off (its oldest commits' parents aren't stored); its turn comes again when it is pushed to
-          else if (!(error instanceof CorruptError)) throw error
+          // what doesn't answer keeps it from the others, too; what is damaged, or cut off (its oldest commits' parents aren't stored), doesn't
+          if (signal.aborted || (error instanceof UnavailableError && error.code !== 'worker')) throw error
+          if (!(error instanceof CorruptError)) noteTooLarge(tooLarge, network) // so does what a worker has no memory for
           log.warn({ err: error, network: network.id }, 'a history table could not be made; fetches go without')
         }
       }

@@ -19,6 +19,9 @@ const lookAtAllMs = 86_400_000
 /** For the deltas of one repack or merge. */
 const searchBytes = 128 << 20
 
+/** Somebody else was at its packs, or a worker died of it: the others have their turn. */
+const isOfOneNetwork: ReadonlySet<string> = new Set(['repack-raced', 'worker'])
+
 /** Leased work: every network whose packs have become many, or much, has them put together. */
 export function compactor(room: GitRoom, intervalMs = 3000): Job {
   const { clock, db, log } = room.options
@@ -43,7 +46,7 @@ export function compactor(room: GitRoom, intervalMs = 3000): Job {
         } catch (error) {
           if (error instanceof InputError && error.code === 'repository-deleted') continue
           // what doesn't answer keeps it from the others, too; what is damaged doesn't. Its turn comes again when it is pushed to
-          if (signal.aborted || (error instanceof UnavailableError && error.code !== 'repack-raced')) throw error
+          if (signal.aborted || (error instanceof UnavailableError && !isOfOneNetwork.has(error.code))) throw error
           log.warn({ err: error, network: networkId }, 'a network could not be compacted')
         }
       }
