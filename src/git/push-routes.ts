@@ -18,6 +18,7 @@ import {
   receivePack,
 } from './receive-pack/index.ts'
 import { everything, namespacePrefix, type RefScope, type RefSnapshot, type VisibleRefs } from './refs/index.ts'
+import type { GitSettings } from './settings/index.ts'
 
 /** Room for the commands before the pack. */
 const commandBytes = 64 << 20
@@ -114,6 +115,13 @@ function isUrlOf(url: string, { owner, repo }: { readonly owner: string; readonl
   return nameOf(url) === nameOf(`${owner}/${repo}`)
 }
 
+/** A fork isn't cut off: what it shares with the others would have no history table any more, and its owner is a stranger to them. */
+function pushSettingsOf(room: GitRoom, request: FastifyRequest): GitSettings {
+  const settings = settingsOf(room, request)
+  const isFork = (request.repository?.parentId ?? null) !== null
+  return isFork ? { ...settings, push: { ...settings.push, allowsShallowUpdate: false } } : settings
+}
+
 /** POST git-receive-pack. */
 export async function push(room: GitRoom, request: FastifyRequest, reply: FastifyReply): Promise<void> {
   assertEnabled(room, request)
@@ -130,7 +138,7 @@ export async function push(room: GitRoom, request: FastifyRequest, reply: Fastif
     newNetworkId,
     create,
     accountId: identity.accountId,
-    settings: settingsOf(room, request),
+    settings: pushSettingsOf(room, request),
     scope: scopeOf(room, request, 'push'),
     hooks: room.options.hooksOf?.(request) ?? noHooks,
     nonces: noncesOf(room, request),

@@ -190,6 +190,16 @@ describe('where receive.shallowUpdate is set', stemmaOnly, () => {
     }
   })
 
+  it('a fork is not cut off all the same: its siblings would have no history table any more', async () => {
+    const url = await host.create('whole')
+    await git.run(['push', '-q', url, 'main'], { cwd: work })
+    assert.equal((await host.server.api('POST', '/api/v3/repos/admin/whole/forks', { name: 'whole-fork' })).status, 202)
+    await host.configure('whole-fork', { 'receive.shallowUpdate': true })
+    const shallow = await shallowClone(other, 2, 'whole-fork')
+    const refused = await git.run(['push', host.server.repositoryUrl('whole-fork'), 'HEAD:refs/heads/cut'], { cwd: shallow, mayFail: true })
+    assert.match(refused.stderr, /shallow update not allowed/)
+  })
+
   it('is judged by what is there: a fast-forward ends at the cut', async () => {
     const url = await host.create('forward')
     await host.configure('forward', { 'receive.shallowUpdate': true, 'receive.denyNonFastForwards': true })
