@@ -42,6 +42,7 @@ export class Year {
   readonly #url: string
   /** Every key that was seen, with its size. */
   readonly #written = new Map<string, number>()
+  readonly #others = new Set<string>()
   #db: pg.Client
   #clones = 0
   #cpuBefore = 0
@@ -71,7 +72,12 @@ export class Year {
   /** Looks into the bucket: oftener than keys that were replaced go. */
   look(): void {
     for (const { path, sizeBytes } of this.#server.bucketFiles())
-      if (/\/bucket\/(pack|history)\//.test(path)) this.#written.set(path, sizeBytes)
+      if (/\/bucket\/(pack|history)\//.test(path) && !this.#others.has(path)) this.#written.set(path, sizeBytes)
+  }
+
+  /** What is new in the bucket is of another repository. */
+  lookAway(): void {
+    for (const { path } of this.#server.bucketFiles()) if (!this.#written.has(path)) this.#others.add(path)
   }
 
   async figures(clones = 1): Promise<Figures> {

@@ -113,6 +113,7 @@ try {
   execFileSync('git', ['-C', source, 'repack', '-adfq', '--window=10'])
   execFileSync(stemma, ['import', source, '--name', 'fresh', '--data', server.data], { stdio: 'ignore' })
   await year.settle()
+  year.lookAway()
   const clones = compareClones(year)
   await year.passAnHour()
   await year.settle()

@@ -1,8 +1,8 @@
 // `stemma gc` and `stemma purge`: objects leave that no ref reaches, and LFS objects that no pointer names. What came of it goes to standard output.
-import { InputError, systemClock, UnavailableError } from '../base/index.ts'
+import { CorruptError, InputError, systemClock, UnavailableError } from '../base/index.ts'
 import { type Config, parseDuration, parseSize } from '../config.ts'
 import { sql } from '../db/index.ts'
-import { type Collected, collectNetwork, findHolders, reachedBlobs } from '../git/index.ts'
+import { type Collected, collectNetwork, endGrace, findHolders, reachedBlobs } from '../git/index.ts'
 import { type Pruned, pruneObjects } from '../lfs/index.ts'
 import { sweepOrphans } from '../jobs/index.ts'
 import { formatBytes, Progress } from './progress.ts'
@@ -11,6 +11,8 @@ import { type CommandRooms, interruptible, withRooms } from './rooms.ts'
 import { type Flags, print, UsageError } from './usage.ts'
 
 const longestGraceMs = 10 * 365 * 86_400_000
+/** Less than the server itself would keep: that is asked for twice. */
+const shortGraceMs = 3600_000
 /** As `stemma repack` has them. */
 const defaults = { window: 10, depth: 50, reuse: true, memoryBytes: parseSize('192MiB') as number }
 const mostNamed = 50
@@ -23,34 +25,43 @@ interface Place {
   readonly networkId: string
 }
 
+function parseGrace(text: string): number {
+  const graceMs = /^\d+$/.test(text) && Number(text) > 0 ? null : parseDuration(text)
+  if (graceMs !== null && graceMs >= 0 && graceMs <= longestGraceMs) return graceMs
+  throw new UsageError(`--grace ${text} is no duration such as 14d or 12h, or 0: a number needs its unit (d, h, m, s)`)
+}
+
 /** @throws UsageError; InputError for a repository that isn't there; what stops it. Each network is done or not: there is no half. */
 export async function runGc(config: Config, given: Flags, [name]: readonly string[]): Promise<void> {
-  const graceMs = given.grace === undefined ? config.git.collectGraceMs : parseDuration(given.grace)
-  if (graceMs === null || graceMs < 0 || graceMs > longestGraceMs)
-    throw new UsageError(`--grace ${given.grace} is no duration such as 14d or 12h, or 0`)
+  const graceMs = given.grace === undefined ? config.git.collectGraceMs : parseGrace(given.grace)
   const isDry = given['dry-run'] === true
-  if (graceMs === 0 && !isDry && given.yes !== true) {
+  if (graceMs < shortGraceMs && !isDry && given.yes !== true) {
     throw new UsageError(
-      '--grace 0 removes for good whatever no ref reaches at this moment: also what a forced push or a deleted branch left a minute ago, and LFS objects that were uploaded for a push which has not come yet. --dry-run shows how much that is; --yes does it',
+      'a grace of less than an hour removes for good what no ref reaches at this moment: also what a forced push or a deleted branch left a minute ago, and LFS objects that were uploaded for a push which has not come yet. --dry-run shows how much that is; --yes does it',
     )
   }
   await interruptible((signal) =>
     withRooms(config, async (rooms) => {
       const places = name === undefined ? await allPlaces(rooms) : [await placeOf(rooms, name)]
       const failed: string[] = []
+      let isDamaged = false
       for (const place of places) {
         try {
-          const how = { graceS: graceMs / 1000, isDry, signal }
+          const how = { graceS: Math.ceil(graceMs / 1000), isDry, signal }
           const collected = await collect(config, rooms, place, { ...how, isUrgent: false })
           const lfs = await prune(rooms, place, how)
           report(place.name, collected, isDry, given.json === true, lfs)
         } catch (error) {
           // of all, the others have their turn
-          if (name !== undefined || !(error instanceof UnavailableError) || !mayBeTriedAgain.has(error.code)) throw error
+          const isRaced = error instanceof UnavailableError && mayBeTriedAgain.has(error.code)
+          if (name !== undefined || !(isRaced || error instanceof CorruptError)) throw error
+          isDamaged ||= !isRaced
           failed.push(`${place.name}: ${error.message}`)
         }
       }
-      if (failed.length > 0) throw new UnavailableError('gc-incomplete', failed.join('\n'))
+      if (failed.length === 0) return
+      if (isDamaged) throw new CorruptError('gc-incomplete', failed.join('\n'))
+      throw new UnavailableError('gc-incomplete', failed.join('\n'))
     }),
   )
 }
@@ -71,19 +82,21 @@ export async function runPurge(config: Config, given: Flags, [name = '', ...ids]
           `nothing was removed: these refs still reach what is to go; move or delete them first (git filter-repo, then a forced push)${shown.join('')}${more}`,
         )
       }
-      if (stored.length === 0) return
+      // what was purged, or left by itself, may still stand in packs that were replaced a moment ago
+      if (stored.length === 0) return isDry ? undefined : await deleteKeys(rooms, place, signal)
       const collected = await collect(config, rooms, place, { graceS: 0, isDry, isUrgent: true, signal })
       report(place.name, collected, isDry, given.json === true)
       if (isDry) return print('nothing was removed yet: --yes removes these objects, and whatever else no ref of the network reaches')
-      await deleteKeys(rooms, signal)
+      await deleteKeys(rooms, place, signal)
       print('what can still hold them: clones, backups, other servers that mirror this one, and PostgreSQL’s log until it is recycled;')
       print('a node’s local caches until they are needed for other things (docs/design/gc.md says how to empty them)')
     }),
   )
 }
 
-/** The keys are due: they go now, and not when the server next looks. */
-async function deleteKeys({ db, git, log }: CommandRooms, signal: AbortSignal): Promise<void> {
+/** Keys of what was replaced, now and before, go at once, and not after their grace or when the server next looks. */
+async function deleteKeys({ db, git, log }: CommandRooms, { networkId }: Place, signal: AbortSignal): Promise<void> {
+  await endGrace(git, networkId)
   const { failures } = await sweepOrphans(db, git.options.bucket, log, signal)
   const { rows } = await sql<{ left: number }>`select count(*)::float8 as left from key_deletion where not_before <= now()`.execute(
     db.queries,

@@ -156,10 +156,10 @@ does it now, or with another grace, and says what goes. Beside the running serve
 leaves at that moment is told to push again.
 
   OWNER/REPO    Only that repository and its forks, which share objects; without it, all.
-  --grace 14d   What refs pointed to so lately stays (git.collectGraceMs): a number with its unit (d, h, m, s; without one:
-                milliseconds). 0: only what they reach now.
+  --grace 14d   What refs pointed to so lately stays (git.collectGraceMs): a number with its unit (d, h, m, s).
+                0: only what they reach now.
   --dry-run     Only counts.
-  --yes         Does what --grace 0 asks for.
+  --yes         Does what a grace of less than an hour asks for.
   --json        One JSON object for each network (repositories that share objects) instead of lines of text.
 
 The old values leave the bucket an hour later, so that fetches under way end in peace; those of LFS objects within two days.`,

@@ -90,6 +90,7 @@ export interface Job {
 
 export interface KeyDeletion {
   key: string;
+  network_id: string | null;
   not_before: Generated<Date>;
 }
 

@@ -5,7 +5,16 @@ export { GitRoom, type GitRoomOptions } from './git-room.ts'
 export { type Exported, exportRepository } from './export/index.ts'
 export { compactor } from './compact/index.ts'
 export { type Finding, fsck, type FsckOptions, type FsckSummary, type KeyKind, rebuild, type Rebuilt, scrubJob } from './fsck/index.ts'
-export { type Collected, collectionJob, collectNetwork, findHolders, type Holders, reachedBlobs, type WantedBlobs } from './gc/index.ts'
+export {
+  type Collected,
+  collectionJob,
+  collectNetwork,
+  endGrace,
+  findHolders,
+  type Holders,
+  reachedBlobs,
+  type WantedBlobs,
+} from './gc/index.ts'
 export { historyBuilder } from './history-job.ts'
 export { gitTotals, type GitTotals, type NetworkStorage, networkStorage, type PackSums, storageCounter } from './storage/index.ts'
 export { registerGit } from './routes.ts'

@@ -147,7 +147,7 @@ test('with no grace it asks before, and takes the last object of a repository wi
   const { name, url, work } = await made()
   const refused = await run('gc', `admin/${name}`, '--grace', '0')
   assert.notEqual(refused.code, 0)
-  assert.match(refused.stderr, /--grace 0 removes for good .*--yes does it/)
+  assert.match(refused.stderr, /removes for good .*--yes does it/)
   await remove(url, work)
   assert.equal((await gc(name, '--grace', '0', '--yes')).leavingObjects, 3)
   await host.configure(name, { 'receive.denyDeleteCurrent': 'ignore' })
@@ -239,6 +239,36 @@ test('a collection and a push at once: whoever is second sees the first', stemma
   }
   await cloned(url)
   await fsck(name)
+})
+
+test('a purge takes what a repack replaced before it, too, whose keys would have had an hour of grace', stemmaOnly, async () => {
+  const { name, url, work, secret } = await made()
+  const before = (await packs(name)).flatMap(({ key }) => key ?? [])
+  assert.ok(before.length > 0)
+  assert.equal((await run('repack', `admin/${name}`)).code, 0)
+  await remove(url, work)
+  const isThere = (key: string) => host.server.bucketFiles().some(({ path }) => path.endsWith(key))
+  assert.ok(before.every(isThere))
+  assert.equal((await run('purge', `admin/${name}`, secret.blob)).code, 0)
+  assert.ok(before.every(isThere), 'only counted')
+  const { code, stderr } = await run('purge', `admin/${name}`, secret.blob, '--yes')
+  assert.equal(code, 0, stderr)
+  assert.deepEqual(before.filter(isThere), [])
+  // what left by a collection is in no pack any more, but in the replaced ones
+  const other = await made()
+  const old = (await packs(other.name)).flatMap(({ key }) => key ?? [])
+  await remove(other.url, other.work)
+  await gc(other.name, '--grace', '0', '--yes')
+  assert.ok(old.every(isThere))
+  assert.match((await run('purge', `admin/${other.name}`, other.secret.blob, '--yes')).stdout, /is not stored/)
+  assert.deepEqual(old.filter(isThere), [])
+})
+
+test('a grace needs its unit, and --yes below an hour', stemmaOnly, async () => {
+  for (const grace of ['14', 'x', '-1', '1w'])
+    assert.match((await run('gc', '--grace', grace)).stderr, /is no duration such as|--grace/, grace)
+  assert.match((await run('gc', '--grace', '59m')).stderr, /less than an hour.*--yes/s)
+  assert.equal((await run('gc', '--grace', '90.5s', '--dry-run')).code, 0)
 })
 
 test('a purge names the refs that still reach a secret, of forks too; then the secret is nowhere', stemmaOnly, async () => {

@@ -1,6 +1,7 @@
 // Objects that must go now: found, and what still reaches them named; what isn't reached leaves with everything else that no ref reaches.
 import type { MessagePort } from 'node:worker_threads'
 import { concatBytes, fromHex, InputError, MessageStream } from '../../base/index.ts'
+import { sql } from '../../db/index.ts'
 import type { GitRoom } from '../git-room.ts'
 import type { FsckJob, FsckMessage } from '../fsck/fsck-job.ts'
 import { hashBytes, type ObjectFormat, type ObjectId, parseObjectId } from '../format/object-id.ts'
@@ -32,6 +33,16 @@ export async function findHolders(room: GitRoom, networkId: string, ids: readonl
   const answer = await room.workers.run('fsck', job, [], ask, signal)
   if (answer.type !== 'reaching') throw new Error('a search for refs ended without a result')
   return { stored, missing, refs: refs.filter((_, i) => answer.marks[i] !== 0) }
+}
+
+/** What merges and repacks replaced is due now, and not after the grace for whoever still reads it: it may hold what was purged. */
+export async function endGrace(room: GitRoom, networkId: string): Promise<void> {
+  await room.options.db.queries
+    .updateTable('key_deletion')
+    .set({ not_before: sql<Date>`now()` })
+    .where('network_id', '=', networkId)
+    .where('not_before', '>', sql<Date>`now()`)
+    .execute()
 }
 
 function parsed(text: string, format: ObjectFormat): ObjectId {

@@ -43,7 +43,7 @@ export async function replacePacks(
       throw new UnavailableError('repack-raced', 'the packs were replaced by somebody else meanwhile; nothing was changed, repack again')
     }
     const notBefore = departure?.isUrgent ? sql<Date>`now()` : keyGrace
-    const keys = gone.flatMap(({ key }) => (key === null ? [] : [{ key, not_before: notBefore }]))
+    const keys = gone.flatMap(({ key }) => (key === null ? [] : [{ key, not_before: notBefore, network_id: networkId }]))
     if (keys.length > 0) await tx.insertInto('key_deletion').values(keys).execute()
     // it rests on nothing outside of it, and is as old as the oldest: packs that came meanwhile rest on what is in it now
     const age = Math.min(...gone.map((row) => row.age))
