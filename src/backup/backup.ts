@@ -3,16 +3,14 @@
 import { mkdir, readdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { type Clock, InputError, type Randomness } from '../base/index.ts'
-import { type Bucket, openBucket, segmentKey } from '../bucket/index.ts'
-import { type Database, sql, type Tx } from '../db/index.ts'
+import { type Bucket, openBucket } from '../bucket/index.ts'
+import type { Database } from '../db/index.ts'
 import { holdKeys, releaseKeys } from '../jobs/index.ts'
 import { copyKeys, type NamedKey } from './copy-keys.ts'
 import { dumpTable } from './dump.ts'
 import { dumpFolder, type DumpedTable, type Manifest, manifestFormat, readManifest, writeManifest } from './manifest.ts'
+import { namedKeys } from './named-keys.ts'
 import { readMigrations, readTables } from './tables.ts'
-
-/** Keys that rows of one kind name, read in the snapshot. */
-type KeySource = (tx: Tx) => Promise<readonly NamedKey[]>
 
 export interface BackupParts {
   readonly database: Database
@@ -39,18 +37,6 @@ export interface BackupResult {
 
 /** The hold is renewed at a third of this. */
 const holdSeconds = 900
-
-const packsAndHistory: KeySource = async (tx) => {
-  const { rows } = await sql<NamedKey>`
-    select key, size_bytes as "sizeBytes" from pack where key is not null union all select key, size_bytes from history`.execute(tx)
-  return rows
-}
-
-const segments: KeySource = async (tx) => {
-  const { rows } = await sql<{ uuid: string; sizeBytes: number }>`
-    select uuid::text as uuid, size_bytes as "sizeBytes" from segment where tail is null`.execute(tx)
-  return rows.map(({ uuid, sizeBytes }) => ({ key: segmentKey(uuid), sizeBytes }))
-}
 
 /** @throws InputError `backup` when the folder holds something else; UnavailableError; the signal's reason */
 export async function backUp(parts: BackupParts, options: BackupOptions): Promise<BackupResult> {
@@ -138,9 +124,7 @@ async function dumpAll(
         progress(`rows of ${shape.name}`, place, shapes.length)
         tables.push(await dumpTable(tx, folder, dump, shape, signal))
       }
-      const keys = new Map<string, NamedKey>()
-      for (const source of [packsAndHistory, segments]) for (const named of await source(tx)) keys.set(named.key, named)
-      return { migrations: await readMigrations(tx), tables, keys: [...keys.values()] }
+      return { migrations: await readMigrations(tx), tables, keys: await namedKeys(tx) }
     },
     { isolation: 'repeatable read', isReadOnly: true },
   )

@@ -3,11 +3,12 @@
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { type Clock, InputError, type Randomness } from '../base/index.ts'
-import { type Bucket, openBucket } from '../bucket/index.ts'
+import { type Bucket, openBucket, parseKey } from '../bucket/index.ts'
 import { type Database, sql, type Tx } from '../db/index.ts'
 import { copyKeys, type NamedKey } from './copy-keys.ts'
 import { loadTable } from './dump.ts'
 import { type Manifest, readManifest } from './manifest.ts'
+import { namedKeys } from './named-keys.ts'
 import { readMigrations, readTables } from './tables.ts'
 
 export interface RestoreParts {
@@ -27,6 +28,7 @@ export interface RestoreOptions {
 /**
  * @throws InputError `backup` (no backup there, or of a newer release), `not-empty`; CorruptError when a file of the backup isn't what was written;
  * UnavailableError; the signal's reason. No row is written then.
+ * @returns the backup's manifest; `missing`: keys that rows name and that were in neither place. All else is put back
  */
 export async function restore(parts: RestoreParts, { folder, signal, progress }: RestoreOptions): Promise<Manifest> {
   const { database, bucket, clock, randomness } = parts
@@ -42,7 +44,7 @@ export async function restore(parts: RestoreParts, { folder, signal, progress }:
   } finally {
     await copy.close()
   }
-  await database.transaction(async (tx) => {
+  const missing = await database.transaction(async (tx) => {
     await assertEmpty(tx)
     for (const [place, table] of manifest.tables.entries()) {
       signal.throwIfAborted()
@@ -55,8 +57,16 @@ export async function restore(parts: RestoreParts, { folder, signal, progress }:
     await continueNumbers(tx)
     // runs that were under way then are not now
     await tx.updateTable('mirror').set({ holder: null, leased_until: null }).execute()
+    return await lacking(bucket, await namedKeys(tx), signal)
   })
-  return manifest
+  return { ...manifest, missing }
+}
+
+/** Keys that are not in the bucket, or of another size: the backup lacked them when it was made, or lost them since. */
+async function lacking(bucket: Bucket, keys: readonly NamedKey[], signal: AbortSignal): Promise<readonly string[]> {
+  const there = new Map<string, number>()
+  for await (const { key, sizeBytes } of bucket.list('', signal)) there.set(key, sizeBytes)
+  return keys.filter(({ key, sizeBytes }) => there.get(parseKey(key)) !== sizeBytes).map(({ key }) => key)
 }
 
 async function assertFits({ queries }: Database, { migrations, tables, stemma }: Manifest): Promise<void> {

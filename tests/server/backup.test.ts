@@ -1,7 +1,7 @@
 // `stemma backup` while clients push, `stemma restore` into an empty place: every ref is there as it was at the backup's moment, every repository can be
 // cloned, and git and `stemma fsck` find them right.
 import assert from 'node:assert/strict'
-import { readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { readFileSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import { zstdDecompressSync } from 'node:zlib'
@@ -126,6 +126,19 @@ test('what is no backup, or a damaged one, is refused, and nothing of it is put 
   assert.equal(cut.code, 1)
   assert.match(cut.stderr, /ref\.jsonl\.zst is not what was written/)
   assert.equal((await run('restore', '--from', to(), '--data', data)).code, 0, 'the same place is still empty')
+})
+
+test('a backup that lost a key is put back without it, which is said', stemmaOnly, async () => {
+  const [{ key }] = dumped('pack').filter((pack) => pack.key !== null)
+  const [path, away] = [join(to(), 'bucket', key), host.folder.join('away')]
+  renameSync(path, away)
+  try {
+    const restored = await run('restore', '--from', to(), '--data', host.folder.join('lacking'))
+    assert.equal(restored.code, 1)
+    assert.deepEqual(restored.result.missing, [key])
+  } finally {
+    renameSync(away, path)
+  }
 })
 
 test('while keys are held, none is deleted', stemmaOnly, async () => {

@@ -1,0 +1,26 @@
+// Keys that rows name: what a backup copies, and what a restored place must have.
+import { segmentKey } from '../bucket/index.ts'
+import { sql, type Tx } from '../db/index.ts'
+import type { NamedKey } from './copy-keys.ts'
+
+/** Keys that rows of one kind name, read in the transaction's snapshot. */
+type KeySource = (tx: Tx) => Promise<readonly NamedKey[]>
+
+const packsAndHistory: KeySource = async (tx) => {
+  const { rows } = await sql<NamedKey>`
+    select key, size_bytes as "sizeBytes" from pack where key is not null union all select key, size_bytes from history`.execute(tx)
+  return rows
+}
+
+const segments: KeySource = async (tx) => {
+  const { rows } = await sql<{ uuid: string; sizeBytes: number }>`
+    select uuid::text as uuid, size_bytes as "sizeBytes" from segment where tail is null`.execute(tx)
+  return rows.map(({ uuid, sizeBytes }) => ({ key: segmentKey(uuid), sizeBytes }))
+}
+
+/** Each once. */
+export async function namedKeys(tx: Tx): Promise<readonly NamedKey[]> {
+  const keys = new Map<string, NamedKey>()
+  for (const source of [packsAndHistory, segments]) for (const named of await source(tx)) keys.set(named.key, named)
+  return [...keys.values()]
+}
