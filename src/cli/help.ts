@@ -127,7 +127,7 @@ LFS objects are not in it, only their pointers: fetch them into a clone, while t
 
   OWNER/REPO   Only these; without any, all of them.
   --to FOLDER  Where to. What is there already with the same refs is passed over, so that the same command goes on
-               where it was interrupted, and brings a former export up to date.
+               where it was interrupted, and brings a former export up to date. What is no export stays, and that one fails.
   --json       One JSON object for each repository instead of a line of text.
 
 Exits with 1 when one failed.`,

@@ -71,6 +71,15 @@ test('what has changed since is brought; what an interrupted run left is no trou
   assert.deepEqual(readdirSync(`${to}/admin`).sort(), ['empty.git', 'large.git', 'wide.git'])
 })
 
+test('what stands in the way and is no export stays', stemmaOnly, async () => {
+  const to = host.folder.join('in-the-way')
+  mkdirSync(`${to}/admin/large.git`, { recursive: true })
+  writeFileSync(`${to}/admin/large.git/mine`, 'mine')
+  const { code, results } = await run('admin/large', '--to', to)
+  assert.deepEqual([code, results[0].error.code], [1, 'export-folder'])
+  assert.deepEqual(readdirSync(`${to}/admin/large.git`), ['mine'])
+})
+
 test('a private fork brings only what its own refs reach', stemmaOnly, async () => {
   const { git } = host
   const forks = Forks.open(host.server)

@@ -34,13 +34,14 @@ export interface Exported {
 
 /**
  * @param path `…/owner/name.git`
- * @throws CorruptError when what the refs reach isn't whole; UnavailableError, also where the folder can't be written; the signal's reason
+ * @throws InputError `export-folder` when something else is in its place; CorruptError when what the refs reach isn't whole; UnavailableError, also where the folder can't be written; the signal's reason
  */
 export async function exportRepository(parts: ExportParts, repository: Repository, path: string, signal: AbortSignal): Promise<Exported> {
   const refs = await parts.refs.read(repository.id)
   const cutOff = (repository.settings['stemma.shallow'] ?? []) as readonly ObjectId[]
   const files = filesOf(repository, refs, cutOff)
   if (await isPresent(path, files)) return { outcome: 'present', path, refs: refs.refs.length, objects: 0, packBytes: 0 }
+  await assertOurs(path)
   const making = `${path}.part`
   try {
     await rm(making, { recursive: true, force: true })
@@ -71,6 +72,17 @@ function filesOf(repository: Repository, { refs, head }: RefSnapshot, cutOff: re
 function configOf(format: ObjectFormat): string {
   const extension = format === 'sha1' ? '' : '[extensions]\n\tobjectFormat = sha256\n'
   return `[core]\n\trepositoryformatversion = ${format === 'sha1' ? 0 : 1}\n\tfilemode = true\n\tbare = true\n${extension}`
+}
+
+/** What is in the way gives way to the new one, so it must be an export. */
+async function assertOurs(path: string): Promise<void> {
+  if (!existsSync(path)) return
+  const there = await readFile(join(path, 'config'), 'utf8').catch(() => null)
+  if (there !== configOf('sha1') && there !== configOf('sha256'))
+    throw new InputError(
+      'export-folder',
+      `${path} is no export, or was changed since: it is left as it is. Move it away, or export to another folder`,
+    )
 }
 
 async function isPresent(path: string, files: ReadonlyMap<string, string>): Promise<boolean> {
