@@ -8,7 +8,8 @@ import type { Database } from '../db/index.ts'
 import { holdKeys, releaseKeys } from '../jobs/index.ts'
 import { copyKeys, type NamedKey } from './copy-keys.ts'
 import { dumpTable } from './dump.ts'
-import { dumpFolder, type DumpedTable, type Manifest, manifestFormat, readManifest, writeManifest } from './manifest.ts'
+import { type BackupFolder, markBegun, markWhole } from './folder.ts'
+import { dumpFolder, type DumpedTable, type Manifest, manifestFormat, writeManifest } from './manifest.ts'
 import { namedKeys } from './named-keys.ts'
 import { readMigrations, readTables } from './tables.ts'
 
@@ -22,7 +23,7 @@ export interface BackupParts {
 }
 
 export interface BackupOptions {
-  readonly folder: string
+  readonly folder: BackupFolder
   readonly signal: AbortSignal
   readonly progress: (phase: string, done: number, total: number) => void
 }
@@ -38,13 +39,13 @@ export interface BackupResult {
 /** The hold is renewed at a third of this. */
 const holdSeconds = 900
 
-/** @throws InputError `backup` when the folder holds something else; UnavailableError; the signal's reason */
+/** @throws InputError `backup` when the folder can't be made; UnavailableError; the signal's reason */
 export async function backUp(parts: BackupParts, options: BackupOptions): Promise<BackupResult> {
   const { database, randomness } = parts
   await mkdir(options.folder, { recursive: true, mode: 0o700 }).catch((cause: unknown) => {
     throw new InputError('backup', `${options.folder} can't be made a folder; give another one, or free its place`, { cause })
   })
-  await readManifest(options.folder)
+  await markBegun(options.folder)
   const hold = randomness.uuid()
   const lost = new AbortController()
   const renew = async (): Promise<number> => {
@@ -95,6 +96,7 @@ async function run(parts: BackupParts, { folder, signal, progress }: BackupOptio
       missing,
     }
     await writeManifest(folder, manifest)
+    await markWhole(folder)
     const removed = await removeOld(folder, copy, dump, new Set(keys.map(({ key }) => key)))
     return { manifest, copied: copied.copied, copiedBytes: copied.copiedBytes, removed }
   } finally {

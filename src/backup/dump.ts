@@ -6,7 +6,7 @@ import { Readable, Transform } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { createZstdCompress, createZstdDecompress } from 'node:zlib'
 import { CorruptError } from '../base/index.ts'
-import { sql, type Tx } from '../db/index.ts'
+import { sql, sqlState, type Tx } from '../db/index.ts'
 import { type DumpedTable, tablePath } from './manifest.ts'
 import type { TableShape } from './tables.ts'
 
@@ -67,12 +67,16 @@ export async function loadTable(tx: Tx, folder: string, dump: string, table: Dum
       held = []
       characters = 0
     }
+    if (held.length > 0) await insert(held)
   } catch (cause) {
-    if (cause instanceof Error && 'code' in cause && /^(ENOENT|ZSTD|Z_)/.test(String(cause.code))) throw damaged(cause)
-    throw cause
+    throw isDamage(cause) ? damaged(cause) : cause
   }
-  if (held.length > 0) await insert(held)
   if (count !== table.rows || hash.digest('hex') !== table.sha256) throw damaged()
+}
+
+/** Of a file that is missing or can't be decompressed, or of values that PostgreSQL can't read or that break its rules. */
+function isDamage(cause: unknown): boolean {
+  return /^(?:ENOENT$|ZSTD|Z_|22|23)/.test(sqlState(cause) ?? '')
 }
 
 async function* readLines(path: string, hash: Hash): AsyncGenerator<string, void, undefined> {

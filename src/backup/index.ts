@@ -1,4 +1,5 @@
 // backup: everything to a folder without stopping, and back into an empty place. docs/backup.md.
 export { type BackupOptions, type BackupParts, type BackupResult, backUp } from './backup.ts'
+export { type BackupFolder, backupFolder } from './folder.ts'
 export type { DumpedTable, Manifest } from './manifest.ts'
-export { restore, type RestoreOptions, type RestoreParts } from './restore.ts'
+export { assertEmpty, readBackup, restore, type Backup, type RestoreOptions, type RestoreParts } from './restore.ts'

@@ -48,7 +48,8 @@ export async function readManifest(folder: string): Promise<Manifest | null> {
     throw new InputError('backup', `${join(folder, manifestName)} can't be read: ${error instanceof Error ? error.message : String(error)}`)
   }
   const manifest = parse(text) as Manifest | null
-  if (manifest?.format !== manifestFormat)
+  // other programs, too, have manifests of that name
+  if (manifest?.format !== manifestFormat || typeof manifest.dump !== 'string' || !Array.isArray(manifest.tables))
     throw new InputError('backup', `${join(folder, manifestName)} is no manifest of a backup that this release knows`)
   return manifest
 }

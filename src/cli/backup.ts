@@ -1,6 +1,6 @@
 // `stemma backup` and `stemma restore`: all that there is to a folder, and back; and holds for those who copy with other tools.
 import { resolve } from 'node:path'
-import { backUp, restore } from '../backup/index.ts'
+import { assertEmpty, backUp, backupFolder, readBackup, restore } from '../backup/index.ts'
 import { systemClock, systemRandomness } from '../base/index.ts'
 import { openBucket } from '../bucket/index.ts'
 import { type Config } from '../config.ts'
@@ -21,7 +21,8 @@ const longestHoldMs = 31 * 24 * 3600_000
 
 /** Sets the exit code to 1 when the bucket lacked a key. */
 export async function runBackup(config: Config, given: Flags): Promise<void> {
-  const folder = resolve(needed(given.to, 'backup', 'to'))
+  const live = config.bucket.kind === 'filesystem' ? [config.data, config.bucket.folder] : [config.data]
+  const folder = await backupFolder(needed(given.to, 'backup', 'to'), live)
   const progress = new Progress(process.stderr, systemClock)
   const done = await interruptible((signal) =>
     withDatabase(config, quietLog(config), async (database) => {
@@ -50,18 +51,23 @@ export async function runBackup(config: Config, given: Flags): Promise<void> {
 /** Sets the exit code to 1 when the backup lacks a key. */
 export async function runRestore(config: Config, given: Flags): Promise<void> {
   const folder = resolve(needed(given.from, 'restore', 'from'))
+  const backup = await readBackup(folder)
   const log = quietLog(config)
   const progress = new Progress(process.stderr, systemClock)
   const show = (phase: string, at: number, total: number) => progress.show('restore', phase, at, total)
   const manifest = await interruptible((signal) =>
     withDatabaseUrl(config, log, true, async (url) => {
-      await migrate({ url, log, mayApply: true })
       const database = new Database({ url, poolSize: 2, log })
-      const bucket = await openBucket(bucketConfig(config), surroundings)
       try {
-        return await restore({ database, bucket, ...surroundings }, { folder, signal, progress: show })
+        await assertEmpty(database.queries) // nor is another one's schema changed
+        await migrate({ url, log, mayApply: true })
+        const bucket = await openBucket(bucketConfig(config), surroundings)
+        try {
+          return await restore({ database, bucket, ...surroundings }, { backup, signal, progress: show })
+        } finally {
+          await bucket.close()
+        }
       } finally {
-        await bucket.close()
         await database.close()
       }
     }),

@@ -104,8 +104,8 @@ Ends the repository's mirrors, or the one with that URL, and forgets their secre
 Copies everything to a folder, beside the running server: all rows of one moment, and every key that they name. A folder that
 holds a backup already gets only what is new, and keeps the old one until the new one is whole. docs/backup.md.
 
-  --to FOLDER  Where to; made where it is missing. A folder for this backup alone, never the data folder: what is below its
-               bucket/ and dumps/ and not of this backup is removed. It will hold secrets: hashes of tokens, credentials of mirrors.
+  --to FOLDER  Where to; made where it is missing. A folder for this backup alone: empty, or with a backup in it; outside of the
+               data folder and the bucket's. It will hold secrets: hashes of tokens, credentials of mirrors.
   --json       One JSON object at the end instead of a line of text.
 
 Exits with 1 when the bucket lacked a key that a row names: the backup is made all the same; see stemma fsck.`,
@@ -118,7 +118,8 @@ Ends what backup hold began.`,
   restore: `Usage: stemma restore --from FOLDER [--json] [--data DIR] [--config FILE]
 
 Puts a backup into an empty place: a data folder (and a bucket) in which no server has been started yet, or a database without
-rows. Nothing is there until all of it is; the same command begins anew. Then start the server, and run stemma fsck.`,
+rows. Nothing is there until all of it is; the same command begins anew. Then start the server, and run stemma fsck; not
+before restore has said that it is done: a server that starts in a place where nothing was restored begins with nothing.`,
   export: `Usage: stemma export [OWNER/REPO…] --to FOLDER [--json] [--data DIR] [--config FILE]
 
 Writes bare repositories that git opens: FOLDER/OWNER/REPO.git, each with one pack of all that its refs reach, all its

@@ -1,8 +1,8 @@
 // `stemma backup` while clients push, `stemma restore` into an empty place: every ref is there as it was at the backup's moment, every repository can be
 // cloned, and git and `stemma fsck` find them right.
 import assert from 'node:assert/strict'
-import { readFileSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { cpSync, existsSync, mkdirSync, readFileSync, readdirSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
 import { after, before, test } from 'node:test'
 import { zstdDecompressSync } from 'node:zlib'
 import { stemma } from '../support/command.ts'
@@ -114,9 +114,83 @@ test('restored into an empty place: refs as at the moment of the backup, clonabl
   assert.match(again.stderr, /there is a Stemma already: the table [a-z]+ has rows/)
 })
 
+/** What stands below a folder, but for spool files, which come and go. */
+function filesOf(folder: string): string[] {
+  return readdirSync(folder, { recursive: true, encoding: 'utf8' }).filter((name) => !/(^|\/)tmp(\/|$)/.test(name))
+}
+
+test(
+  'N2: a backup into the live data folder or bucket, or into a folder of something else, is refused before it touches any',
+  stemmaOnly,
+  async () => {
+    const { server, folder } = host
+    const live = join(server.data, 'bucket')
+    const before = filesOf(live)
+    assert.ok(before.length > 0)
+    const linked = folder.join('linked')
+    symlinkSync(server.data, linked)
+    const around = folder.join('around')
+    mkdirSync(around)
+    symlinkSync(live, join(around, 'bucket'))
+    for (const place of [
+      server.data,
+      live,
+      join(server.data, 'new', 'backup'),
+      dirname(server.data),
+      linked,
+      join(linked, 'new'),
+      around,
+    ]) {
+      const refused = await run('backup', '--to', place, '--data', server.data)
+      assert.equal(refused.code, 1, place)
+      assert.match(refused.stderr, /is, holds or lies in .*data.*: a backup there would remove it\. Give a folder of its own/, place)
+    }
+    const foreign = folder.join('foreign')
+    mkdirSync(join(foreign, 'bucket'), { recursive: true })
+    writeFileSync(join(foreign, 'bucket', 'mine'), 'mine')
+    const refused = await run('backup', '--to', foreign, '--data', server.data)
+    assert.equal(refused.code, 1)
+    assert.match(refused.stderr, /isn't empty and holds no backup.*Give a folder that is empty or isn't there yet/)
+    assert.deepEqual(filesOf(foreign), ['bucket', 'bucket/mine'])
+    writeFileSync(join(foreign, 'manifest.json'), '{"format":1,"name":"another program’s"}')
+    assert.match((await run('backup', '--to', foreign, '--data', server.data)).stderr, /no manifest of a backup that this release knows/)
+    const left = new Set(filesOf(live))
+    assert.deepEqual(
+      before.filter((name) => !left.has(name)),
+      [],
+    )
+    for (const name of ['manifest.json', 'dumps', 'new']) assert.ok(!existsSync(join(server.data, name)), name)
+  },
+)
+
+test('N2: a first backup that was interrupted is gone on with', stemmaOnly, async () => {
+  const begun = host.folder.join('begun')
+  cpSync(to(), begun, { recursive: true })
+  rmSync(join(begun, 'manifest.json'))
+  assert.match((await run('backup', '--to', begun, '--data', host.server.data)).stderr, /holds no backup/)
+  writeFileSync(join(begun, 'stemma-backup-begun'), '')
+  const done = await run('backup', '--to', begun, '--data', host.server.data)
+  assert.equal(done.code, 0, done.stderr)
+  assert.ok(done.result.copied < done.result.keys)
+  assert.deepEqual(readdirSync(begun).sort(), ['bucket', 'dumps', 'manifest.json'])
+})
+
+test('N5: a restore into the place of a live server is refused before a key is copied', stemmaOnly, async () => {
+  const key = filesOf(join(to(), 'bucket')).find((name) => /^pack\/..\/[0-9a-f-]{36}$/.test(name))
+  assert.ok(key)
+  const other = `${key.slice(0, -12)}000000000000`
+  cpSync(join(to(), 'bucket', key), join(to(), 'bucket', other))
+  const refused = await run('restore', '--from', to(), '--data', host.server.data)
+  rmSync(join(to(), 'bucket', other))
+  assert.equal(refused.code, 1)
+  assert.match(refused.stderr, /there is a Stemma already.*Restore into an empty place/)
+  assert.ok(!existsSync(join(host.server.data, 'bucket', other)), 'nothing was copied')
+})
+
 test('what is no backup, or a damaged one, is refused, and nothing of it is put back', stemmaOnly, async () => {
   const data = host.folder.join('refused')
   assert.match((await run('restore', '--from', host.folder.join('nothing'), '--data', data)).stderr, /holds no backup/)
+  assert.ok(!existsSync(data), 'N5: no database was made for it')
   const { dump } = JSON.parse(readFileSync(join(to(), 'manifest.json'), 'utf8'))
   const path = join(to(), 'dumps', dump, 'ref.jsonl.zst')
   const bytes = readFileSync(path)
@@ -124,7 +198,7 @@ test('what is no backup, or a damaged one, is refused, and nothing of it is put 
   const cut = await run('restore', '--from', to(), '--data', data)
   writeFileSync(path, bytes)
   assert.equal(cut.code, 1)
-  assert.match(cut.stderr, /ref\.jsonl\.zst is not what was written/)
+  assert.match(cut.stderr, /ref\.jsonl\.zst is not what was written[^]*Nothing was restored: .*Don't start the server there/) // N5: it would begin empty
   assert.equal((await run('restore', '--from', to(), '--data', data)).code, 0, 'the same place is still empty')
 })
 
