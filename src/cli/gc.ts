@@ -1,4 +1,5 @@
 // `stemma gc` and `stemma purge`: objects leave that no ref reaches, and LFS objects that no pointer names. What came of it goes to standard output.
+import { setTimeout as sleep } from 'node:timers/promises'
 import { CorruptError, InputError, systemClock, UnavailableError } from '../base/index.ts'
 import { type Config, parseDuration, parseSize } from '../config.ts'
 import { sql } from '../db/index.ts'
@@ -16,6 +17,7 @@ const shortGraceMs = 3600_000
 /** As `stemma repack` has them. */
 const defaults = { window: 10, depth: 50, reuse: true, memoryBytes: parseSize('192MiB') as number }
 const mostNamed = 50
+const patienceMs = 30_000
 /** Somebody else is at the network's packs, or was. */
 const mayBeTriedAgain: ReadonlySet<string> = new Set(['repack-running', 'repack-raced', 'gc-raced', 'lfs-raced'])
 
@@ -120,9 +122,19 @@ async function collect(
   const progress = new Progress(process.stderr, systemClock)
   const show = (phase: string, done: number, total: number) => progress.show(name, phase, done, total)
   const threads = Math.max(1, config.workers.count)
-  return await collectNetwork(git, networkId, { ...defaults, ...how, collects: () => !isDry, threads, progress: show }).finally(() =>
-    progress.clear(),
-  )
+  const options = { ...defaults, ...how, collects: () => !isDry, threads, progress: show }
+  for (const startMs = systemClock.monotonic(); ; await sleep(500, undefined, { signal: how.signal })) {
+    try {
+      return await collectNetwork(git, networkId, options)
+    } catch (error) {
+      // the server's own work at the same packs is over soon
+      const isBusy = error instanceof UnavailableError && error.code === 'repack-running'
+      if (!isBusy || systemClock.monotonic() - startMs > patienceMs) throw error
+      show('waiting for other work at these packs', 0, 0)
+    } finally {
+      progress.clear()
+    }
+  }
 }
 
 /** Of every repository of the network. */

@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
 import { after, before, test } from 'node:test'
+import { setTimeout as sleep } from 'node:timers/promises'
 import type pg from 'pg'
 import { stemma } from '../support/command.ts'
 import { openDatabase } from '../support/database.ts'
@@ -262,6 +263,17 @@ test('a purge takes what a repack replaced before it, too, whose keys would have
   assert.ok(old.every(isThere))
   assert.match((await run('purge', `admin/${other.name}`, other.secret.blob, '--yes')).stdout, /is not stored/)
   assert.deepEqual(old.filter(isThere), [])
+})
+
+test('a collection waits for other work at the same packs', stemmaOnly, async () => {
+  const { name, url, work } = await made()
+  await remove(url, work)
+  const lease = `'repack ' || (select network_id from repository where name = $1)`
+  await db.query(`insert into job (kind, holder, leased_until) values (${lease}, gen_random_uuid(), now() + interval '1 hour')`, [name])
+  const collection = gc(name, '--grace', '0', '--yes')
+  await sleep(3000)
+  await db.query(`delete from job where kind = ${lease}`, [name])
+  assert.equal((await collection).leavingObjects, 3)
 })
 
 test('a grace needs its unit, and --yes below an hour', stemmaOnly, async () => {
