@@ -42,6 +42,7 @@ before(async () => {
   await host.server.create('parent', { private: false })
   parent = host.server.repositoryUrl('parent')
   await git.run(['push', '-q', parent, 'main'], { cwd: work })
+  await host.configure('parent', { 'uploadpack.allowRefInWant': true }) // one more way to ask
   parent = host.server.repositoryUrl('parent', '') // as anybody
   fork = await makeFork('fork')
   await git.run(['switch', '-q', '-c', 'secret'], { cwd: work })
