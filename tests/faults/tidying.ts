@@ -9,7 +9,7 @@ import { collectNetwork } from '../../src/git/gc/index.ts'
 import { GitRoom } from '../../src/git/index.ts'
 import { repackNetwork, repackUnderLease, underLease } from '../../src/git/repack/index.ts'
 import { sweepOrphans } from '../../src/jobs/index.ts'
-import { wideLimits } from '../support/pack-indexing.ts'
+import { roomLimits } from '../support/git-room.ts'
 import { Seeded } from '../support/seeded.ts'
 
 const [url = '', folder = '', networkId = '', seed = ''] = process.argv.slice(2)
@@ -26,16 +26,7 @@ const room = new GitRoom({
   log,
   cache: { memoryBytes: 0, diskBytes: 0, packBytes: 0, folder: join(folder, '..', 'cache-of-tidying') },
   threads: 2,
-  limits: {
-    ...wideLimits,
-    refsPerPush: 1000,
-    concurrentPushes: 4,
-    concurrentFetches: 4,
-    fetchMemoryBytes: 64 << 20,
-    pktLines: 10_000,
-    requestBytes: 1 << 20,
-    requestTimeoutMs: 60_000,
-  },
+  limits: roomLimits,
   tailBytes: 4096,
   agent: 'stemma/tidying',
 })

@@ -21,6 +21,18 @@ export interface TestRoom {
   close(): Promise<void>
 }
 
+/** Wide enough for whatever tests do with a room of their own. */
+export const roomLimits = {
+  ...wideLimits,
+  refsPerPush: 1000,
+  concurrentPushes: 4,
+  concurrentFetches: 4,
+  fetchMemoryBytes: 64 << 20,
+  pktLines: 10_000,
+  requestBytes: 1 << 20,
+  requestTimeoutMs: 60_000,
+}
+
 /** @param tailBytes packs above this lie in the bucket */
 export async function openTestRoom(folder: string, tailBytes = 0): Promise<TestRoom> {
   const bucketFolder = join(folder, 'bucket')
@@ -39,16 +51,7 @@ export async function openTestRoom(folder: string, tailBytes = 0): Promise<TestR
     // nothing is remembered: tests change what is stored
     cache: { memoryBytes: 0, diskBytes: 0, packBytes: 0, folder: join(folder, 'cache') },
     threads: 2,
-    limits: {
-      ...wideLimits,
-      refsPerPush: 1000,
-      concurrentPushes: 4,
-      concurrentFetches: 4,
-      fetchMemoryBytes: 64 << 20,
-      pktLines: 10_000,
-      requestBytes: 1 << 20,
-      requestTimeoutMs: 60_000,
-    },
+    limits: roomLimits,
     tailBytes,
     agent: 'stemma/test',
   })

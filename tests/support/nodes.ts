@@ -2,12 +2,12 @@
 // The database and the bucket are fresh, and go at the end. The environment says where both are (`devenv/with-ceph`).
 import { randomBytes } from 'node:crypto'
 import { DeleteBucketCommand, DeleteObjectsCommand, ListObjectsV2Command } from '@aws-sdk/client-s3'
-import pg from 'pg'
 import { AlternatingProxy } from './alternating-proxy.ts'
 import { stemma } from './command.ts'
 import type { GitResult, TempFolder } from './git.ts'
 import { Server } from './server.ts'
 import { s3Client, s3Settings } from './s3-settings.ts'
+import { query } from './test-database.ts'
 
 /** A database and a bucket of a test's own. */
 export interface SharedStorage {
@@ -83,16 +83,6 @@ export async function openNodes(folder: TempFolder, count = 2, env: Readonly<Rec
   } catch (error) {
     await close()
     throw error
-  }
-}
-
-async function query(url: string, text: string): Promise<void> {
-  const client = new pg.Client({ connectionString: url })
-  await client.connect()
-  try {
-    await client.query(text)
-  } finally {
-    await client.end()
   }
 }
 

@@ -85,7 +85,8 @@ function withDatabase(url: string, name: string): string {
   return url.replace(/^([a-z]+:\/\/[^/?]*)(?:\/[^?]*)?/, (_, start: string) => `${start}/${name}`)
 }
 
-async function query(url: string, text: string): Promise<void> {
+/** One statement, on a connection of its own. */
+export async function query(url: string, text: string): Promise<void> {
   const client = new pg.Client({ connectionString: url })
   await client.connect()
   try {

@@ -5,7 +5,7 @@ import { type Bucket, openBucket } from '../../../src/bucket/index.ts'
 import type { Database } from '../../../src/db/index.ts'
 import { GitRoom } from '../../../src/git/index.ts'
 import type { Seeded } from '../../support/seeded.ts'
-import { wideLimits } from '../../support/pack-indexing.ts'
+import { roomLimits } from '../../support/git-room.ts'
 import { type Odds, type StatementFault, type WriteFault, writeFaults } from './faults.ts'
 import { NodeBucket } from './node-bucket.ts'
 import { brokenConnection, claimStatements, type Connection } from './statements.ts'
@@ -82,16 +82,7 @@ export class SimulatedNode {
       // nothing is remembered but what is needed at the moment: what was deleted too early is missed
       cache: { memoryBytes: 0, diskBytes: 0, packBytes: 0, folder: join(parts.folder, 'cache') },
       threads: 1,
-      limits: {
-        ...wideLimits,
-        refsPerPush: 1000,
-        concurrentPushes: 100,
-        concurrentFetches: 100,
-        fetchMemoryBytes: 1 << 30,
-        pktLines: 10_000,
-        requestBytes: 1 << 20,
-        requestTimeoutMs: 60_000,
-      },
+      limits: { ...roomLimits, concurrentPushes: 100, concurrentFetches: 100, fetchMemoryBytes: 1 << 30 },
       tailBytes: parts.tailBytes,
       agent: 'stemma/simulated',
       workers: countedWorkers(parts.workers, parts.turns, nodeCount * lineagesPerNode),
