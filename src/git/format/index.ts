@@ -3,6 +3,7 @@
 export * from './capabilities.ts'
 export * from './commit.ts'
 export * from './delta.ts'
+export * from './diff.ts'
 export * from './filter-spec.ts'
 export * from './fsck/index.ts'
 export * from './header-block.ts'
