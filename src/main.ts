@@ -1,33 +1,17 @@
-// The server, put together: config → database → bucket → rooms → listen → drain. The only place where rooms meet.
+// The server, put together: config → database → bucket → rooms → listen → drain.
 import { join } from 'node:path'
 import { administrator, ensureAdministrator, hasWorkingToken, makeGate } from './access/index.ts'
-import { registerApi } from './api/index.ts'
 import { type Log, systemClock, systemRandomness, UnavailableError } from './base/index.ts'
-import { addRequests, type Bucket, openBucket, readShared, sharedRequests } from './bucket/index.ts'
+import { openBucket, sharedRequests } from './bucket/index.ts'
 import type { Config } from './config.ts'
 import { Database, EmbeddedPostgres, lockFolder, longestStopMs, migrate } from './db/index.ts'
 import { Endings } from './endings.ts'
-import { makeHealth } from './health.ts'
-import { type Listener, makeListener, plainForm } from './http/index.ts'
+import { mountFaces } from './faces.ts'
+import { type Listener, makeListener } from './http/index.ts'
 import { JobRunner, orphanSweeper } from './jobs/index.ts'
-import {
-  collectionJob,
-  compactor,
-  findArchive,
-  forkTakesRef,
-  gitTotals,
-  historyBuilder,
-  mirrorJob,
-  networkStorage,
-  reachedBlobs,
-  registerGit,
-  scrubJob,
-  storageCounter,
-} from './git/index.ts'
-import { type LfsOptions, pruneJob, registerLfs } from './lfs/index.ts'
+import { collectionJob, compactor, historyBuilder, mirrorJob, reachedBlobs, scrubJob, storageCounter } from './git/index.ts'
+import { pruneJob } from './lfs/index.ts'
 import { bucketConfig, makeGit, makeStore } from './rooms.ts'
-import { contentTotals } from './store/index.ts'
-import { version } from './version.ts'
 
 /** A server that answers requests. */
 export interface RunningServer {
@@ -103,27 +87,12 @@ async function startParts({ config, log, showToken, signal }: StartOptions, endi
     },
     trustProxy: config.http.trustProxy,
   })
-  mountHealth(listener, { database, bucket, log })
   const counts = sharedRequests()
   const git = makeGit(config, { db: database, bucket, log, counts })
   endings.add('git', () => git.close(), 10_000)
   const store = makeStore(config, { db: database, bucket, log, counts })
   endings.add('content store', () => store.close(), 10_000)
-  registerGit(listener, git)
-  mountLfs(listener, config, { db: database, store, log })
-  registerApi(listener, {
-    db: database,
-    publicUrl: config.publicUrl,
-    version,
-    takesRef: (...ref) => forkTakesRef(git, ...ref),
-    storage: {
-      ofNetwork: (networkId) => networkStorage(git, networkId),
-      ofGit: () => gitTotals(database.queries),
-      ofContent: () => contentTotals(database.queries),
-      requests: () => addRequests([bucket.requests, readShared(counts)]),
-    },
-    findArchive: async (...archive) => (await findArchive(git, ...archive)) !== null,
-  })
+  mountFaces(listener, { config, db: database, bucket, git, store, log, counts })
   const grace = { graceS: config.git.collectGraceMs / 1000 }
   const jobs = new JobRunner({
     database,
@@ -185,22 +154,4 @@ async function listen(listener: Listener, address: Config['listen']): Promise<st
       { cause },
     )
   }
-}
-
-function mountLfs(listener: Listener, { limits, publicUrl }: Config, parts: Pick<LfsOptions, 'db' | 'store' | 'log'>): void {
-  const { lfsObjectBytes: objectBytes, concurrentFetches: concurrentDownloads, requestTimeoutMs } = limits
-  registerLfs(listener, { ...parts, clock: systemClock, publicUrl, limits: { objectBytes, concurrentDownloads, requestTimeoutMs } })
-}
-
-function mountHealth(listener: Listener, parts: { database: Database; bucket: Bucket; log: Log }): void {
-  const health = makeHealth({ ...parts, clock: systemClock, version })
-  listener.room({ form: plainForm, body: 'json' }, (routes) => {
-    routes.get('/health', { config: { access: 'public' } }, async (_request, reply) => {
-      const report = await health()
-      return reply
-        .code(report.status === 'ok' ? 200 : 503)
-        .header('cache-control', 'no-store')
-        .send(report)
-    })
-  })
 }

@@ -13,6 +13,7 @@ import {
   findAccount,
   findIdentity,
   findRepository,
+  type Identity,
   listRepositories,
   revokeToken,
   TokenUses,
@@ -30,6 +31,10 @@ before(async () => {
 })
 after(async () => await scratch?.close())
 
+const as = ({ id, login }: TestAccount): Identity => ({ kind: 'account', accountId: id, login, isAdmin: false, grant: null, tokenId: null })
+const sent = (token: string) => ({ token, carrier: 'header' }) as const
+const kindOf = (identity: Identity | 'suspended' | null) => (typeof identity === 'string' ? identity : identity?.kind)
+
 test('accounts: found in any case, made once, never with a reserved name', async () => {
   const { database: db } = scratch
   const made = await createAccount(db, { login: 'Bob' })
@@ -46,7 +51,7 @@ test('a call: caller, owner and repository by one statement, each of them there 
   const made = await createRepository(db, { ownerId: alice.id, name: 'Called', visibility: 'private' })
   const seen = async (secret: string | null, owner: string, name: string) => {
     const { token, target } = await find(db.queries, secret, owner, name)
-    return [token && identityOf(token, systemClock)?.kind, target?.ownerId, target?.repository?.id]
+    return [token && kindOf(identityOf(token, 'header', systemClock)), target?.owner.accountId, target?.repository?.id]
   }
   assert.deepEqual(await seen(alice.token, 'ALICE', 'called'), ['account', alice.id, made.id])
   assert.deepEqual(await seen(null, 'alice', 'called'), [null, alice.id, made.id])
@@ -59,14 +64,14 @@ test('a call: caller, owner and repository by one statement, each of them there 
 
 test('tokens: unknown, expired and revoked ones say nothing; the last use is noted once a minute', async () => {
   const { database: db } = scratch
-  assert.equal((await findIdentity(db.queries, alice.token, systemClock))?.kind, 'account')
-  assert.equal(await findIdentity(db.queries, alice.expired, systemClock), null)
-  assert.equal(await findIdentity(db.queries, `${alice.token}0`, systemClock), null)
+  assert.equal(kindOf(await findIdentity(db.queries, sent(alice.token), systemClock)), 'account')
+  assert.equal(await findIdentity(db.queries, sent(alice.expired), systemClock), null)
+  assert.equal(await findIdentity(db.queries, sent(`${alice.token}0`), systemClock), null)
   let nowMs = Date.now()
   const clock: Clock = { now: () => nowMs, monotonic: () => nowMs }
   const uses = new TokenUses(db.queries, clock, pino({ level: 'silent' }))
   const lastUse = async () => {
-    await findIdentity(db.queries, alice.token, clock, uses)
+    await findIdentity(db.queries, sent(alice.token), clock, uses)
     await uses.close()
     const row = await db.queries
       .selectFrom('token')
@@ -82,8 +87,8 @@ test('tokens: unknown, expired and revoked ones say nothing; the last use is not
   assert.equal(await lastUse(), first)
   nowMs += 1_000
   assert.equal(await lastUse(), nowMs)
-  await revokeToken(db.queries, 'alice', 'test')
-  assert.equal(await findIdentity(db.queries, alice.token, systemClock), null)
+  await revokeToken(db, 'alice', 'test')
+  assert.equal(await findIdentity(db.queries, sent(alice.token), systemClock), null)
 })
 
 test('repositories: created with network and outbox row, found in any case, one of each name', async () => {
@@ -218,8 +223,15 @@ test('lists: sorted, paged without gaps, filtered', async () => {
   for (const name of ['d', 'B', 'a', 'C', 'e']) {
     await createRepository(db, { ownerId: carol.id, name, visibility: name === 'a' ? 'private' : 'public' })
   }
-  const names = async (page: number, more: Partial<Parameters<typeof listRepositories>[1]> = {}) => {
-    const list = await listRepositories(db.queries, { ownerId: carol.id, sort: 'full_name', direction: 'asc', page, perPage: 2, ...more })
+  const names = async (page: number, more: Partial<Parameters<typeof listRepositories>[2]> = {}) => {
+    const list = await listRepositories(db.queries, as(carol), {
+      of: { ownerId: carol.id },
+      sort: 'full_name',
+      direction: 'asc',
+      page,
+      perPage: 2,
+      ...more,
+    })
     return [...list.repositories.map((repository) => repository.name), list.total]
   }
   assert.deepEqual([await names(1), await names(2), await names(3), await names(4)], [['a', 'B', 5], ['C', 'd', 5], ['e', 5], [5]])

@@ -1,44 +1,174 @@
-// Account rows. Logins are told apart without regard to case, and kept as they were given.
+// Account rows: users and organisations. Logins are told apart without regard to case, and kept as they were given.
 import { InputError } from '../base/index.ts'
-import { type Database, type Queries, sqlState } from '../db/index.ts'
-import type { AccountId } from './identity.ts'
+import { type Database, type Queries, sql, sqlState, type Tx } from '../db/index.ts'
+import { type Actor, audit, operator } from './audit.ts'
+import { type AccountId, anonymous, type Identity, type Role } from './identity.ts'
+import type { AccountKind, AccountResource } from './may.ts'
 import { assertLogin } from './names.ts'
 import { administrator } from './token-issue.ts'
 
 export interface Account {
   readonly id: AccountId
   readonly login: string
+  readonly kind: AccountKind
   readonly isAdmin: boolean
+  readonly displayName: string | null
+  readonly email: string | null
   readonly createdAt: Date
+  /** Since then it may do nothing. */
+  readonly suspendedAt: Date | null
+  /** Of whoever it was asked for, in an organisation. */
+  readonly callerRole: Role | null
 }
 
-/** The account of that login, in any case; null when there is none. */
-export async function findAccount(queries: Queries, login: string): Promise<Account | null> {
-  const row = await queries
+/** What `may` is asked about. */
+export function accountResource({ id, kind, callerRole }: Account): AccountResource {
+  return { kind: 'account', accountId: id, accountKind: kind, role: callerRole }
+}
+
+/** The account of that login, in any case, as that caller stands to it; null when there is none. */
+export async function findAccount(queries: Queries, login: string, identity: Identity = anonymous): Promise<Account | null> {
+  const row = await accountRows(queries, identity).where(sql<boolean>`lower(account.login) = ${login.toLowerCase()}`).executeTakeFirst()
+  return row ? accountIn(row) : null
+}
+
+/** The same by id. */
+export async function findAccountById(queries: Queries, id: AccountId, identity: Identity = anonymous): Promise<Account | null> {
+  const row = await accountRows(queries, identity).where('account.id', '=', id).executeTakeFirst()
+  return row ? accountIn(row) : null
+}
+
+/** Every account, as that caller stands to it: the base of lists. */
+export function accountRows(queries: Queries, identity: Identity = anonymous) {
+  const callerId = identity.kind === 'account' ? identity.accountId : null
+  return queries
     .selectFrom('account')
-    .select(['id', 'login', 'is_admin', 'created_at'])
-    .where((where) => where(where.fn<string>('lower', ['login']), '=', login.toLowerCase()))
-    .executeTakeFirst()
-  if (!row) return null
-  return { id: row.id as AccountId, login: row.login, isAdmin: row.is_admin, createdAt: row.created_at }
+    .leftJoin('membership as own', (join) => join.onRef('own.organization_id', '=', 'account.id').on('own.account_id', '=', callerId))
+    .select(['account.id', 'account.login', 'account.kind', 'account.is_admin', 'account.display_name', 'account.email'])
+    .select(['account.created_at', 'account.suspended_at', 'own.role as caller_role'])
 }
 
-/** A new account. InputError `bad-login`, `reserved-login` or `account-exists`. */
-export async function createAccount(db: Database, options: { readonly login: string; readonly isAdmin?: boolean }): Promise<Account> {
-  assertLogin(options.login)
-  // The administrator's own name is not to be had before he is.
-  if (options.login.toLowerCase() === administrator) throw new InputError('reserved-login', `The name '${options.login}' is reserved`)
-  try {
-    await db.queries
-      .insertInto('account')
-      .values({ login: options.login, is_admin: options.isAdmin ?? false })
-      .execute()
-  } catch (error) {
-    if (sqlState(error) === '23505')
-      throw new InputError('account-exists', `There is an account '${options.login}' already`, { cause: error })
-    throw error
+type AccountRow = Awaited<ReturnType<ReturnType<typeof accountRows>['executeTakeFirstOrThrow']>>
+
+export function accountIn(row: AccountRow): Account {
+  return {
+    id: row.id as AccountId,
+    login: row.login,
+    kind: row.kind as AccountKind,
+    isAdmin: row.is_admin,
+    displayName: row.display_name,
+    email: row.email,
+    createdAt: row.created_at,
+    suspendedAt: row.suspended_at,
+    callerRole: row.caller_role,
   }
-  const account = await findAccount(db.queries, options.login)
-  if (!account) throw new InputError('account-gone', `The account '${options.login}' was deleted meanwhile`)
-  return account
+}
+
+export interface NewAccount {
+  readonly login: string
+  readonly isAdmin?: boolean
+  readonly displayName?: string | null
+  readonly email?: string | null
+  /** Who makes it; the operator when left out. */
+  readonly actor?: Actor
+}
+
+/** A new user. InputError `bad-login`, `reserved-login` or `account-exists`. */
+export async function createAccount(db: Database, options: NewAccount): Promise<Account> {
+  return db.transaction((tx) => insertAccount(tx, 'user', options), { mayRetry: true })
+}
+
+/** The row and its audit, in the caller's transaction. InputError as `createAccount`. */
+export async function insertAccount(tx: Tx, kind: AccountKind, options: NewAccount): Promise<Account> {
+  const { login, isAdmin = false, displayName = null, email = null, actor = operator } = options
+  assertLogin(login)
+  // The administrator's own name is not to be had before he is.
+  if (login.toLowerCase() === administrator) throw new InputError('reserved-login', `The name '${login}' is reserved`)
+  const made = await tx
+    .insertInto('account')
+    .values({ login, kind, is_admin: isAdmin, display_name: displayName, email })
+    .returning('id')
+    .executeTakeFirstOrThrow()
+    .catch((error: unknown) => {
+      if (sqlState(error) !== '23505') throw error
+      throw new InputError('account-exists', `There is an account '${login}' already`, { cause: error })
+    })
+  const details = isAdmin ? { isAdmin } : {}
+  await audit(tx, actor, { action: kind === 'user' ? 'account.create' : 'organization.create', ownerId: made.id, target: login, details })
+  return accountIn(await accountRows(tx).where('account.id', '=', made.id).executeTakeFirstOrThrow())
+}
+
+export interface AccountChange {
+  readonly displayName?: string | null
+  readonly email?: string | null
+  readonly isAdmin?: boolean
+  /** Its sessions end, and its tokens open nothing while it is. */
+  readonly isSuspended?: boolean
+}
+
+/** Changes an account; null when it is gone. InputError `last-administrator`, `no-administrator` (an organisation is none). */
+export async function changeAccount(db: Database, id: AccountId, change: AccountChange, actor: Actor): Promise<Account | null> {
+  return db.transaction(
+    async (tx) => {
+      const { displayName, email, isAdmin, isSuspended } = change
+      const before = await tx.selectFrom('account').selectAll().where('id', '=', id).forUpdate().executeTakeFirst()
+      if (before === undefined) return null
+      if (isAdmin === true && before.kind !== 'user') throw new InputError('no-administrator', 'An organisation cannot be an administrator')
+      const isLosing = before.is_admin && before.suspended_at === null && (isAdmin === false || isSuspended === true)
+      if (isLosing) await assertOtherAdministrator(tx, id)
+      await tx
+        .updateTable('account')
+        .set({
+          ...(displayName === undefined ? {} : { display_name: displayName }),
+          ...(email === undefined ? {} : { email }),
+          ...(isAdmin === undefined ? {} : { is_admin: isAdmin }),
+          ...(isSuspended === undefined ? {} : { suspended_at: isSuspended ? (before.suspended_at ?? sql<Date>`now()`) : null }),
+          login: before.login, // so that there is something to set
+        })
+        .where('id', '=', id)
+        .execute()
+      if (isSuspended === true) await tx.deleteFrom('token').where('account_id', '=', id).where('kind', '=', 'session').execute()
+      const action = isSuspended === undefined ? 'account.change' : isSuspended ? 'account.suspend' : 'account.unsuspend'
+      await audit(tx, actor, { action, ownerId: id, target: before.login, details: { ...change } })
+      return accountIn(await accountRows(tx).where('account.id', '=', id).executeTakeFirstOrThrow())
+    },
+    { mayRetry: true },
+  )
+}
+
+/** The rows are locked: of two who step down at once, one stays. */
+async function assertOtherAdministrator(tx: Tx, id: AccountId): Promise<void> {
+  const others = await tx
+    .selectFrom('account')
+    .select('id')
+    .where('is_admin', '=', true)
+    .where('suspended_at', 'is', null)
+    .where('id', '!=', id)
+    .orderBy('id')
+    .forUpdate()
+    .execute()
+  if (others.length === 0) throw new InputError('last-administrator', 'This is the last administrator; make another one first')
+}
+
+/**
+ * Deletes a user, or an organisation, and what belongs to it alone: tokens, memberships, keys. False when it was gone already.
+ * InputError `account-has-repositories`, `last-administrator`.
+ */
+export async function deleteAccount(db: Database, id: AccountId, actor: Actor): Promise<boolean> {
+  return db.transaction(
+    async (tx) => {
+      const account = await tx.selectFrom('account').selectAll().where('id', '=', id).forUpdate().executeTakeFirst()
+      if (account === undefined) return false
+      if (account.is_admin && account.suspended_at === null) await assertOtherAdministrator(tx, id)
+      const own = await tx.selectFrom('repository').select('id').where('owner_id', '=', id).limit(1).executeTakeFirst()
+      if (own !== undefined) {
+        throw new InputError('account-has-repositories', `${account.login} has repositories; delete or transfer them first`)
+      }
+      await tx.deleteFrom('account').where('id', '=', id).execute()
+      const action = account.kind === 'user' ? 'account.delete' : 'organization.delete'
+      await audit(tx, actor, { action, ownerId: id, target: account.login })
+      return true
+    },
+    { mayRetry: true },
+  )
 }

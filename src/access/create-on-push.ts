@@ -2,10 +2,14 @@
 import { InputError } from '../base/index.ts'
 import type { Database } from '../db/index.ts'
 import type { AccountId } from './identity.ts'
-import { createRepository, findRepository, type NewRepository, type Repository } from './repositories.ts'
+import { createRepository, type NewRepository } from './repositories.ts'
+import { findRepository, type Repository } from './repository-rows.ts'
 
 /** Two first pushes at once: one creates the repository, the other finds it. It is private: nobody said that it may be seen. */
-export async function createOrFind(db: Database, wanted: Pick<NewRepository, 'ownerId' | 'name' | 'networkId'>): Promise<Repository> {
+export async function createOrFind(
+  db: Database,
+  wanted: Pick<NewRepository, 'ownerId' | 'name' | 'networkId' | 'actor'>,
+): Promise<Repository> {
   try {
     return await createRepository(db, { ...wanted, visibility: 'private' })
   } catch (error) {

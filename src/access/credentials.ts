@@ -1,17 +1,30 @@
-// The Authorization header (RFC 9110 §11.6.2, RFC 7617, RFC 6750).
+// What a request shows of who sends it: the Authorization header (RFC 9110 §11.6.2, RFC 7617, RFC 6750), or a browser's session cookie (RFC 6265).
+import type { IncomingHttpHeaders } from 'node:http'
+import type { Carrier } from './tokens.ts'
+
+/** Of a browser that signed in. */
+export const sessionCookie = 'stemma_session'
 
 /**
  * The token that was sent: after `Bearer` or `token`, or as the password of `Basic`, whatever the user name is (git and npm send what their
- * user typed; the token alone says who it is). null: no header, an anonymous call. `malformed`: there is one, but no token in it — never
- * taken for anonymous, or a broken credential helper would show a public face of things to its user.
+ * user typed; the token alone says who it is), or, where there is no such header, the session cookie's. null: an anonymous call. `malformed`:
+ * there is a header, but no token in it — never taken for anonymous, or a broken credential helper would show a public face of things to its user.
  */
-export function tokenOf(header: string | undefined): { readonly token: string } | 'malformed' | null {
-  if (header === undefined) return null
+export function sentToken(headers: IncomingHttpHeaders): { readonly token: string; readonly carrier: Carrier } | 'malformed' | null {
+  if (headers.authorization !== undefined) {
+    const token = tokenOf(headers.authorization)
+    return token === 'malformed' ? token : { token, carrier: 'header' }
+  }
+  const token = cookieOf(headers.cookie, sessionCookie)
+  return token === null ? null : { token, carrier: 'cookie' }
+}
+
+function tokenOf(header: string): string | 'malformed' {
   const [, scheme = '', value = ''] = /^([A-Za-z]+) +(\S+)$/.exec(header.trim()) ?? []
   switch (scheme.toLowerCase()) {
     case 'bearer':
     case 'token':
-      return { token: value }
+      return value
     case 'basic':
       return basicToken(value)
     default:
@@ -19,9 +32,30 @@ export function tokenOf(header: string | undefined): { readonly token: string } 
   }
 }
 
-function basicToken(value: string): { readonly token: string } | 'malformed' {
+function basicToken(value: string): string | 'malformed' {
   const text = Buffer.from(value, 'base64').toString('utf8')
   const colon = text.indexOf(':')
-  if (colon < 0 || colon === text.length - 1) return 'malformed'
-  return { token: text.slice(colon + 1) }
+  const password = colon < 0 ? '' : text.slice(colon + 1)
+  return password === '' ? 'malformed' : password
+}
+
+function cookieOf(header: string | undefined, name: string): string | null {
+  for (const pair of header?.split(';') ?? []) {
+    const [key, value = ''] = pair.split('=', 2)
+    if (key?.trim() === name && value.trim() !== '') return value.trim()
+  }
+  return null
+}
+
+/**
+ * Whether a browser sent this from a page of another site: then its cookie isn't its user's word. By what browsers say of it (Fetch Metadata), else by
+ * Origin; what says neither is no browser that keeps cookies.
+ */
+export function isCrossSite(method: string, headers: IncomingHttpHeaders, host: string): boolean {
+  if (method === 'GET' || method === 'HEAD' || method === 'OPTIONS') return false
+  const site = headers['sec-fetch-site']
+  if (site !== undefined) return site !== 'same-origin' && site !== 'none'
+  const { origin } = headers
+  if (origin === undefined) return false
+  return !URL.canParse(origin) || new URL(origin).host !== host
 }

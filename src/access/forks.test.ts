@@ -39,7 +39,14 @@ before(async () => {
 })
 after(async () => await scratch?.close())
 
-const as = ({ id, login }: TestAccount, isAdmin = false): Identity => ({ kind: 'account', accountId: id, login, isAdmin }) as Identity
+const as = ({ id, login }: TestAccount, isAdmin = false): Identity => ({
+  kind: 'account',
+  accountId: id,
+  login,
+  isAdmin,
+  grant: null,
+  tokenId: null,
+})
 const fork = (from: Repository, owner: TestAccount, name: string, visibility?: 'public' | 'private') =>
   forkRepository(scratch.database, {
     sourceId: from.id,

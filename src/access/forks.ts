@@ -2,19 +2,23 @@
 // knowing its id; the git room sees to that wherever `network.is_shared` says so.
 import { InputError } from '../base/index.ts'
 import { type Database, type Queries, sql } from '../db/index.ts'
+import { type Actor, audit, operator } from './audit.ts'
 import type { AccountId, Identity, NetworkId, RepositoryId } from './identity.ts'
-import { may, type Visibility } from './may.ts'
+import type { Visibility } from './may.ts'
 import { assertRepositoryName } from './names.ts'
-import { nameTaken, type Repository, repositoryOf, type RepositorySettings, repositoryRows, sameName, tell } from './repositories.ts'
+import { mayRead, readableBy } from './readable.ts'
+import { fullName, nameTaken, tell } from './repositories.ts'
+import { type Repository, repositoryOf, type RepositorySettings, repositoryRows, sameName } from './repository-rows.ts'
 
 export interface NewFork {
   readonly sourceId: RepositoryId
   readonly ownerId: AccountId
   readonly name: string
-  /** As the source's without it; a fork of a private repository is private in any case. */
+  /** As the source's without it; no fork is shown to more than its source. */
   readonly visibility?: Visibility
   /** Whether the fork gets that ref, of a source with that HEAD: hidden ones and those of the host's own are not for it. */
   readonly takesRef: (name: string, head: string) => boolean
+  readonly actor?: Actor
 }
 
 /**
@@ -22,7 +26,8 @@ export interface NewFork {
  * copied. Null when the source is gone. Permission to read the source is the caller's business.
  * InputError `bad-repository-name`, or `repository-exists` as `createRepository`.
  */
-export async function forkRepository(db: Database, { sourceId, ownerId, name, visibility, takesRef }: NewFork): Promise<Repository | null> {
+export async function forkRepository(db: Database, options: NewFork): Promise<Repository | null> {
+  const { sourceId, ownerId, name, visibility, takesRef, actor = operator } = options
   assertRepositoryName(name)
   const fork = async (tx: Queries) => {
     // a push to the source waits, or the fork does: the refs are of one moment
@@ -44,7 +49,7 @@ export async function forkRepository(db: Database, { sourceId, ownerId, name, vi
         description: source.description,
         head: source.head,
         settings: JSON.stringify(inherited(source.settings as RepositorySettings)),
-        visibility: source.visibility === 'private' ? 'private' : (visibility ?? source.visibility),
+        visibility: narrower(source.visibility as Visibility, visibility),
       })
       .returning('id')
       .executeTakeFirstOrThrow()
@@ -55,13 +60,21 @@ export async function forkRepository(db: Database, { sourceId, ownerId, name, vi
       select ${id}, name, oid, peeled from ref where repository_id = ${sourceId} and name = any(${taken}::text[])`.execute(tx)
     await copyLfsObjects(tx, sourceId, id)
     await tell(tx, 'repository.forked', id, { name, ownerId, sourceId, refs: taken.length })
-    return repositoryOf(await repositoryRows(tx).where('repository.id', '=', id).executeTakeFirstOrThrow())
+    const made = repositoryOf(await repositoryRows(tx).where('repository.id', '=', id).executeTakeFirstOrThrow())
+    await audit(tx, actor, { action: 'repository.fork', ownerId, repositoryId: id, target: fullName(made), details: { sourceId } })
+    return made
   }
   try {
     return await db.transaction(fork, { mayRetry: true })
   } catch (error) {
     throw error instanceof InputError ? error : nameTaken(error)
   }
+}
+
+/** No fork is shown to more than its source. */
+function narrower(source: Visibility, wanted: Visibility | undefined): Visibility {
+  const order: readonly Visibility[] = ['public', 'internal', 'private']
+  return order[Math.max(order.indexOf(source), order.indexOf(wanted ?? source))] as Visibility
 }
 
 /** The fork has the source's LFS objects as it has its refs: whoever forks may read them. Each row holds its content (docs/design/lfs.md). */
@@ -79,14 +92,6 @@ function inherited(settings: RepositorySettings): RepositorySettings {
   return shallow ? { 'stemma.shallow': shallow } : {}
 }
 
-/** Rows that the caller may read: narrows a query, and decides nothing (`may` does). */
-function readableBy(identity: Identity) {
-  if (identity.kind !== 'account') return sql<boolean>`repository.visibility = 'public'`
-  return identity.isAdmin
-    ? sql<boolean>`true`
-    : sql<boolean>`(repository.visibility = 'public' or repository.owner_id = ${identity.accountId})`
-}
-
 export interface ForkPage {
   readonly direction: 'asc' | 'desc'
   /** From 1. */
@@ -101,7 +106,7 @@ export async function listForks(
   parentId: RepositoryId,
   { direction, page, perPage }: ForkPage,
 ): Promise<{ forks: Repository[]; total: number }> {
-  const rows = repositoryRows(queries).where('repository.parent_id', '=', parentId).where(readableBy(identity))
+  const rows = repositoryRows(queries, identity).where('repository.parent_id', '=', parentId).where(readableBy(identity))
   const [found, { total }] = await Promise.all([
     rows
       .orderBy('repository.created_at', direction)
@@ -109,11 +114,9 @@ export async function listForks(
       .limit(perPage)
       .offset((page - 1) * perPage)
       .execute(),
-    queries
-      .selectFrom('repository')
+    rows
+      .clearSelect()
       .select((select) => select.fn.countAll<number>().as('total'))
-      .where('parent_id', '=', parentId)
-      .where(readableBy(identity))
       .executeTakeFirstOrThrow(),
   ])
   return { forks: found.map(repositoryOf).filter((fork) => mayRead(identity, fork)), total }
@@ -130,10 +133,6 @@ export async function findFork(queries: Queries, parentId: RepositoryId, ownerId
   return row ? repositoryOf(row) : null
 }
 
-function mayRead(identity: Identity, { ownerId, visibility }: Repository): boolean {
-  return may(identity, 'repository:read', { kind: 'repository', ownerId, visibility })
-}
-
 /**
  * Other repositories of the network that the caller may read: what the repository was forked from first, then those that were pushed to last.
  * @param most how many at most
@@ -144,7 +143,7 @@ export async function readableSiblings(
   repository: { readonly id: RepositoryId; readonly networkId: NetworkId },
   most: number,
 ): Promise<Repository[]> {
-  const rows = await repositoryRows(queries)
+  const rows = await repositoryRows(queries, identity)
     .where('repository.network_id', '=', repository.networkId)
     .where('repository.id', '!=', repository.id)
     .where(readableBy(identity))

@@ -3,14 +3,14 @@
 import type { FastifyRequest } from 'fastify'
 import type { Clock, Log } from '../base/index.ts'
 import type { Database } from '../db/index.ts'
-import { type Declaration, type Gate, notFound, type Verdict } from '../http/index.ts'
-import { type Account, findAccount } from './accounts.ts'
-import { type Call, type FindCall, makeFindCall } from './call.ts'
-import { tokenOf } from './credentials.ts'
-import { type AccountId, anonymous, type Identity } from './identity.ts'
-import { type Action, actions, isOpenToAnonymous, may, type Resource } from './may.ts'
-import { isRepositoryName } from './names.ts'
-import type { Repository } from './repositories.ts'
+import { type Declaration, type Gate, notFound, Refusal, type Verdict } from '../http/index.ts'
+import { type Account, accountResource, findAccount, findAccountById } from './accounts.ts'
+import { admitToRepository, type RepositoryToCreate } from './admission.ts'
+import { type FindCall, makeFindCall } from './call.ts'
+import { isCrossSite, sentToken } from './credentials.ts'
+import { type AccountIdentity, anonymous, type Identity } from './identity.ts'
+import { type Action, actions, isOpenToAnonymous, may } from './may.ts'
+import type { Repository } from './repository-rows.ts'
 import { findIdentity, identityOf, TokenUses } from './tokens.ts'
 
 declare module 'fastify' {
@@ -20,16 +20,16 @@ declare module 'fastify' {
     /** The repository that the route names; null where it names none, or one that the push is about to create. */
     repository: Repository | null
     /** On a push to a repository that doesn't exist and that the caller may create: whose it will be, and its name. */
-    repositoryToCreate: { readonly ownerId: AccountId; readonly name: string } | null
+    repositoryToCreate: RepositoryToCreate | null
     /** The account that the route names. */
     account: Account | null
   }
 }
 
-/** What a route may name: the caller himself, an account, a repository. */
+/** What a route may name: the caller himself, an account, an organisation, a repository. */
 type ResourceName =
   | { readonly kind: 'self' }
-  | { readonly kind: 'account'; readonly login: string }
+  | { readonly kind: 'account' | 'organization'; readonly login: string }
   | { readonly kind: 'repository'; readonly owner: string; readonly name: string }
 
 type ActionChoice = { readonly of: (request: FastifyRequest) => Action; readonly examples: Readonly<Partial<Record<Action, string>>> }
@@ -51,7 +51,12 @@ export function onAccount(action: Action): Declaration {
   return { action, resource: (request): ResourceName => ({ kind: 'account', login: (request.params as { login: string }).login }) }
 }
 
-/** For a route about the caller himself. */
+/** For a route with the parameter `:org`, which names no user; handlers then use `accountOf(request)`. */
+export function onOrganization(action: Action): Declaration {
+  return { action, resource: (request): ResourceName => ({ kind: 'organization', login: (request.params as { org: string }).org }) }
+}
+
+/** For a route about the caller himself, or about the server as a whole. */
 export function onSelf(action: Action): Declaration {
   return { action, resource: (): ResourceName => ({ kind: 'self' }) }
 }
@@ -68,10 +73,13 @@ export function accountOf(request: FastifyRequest): Account {
   return request.account
 }
 
-/** The caller on a route that lets nobody be anonymous. */
-export function callerOf(request: FastifyRequest): Extract<Identity, { kind: 'account' }> {
-  if (request.identity.kind !== 'account') throw new Error('a route that needs an account let an anonymous caller in')
-  return request.identity
+/** The account that calls, on a route that lets nobody be anonymous. Refusal 403 where a deployment's or a CI job's token calls: it is no account's. */
+export function callerOf(request: FastifyRequest): AccountIdentity {
+  const { identity } = request
+  if (identity.kind === 'anonymous') throw new Error('a route that needs an account let an anonymous caller in')
+  if (identity.kind === 'repository')
+    throw new Refusal(403, 'forbidden', 'This needs a user’s token: the token that was sent is a repository’s')
+  return identity
 }
 
 export interface GateOptions {
@@ -89,7 +97,7 @@ export function makeGate(options: GateOptions): Gate & { close(): Promise<void> 
   return {
     actions,
     properties: { identity: null, repository: null, repositoryToCreate: null, account: null },
-    nameOf: ({ identity }) => (identity?.kind === 'account' ? identity.login : null),
+    nameOf: ({ identity }) => (identity?.kind === 'account' ? identity.login : identity?.kind === 'repository' ? identity.name : null),
     admit: (request, action, resource) => admit(parts, request, action as Action | null, resource as ResourceName | null),
     close: () => uses.close(),
   }
@@ -101,51 +109,47 @@ interface GateParts extends GateOptions {
 }
 
 async function admit(parts: GateParts, request: FastifyRequest, action: Action | null, name: ResourceName | null): Promise<Verdict> {
-  const sent = tokenOf(request.headers.authorization)
+  const sent = sentToken(request.headers)
   if (sent === 'malformed') return 'bad-credentials'
   const { clock, db, findCall, uses } = parts
   const { queries } = db
   if (sent === null) request.identity = anonymous
   if (sent === null && action !== null && !isOpenToAnonymous(action)) return 'unauthenticated'
+  if (sent?.carrier === 'cookie' && isCrossSite(request.method, request.headers, request.host)) return 'cross-site'
   // The verdict needs both, and to ask for one costs as much as to ask for both.
   const call = name?.kind === 'repository' ? await findCall(queries, sent && sent.token, name.owner, name.name) : null
-  const identity = sent === null ? anonymous : call ? callerIn(call, parts) : await findIdentity(queries, sent.token, clock, uses)
+  const identity =
+    sent === null
+      ? anonymous
+      : call
+        ? call.token && identityOf(call.token, sent.carrier, clock, uses)
+        : await findIdentity(queries, sent, clock, uses)
   if (identity === null) return 'bad-credentials'
+  if (identity === 'suspended') return identity
   request.identity = identity
   if (action === null || name === null) return 'allowed'
-  if (name.kind === 'repository') return admitToRepository(parts, request, action, name, call && call.target)
-  const account = name.kind === 'self' ? await ownAccount(db, identity) : await findAccount(queries, name.login)
-  if (account === null) return 'hidden'
-  request.account = account
-  return may(identity, action, { kind: 'account', accountId: account.id }) ? 'allowed' : 'forbidden'
+  if (name.kind !== 'repository') return admitToAccount(db, request, action, name)
+  const { isCreatingOnPush } = parts
+  const admission = admitToRepository(identity, action, { target: call && call.target, name: name.name, isCreatingOnPush })
+  if (admission.verdict !== 'allowed') return admission.verdict
+  request.repository = admission.repository
+  request.repositoryToCreate = admission.repository === null ? admission.toCreate : null
+  return 'allowed'
 }
 
-function callerIn({ token }: Call, { clock, uses }: GateParts): Identity | null {
-  return token && identityOf(token, clock, uses)
-}
-
-async function ownAccount(db: Database, identity: Identity): Promise<Account | null> {
-  return identity.kind === 'account' ? findAccount(db.queries, identity.login) : null
-}
-
-function admitToRepository(
-  options: GateOptions,
+async function admitToAccount(
+  db: Database,
   request: FastifyRequest,
   action: Action,
-  name: { readonly name: string },
-  target: Call['target'],
-): Verdict {
+  name: Exclude<ResourceName, { readonly kind: 'repository' }>,
+): Promise<Verdict> {
   const { identity } = request
-  if (target === null) return 'hidden'
-  const { ownerId, repository } = target
-  if (repository === null) {
-    const mayCreate = action === 'repository:push' && may(identity, 'repository:create', { kind: 'account', accountId: ownerId })
-    if (!mayCreate || !options.isCreatingOnPush || !isRepositoryName(name.name)) return 'hidden'
-    request.repositoryToCreate = { ownerId, name: name.name }
-    return 'allowed'
-  }
-  const resource: Resource = { kind: 'repository', ownerId, visibility: repository.visibility }
-  if (!may(identity, action, resource)) return may(identity, 'repository:read', resource) ? 'forbidden' : 'hidden'
-  request.repository = repository
-  return 'allowed'
+  if (name.kind === 'self' && identity.kind !== 'account') return 'forbidden' // a repository's token is nobody's account
+  const account =
+    name.kind === 'self'
+      ? await findAccountById(db.queries, (identity as AccountIdentity).accountId)
+      : await findAccount(db.queries, name.login, identity)
+  if (account === null || (name.kind === 'organization' && account.kind !== 'organization')) return 'hidden'
+  request.account = account
+  return may(identity, action, accountResource(account)) ? 'allowed' : 'forbidden'
 }

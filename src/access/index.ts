@@ -1,31 +1,70 @@
 // access: accounts, tokens, repository rows, and the one function that says who may do what.
-export { type Account, createAccount, findAccount } from './accounts.ts'
+export {
+  type Account,
+  accountResource,
+  type AccountChange,
+  changeAccount,
+  createAccount,
+  deleteAccount,
+  findAccount,
+  findAccountById,
+} from './accounts.ts'
+export { type Admission, admitToRepository, type RepositoryToCreate } from './admission.ts'
+export { type Actor, actorBy, actorOf, audit, operator } from './audit.ts'
+export { type Call, type FindCall, makeFindCall } from './call.ts'
 export { createOrFind } from './create-on-push.ts'
 export { findFork, forkRepository, listForks, type NewFork, readableSiblings } from './forks.ts'
-export { accountOf, callerOf, type GateOptions, makeGate, onAccount, onRepository, onSelf, repositoryOf } from './gate.ts'
-export { type AccountId, anonymous, type Identity, type NetworkId, type RepositoryId } from './identity.ts'
-export { type Action, actions, isOpenToAnonymous, may, type Resource, type Visibility } from './may.ts'
-export { assertLogin, assertRepositoryName, isRepositoryName, reservedLogins } from './names.ts'
-export { deleteRepository } from './repository-deletion.ts'
-export { allRepositories, type ListOptions, listRepositories, networkSizes } from './repository-list.ts'
+export { accountOf, callerOf, type GateOptions, makeGate, onAccount, onOrganization, onRepository, onSelf, repositoryOf } from './gate.ts'
+export { type Grant, isWithin, parseScopes, type Scope, scopes } from './grant.ts'
 export {
-  createRepository,
-  findRepository,
-  findRepositoryById,
-  type NewRepository,
-  type Repository,
-  type RepositoryChange,
-  type RepositorySettings,
-  updateRepository,
-} from './repositories.ts'
+  type AccountId,
+  type AccountIdentity,
+  anonymous,
+  type Identity,
+  identityKey,
+  type NetworkId,
+  type RepositoryId,
+  type RepositoryIdentity,
+  type Role,
+} from './identity.ts'
+export {
+  type AccountKind,
+  type AccountResource,
+  type Action,
+  actions,
+  isOpenToAnonymous,
+  may,
+  type RepositoryResource,
+  type Resource,
+  type Visibility,
+} from './may.ts'
+export {
+  collaboratorRole,
+  createOrganization,
+  listCollaborators,
+  listMembers,
+  type Member,
+  memberRole,
+  setCollaborator,
+  setMember,
+} from './members.ts'
+export { assertLogin, assertRepositoryName, isRepositoryName, reservedLogins } from './names.ts'
+export { mayRead, readableBy } from './readable.ts'
+export { deleteRepository } from './repository-deletion.ts'
+export { type Affiliation, allRepositories, type ListOptions, listRepositories, networkSizes } from './repository-list.ts'
+export { findRepository, findRepositoryById, type Repository, type RepositorySettings, resourceOf } from './repository-rows.ts'
+export { createRepository, fullName, type NewRepository, type RepositoryChange, updateRepository } from './repositories.ts'
 export {
   administrator,
   createToken,
   ensureAdministrator,
   hashToken,
   hasWorkingToken,
+  issueToken,
   listTokens,
+  type NewToken,
   revokeToken,
+  revokeTokenById,
   type TokenFacts,
 } from './token-issue.ts'
-export { findIdentity, TokenUses } from './tokens.ts'
+export { type Carrier, findIdentity, identityOf, type TokenKind, TokenUses } from './tokens.ts'

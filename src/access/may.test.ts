@@ -1,50 +1,159 @@
+// The rules themselves, as a table that was written by hand, and what credentials take away from them.
 import assert from 'node:assert/strict'
-import { test } from 'node:test'
-import type { AccountId, Identity } from './identity.ts'
-import { type Action, actions, may, type Resource } from './may.ts'
+import { describe, test } from 'node:test'
+import { type Grant, holds, isWithin, parseScopes, type Scope, scopes } from './grant.ts'
+import type { AccountId, Identity, RepositoryId, Role } from './identity.ts'
+import { type Action, actions, may, type Resource, type Visibility } from './may.ts'
 
 const owner = 1 as AccountId
-const account = (accountId: number, isAdmin = false): Identity => ({
+const organization = 9 as AccountId
+const account = (accountId: number, more: { isAdmin?: boolean; grant?: Grant } = {}): Identity => ({
   kind: 'account',
   accountId: accountId as AccountId,
   login: 'x',
-  isAdmin,
+  isAdmin: more.isAdmin ?? false,
+  grant: more.grant ?? null,
   tokenId: 1,
 })
-const callers: Record<string, Identity> = {
-  anonymous: { kind: 'anonymous' },
-  stranger: account(2),
-  owner: account(1),
-  admin: account(3, true),
+const everything: Grant = { scopes: [...scopes], ownerIds: null, repositoryIds: null }
+const home = (repositoryId: number, granted: readonly Scope[]): Identity => ({
+  kind: 'repository',
+  repositoryId: repositoryId as RepositoryId,
+  ownerId: owner,
+  name: 'deploy token',
+  grant: { ...everything, scopes: granted },
+  tokenId: 1,
+})
+
+/** Each with the role that rows give him. */
+const callers: Record<string, { readonly identity: Identity; readonly role: Role | null }> = {
+  anonymous: { identity: { kind: 'anonymous' }, role: null },
+  stranger: { identity: account(2), role: null },
+  reader: { identity: account(3), role: 'read' },
+  writer: { identity: account(4), role: 'write' },
+  maintainer: { identity: account(5), role: 'admin' },
+  owner: { identity: account(1), role: null },
+  admin: { identity: account(6, { isAdmin: true }), role: null },
+  deploy: { identity: home(1, ['repository:write']), role: null },
+  elsewhere: { identity: home(2, ['repository:write']), role: null },
 }
-const resources: Record<string, Resource> = {
-  public: { kind: 'repository', ownerId: owner, visibility: 'public' },
-  private: { kind: 'repository', ownerId: owner, visibility: 'private' },
-  account: { kind: 'account', accountId: owner },
+const repository = (visibility: Visibility, role: Role | null): Resource => ({
+  kind: 'repository',
+  repositoryId: 1 as RepositoryId,
+  ownerId: owner,
+  visibility,
+  role,
+})
+const resources: Record<string, (role: Role | null) => Resource> = {
+  public: (role) => repository('public', role),
+  internal: (role) => repository('internal', role),
+  private: (role) => repository('private', role),
+  user: () => ({ kind: 'account', accountId: owner, accountKind: 'user', role: null }),
+  organization: (role) => ({ kind: 'account', accountId: organization, accountKind: 'organization', role }),
 }
 
 // Who may, for each action on each resource; what isn't listed is for nobody.
-const everyone = 'anonymous stranger owner admin'
+const everyone = 'anonymous stranger reader writer maintainer owner admin deploy elsewhere'
+const accounts = 'stranger reader writer maintainer owner admin'
 const table: Partial<Record<`${Action} ${string}`, string>> = {
-  'account:read account': everyone,
-  'self:read account': 'owner',
-  'server:read account': 'admin',
-  'repository:create account': 'owner admin',
+  'account:read user': everyone,
+  'account:read organization': everyone,
+  'self:read user': 'owner',
+  'self:administer user': 'owner',
+  'organization:create user': 'owner',
+  'server:read user': 'admin',
+  'server:read organization': 'admin',
+  'server:administer user': 'admin',
+  'server:administer organization': 'admin',
+  'organization:read organization': 'reader writer maintainer admin',
+  'organization:administer organization': 'maintainer admin',
+  'repository:create user': 'owner admin',
+  'repository:create organization': 'writer maintainer admin',
   'repository:read public': everyone,
-  'repository:read private': 'owner admin',
-  'repository:fork public': 'stranger owner admin',
-  'repository:fork private': 'owner admin',
-  'repository:push public': 'owner admin',
-  'repository:push private': 'owner admin',
-  'repository:administer public': 'owner admin',
-  'repository:administer private': 'owner admin',
+  'repository:read internal': `${accounts} deploy`,
+  'repository:read private': 'reader writer maintainer owner admin deploy',
+  'repository:fork public': accounts,
+  'repository:fork internal': accounts,
+  'repository:fork private': 'reader writer maintainer owner admin',
+  'repository:push public': 'writer maintainer owner admin deploy',
+  'repository:push internal': 'writer maintainer owner admin deploy',
+  'repository:push private': 'writer maintainer owner admin deploy',
+  'repository:administer public': 'maintainer owner admin',
+  'repository:administer internal': 'maintainer owner admin',
+  'repository:administer private': 'maintainer owner admin',
 }
 
 test('every action on every resource for every caller', () => {
   for (const action of actions) {
     for (const [what, resource] of Object.entries(resources)) {
-      const allowed = Object.keys(callers).filter((who) => may(callers[who] as Identity, action, resource))
-      assert.equal(allowed.join(' '), table[`${action} ${what}`] ?? '', `${action} ${what}`)
+      const allowed = Object.entries(callers).filter(([, { identity, role }]) => may(identity, action, resource(role)))
+      assert.equal(allowed.map(([who]) => who).join(' '), table[`${action} ${what}`] ?? '', `${action} ${what}`)
     }
   }
+})
+
+describe('what a credential takes away', () => {
+  const own = { private: repository('private', null), public: repository('public', null) }
+  const user: Resource = { kind: 'account', accountId: owner, accountKind: 'user', role: null }
+  const by = (grant: Partial<Grant>) => account(1, { grant: { ...everything, ...grant } })
+  const allowed = (identity: Identity, resource: Resource) => [...actions].filter((action) => may(identity, action, resource))
+
+  test('a grant of everything takes away nothing', () => {
+    for (const resource of [own.private, own.public, user]) {
+      assert.deepEqual(allowed(by({}), resource), allowed(account(1), resource))
+    }
+  })
+
+  test('no scope: who it is, and what anybody may read', () => {
+    assert.deepEqual(allowed(by({ scopes: [] }), own.private), [])
+    assert.deepEqual(allowed(by({ scopes: [] }), own.public), ['repository:read'])
+    assert.deepEqual(allowed(by({ scopes: [] }), user), ['account:read', 'self:read'])
+  })
+
+  test('levels include those before them, and areas nothing of each other', () => {
+    assert.deepEqual(allowed(by({ scopes: ['repository:read'] }), own.private), ['repository:read'])
+    assert.deepEqual(allowed(by({ scopes: ['repository:write'] }), own.private), ['repository:read', 'repository:fork', 'repository:push'])
+    assert.deepEqual(allowed(by({ scopes: ['repository:admin'] }), own.private), [
+      'repository:read',
+      'repository:fork',
+      'repository:push',
+      'repository:administer',
+    ])
+    assert.deepEqual(allowed(by({ scopes: ['account:admin', 'organization:admin', 'server:admin'] }), own.private), [])
+    assert.ok(holds(['repository:admin'], 'repository:read') && !holds(['repository:read'], 'repository:write'))
+  })
+
+  test('bound to things: those alone, and nothing of the account as a whole', () => {
+    const other = { ...own.private, repositoryId: 7 as RepositoryId } as Resource
+    const toRepository = by({ repositoryIds: [1 as RepositoryId] })
+    assert.deepEqual([allowed(toRepository, own.private).length, allowed(toRepository, other)], [4, []])
+    assert.deepEqual(allowed(toRepository, user), ['account:read', 'self:read'])
+    const toOwner = by({ ownerIds: [owner] })
+    assert.deepEqual([allowed(toOwner, own.private).length, allowed(toOwner, other).length], [4, 4])
+    assert.deepEqual(allowed(toOwner, user), ['account:read', 'self:read', 'repository:create'])
+    assert.deepEqual(allowed(by({ ownerIds: [8 as AccountId] }), own.private), [])
+  })
+
+  test('an administrator’s token of few scopes administers nothing', () => {
+    const identity = account(6, { isAdmin: true, grant: { ...everything, scopes: ['repository:read'] } })
+    assert.deepEqual(allowed(identity, own.private), ['repository:read'])
+    assert.equal(may(identity, 'server:read', { ...user, accountId: 6 as AccountId } as Resource), false)
+  })
+
+  test('a token makes none that is stronger', () => {
+    const read: Grant = { ...everything, scopes: ['repository:read'] }
+    assert.ok(isWithin(null, null) && isWithin(read, null) && isWithin(read, everything) && isWithin(read, read))
+    assert.equal(isWithin(null, everything), false)
+    assert.equal(isWithin({ ...read, scopes: ['repository:write'] }, read), false)
+    const bound: Grant = { ...read, repositoryIds: [1 as RepositoryId] }
+    assert.ok(isWithin(bound, read) && isWithin(bound, bound))
+    assert.equal(isWithin(read, bound), false)
+    assert.equal(isWithin({ ...read, repositoryIds: [2 as RepositoryId] }, bound), false)
+    assert.equal(isWithin({ ...read, ownerIds: [owner] }, bound), false)
+  })
+
+  test('scopes that nobody knows are refused by name', () => {
+    assert.deepEqual(parseScopes(['repository:read', 'repository:read']), ['repository:read'])
+    assert.throws(() => parseScopes(['repo']), { code: 'bad-scope', message: /'repo'; there are repository:read/ })
+  })
 })

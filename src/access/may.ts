@@ -1,61 +1,132 @@
-// The one place that says who may do what. Pure: whoever asks has loaded the resource.
-import type { AccountId, Identity } from './identity.ts'
+// The one place that says who may do what. Pure: whoever asks has loaded the resource, and with it the role that the caller has in it.
+import { covers, holds, isBound, type Scope } from './grant.ts'
+import type { AccountId, Identity, RepositoryId, Role } from './identity.ts'
 
-/** What can be declared by a route. `repository:fork` makes a fork of it in the caller's account, `repository:push` changes refs and objects; `repository:administer` changes or deletes the repository itself. */
-export type Action =
-  | 'account:read'
-  | 'self:read'
-  | 'server:read'
-  | 'repository:create'
-  | 'repository:read'
-  | 'repository:fork'
-  | 'repository:push'
-  | 'repository:administer'
+/**
+ * What can be declared by a route, and the scope that a credential needs for it (null: whatever credential). `self` is the caller's own account,
+ * `server` what concerns all accounts. `repository:fork` makes a fork of it in an account of the caller's, `repository:push` changes refs and
+ * objects; `repository:administer` changes or deletes the repository itself.
+ */
+const neededScope = {
+  'account:read': null,
+  'self:read': null,
+  'self:administer': 'account:admin',
+  'server:read': 'server:read',
+  'server:administer': 'server:admin',
+  'organization:create': 'organization:admin',
+  'organization:read': 'organization:read',
+  'organization:administer': 'organization:admin',
+  'repository:create': 'repository:admin',
+  'repository:read': 'repository:read',
+  'repository:fork': 'repository:write',
+  'repository:push': 'repository:write',
+  'repository:administer': 'repository:admin',
+} as const satisfies Record<string, Scope | null>
 
-export const actions: ReadonlySet<Action> = new Set<Action>([
-  'account:read',
-  'self:read',
-  'server:read',
-  'repository:create',
-  'repository:read',
-  'repository:fork',
-  'repository:push',
-  'repository:administer',
-])
+export type Action = keyof typeof neededScope
+export const actions: ReadonlySet<Action> = new Set(Object.keys(neededScope) as Action[])
 
-export type Visibility = 'public' | 'private'
+/** `internal`: whoever has an account here. */
+export type Visibility = 'public' | 'internal' | 'private'
+export type AccountKind = 'user' | 'organization'
 
-/** What is acted on. An account is its own namespace: repositories are created in it. */
-export type Resource =
-  | { readonly kind: 'account'; readonly accountId: AccountId }
-  | { readonly kind: 'repository'; readonly ownerId: AccountId; readonly visibility: Visibility }
+/** An account as what is acted on: a namespace, where repositories are created. */
+export interface AccountResource {
+  readonly kind: 'account'
+  readonly accountId: AccountId
+  readonly accountKind: AccountKind
+  /** The caller's, by his membership. */
+  readonly role: Role | null
+}
+
+export interface RepositoryResource {
+  readonly kind: 'repository'
+  readonly repositoryId: RepositoryId
+  readonly ownerId: AccountId
+  readonly visibility: Visibility
+  /** The caller's: the higher one of his membership of its owner and of what he is as a collaborator. */
+  readonly role: Role | null
+}
+
+export type Resource = AccountResource | RepositoryResource
 
 /** Actions that an anonymous caller may do on some resource; for the others the answer to him is always "who are you?". */
 export function isOpenToAnonymous(action: Action): boolean {
   return action === 'account:read' || action === 'repository:read'
 }
 
-/** Reading public things: anyone. Everything else: the owner or an administrator. False where action and resource don't fit. */
+/** Whether the caller's standing allows the action, and his credential too. False where action and resource don't fit. */
 export function may(identity: Identity, action: Action, resource: Resource): boolean {
+  return stands(identity, action, resource) && isGranted(identity, action, resource)
+}
+
+function stands(identity: Identity, action: Action, resource: Resource): boolean {
+  if (resource.kind === 'account') return standsToAccount(identity, action, resource)
   switch (action) {
-    case 'account:read':
-      return resource.kind === 'account'
-    case 'self:read':
-      return resource.kind === 'account' && identity.kind === 'account' && identity.accountId === resource.accountId
-    case 'server:read': // what concerns all accounts; asked on the caller's own
-      return resource.kind === 'account' && identity.kind === 'account' && identity.isAdmin
-    case 'repository:create':
-      return resource.kind === 'account' && rules(identity, resource.accountId)
     case 'repository:read':
-      return resource.kind === 'repository' && (resource.visibility === 'public' || rules(identity, resource.ownerId))
+      return isShown(identity, resource) || hasRole(identity, resource, 'read')
     case 'repository:fork': // whoever may read it, into an account of his own
-      return identity.kind === 'account' && may(identity, 'repository:read', resource)
+      return identity.kind === 'account' && stands(identity, 'repository:read', resource)
     case 'repository:push':
+      return hasRole(identity, resource, 'write')
     case 'repository:administer':
-      return resource.kind === 'repository' && rules(identity, resource.ownerId)
+      return hasRole(identity, resource, 'admin')
+    default:
+      return false
   }
 }
 
-function rules(identity: Identity, ownerId: AccountId): boolean {
-  return identity.kind === 'account' && (identity.isAdmin || identity.accountId === ownerId)
+function standsToAccount(identity: Identity, action: Action, resource: AccountResource): boolean {
+  if (action === 'account:read') return true
+  if (identity.kind !== 'account') return false
+  switch (action) {
+    case 'self:read':
+    case 'self:administer':
+    case 'organization:create':
+      return identity.accountId === resource.accountId
+    case 'server:read': // asked on the caller's own account
+    case 'server:administer':
+      return identity.isAdmin
+    case 'organization:read':
+      return resource.accountKind === 'organization' && hasRole(identity, resource, 'read')
+    case 'organization:administer':
+      return resource.accountKind === 'organization' && hasRole(identity, resource, 'admin')
+    case 'repository:create':
+      return hasRole(identity, resource, 'write')
+    default:
+      return false
+  }
+}
+
+/** To whom a repository is shown without any role in it. */
+function isShown(identity: Identity, { visibility }: RepositoryResource): boolean {
+  return visibility === 'public' || (visibility === 'internal' && identity.kind === 'account')
+}
+
+const order: readonly Role[] = ['read', 'write', 'admin']
+
+function hasRole(identity: Identity, resource: Resource, wanted: Role): boolean {
+  const role = roleOf(identity, resource)
+  return role !== null && order.indexOf(role) >= order.indexOf(wanted)
+}
+
+function roleOf(identity: Identity, resource: Resource): Role | null {
+  if (identity.kind === 'anonymous') return null
+  // what is at home in a repository administers nothing, not even that
+  if (identity.kind === 'repository')
+    return resource.kind === 'repository' && resource.repositoryId === identity.repositoryId ? 'write' : null
+  const ownerId = resource.kind === 'account' ? resource.accountId : resource.ownerId
+  return identity.isAdmin || identity.accountId === ownerId ? 'admin' : resource.role
+}
+
+function isGranted(identity: Identity, action: Action, resource: Resource): boolean {
+  if (identity.kind === 'anonymous' || identity.grant === null) return true
+  const { grant } = identity
+  const needed = neededScope[action]
+  // what is open to anybody is open to every good credential
+  if (needed === null || (action === 'repository:read' && resource.kind === 'repository' && resource.visibility === 'public')) return true
+  if (!holds(grant.scopes, needed)) return false
+  if (resource.kind === 'repository') return covers(grant, resource.ownerId, resource.repositoryId)
+  // a credential that is bound to certain things has no business with the account or the server as a whole
+  return resource.accountKind === 'user' && action !== 'repository:create' ? !isBound(grant) : covers(grant, resource.accountId, null)
 }

@@ -1,49 +1,11 @@
-// Repository rows: found, listed, created, changed. Names are told apart without regard to case. What happens is told in the outbox, in the
-// same transaction. Deleting stands in repository-deletion.ts.
+// Repositories made and changed. What happens is told in the outbox and in the audit, in the same transaction. Deleting stands in repository-deletion.ts.
 import { InputError } from '../base/index.ts'
 import { type Database, type Queries, sql, sqlState } from '../db/index.ts'
-import type { AccountId, NetworkId, RepositoryId } from './identity.ts'
+import { type Actor, audit, operator } from './audit.ts'
+import type { AccountId, RepositoryId } from './identity.ts'
 import type { Visibility } from './may.ts'
 import { assertRepositoryName } from './names.ts'
-
-export interface Repository {
-  readonly id: RepositoryId
-  readonly networkId: NetworkId
-  /** What it was forked from, while that exists. */
-  readonly parentId: RepositoryId | null
-  readonly ownerId: AccountId
-  readonly ownerLogin: string
-  readonly ownerIsAdmin: boolean
-  readonly name: string
-  readonly description: string | null
-  readonly visibility: Visibility
-  /** What HEAD points to: a full ref name. The ref may not exist. */
-  readonly head: string
-  readonly objectFormat: 'sha1' | 'sha256'
-  /** Other repositories have objects in its network, or had. */
-  readonly isShared: boolean
-  /** Grows with every change of its refs, head or settings. */
-  readonly refsVersion: number
-  /** Of the network's packs, at the same moment: no ref of that version needs a later pack. */
-  readonly packsVersion: number
-  /** Git's own settings of this repository: what the git room makes of them is its business. */
-  readonly settings: RepositorySettings
-  readonly createdAt: Date
-  readonly updatedAt: Date
-  readonly pushedAt: Date | null
-}
-
-/** The repository of that owner and name, in any case; null when there is none. Permission is the caller's business. */
-export async function findRepository(queries: Queries, owner: string, name: string): Promise<Repository | null> {
-  const row = await repositoryRows(queries).where(sameOwner(owner.toLowerCase())).where(sameName(name.toLowerCase())).executeTakeFirst()
-  return row ? repositoryOf(row) : null
-}
-
-/** The same by id. */
-export async function findRepositoryById(queries: Queries, id: RepositoryId): Promise<Repository | null> {
-  const row = await repositoryRows(queries).where('repository.id', '=', id).executeTakeFirst()
-  return row ? repositoryOf(row) : null
-}
+import { type Repository, repositoryOf, repositoryRows, type RepositorySettings } from './repository-rows.ts'
 
 export interface NewRepository {
   readonly ownerId: AccountId
@@ -55,6 +17,8 @@ export interface NewRepository {
   readonly networkId?: string
   /** A full ref name; `refs/heads/main` without it. */
   readonly head?: string
+  /** Who makes it; the operator when left out. */
+  readonly actor?: Actor
 }
 
 /**
@@ -73,7 +37,10 @@ export async function createRepository(db: Database, options: NewRepository): Pr
       .returning('id')
       .executeTakeFirstOrThrow()
     await tell(tx, 'repository.created', id, { name, ownerId, visibility, objectFormat })
-    return repositoryOf(await repositoryRows(tx).where('repository.id', '=', id).executeTakeFirstOrThrow())
+    const made = repositoryOf(await repositoryRows(tx).where('repository.id', '=', id).executeTakeFirstOrThrow())
+    const entry = { action: 'repository.create', ownerId, repositoryId: id, target: fullName(made), details: { visibility } }
+    await audit(tx, options.actor ?? operator, entry)
+    return made
   }
   try {
     return await db.transaction(create, { mayRetry: true })
@@ -92,18 +59,25 @@ export interface RepositoryChange {
   readonly settings?: (present: RepositorySettings) => RepositorySettings
 }
 
-export type RepositorySettings = Readonly<Record<string, readonly string[]>>
+export function fullName({ ownerLogin, name }: Repository): string {
+  return `${ownerLogin}/${name}`
+}
 
 /**
  * Changes a repository; null when it is gone. InputError `bad-repository-name`, `repository-exists`, or `no-such-branch` when the new HEAD
  * doesn't exist.
  */
-export async function updateRepository(db: Database, id: RepositoryId, change: RepositoryChange): Promise<Repository | null> {
+export async function updateRepository(
+  db: Database,
+  id: RepositoryId,
+  change: RepositoryChange,
+  actor: Actor = operator,
+): Promise<Repository | null> {
   if (change.name !== undefined) assertRepositoryName(change.name)
   const update = async (tx: Queries) => {
     const before = await tx
       .selectFrom('repository')
-      .select(['head', 'name', 'settings'])
+      .select(['head', 'name', 'visibility', 'settings'])
       .where('id', '=', id)
       .forUpdate()
       .executeTakeFirst()
@@ -119,13 +93,13 @@ export async function updateRepository(db: Database, id: RepositoryId, change: R
       .$if(isViewNew, (query) => query.set((set) => ({ refs_version: set('refs_version', '+', 1) })))
       .where('id', '=', id)
       .execute()
-    await tell(tx, 'repository.updated', id, {
-      ...plain,
-      // names alone: among the values are secrets, and the outbox is read by whoever is told of things
-      settings: settings === undefined ? null : changedKeys(before.settings as RepositorySettings, settings).join(' '),
-      oldName: before.name,
-    })
-    return repositoryOf(await repositoryRows(tx).where('repository.id', '=', id).executeTakeFirstOrThrow())
+    // names alone: among the values are secrets, and the outbox is read by whoever is told of things
+    const keys = settings === undefined ? null : changedKeys(before.settings as RepositorySettings, settings).join(' ')
+    await tell(tx, 'repository.updated', id, { ...plain, settings: keys, oldName: before.name, oldVisibility: before.visibility })
+    const after = repositoryOf(await repositoryRows(tx).where('repository.id', '=', id).executeTakeFirstOrThrow())
+    const details = { ...plain, ...(keys === null ? {} : { settings: keys }), oldName: before.name, oldVisibility: before.visibility }
+    await audit(tx, actor, { action: 'repository.change', ownerId: after.ownerId, repositoryId: id, target: fullName(after), details })
+    return after
   }
   try {
     return await db.transaction(update, { mayRetry: true })
@@ -160,64 +134,4 @@ export async function tell(
     .insertInto('outbox')
     .values({ kind, repository_id: repositoryId, payload: JSON.stringify(payload) })
     .execute()
-}
-
-export const repositoryColumns = [
-  ...(['repository.id', 'repository.network_id', 'repository.owner_id', 'account.login', 'account.is_admin'] as const),
-  ...([
-    'repository.parent_id',
-    'repository.name',
-    'repository.description',
-    'repository.visibility',
-    'repository.head',
-    'network.object_format',
-    'network.is_shared',
-    'network.packs_version',
-    'repository.settings',
-  ] as const),
-  ...(['repository.refs_version', 'repository.created_at', 'repository.updated_at', 'repository.pushed_at'] as const),
-] as const
-
-/** @param owner in lower case */
-export function sameOwner(owner: string) {
-  return sql<boolean>`lower(account.login) = ${owner}`
-}
-
-/** @param name in lower case */
-export function sameName(name: string) {
-  return sql<boolean>`lower(repository.name) = ${name}`
-}
-
-/** Every repository with its owner and network: the base of lists. */
-export function repositoryRows(queries: Queries) {
-  return queries
-    .selectFrom('repository')
-    .innerJoin('account', 'account.id', 'repository.owner_id')
-    .innerJoin('network', 'network.id', 'repository.network_id')
-    .select(repositoryColumns)
-}
-
-export type RepositoryRow = Awaited<ReturnType<ReturnType<typeof repositoryRows>['executeTakeFirstOrThrow']>>
-
-export function repositoryOf(row: RepositoryRow): Repository {
-  return {
-    id: row.id as RepositoryId,
-    networkId: row.network_id as NetworkId,
-    parentId: row.parent_id as RepositoryId | null,
-    ownerId: row.owner_id as AccountId,
-    ownerLogin: row.login,
-    ownerIsAdmin: row.is_admin,
-    name: row.name,
-    description: row.description,
-    visibility: row.visibility as Visibility,
-    head: row.head,
-    objectFormat: row.object_format as 'sha1' | 'sha256',
-    isShared: row.is_shared,
-    refsVersion: row.refs_version,
-    packsVersion: row.packs_version,
-    settings: row.settings as RepositorySettings,
-    createdAt: row.created_at,
-    updatedAt: row.updated_at,
-    pushedAt: row.pushed_at,
-  }
 }

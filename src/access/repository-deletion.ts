@@ -1,7 +1,8 @@
 // Deleting a repository: its refs and reflog go with it; its network's packs too when no other repository shares them. Rows go at once, in
 // one transaction; bucket keys are queued in key_deletion and leave later, when no clone that began before can still be reading them.
 import { type Database, sql, type Tx } from '../db/index.ts'
-import type { RepositoryId } from './identity.ts'
+import { type Actor, audit, operator } from './audit.ts'
+import type { AccountId, RepositoryId } from './identity.ts'
 import { tell } from './repositories.ts'
 
 /** Longer than any one clone is expected to read: a running one ends in peace. */
@@ -11,14 +12,14 @@ const keyGrace = sql<Date>`now() + interval '6 hours'`
  * False when it was gone already. Locks repository, then network: a push that has inserted a pack is waited for, one that comes later finds
  * no network. Whoever takes both locks must take them in this order.
  */
-export async function deleteRepository(db: Database, id: RepositoryId): Promise<boolean> {
+export async function deleteRepository(db: Database, id: RepositoryId, actor: Actor = operator): Promise<boolean> {
   return db.transaction(
     async (tx) => {
       const row = await tx
         .selectFrom('repository')
         .innerJoin('account', 'account.id', 'repository.owner_id')
         .innerJoin('network', 'network.id', 'repository.network_id')
-        .select(['repository.network_id', 'repository.name', 'account.login', 'network.is_shared'])
+        .select(['repository.network_id', 'repository.name', 'repository.owner_id', 'account.login', 'network.is_shared'])
         .where('repository.id', '=', id)
         .forUpdate('repository')
         .executeTakeFirst()
@@ -26,6 +27,8 @@ export async function deleteRepository(db: Database, id: RepositoryId): Promise<
       if (row.is_shared) await keepForGrace(tx, id, row.network_id)
       await tx.deleteFrom('repository').where('id', '=', id).execute()
       await tell(tx, 'repository.deleted', id, { owner: row.login, name: row.name })
+      const target = `${row.login}/${row.name}`
+      await audit(tx, actor, { action: 'repository.delete', ownerId: row.owner_id as AccountId, repositoryId: id, target })
       await tx.selectFrom('network').select('id').where('id', '=', row.network_id).forUpdate().executeTakeFirst()
       const sibling = await tx.selectFrom('repository').select('id').where('network_id', '=', row.network_id).limit(1).executeTakeFirst()
       if (sibling) return true

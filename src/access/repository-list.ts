@@ -1,12 +1,14 @@
-// Pages of an account's repositories.
+// Pages of repositories: an account's, or the caller's.
 import { type Queries, sql } from '../db/index.ts'
-import type { AccountId, NetworkId } from './identity.ts'
+import type { AccountId, Identity, NetworkId } from './identity.ts'
 import type { Visibility } from './may.ts'
-import { type Repository, repositoryOf, repositoryRows } from './repositories.ts'
+import { mayRead, readableBy } from './readable.ts'
+import { type Repository, repositoryOf, repositoryRows } from './repository-rows.ts'
 
 export interface ListOptions {
-  readonly ownerId: AccountId
-  /** Both without it. */
+  /** Which of those that the caller may read: an account's own; what the caller owns, or stands to by his membership or as a collaborator. */
+  readonly of: { readonly ownerId: AccountId } | { readonly affiliations: readonly Affiliation[] }
+  /** All without it. */
   readonly visibility?: Visibility
   readonly sort: 'created' | 'updated' | 'pushed' | 'full_name'
   readonly direction: 'asc' | 'desc'
@@ -15,6 +17,8 @@ export interface ListOptions {
   readonly perPage: number
 }
 
+export type Affiliation = 'owner' | 'collaborator' | 'organization_member'
+
 const sortColumns = {
   created: sql`repository.created_at`,
   updated: sql`repository.updated_at`,
@@ -22,28 +26,42 @@ const sortColumns = {
   full_name: sql`lower(repository.name)`,
 } as const
 
-/** One page, and how many there are in all. Ties are broken by id, so that pages neither miss nor repeat. */
-export async function listRepositories(queries: Queries, options: ListOptions): Promise<{ repositories: Repository[]; total: number }> {
-  const { ownerId, visibility, direction } = options
-  let rows = repositoryRows(queries).where('repository.owner_id', '=', ownerId)
-  let count = queries
-    .selectFrom('repository')
-    .select((select) => select.fn.countAll<number>().as('total'))
-    .where('owner_id', '=', ownerId)
-  if (visibility) {
-    rows = rows.where('repository.visibility', '=', visibility)
-    count = count.where('visibility', '=', visibility)
-  }
-  const [page, { total }] = await Promise.all([
+/** One page of what the caller may read, and how many there are in all. Ties are broken by id, so that pages neither miss nor repeat. */
+export async function listRepositories(
+  queries: Queries,
+  identity: Identity,
+  { of, visibility, direction, sort, page, perPage }: ListOptions,
+): Promise<{ repositories: Repository[]; total: number }> {
+  const rows = repositoryRows(queries, identity)
+    .where(readableBy(identity))
+    .where('ownerId' in of ? sql<boolean>`repository.owner_id = ${of.ownerId}` : affiliatedWith(identity, of.affiliations))
+    .$if(visibility !== undefined, (query) => query.where('repository.visibility', '=', visibility as Visibility))
+  const [found, { total }] = await Promise.all([
     rows
-      .orderBy(sortColumns[options.sort], (order) => (direction === 'asc' ? order.asc().nullsFirst() : order.desc().nullsLast()))
+      .orderBy(sortColumns[sort], (order) => (direction === 'asc' ? order.asc().nullsFirst() : order.desc().nullsLast()))
       .orderBy('repository.id', direction)
-      .limit(options.perPage)
-      .offset((options.page - 1) * options.perPage)
+      .limit(perPage)
+      .offset((page - 1) * perPage)
       .execute(),
-    count.executeTakeFirstOrThrow(),
+    rows
+      .clearSelect()
+      .select((select) => select.fn.countAll<number>().as('total'))
+      .executeTakeFirstOrThrow(),
   ])
-  return { repositories: page.map(repositoryOf), total }
+  return { repositories: found.map(repositoryOf).filter((repository) => mayRead(identity, repository)), total }
+}
+
+function affiliatedWith(identity: Identity, affiliations: readonly Affiliation[]) {
+  if (identity.kind !== 'account') return sql<boolean>`false`
+  const ways = {
+    owner: sql<boolean>`repository.owner_id = ${identity.accountId}`,
+    collaborator: sql<boolean>`collaborator.role is not null`,
+    organization_member: sql<boolean>`membership.role is not null`,
+  }
+  return sql<boolean>`(false ${sql.join(
+    affiliations.map((way) => sql`or ${ways[way]}`),
+    sql` `,
+  )})`
 }
 
 /** Every repository, by owner and name. For the operator's commands. */

@@ -27,31 +27,32 @@ describe('the administrator and tokens', () => {
   test('a configured token replaces the one before it, even when the secret stood under another name', async () => {
     for (const secret of ['a', 'b', 'b', 'a']) assert.equal(await ensureAdministrator(db.database, secret, systemRandomness), null)
     assert.deepEqual(await hashes(), ['STEMMA_ADMIN_TOKEN', 'first start'])
-    const other = await createToken(db.database.queries, { account: 'Admin', name: 'ci', expiresAt: null }, systemRandomness)
+    const other = await createToken(db.database, { account: 'Admin', name: 'ci', expiresAt: null }, systemRandomness)
     await ensureAdministrator(db.database, other, systemRandomness)
     assert.deepEqual(await hashes(), ['STEMMA_ADMIN_TOKEN', 'first start'])
   })
 
   test('make, list, revoke', async () => {
     const wanted = { account: 'admin', name: 'ci', expiresAt: new Date(4e12) }
-    await createToken(db.database.queries, wanted, systemRandomness)
-    await assert.rejects(createToken(db.database.queries, wanted, systemRandomness), { code: 'token-exists' })
-    await assert.rejects(createToken(db.database.queries, { ...wanted, name: 'a\tb' }, systemRandomness), { code: 'token-name' })
-    assert.deepEqual((await listTokens(db.database.queries, 'admin')).map((token) => [token.name, token.expiresAt]).slice(1, 2), [
-      ['ci', new Date(4e12)],
-    ])
-    await revokeToken(db.database.queries, 'admin', 'ci')
-    await assert.rejects(revokeToken(db.database.queries, 'admin', 'ci'), { code: 'no-such-token' })
-    await assert.rejects(listTokens(db.database.queries, 'who'), { code: 'no-such-account' })
+    await createToken(db.database, wanted, systemRandomness)
+    await assert.rejects(createToken(db.database, wanted, systemRandomness), { code: 'token-exists' })
+    await assert.rejects(createToken(db.database, { ...wanted, name: 'a\tb' }, systemRandomness), { code: 'token-name' })
+    assert.deepEqual(
+      (await listTokens(db.database.queries, { account: 'admin' })).map((token) => [token.name, token.expiresAt]).slice(1, 2),
+      [['ci', new Date(4e12)]],
+    )
+    await revokeToken(db.database, 'admin', 'ci')
+    await assert.rejects(revokeToken(db.database, 'admin', 'ci'), { code: 'no-such-token' })
+    await assert.rejects(listTokens(db.database.queries, { account: 'who' }), { code: 'no-such-account' })
   })
 
   test('an administrator who is left without a working token is found, and gets a new one', async () => {
     const { queries } = db.database
-    for (const { name } of await listTokens(queries, 'admin')) await revokeToken(queries, 'admin', name)
+    for (const { name } of await listTokens(queries, { account: 'admin' })) await revokeToken(db.database, 'admin', name)
     assert.equal(await hasWorkingToken(queries, 'admin', systemClock), false)
-    await createToken(queries, { account: 'admin', name: 'old', expiresAt: new Date(systemClock.now() - 1000) }, systemRandomness)
+    await createToken(db.database, { account: 'admin', name: 'old', expiresAt: new Date(systemClock.now() - 1000) }, systemRandomness)
     assert.equal(await hasWorkingToken(queries, 'admin', systemClock), false)
-    await createToken(queries, { account: 'admin', name: 'new', expiresAt: null }, systemRandomness)
+    await createToken(db.database, { account: 'admin', name: 'new', expiresAt: null }, systemRandomness)
     assert.equal(await hasWorkingToken(queries, 'admin', systemClock), true)
   })
 })

@@ -1,8 +1,12 @@
-// Tokens made, listed and revoked, as the operator's command and the start of the server need them. A token's secret is `stm_` and 40 hex digits
-// (160 random bits); only its SHA-256 is stored, so a copy of the database gives nobody access.
+// Tokens made, listed and revoked. A token's secret is `stm_` and 40 hex digits (160 random bits); only its SHA-256 is stored, so a copy of the
+// database gives nobody access. Every token that is made or revoked stands in the audit, but for sessions, whose beginning does.
 import { createHash } from 'node:crypto'
 import { type Clock, InputError, type Randomness, hex } from '../base/index.ts'
-import type { Database, Queries } from '../db/index.ts'
+import { type Database, type Queries, sqlState, type Tx } from '../db/index.ts'
+import { type Actor, audit, operator } from './audit.ts'
+import type { Grant, Scope } from './grant.ts'
+import type { AccountId, RepositoryId } from './identity.ts'
+import type { TokenKind } from './tokens.ts'
 
 /** The first account; administers everything. */
 export const administrator = 'admin'
@@ -10,8 +14,13 @@ export const administrator = 'admin'
 export const configuredTokenName = 'STEMMA_ADMIN_TOKEN'
 
 export interface TokenFacts {
-  readonly account: string
+  readonly id: number
+  readonly kind: TokenKind
+  /** Whose it is: the account's login; of a deployment's or a CI job's token the repository's full name. */
+  readonly bearer: string
   readonly name: string
+  /** Null: whatever its bearer may. */
+  readonly grant: Grant | null
   readonly createdAt: Date
   readonly expiresAt: Date | null
   readonly lastUsedAt: Date | null
@@ -26,6 +35,67 @@ function makeSecret(randomness: Randomness): string {
   return `stm_${hex(randomness.bytes(20))}`
 }
 
+export interface NewToken {
+  readonly kind: TokenKind
+  readonly bearer:
+    | { readonly kind: 'account'; readonly accountId: AccountId; readonly login: string }
+    | { readonly kind: 'repository'; readonly repositoryId: RepositoryId; readonly ownerId: AccountId; readonly fullName: string }
+  /** One of each name for each bearer. */
+  readonly name: string
+  readonly grant: Grant | null
+  readonly expiresAt: Date | null
+  readonly actor: Actor
+  /** Of a CI job: what its provider says of it. */
+  readonly claims?: Readonly<Record<string, unknown>>
+}
+
+/** Makes a token in the caller's transaction, and returns its secret, which can't be had again. InputError 'token-exists', 'token-name'. */
+export async function issueToken(
+  tx: Tx,
+  wanted: NewToken,
+  randomness: Randomness,
+): Promise<{ readonly id: number; readonly secret: string }> {
+  const { kind, bearer, name, grant, expiresAt, actor, claims } = wanted
+  if (name.trim() === '' || name.length > 255 || /\p{Cc}|\p{Cs}/u.test(name)) {
+    throw new InputError('token-name', 'a token name is one line of 1 to 255 characters, without tabs and other control characters')
+  }
+  const secret = makeSecret(randomness)
+  const owner = bearer.kind === 'account' ? bearer.login : bearer.fullName
+  const { id } = await tx
+    .insertInto('token')
+    .values({
+      kind,
+      name,
+      hash: hashToken(secret),
+      account_id: bearer.kind === 'account' ? bearer.accountId : null,
+      repository_id: bearer.kind === 'repository' ? bearer.repositoryId : null,
+      scopes: grant === null ? null : [...grant.scopes],
+      owner_ids: grant?.ownerIds ? [...grant.ownerIds] : null,
+      repository_ids: grant?.repositoryIds ? [...grant.repositoryIds] : null,
+      expires_at: expiresAt,
+      created_by: actor.accountId,
+      claims: claims === undefined ? null : JSON.stringify(claims),
+    })
+    .returning('id')
+    .executeTakeFirstOrThrow()
+    .catch((error: unknown) => {
+      if (sqlState(error) !== '23505') throw error
+      throw new InputError('token-exists', `${owner} has a token named '${name}' already; revoke it or choose another name`, {
+        cause: error,
+      })
+    })
+  if (kind !== 'session') {
+    await audit(tx, actor, {
+      action: 'token.create',
+      ownerId: bearer.kind === 'account' ? bearer.accountId : bearer.ownerId,
+      repositoryId: bearer.kind === 'repository' ? bearer.repositoryId : null,
+      target: owner,
+      details: { kind, name, scopes: grant?.scopes ?? null, expiresAt, ...(claims === undefined ? {} : { claims }) },
+    })
+  }
+  return { id, secret }
+}
+
 /**
  * Sees to it that the administrator exists. With a configured token: that one works from now on, and the one that was configured before
  * doesn't. Without: the very first call makes a token and returns its secret, later ones return null.
@@ -38,6 +108,9 @@ export async function ensureAdministrator(database: Database, configured: string
       .onConflict((conflict) => conflict.doNothing())
       .returning('id')
       .executeTakeFirst()
+    if (made !== undefined) {
+      await audit(tx, operator, { action: 'account.create', ownerId: made.id, target: administrator, details: { isAdmin: true } })
+    }
     if (configured !== null) {
       const hash = hashToken(configured)
       const account = await accountId(tx, administrator)
@@ -50,15 +123,13 @@ export async function ensureAdministrator(database: Database, configured: string
         .values({ account_id: account, name: configuredTokenName, hash })
         .onConflict((conflict) => conflict.columns(['account_id', 'name']).doUpdateSet({ hash, expires_at: null, last_used_at: null }))
         .execute()
+      await audit(tx, operator, { action: 'token.create', ownerId: account, target: administrator, details: { name: configuredTokenName } })
       return null
     }
     if (made === undefined) return null
-    const secret = makeSecret(randomness)
-    await tx
-      .insertInto('token')
-      .values({ account_id: made.id, name: 'first start', hash: hashToken(secret) })
-      .execute()
-    return secret
+    const bearer = { kind: 'account', accountId: made.id as AccountId, login: administrator } as const
+    const first = { kind: 'personal', bearer, name: 'first start', grant: null, expiresAt: null, actor: operator } as const
+    return (await issueToken(tx, first, randomness)).secret
   })
 }
 
@@ -68,57 +139,118 @@ export async function hasWorkingToken(queries: Queries, login: string, clock: Cl
     .selectFrom('token')
     .select('id')
     .where('account_id', '=', await accountId(queries, login))
+    .where('kind', '=', 'personal')
     .where((where) => where.or([where('expires_at', 'is', null), where('expires_at', '>', new Date(clock.now()))]))
     .executeTakeFirst()
   return found !== undefined
 }
 
-/** Makes a token and returns its secret, which can't be had again. InputError 'no-such-account', 'token-exists', 'token-name'. */
-export async function createToken(
-  queries: Queries,
-  wanted: { readonly account: string; readonly name: string; readonly expiresAt: Date | null },
-  randomness: Randomness,
-): Promise<string> {
-  if (/\p{Cc}/u.test(wanted.name)) throw new InputError('token-name', 'a token name is one line, without tabs and other control characters')
-  const account = await accountId(queries, wanted.account)
-  const secret = makeSecret(randomness)
-  const made = await queries
-    .insertInto('token')
-    .values({ account_id: account, name: wanted.name, hash: hashToken(secret), expires_at: wanted.expiresAt })
-    .onConflict((conflict) => conflict.columns(['account_id', 'name']).doNothing())
-    .returning('id')
-    .executeTakeFirst()
-  if (made === undefined)
-    throw new InputError('token-exists', `${wanted.account} has a token named '${wanted.name}' already; revoke it or choose another name`)
-  return secret
+export interface WantedToken {
+  readonly account: string
+  readonly name: string
+  readonly expiresAt: Date | null
+  readonly grant?: Grant | null
+  readonly actor?: Actor
 }
 
-/** All tokens, or one account's, without their secrets. */
-export async function listTokens(queries: Queries, account: string | null): Promise<TokenFacts[]> {
+/** Makes a personal token and returns its secret, which can't be had again. InputError 'no-such-account', 'token-exists', 'token-name'. */
+export async function createToken(db: Database, wanted: WantedToken, randomness: Randomness): Promise<string> {
+  const { account, name, expiresAt, grant = null, actor = operator } = wanted
+  return db.transaction(async (tx) => {
+    const bearer = { kind: 'account', accountId: (await accountId(tx, account)) as AccountId, login: account } as const
+    return (await issueToken(tx, { kind: 'personal', bearer, name, grant, expiresAt, actor }, randomness)).secret
+  })
+}
+
+/** Tokens without their secrets: everybody's, one account's, or one repository's. Sessions are none of them. */
+export async function listTokens(
+  queries: Queries,
+  of: { readonly account: string } | { readonly repositoryId: RepositoryId } | null,
+): Promise<TokenFacts[]> {
   let query = queries
     .selectFrom('token')
-    .innerJoin('account', 'account.id', 'token.account_id')
-    .select([
-      'account.login as account',
-      'token.name',
-      'token.created_at as createdAt',
-      'token.expires_at as expiresAt',
-      'token.last_used_at as lastUsedAt',
-    ])
+    .leftJoin('account', 'account.id', 'token.account_id')
+    .leftJoin('repository', 'repository.id', 'token.repository_id')
+    .leftJoin('account as owner', 'owner.id', 'repository.owner_id')
+    .select(['token.id', 'token.kind', 'token.name', 'token.scopes', 'token.owner_ids', 'token.repository_ids'])
+    .select(['token.created_at', 'token.expires_at', 'token.last_used_at'])
+    .select(['account.login', 'owner.login as owner_login', 'repository.name as repository_name'])
+    .where('token.kind', '!=', 'session')
     .orderBy('account.login')
     .orderBy('token.name')
-  if (account !== null) query = query.where('account.id', '=', await accountId(queries, account))
-  return query.execute()
+    .orderBy('token.id')
+  if (of !== null && 'account' in of) query = query.where('account.id', '=', await accountId(queries, of.account))
+  if (of !== null && 'repositoryId' in of) query = query.where('repository.id', '=', of.repositoryId)
+  return (await query.execute()).map((row) => ({
+    id: row.id,
+    kind: row.kind as TokenKind,
+    bearer: row.login ?? `${row.owner_login}/${row.repository_name}`,
+    name: row.name,
+    grant:
+      row.scopes === null
+        ? null
+        : {
+            scopes: row.scopes as Scope[],
+            ownerIds: row.owner_ids as AccountId[] | null,
+            repositoryIds: row.repository_ids as RepositoryId[] | null,
+          },
+    createdAt: row.created_at,
+    expiresAt: row.expires_at,
+    lastUsedAt: row.last_used_at,
+  }))
 }
 
-/** From now on the token opens nothing. InputError 'no-such-account', 'no-such-token'. */
-export async function revokeToken(queries: Queries, account: string, name: string): Promise<void> {
-  const gone = await queries
+/** From now on the account's token of that name opens nothing. InputError 'no-such-account', 'no-such-token'. */
+export async function revokeToken(db: Database, account: string, name: string, actor: Actor = operator): Promise<void> {
+  await db.transaction(async (tx) => {
+    const id = await accountId(tx, account)
+    const token = await tx.selectFrom('token').select('id').where('account_id', '=', id).where('name', '=', name).executeTakeFirst()
+    const isGone = token !== undefined && (await revokeTokenById(tx, token.id, { accountId: id as AccountId }, actor))
+    if (!isGone) throw new InputError('no-such-token', `${account} has no token named '${name}'`)
+  })
+}
+
+/** The same by id, in the caller's transaction. False: that bearer has no such token. */
+export async function revokeTokenById(
+  tx: Tx,
+  id: number,
+  bearer: { readonly accountId: AccountId } | { readonly repositoryId: RepositoryId },
+  actor: Actor,
+): Promise<boolean> {
+  const gone = await tx
     .deleteFrom('token')
-    .where('account_id', '=', await accountId(queries, account))
-    .where('name', '=', name)
+    .where('id', '=', id)
+    .$if('accountId' in bearer, (query) => query.where('account_id', '=', (bearer as { accountId: AccountId }).accountId))
+    .$if('repositoryId' in bearer, (query) => query.where('repository_id', '=', (bearer as { repositoryId: RepositoryId }).repositoryId))
+    .returning(['kind', 'name', 'account_id', 'repository_id'])
     .executeTakeFirst()
-  if (gone.numDeletedRows === 0n) throw new InputError('no-such-token', `${account} has no token named '${name}'`)
+  if (gone === undefined) return false
+  const target = await bearerName(tx, gone)
+  await audit(tx, actor, {
+    action: 'token.revoke',
+    ownerId: target.ownerId,
+    repositoryId: gone.repository_id,
+    target: target.name,
+    details: { kind: gone.kind, name: gone.name },
+  })
+  return true
+}
+
+async function bearerName(
+  tx: Tx,
+  { account_id, repository_id }: { readonly account_id: number | null; readonly repository_id: number | null },
+): Promise<{ readonly ownerId: number; readonly name: string }> {
+  if (account_id !== null) {
+    const { login } = await tx.selectFrom('account').select('login').where('id', '=', account_id).executeTakeFirstOrThrow()
+    return { ownerId: account_id, name: login }
+  }
+  const row = await tx
+    .selectFrom('repository')
+    .innerJoin('account', 'account.id', 'repository.owner_id')
+    .select(['account.id', 'account.login', 'repository.name'])
+    .where('repository.id', '=', repository_id as number)
+    .executeTakeFirstOrThrow()
+  return { ownerId: row.id, name: `${row.login}/${row.name}` }
 }
 
 async function accountId(queries: Queries, login: string): Promise<number> {

@@ -1,6 +1,6 @@
 // Rows as the API's documents.
 import type { FastifyRequest } from 'fastify'
-import { type Identity, may, type Repository } from '../access/index.ts'
+import { type AccountKind, fullName, type Identity, may, type Repository, resourceOf } from '../access/index.ts'
 import type { OwnerJson, RepositoryJson } from './schemas.ts'
 
 /** Where clients reach the server: the configured URL, or what this request was sent to. No slash at the end. */
@@ -8,40 +8,50 @@ export function originOf(request: FastifyRequest, publicUrl: string | null): str
   return (publicUrl ?? `${request.protocol}://${request.host}`).replace(/\/+$/, '')
 }
 
-export function ownerJson(origin: string, owner: { readonly id: number; readonly login: string; readonly isAdmin: boolean }): OwnerJson {
+interface Owner {
+  readonly id: number
+  readonly login: string
+  readonly kind: AccountKind
+  readonly isAdmin: boolean
+}
+
+export function ownerJson(origin: string, owner: Owner): OwnerJson {
   const url = `${origin}/api/v3/users/${owner.login}`
   return {
     login: owner.login,
     id: owner.id,
-    node_id: nodeId('User', owner.id),
+    node_id: nodeId(typeWords[owner.kind], owner.id),
     avatar_url: '',
     gravatar_id: '',
     url,
     html_url: `${origin}/${owner.login}`,
     repos_url: `${url}/repos`,
-    type: 'User',
+    type: typeWords[owner.kind],
     site_admin: owner.isAdmin,
   }
 }
 
-/** As this caller sees it: `permissions` are his. */
+const typeWords = { user: 'User', organization: 'Organization' } as const
+
+/** As this caller sees it: `permissions` are his. The repository was found for him. */
 export function repositoryJson(origin: string, repository: Repository, caller: Identity, sizeBytes: number): RepositoryJson {
-  const fullName = `${repository.ownerLogin}/${repository.name}`
-  const resource = { kind: 'repository', ownerId: repository.ownerId, visibility: repository.visibility } as const
+  const name = fullName(repository)
+  const resource = resourceOf(repository)
+  const { ownerId: id, ownerLogin: login, ownerKind: kind, ownerIsAdmin: isAdmin } = repository
   return {
     id: repository.id,
     node_id: nodeId('Repository', repository.id),
     name: repository.name,
-    full_name: fullName,
-    owner: ownerJson(origin, { id: repository.ownerId, login: repository.ownerLogin, isAdmin: repository.ownerIsAdmin }),
-    private: repository.visibility === 'private',
+    full_name: name,
+    owner: ownerJson(origin, { id, login, kind, isAdmin }),
+    private: repository.visibility !== 'public',
     visibility: repository.visibility,
-    html_url: `${origin}/${fullName}`,
+    html_url: `${origin}/${name}`,
     description: repository.description,
     fork: repository.parentId !== null,
-    url: `${origin}/api/v3/repos/${fullName}`,
-    forks_url: `${origin}/api/v3/repos/${fullName}/forks`,
-    clone_url: `${origin}/${fullName}.git`,
+    url: `${origin}/api/v3/repos/${name}`,
+    forks_url: `${origin}/api/v3/repos/${name}/forks`,
+    clone_url: `${origin}/${name}.git`,
     default_branch: repository.head.replace(/^refs\/heads\//, ''),
     object_format: repository.objectFormat,
     size: Math.ceil(sizeBytes / 1024),
@@ -63,6 +73,6 @@ export function timeJson(time: Date): string {
   return time.toISOString().replace(/\.\d+Z$/, 'Z')
 }
 
-function nodeId(kind: string, id: number): string {
+export function nodeId(kind: string, id: number): string {
   return Buffer.from(`${kind}:${id}`).toString('base64')
 }

@@ -1,12 +1,26 @@
 // /repos/{owner}/{repo}/forks (GitHub REST "Forks"). A fork is there when the answer comes: no object is copied.
+import type { FastifyRequest } from 'fastify'
 import Type from 'typebox'
-import { callerOf, findFork, forkRepository, listForks, networkSizes, onRepository, repositoryOf } from '../access/index.ts'
+import {
+  type AccountId,
+  accountResource,
+  actorOf,
+  callerOf,
+  findAccount,
+  findFork,
+  forkRepository,
+  listForks,
+  may,
+  networkSizes,
+  onRepository,
+  repositoryOf,
+} from '../access/index.ts'
 import { InputError } from '../base/index.ts'
 import { notFound, type Routes, validationFailed } from '../http/index.ts'
 import { originOf, repositoryJson } from './documents.ts'
 import type { ApiOptions } from './index.ts'
 import { linkHeader, pageOf } from './paging.ts'
-import { fullRepository, rethrowAsFault, unsupported } from './repositories.ts'
+import { freshRepository, rethrowAsFault } from './repositories.ts'
 import { ErrorJson, ForkListQuery, FullRepositoryJson, NewForkJson, RepositoryJson, RepositoryParams } from './schemas.ts'
 
 const tags = ['Fork']
@@ -20,8 +34,7 @@ export function registerForks(routes: Routes, options: ApiOptions): void {
   routes.post(url, { config: { access: onRepository('repository:fork') }, schema: creation }, async (request, reply) => {
     const source = repositoryOf(request)
     const { name, organization, default_branch_only: isHeadOnly = false } = request.body
-    if (organization !== undefined) throw validationFailed([unsupported('organization', 'the fork goes to your own account')])
-    const ownerId = callerOf(request).accountId
+    const ownerId = organization === undefined ? callerOf(request).accountId : await ownerFor(options, request, organization)
     // who asks again gets what he has
     const present = () => findFork(db.queries, source.id, ownerId, name)
     const fork =
@@ -30,13 +43,14 @@ export function registerForks(routes: Routes, options: ApiOptions): void {
         sourceId: source.id,
         ownerId,
         name: name ?? source.name,
+        actor: actorOf(request),
         takesRef: (ref, head) => options.takesRef(source, ref) && (!isHeadOnly || ref === head),
       }).catch(async (error: unknown) => {
         const isTaken = error instanceof InputError && error.code === 'repository-exists'
         return (isTaken ? await present() : null) ?? rethrowAsFault('Validation Failed')(error)
       }))
     if (fork === null) throw notFound()
-    return reply.code(202).send(await fullRepository(options, request, fork))
+    return reply.code(202).send(await freshRepository(options, request, fork))
   })
 
   const listing = {
@@ -56,4 +70,11 @@ export function registerForks(routes: Routes, options: ApiOptions): void {
     if (link !== null) reply.header('link', link)
     return forks.map((fork) => repositoryJson(origin, fork, request.identity, sizes.get(networkId) ?? 0))
   })
+}
+
+/** Where the caller may make repositories; what he may not know of and what there isn't are told the same. */
+async function ownerFor({ db }: ApiOptions, request: FastifyRequest, login: string): Promise<AccountId> {
+  const account = await findAccount(db.queries, login, request.identity)
+  if (account !== null && may(request.identity, 'repository:create', accountResource(account))) return account.id
+  throw validationFailed([{ field: 'organization', code: 'invalid', message: `You may not create repositories in ${login}` }])
 }

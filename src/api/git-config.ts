@@ -1,6 +1,6 @@
 // /repos/{owner}/{repo}/git-config: Git's own settings of a repository, by the names that git-config(1) gives them. Ours; GitHub has nothing like it.
 import type { Static } from 'typebox'
-import { onRepository, repositoryOf, updateRepository } from '../access/index.ts'
+import { actorOf, onRepository, repositoryOf, updateRepository } from '../access/index.ts'
 import { InputError } from '../base/index.ts'
 import { changeSettings, type GitConfig } from '../git/index.ts'
 import { notFound, type Routes, validationFailed } from '../http/index.ts'
@@ -23,7 +23,7 @@ export function registerGitConfig(routes: Routes, { db }: ApiOptions): void {
     // what was shown comes back: the secret stays what it is
     const changes = Object.fromEntries(given.filter(([key, values]) => !(isSecret(key) && values.length > 0 && values.every(isShown))))
     const settings = (present: GitConfig): GitConfig => changeSettings(present, changes)
-    const repository = await updateRepository(db, repositoryOf(request).id, { settings }).catch(asFault)
+    const repository = await updateRepository(db, repositoryOf(request).id, { settings }, actorOf(request)).catch(asFault)
     if (repository === null) throw notFound()
     return shown(repository.settings)
   })

@@ -1,14 +1,16 @@
 // /repos/{owner}/{repo} and what creates repositories (GitHub REST "Repositories").
-import type { FastifyRequest } from 'fastify'
+import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { Static } from 'typebox'
 import Type from 'typebox'
 import {
-  callerOf,
+  accountOf,
+  actorOf,
   createRepository,
   deleteRepository,
   findRepositoryById,
-  may,
+  mayRead,
   networkSizes,
+  onOrganization,
   onRepository,
   onSelf,
   type Repository,
@@ -21,43 +23,51 @@ import { InputError } from '../base/index.ts'
 import { type FieldFault, notFound, type Routes, validationFailed } from '../http/index.ts'
 import type { ApiOptions } from './index.ts'
 import { originOf, repositoryJson } from './documents.ts'
-import { ErrorJson, FullRepositoryJson, NewRepositoryJson, RepositoryChangeJson, RepositoryParams } from './schemas.ts'
+import { ErrorJson, FullRepositoryJson, NewRepositoryJson, OrganizationParams, RepositoryChangeJson, RepositoryParams } from './schemas.ts'
 
 const tags = ['Repository']
 const errors = { 401: ErrorJson, 403: ErrorJson, 404: ErrorJson, 422: ErrorJson }
 
 export function registerRepositories(routes: Routes, options: ApiOptions): void {
   const { db } = options
-  const answer = (request: FastifyRequest, repository: Repository) => fullRepository(options, request, repository)
 
   const creation = { tags, body: NewRepositoryJson, response: { 201: FullRepositoryJson, ...errors } }
-  routes.post('/user/repos', { config: { access: onSelf('repository:create') }, schema: creation }, async (request, reply) => {
-    const { body } = request
+  const create = async (request: FastifyRequest, reply: FastifyReply, body: Static<typeof NewRepositoryJson>) => {
     if (body.auto_init === true) throw validationFailed([unsupported('auto_init', 'push a first commit instead')])
     const repository = await createRepository(db, {
-      ownerId: callerOf(request).accountId,
+      ownerId: accountOf(request).id,
+      actor: actorOf(request),
       name: body.name,
       visibility: visibilityOf(body) ?? 'public',
       ...(body.description === undefined ? {} : { description: body.description }),
       ...(body.object_format === undefined ? {} : { objectFormat: body.object_format }),
       ...(body.default_branch === undefined ? {} : { head: `refs/heads/${body.default_branch}` }),
     }).catch(rethrowAsFault('Repository creation failed.'))
-    const document = await answer(request, repository)
+    const document = await freshRepository(options, request, repository)
     return reply.code(201).header('location', document.url).send(document)
-  })
+  }
+  routes.post('/user/repos', { config: { access: onSelf('repository:create') }, schema: creation }, async (request, reply) =>
+    create(request, reply, request.body),
+  )
+  const inOrganization = { ...creation, params: OrganizationParams }
+  routes.post(
+    '/orgs/:org/repos',
+    { config: { access: onOrganization('repository:create') }, schema: inOrganization },
+    async (request, reply) => create(request, reply, request.body),
+  )
 
   const reading = { tags, params: RepositoryParams, response: { 200: FullRepositoryJson, ...errors } }
   routes.get('/repos/:owner/:repo', { config: { access: onRepository('repository:read') }, schema: reading }, async (request) =>
-    answer(request, repositoryOf(request)),
+    fullRepository(options, request, repositoryOf(request)),
   )
 
   const changing = { tags, params: RepositoryParams, body: RepositoryChangeJson, response: { 200: FullRepositoryJson, ...errors } }
   routes.patch('/repos/:owner/:repo', { config: { access: onRepository('repository:administer') }, schema: changing }, async (request) => {
     if (request.body.archived === true) throw validationFailed([unsupported('archived', 'make the repository private instead')])
     const { id } = repositoryOf(request)
-    const repository = await updateRepository(db, id, changeOf(request.body)).catch(rethrowAsFault('Validation Failed'))
+    const repository = await updateRepository(db, id, changeOf(request.body), actorOf(request)).catch(rethrowAsFault('Validation Failed'))
     if (repository === null) throw notFound()
-    return answer(request, repository)
+    return freshRepository(options, request, repository)
   })
 
   const deletion = { tags, params: RepositoryParams, response: { 204: Type.Null(), ...errors } }
@@ -65,10 +75,17 @@ export function registerRepositories(routes: Routes, options: ApiOptions): void 
     '/repos/:owner/:repo',
     { config: { access: onRepository('repository:administer') }, schema: deletion },
     async (request, reply) => {
-      if (!(await deleteRepository(db, repositoryOf(request).id))) throw notFound()
+      if (!(await deleteRepository(db, repositoryOf(request).id, actorOf(request)))) throw notFound()
       return reply.code(204).send(null)
     },
   )
+}
+
+/** Of one that was made or changed just now, which was loaded for nobody in particular. */
+export async function freshRepository(options: ApiOptions, request: FastifyRequest, { id }: Repository): Promise<FullRepositoryJson> {
+  const seen = await findRepositoryById(options.db.queries, id, request.identity)
+  if (seen === null) throw notFound()
+  return fullRepository(options, request, seen)
 }
 
 /** As this caller sees it; what it was forked from stands in it if he may read that, too. */
@@ -80,10 +97,10 @@ export async function fullRepository(
   const { networkId, parentId } = repository
   const [sizes, parent] = await Promise.all([
     networkSizes(db.queries, [networkId]),
-    parentId === null ? null : findRepositoryById(db.queries, parentId),
+    parentId === null ? null : findRepositoryById(db.queries, parentId, request.identity),
   ])
   const document = (of: Repository) => repositoryJson(originOf(request, publicUrl), of, request.identity, sizes.get(networkId) ?? 0)
-  const isShown = parent !== null && may(request.identity, 'repository:read', { kind: 'repository', ...parent })
+  const isShown = parent !== null && mayRead(request.identity, parent)
   return { ...document(repository), ...(isShown ? { parent: document(parent) } : {}) }
 }
 

@@ -1,9 +1,9 @@
 // The API's documents, in the shapes of GitHub's REST v3 as far as we have what they speak of. `object_format` is our own field.
 import Type, { type Static } from 'typebox'
 
-const nullable = <T extends Parameters<typeof Type.Union>[0][number]>(schema: T) => Type.Union([schema, Type.Null()])
-const oneOf = <T extends string[]>(...values: [...T]) => Type.Enum(values)
-const time = Type.String({ description: 'ISO 8601, UTC, whole seconds' })
+export const nullable = <T extends Parameters<typeof Type.Union>[0][number]>(schema: T) => Type.Union([schema, Type.Null()])
+export const oneOf = <T extends string[]>(...values: [...T]) => Type.Enum(values)
+export const time = Type.String({ description: 'ISO 8601, UTC, whole seconds' })
 
 export const OwnerJson = Type.Object({
   login: Type.String(),
@@ -14,7 +14,7 @@ export const OwnerJson = Type.Object({
   url: Type.String(),
   html_url: Type.String(),
   repos_url: Type.String(),
-  type: Type.Literal('User'),
+  type: oneOf('User', 'Organization'),
   site_admin: Type.Boolean(),
 })
 export type OwnerJson = Static<typeof OwnerJson>
@@ -22,7 +22,8 @@ export type OwnerJson = Static<typeof OwnerJson>
 export const UserJson = Type.Intersect([
   OwnerJson,
   Type.Object({
-    name: Type.Null(),
+    name: nullable(Type.String()),
+    email: nullable(Type.String()),
     public_repos: Type.Integer(),
     total_private_repos: Type.Optional(Type.Integer()),
     owned_private_repos: Type.Optional(Type.Integer()),
@@ -39,7 +40,7 @@ const repositoryFields = {
   full_name: Type.String(),
   owner: OwnerJson,
   private: Type.Boolean(),
-  visibility: oneOf('public', 'private'),
+  visibility: oneOf('public', 'internal', 'private'),
   html_url: Type.String(),
   description: nullable(Type.String()),
   fork: Type.Boolean({ description: 'what it was forked from still exists' }),
@@ -82,7 +83,7 @@ const branch = Type.String({
   pattern: '^(?![/.-]|refs/)(?!.*(?:\\.\\.|//|@\\{|\\.lock$|[/.]$))[^\\u0000-\\u0020\\u007f\\ud800-\\udfff~^:?*\\[\\\\]+$',
 })
 const name = Type.String({ minLength: 1 })
-const visibility = oneOf('public', 'private')
+const visibility = oneOf('public', 'internal', 'private')
 
 export const NewRepositoryJson = Type.Object({
   name,
@@ -117,7 +118,7 @@ export const GitConfigChangeJson = Type.Record(
   Type.Union([Type.String(), Type.Boolean(), Type.Number(), Type.Array(Type.String()), Type.Null()]),
 )
 
-const paging = { page: Type.Optional(Type.Integer()), per_page: Type.Optional(Type.Integer()) }
+export const paging = { page: Type.Optional(Type.Integer()), per_page: Type.Optional(Type.Integer()) }
 const order = {
   sort: Type.Optional(oneOf('created', 'updated', 'pushed', 'full_name')),
   direction: Type.Optional(oneOf('asc', 'desc')),
@@ -127,7 +128,7 @@ export const OwnListQuery = Type.Object({
   ...paging,
   ...order,
   type: Type.Optional(oneOf('all', 'owner', 'public', 'private', 'member')),
-  visibility: Type.Optional(oneOf('all', 'public', 'private')),
+  visibility: Type.Optional(oneOf('all', 'public', 'internal', 'private')),
   affiliation: Type.Optional(
     Type.String({ pattern: '^(?:owner|collaborator|organization_member)(?:,(?:owner|collaborator|organization_member))*$' }),
   ),
@@ -139,3 +140,4 @@ export const ForkListQuery = Type.Object({ ...paging, sort: Type.Optional(oneOf(
 
 export const RepositoryParams = Type.Object({ owner: Type.String(), repo: Type.String() })
 export const LoginParams = Type.Object({ login: Type.String() })
+export const OrganizationParams = Type.Object({ org: Type.String() })

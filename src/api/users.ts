@@ -4,11 +4,12 @@ import Type, { type Static } from 'typebox'
 import {
   type Account,
   accountOf,
-  callerOf,
+  type Affiliation,
+  type ListOptions,
   listRepositories,
-  may,
   networkSizes,
   onAccount,
+  onOrganization,
   onSelf,
   type Visibility,
 } from '../access/index.ts'
@@ -16,7 +17,7 @@ import { type Routes, validationFailed } from '../http/index.ts'
 import { originOf, ownerJson, repositoryJson, timeJson } from './documents.ts'
 import type { ApiOptions } from './index.ts'
 import { linkHeader, pageOf } from './paging.ts'
-import { ErrorJson, ListQuery, LoginParams, OwnListQuery, RepositoryJson, UserJson } from './schemas.ts'
+import { ErrorJson, ListQuery, LoginParams, OrganizationParams, OwnListQuery, RepositoryJson, UserJson } from './schemas.ts'
 
 const tags = ['User']
 const listTags = ['Repository']
@@ -39,34 +40,37 @@ export function registerUsers(routes: Routes, options: ApiOptions): void {
     if (query.type !== undefined && (query.visibility !== undefined || query.affiliation !== undefined)) {
       throw validationFailed([{ field: 'type', code: 'invalid', message: 'type can’t stand beside visibility or affiliation' }])
     }
-    // Nobody is a collaborator or a member of anything yet.
-    const isOwnerLeftOut = query.type === 'member' || (query.affiliation !== undefined && !query.affiliation.split(',').includes('owner'))
-    if (isOwnerLeftOut) return []
-    const visibility = [query.visibility, query.type].find((value) => value === 'public' || value === 'private')
-    return list(options, request, reply, { account: accountOf(request), visibility, query })
+    const affiliations = query.affiliation === undefined ? affiliationsOf(query.type) : (query.affiliation.split(',') as Affiliation[])
+    const visibility = [query.visibility, query.type].find((value) => value === 'public' || value === 'internal' || value === 'private')
+    return list(options, request, reply, { of: { affiliations }, visibility, query })
   })
 
-  const otherList = {
-    tags: listTags,
-    params: LoginParams,
-    querystring: ListQuery,
-    response: { 200: Type.Array(RepositoryJson), ...errors },
-  }
-  routes.get('/users/:login/repos', { config: { access: onAccount('account:read') }, schema: otherList }, async (request, reply) => {
-    const { query } = request
+  const ofAccount = { tags: listTags, querystring: ListQuery, response: { 200: Type.Array(RepositoryJson), ...errors } }
+  const listOfAccount = async (request: FastifyRequest, reply: FastifyReply, query: Static<typeof ListQuery>) => {
     if (query.type === 'member') return []
-    const account = accountOf(request)
-    const seesPrivate = may(request.identity, 'repository:read', { kind: 'repository', ownerId: account.id, visibility: 'private' })
     return list(options, request, reply, {
-      account,
-      visibility: seesPrivate ? undefined : 'public',
+      of: { ownerId: accountOf(request).id },
+      visibility: undefined,
       query: { sort: 'full_name', ...query },
     })
-  })
+  }
+  const ofUser = { ...ofAccount, params: LoginParams }
+  routes.get('/users/:login/repos', { config: { access: onAccount('account:read') }, schema: ofUser }, async (request, reply) =>
+    listOfAccount(request, reply, request.query),
+  )
+  const ofOrganization = { ...ofAccount, params: OrganizationParams }
+  routes.get('/orgs/:org/repos', { config: { access: onOrganization('account:read') }, schema: ofOrganization }, async (request, reply) =>
+    listOfAccount(request, reply, request.query),
+  )
+}
+
+function affiliationsOf(type: Static<typeof OwnListQuery>['type']): readonly Affiliation[] {
+  if (type === 'owner') return ['owner']
+  return type === 'member' ? ['collaborator', 'organization_member'] : ['owner', 'collaborator', 'organization_member']
 }
 
 interface ListRequest {
-  readonly account: Account
+  readonly of: ListOptions['of']
   readonly visibility: Visibility | undefined
   readonly query: Static<typeof ListQuery> | Static<typeof OwnListQuery>
 }
@@ -77,11 +81,11 @@ async function list(
   reply: FastifyReply,
   wanted: ListRequest,
 ): Promise<RepositoryJson[]> {
-  const { account, visibility, query } = wanted
+  const { of, visibility, query } = wanted
   const page = pageOf(query)
   const sort = query.sort ?? 'full_name'
-  const { repositories, total } = await listRepositories(db.queries, {
-    ownerId: account.id,
+  const { repositories, total } = await listRepositories(db.queries, request.identity, {
+    of,
     ...(visibility === undefined ? {} : { visibility }),
     sort,
     direction: query.direction ?? (sort === 'full_name' ? 'asc' : 'desc'),
@@ -97,14 +101,20 @@ async function list(
   return repositories.map((repository) => repositoryJson(origin, repository, request.identity, sizes.get(repository.networkId) ?? 0))
 }
 
-async function userJson({ db, publicUrl }: ApiOptions, request: FastifyRequest, account: Account, isSelf: boolean): Promise<UserJson> {
-  const count = async (visibility: Visibility) =>
-    (await listRepositories(db.queries, { ownerId: account.id, visibility, sort: 'created', direction: 'asc', page: 1, perPage: 1 })).total
-  const privateCount = isSelf && callerOf(request) ? await count('private') : undefined
+export async function userJson(
+  { db, publicUrl }: ApiOptions,
+  request: FastifyRequest,
+  account: Account,
+  isSelf: boolean,
+): Promise<UserJson> {
+  const ofAccount = { of: { ownerId: account.id }, sort: 'created', direction: 'asc', page: 1, perPage: 1 } as const
+  const count = async (visibility: Visibility) => (await listRepositories(db.queries, request.identity, { ...ofAccount, visibility })).total
+  const privateCount = isSelf ? await count('private') : undefined
   const created = timeJson(account.createdAt)
   return {
     ...ownerJson(originOf(request, publicUrl), account),
-    name: null,
+    name: account.displayName,
+    email: isSelf ? account.email : null,
     public_repos: await count('public'),
     ...(privateCount === undefined ? {} : { total_private_repos: privateCount, owned_private_repos: privateCount }),
     created_at: created,

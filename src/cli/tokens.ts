@@ -13,19 +13,21 @@ export async function runCreateToken(config: Config, given: Flags): Promise<void
     throw new UsageError(`--expires ${given.expires} is no duration of a minute or more; write 90d or 12h`)
   const expiresAt = lifetimeMs === null ? null : new Date(systemClock.now() + lifetimeMs)
   const log = makeLog(config.log.level)
-  print(await withDatabase(config, log, (db) => createToken(db.queries, { account, name, expiresAt }, systemRandomness)))
+  print(await withDatabase(config, log, (db) => createToken(db, { account, name, expiresAt }, systemRandomness)))
 }
 
 export async function runListTokens(config: Config, given: Flags): Promise<void> {
-  const found = await withDatabase(config, makeLog(config.log.level), (db) => listTokens(db.queries, given.account ?? null))
-  const rows = found.map((token) => [token.account, token.name, day(token.createdAt), minute(token.expiresAt), day(token.lastUsedAt)])
+  const found = await withDatabase(config, makeLog(config.log.level), (db) =>
+    listTokens(db.queries, given.account === undefined ? null : { account: given.account }),
+  )
+  const rows = found.map((token) => [token.bearer, token.name, day(token.createdAt), minute(token.expiresAt), day(token.lastUsedAt)])
   print([['ACCOUNT', 'NAME', 'CREATED', 'EXPIRES', 'LAST USED'], ...rows].map((row) => row.join('\t')).join('\n'))
 }
 
 export async function runRevokeToken(config: Config, given: Flags): Promise<void> {
   const account = needed(given.account, 'token revoke', 'account')
   const name = needed(given.name, 'token revoke', 'name')
-  await withDatabase(config, makeLog(config.log.level), (db) => revokeToken(db.queries, account, name))
+  await withDatabase(config, makeLog(config.log.level), (db) => revokeToken(db, account, name))
 }
 
 function day(at: Date | null): string {

@@ -21,10 +21,12 @@ export interface PoolOptions {
 }
 
 const int8 = 20
+const int8Array = 1016
 /** int8 as a number: ids and sizes of ours stay below 2^53 (docs/decisions/0004-query-library.md). */
 const types = {
   getTypeParser(oid: number, format?: 'text' | 'binary') {
     if (oid === int8 && format !== 'binary') return parseSafeInteger
+    if (oid === int8Array && format !== 'binary') return parseSafeIntegers
     return pg.types.getTypeParser(oid, format as 'text')
   },
 }
@@ -33,6 +35,11 @@ function parseSafeInteger(text: string): number {
   const value = Number(text)
   if (!Number.isSafeInteger(value)) throw new RangeError(`bigint ${text} is outside of ±(2^53 − 1)`)
   return value
+}
+
+function parseSafeIntegers(text: string): number[] {
+  const parse = pg.types.getTypeParser(int8Array as Parameters<typeof pg.types.getTypeParser>[0], 'text') as (text: string) => string[]
+  return parse(text).map(parseSafeInteger)
 }
 
 const usualStatementTimeoutMs = 30_000

@@ -12,7 +12,14 @@ export const generatedFile = join(import.meta.dirname, 'schema.gen.ts')
 /** int8 and timestamptz as our connections parse them (connection.ts); bytes as the plain type that Buffer is one of. */
 const typeMapping = { int8: 'number', timestamptz: 'Date', bytea: 'Uint8Array' }
 /** Columns whose check constraint lists their values. */
-const overrides = { columns: { 'repository.visibility': `'public' | 'private'`, 'network.object_format': `'sha1' | 'sha256'` } }
+const overrides = {
+  columns: {
+    'account.kind': `Generated<'user' | 'organization'>`,
+    'network.object_format': `'sha1' | 'sha256'`,
+    'repository.visibility': `'public' | 'internal' | 'private'`,
+    'token.kind': `Generated<'personal' | 'session' | 'deploy' | 'ci'>`,
+  },
+}
 
 /** The text of schema.gen.ts for a database that has all migrations. */
 export async function generateTypes(url: string): Promise<string> {

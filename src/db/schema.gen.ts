@@ -5,6 +5,14 @@
 
 import type { ColumnType } from "kysely";
 
+export type ArrayType<T> = ArrayTypeImpl<T> extends (infer U)[]
+  ? U[]
+  : ArrayTypeImpl<T>;
+
+export type ArrayTypeImpl<T> = T extends ColumnType<infer S, infer I, infer U>
+  ? ColumnType<S[], I[], U[]>
+  : T[];
+
 export type Generated<T> = T extends ColumnType<infer S, infer I, infer U>
   ? ColumnType<S, I | undefined, U>
   : ColumnType<T, T | undefined, T>;
@@ -21,17 +29,45 @@ export type JsonPrimitive = boolean | number | string | null;
 
 export type JsonValue = JsonArray | JsonObject | JsonPrimitive;
 
+export type Role = "admin" | "read" | "write";
+
 export interface Account {
   created_at: Generated<Date>;
+  display_name: string | null;
+  email: string | null;
   id: Generated<number>;
   is_admin: Generated<boolean>;
+  kind: Generated<'user' | 'organization'>;
   login: string;
+  password_hash: string | null;
+  suspended_at: Date | null;
+}
+
+export interface Audit {
+  action: string;
+  actor: string;
+  actor_id: number | null;
+  at: Generated<Date>;
+  details: Generated<Json>;
+  id: Generated<number>;
+  ip: string | null;
+  owner_id: number | null;
+  repository_id: number | null;
+  request_id: string | null;
+  target: string;
 }
 
 export interface Chunk {
   hash: Uint8Array;
   ordinal: number;
   segment_id: number;
+}
+
+export interface Collaborator {
+  account_id: number;
+  created_at: Generated<Date>;
+  repository_id: number;
+  role: Role;
 }
 
 export interface Content {
@@ -114,6 +150,13 @@ export interface LfsReview {
   due_at: Date;
   looked_at: Date | null;
   repository_id: number;
+}
+
+export interface Membership {
+  account_id: number;
+  created_at: Generated<Date>;
+  organization_id: number;
+  role: Role;
 }
 
 export interface Mirror {
@@ -237,7 +280,7 @@ export interface Repository {
   refs_version: Generated<number>;
   settings: Generated<Json>;
   updated_at: Generated<Date>;
-  visibility: 'public' | 'private';
+  visibility: 'public' | 'internal' | 'private';
 }
 
 export interface ScrubFinding {
@@ -269,13 +312,20 @@ export interface ServerFact {
 }
 
 export interface Token {
-  account_id: number;
+  account_id: number | null;
+  claims: Json | null;
   created_at: Generated<Date>;
+  created_by: number | null;
   expires_at: Date | null;
   hash: Uint8Array;
   id: Generated<number>;
+  kind: Generated<'personal' | 'session' | 'deploy' | 'ci'>;
   last_used_at: Date | null;
   name: string;
+  owner_ids: ArrayType<number> | null;
+  repository_id: number | null;
+  repository_ids: ArrayType<number> | null;
+  scopes: string[] | null;
 }
 
 export interface UploadIntent {
@@ -286,7 +336,9 @@ export interface UploadIntent {
 
 export interface DB {
   account: Account;
+  audit: Audit;
   chunk: Chunk;
+  collaborator: Collaborator;
   content: Content;
   content_reference: ContentReference;
   content_review: ContentReview;
@@ -298,6 +350,7 @@ export interface DB {
   lfs_lock: LfsLock;
   lfs_object: LfsObject;
   lfs_review: LfsReview;
+  membership: Membership;
   mirror: Mirror;
   network: Network;
   network_review: NetworkReview;

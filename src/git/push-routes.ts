@@ -1,6 +1,6 @@
 // Pushes over Smart HTTP: the advertisement, and the POST that brings commands and pack.
 import type { FastifyReply, FastifyRequest } from 'fastify'
-import { createOrFind, type Identity, readableSiblings, type Repository } from '../access/index.ts'
+import { actorOf, createOrFind, type Identity, readableSiblings, type Repository } from '../access/index.ts'
 import { InputError, withoutEnd } from '../base/index.ts'
 import { Refusal, requestBody } from '../http/index.ts'
 import { Answer } from './answer.ts'
@@ -126,18 +126,18 @@ function pushSettingsOf(room: GitRoom, request: FastifyRequest): GitSettings {
 export async function push(room: GitRoom, request: FastifyRequest, reply: FastifyReply): Promise<void> {
   assertEnabled(room, request)
   const { repository, repositoryToCreate, identity } = request
-  if (identity.kind !== 'account') throw new Error('a push of nobody')
+  if (identity.kind === 'anonymous') throw new Error('a push of nobody')
   const newNetworkId = room.options.randomness.uuid()
   const create = async () => {
     if (!repositoryToCreate) throw new Error('nothing to create')
-    return targetOf(await createOrFind(room.options.db, { ...repositoryToCreate, networkId: newNetworkId }))
+    return targetOf(await createOrFind(room.options.db, { ...repositoryToCreate, networkId: newNetworkId, actor: actorOf(request) }))
   }
   await receivePack(room.receive, {
     objectFormat: repository?.objectFormat ?? 'sha1',
     target: repository ? targetOf(repository) : null,
     newNetworkId,
     create,
-    accountId: identity.accountId,
+    accountId: identity.kind === 'account' ? identity.accountId : null,
     settings: pushSettingsOf(room, request),
     scope: scopeOf(room, request, 'push'),
     hooks: room.options.hooksOf?.(request) ?? noHooks,

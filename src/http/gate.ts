@@ -21,6 +21,8 @@ export type Verdict =
   | 'allowed'
   | 'bad-credentials' // something was sent that is no valid token
   | 'unauthenticated' // nothing was sent, and no anonymous caller may do this to anything
+  | 'suspended' // the account may do nothing at present
+  | 'cross-site' // a browser sent its session from a page of another site
   | 'hidden' // there is no such thing, or the caller may not know of it: one and the same answer
   | 'forbidden' // the caller may see it, but not do this
 
@@ -70,18 +72,20 @@ export function waitsForBody(request: FastifyRequest): boolean {
 export async function admit(gate: Gate, request: FastifyRequest, challenge: boolean): Promise<void> {
   const access = request.routeOptions.config.access
   if (access === undefined) throw new Error('a route without a declaration was reached')
-  if (access === 'public') return refuse(await gate.admit(request, null, null), request, challenge)
+  if (access === 'public') return refuse(await gate.admit(request, null, null), gate, request, challenge)
   const action = typeof access.action === 'string' ? access.action : access.action.of(request)
   if (!actionsOf(access).includes(action)) throw new Error(`undeclared action '${action}'`)
-  refuse(await gate.admit(request, action, access.resource(request)), request, challenge)
+  refuse(await gate.admit(request, action, access.resource(request)), gate, request, challenge)
 }
 
-function refuse(verdict: Verdict, request: FastifyRequest, challenge: boolean): void {
+function refuse(verdict: Verdict, gate: Gate, request: FastifyRequest, challenge: boolean): void {
   if (verdict === 'allowed') return
   if (verdict === 'bad-credentials') throw new Refusal(401, verdict, 'Bad credentials')
   if (verdict === 'unauthenticated') throw new Refusal(401, verdict, 'Requires authentication')
+  if (verdict === 'suspended') throw new Refusal(403, verdict, 'Your account is suspended; ask the administrator of this server')
+  if (verdict === 'cross-site') throw new Refusal(403, verdict, 'A page of another site sent this; sign in and send it from here')
   if (verdict === 'forbidden') throw new Refusal(403, verdict, 'This token may not do that')
-  if (challenge && request.headers.authorization === undefined) throw new Refusal(401, 'unauthenticated', 'Requires authentication')
+  if (challenge && gate.nameOf(request) === null) throw new Refusal(401, 'unauthenticated', 'Requires authentication')
   throw notFound()
 }
 

@@ -33,7 +33,7 @@ function gateSaying(verdict: Verdict): Gate & { calls: string[] } {
     calls,
     actions: new Set(['thing:read', 'thing:write']),
     properties: { caller: null },
-    nameOf: () => null,
+    nameOf: ({ headers }) => (headers.authorization === undefined ? null : 'someone'),
     admit: async (_request: FastifyRequest, action: string | null) => {
       calls.push(String(action))
       return verdict
@@ -105,6 +105,8 @@ test('verdicts become statuses; a room with a challenge asks anonymous callers f
     ['unauthenticated', 401, 401],
     ['hidden', 404, 401],
     ['forbidden', 403, 403],
+    ['suspended', 403, 403],
+    ['cross-site', 403, 403],
   ]
   for (const [verdict, status, challenged] of expected) {
     let isReached = false

@@ -34,10 +34,10 @@ export async function list({ db }: LockParts, request: FastifyRequest, reply: Fa
 export async function listForPush({ db }: LockParts, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
   const { cursor, limit, ref } = fieldsOf(request.body ?? {})
   const query = parseLockQuery({ cursor, limit, ref })
-  const { accountId } = callerOf(request)
-  const { repository } = request
+  const { repository, identity } = request
   const { locks, next } = await page(async (asked) => (repository === null ? [] : findLocks(db.queries, repository.id, asked)), query)
-  const isOurs = ({ owner }: Lock): boolean => owner.accountId === accountId
+  // of a deployment's or a CI job's token none are: locks are accounts'
+  const isOurs = ({ owner }: Lock): boolean => identity.kind === 'account' && owner.accountId === identity.accountId
   return sendJson(reply, 200, {
     ours: locks.filter(isOurs).map(lockJson),
     theirs: locks.filter((held) => !isOurs(held)).map(lockJson),

@@ -5,7 +5,7 @@ import { type Clock, type Log, Places } from '../base/index.ts'
 import type { Database } from '../db/index.ts'
 import type { Listener } from '../http/index.ts'
 import type { ContentStore } from '../store/index.ts'
-import { AccountPlaces } from './account-places.ts'
+import { CallerPlaces } from './caller-places.ts'
 import { lfsForm, sendJson } from './answers.ts'
 import { answerBatch } from './batch.ts'
 import { operationOf } from './format/batch.ts'
@@ -39,7 +39,7 @@ const base = '/:owner/:repo.git/info/lfs'
 const statusOf = { 'digest-mismatch': 422, 'size-mismatch': 422 }
 
 export function registerLfs(listener: Listener, options: LfsOptions): void {
-  const parts: TransferParts = { ...options, downloads: new Places(options.limits.concurrentDownloads), uploads: new AccountPlaces() }
+  const parts: TransferParts = { ...options, downloads: new Places(options.limits.concurrentDownloads), uploads: new CallerPlaces() }
   listener.room({ form: lfsForm, challenge: true, body: 'json', statusOf }, (routes) => {
     routes.post(`${base}/objects/batch`, { config: { access: access.batch } }, async (request, reply) =>
       sendJson(reply, 200, await answerBatch(parts, request)),

@@ -1,11 +1,11 @@
 // Basic transfers: objects as they are, by PUT and GET, and the question whether an upload has arrived.
 import { Readable } from 'node:stream'
 import type { FastifyReply, FastifyRequest } from 'fastify'
-import { callerOf, createOrFind, type Repository, repositoryOf } from '../access/index.ts'
+import { actorOf, createOrFind, identityKey, type Repository, repositoryOf } from '../access/index.ts'
 import { type Clock, CorruptError, InputError, type Log, type Places } from '../base/index.ts'
 import { notFound, parseRange, Refusal, requestBody } from '../http/index.ts'
 import { type Digest, parseDigest } from '../store/index.ts'
-import type { AccountPlaces } from './account-places.ts'
+import type { CallerPlaces } from './caller-places.ts'
 import { sendJson } from './answers.ts'
 import type { BatchParts } from './batch.ts'
 import { parseVerify } from './format/batch.ts'
@@ -17,7 +17,7 @@ export interface TransferParts extends BatchParts {
   readonly log: Log
   /** Downloads at one time: each reads some MiB ahead. */
   readonly downloads: Places
-  readonly uploads: AccountPlaces
+  readonly uploads: CallerPlaces
   readonly limits: { readonly objectBytes: number; readonly requestTimeoutMs: number }
 }
 
@@ -27,7 +27,7 @@ export async function upload(parts: TransferParts, request: FastifyRequest, repl
   if (digest === null) throw invalid('oid must be 64 hexadecimal digits in lower case')
   const sizeBytes = claimedSize(request)
   const expected = { digest, ...(sizeBytes === null ? {} : { sizeBytes }) }
-  const put = await parts.uploads.with(callerOf(request).accountId, () =>
+  const put = await parts.uploads.with(identityKey(request.identity) ?? '', () =>
     parts.store.put(bodyOf(parts, request), { expected, limitBytes: parts.limits.objectBytes }),
   )
   const repository = await writableRepository(parts, request)
@@ -39,7 +39,7 @@ export async function upload(parts: TransferParts, request: FastifyRequest, repl
 export async function writableRepository({ db }: Pick<TransferParts, 'db'>, request: FastifyRequest): Promise<Repository> {
   const { repository, repositoryToCreate } = request
   if (repository !== null || repositoryToCreate === null) return repositoryOf(request)
-  return createOrFind(db, repositoryToCreate)
+  return createOrFind(db, { ...repositoryToCreate, actor: actorOf(request) })
 }
 
 /** POST verify: 200 when the repository has the object, in that size. */

@@ -14,7 +14,7 @@ export interface TestAccount {
 
 export async function makeAccount(db: Database, login: string, isAdmin = false): Promise<TestAccount> {
   const row = await db.queries.insertInto('account').values({ login, is_admin: isAdmin }).returning('id').executeTakeFirstOrThrow()
-  const token = await createToken(db.queries, { account: login, name: 'test', expiresAt: null }, systemRandomness)
-  const expired = await createToken(db.queries, { account: login, name: 'old', expiresAt: new Date(Date.now() - 1000) }, systemRandomness)
+  const token = await createToken(db, { account: login, name: 'test', expiresAt: null }, systemRandomness)
+  const expired = await createToken(db, { account: login, name: 'old', expiresAt: new Date(Date.now() - 1000) }, systemRandomness)
   return { id: row.id as AccountId, login, token, expired }
 }

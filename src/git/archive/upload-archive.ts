@@ -21,7 +21,7 @@ const requestBytes = 1 << 20
 const died = 'git upload-archive: archiver died with error'
 
 export async function uploadArchive(room: GitRoom, request: FastifyRequest, reply: FastifyReply): Promise<void> {
-  const isEnabled = settingsOf(room, request).archive.isEnabled ?? request.identity.kind === 'account'
+  const isEnabled = settingsOf(room, request).archive.isEnabled ?? request.identity.kind !== 'anonymous'
   if (!isEnabled) throw new Refusal(403, 'service-disabled', "Service not enabled: 'upload-archive'")
   const given = await readArguments(request)
   const answer = new Answer(reply, 'application/x-git-upload-archive-result')

@@ -50,7 +50,8 @@ export interface Push {
   /** The network's id, where the push creates the repository: its pack says it before there is a row. */
   readonly newNetworkId: string
   readonly create: () => Promise<PushTarget>
-  readonly accountId: number
+  /** Null: a deployment's or a CI job's, no account's. */
+  readonly accountId: number | null
   readonly settings: GitSettings
   /** Which of the repository's refs the pusher speaks of. */
   readonly scope: RefScope

@@ -33,7 +33,7 @@ export async function sendPush(
   const capabilities = `report-status side-band-64k${isAtomic ? ' atomic' : ''} object-format=sha1`
   const body = pushBody(commands, isBringing ? (pack ?? emptyPack) : new Uint8Array(0), capabilities)
   const said: Uint8Array[] = []
-  const identity = { kind: 'account', accountId: account.id, login: account.login, isAdmin: true, tokenId: 0 } as const
+  const identity = { kind: 'account', accountId: account.id, login: account.login, isAdmin: true, grant: null, tokenId: 0 } as const
   await receivePack(room.receive, {
     objectFormat: 'sha1',
     target: { repositoryId: repository.id, networkId: repository.networkId, refsVersion: repository.refsVersion },

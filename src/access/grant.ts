@@ -1,0 +1,71 @@
+// What a credential may be used for: less than its bearer may, never more. Scopes name kinds of actions, ids name things.
+import { InputError } from '../base/index.ts'
+import type { AccountId, RepositoryId } from './identity.ts'
+
+const levels = ['read', 'write', 'admin'] as const
+type Level = (typeof levels)[number]
+
+/** `area:level`; a level includes those before it. */
+export const scopes = [
+  'repository:read',
+  'repository:write',
+  'repository:admin',
+  'organization:read',
+  'organization:admin',
+  'account:admin',
+  'server:read',
+  'server:admin',
+] as const
+export type Scope = (typeof scopes)[number]
+
+export interface Grant {
+  /** Empty: it says who calls, and reads what anybody may. */
+  readonly scopes: readonly Scope[]
+  /** Only what belongs to one of these owners, or is one of these repositories; both null: all that its bearer may. */
+  readonly ownerIds: readonly AccountId[] | null
+  readonly repositoryIds: readonly RepositoryId[] | null
+}
+
+/** Whether the scopes include that one, by itself or by a higher level. */
+export function holds(granted: readonly Scope[], wanted: Scope): boolean {
+  const [area, level] = parts(wanted)
+  return granted.some((scope) => {
+    const [grantedArea, grantedLevel] = parts(scope)
+    return grantedArea === area && levels.indexOf(grantedLevel) >= levels.indexOf(level)
+  })
+}
+
+function parts(scope: Scope): [string, Level] {
+  return scope.split(':') as [string, Level]
+}
+
+/** Whether the grant is for that owner's things, or for that repository among them. */
+export function covers({ ownerIds, repositoryIds }: Grant, ownerId: AccountId, repositoryId: RepositoryId | null): boolean {
+  if (ownerIds === null && repositoryIds === null) return true
+  return (ownerIds?.includes(ownerId) ?? false) || (repositoryId !== null && (repositoryIds?.includes(repositoryId) ?? false))
+}
+
+/** True where the credential is bound to certain owners or repositories. */
+export function isBound(grant: Grant): boolean {
+  return grant.ownerIds !== null || grant.repositoryIds !== null
+}
+
+/** Whether a credential of `inner` may do nothing that one of `outer` may not: a token makes only tokens that are no stronger. */
+export function isWithin(inner: Grant | null, outer: Grant | null): boolean {
+  if (outer === null) return true
+  if (inner === null) return false
+  const hasScopes = inner.scopes.every((scope) => holds(outer.scopes, scope))
+  if (!isBound(outer)) return hasScopes
+  const owners = new Set(outer.ownerIds ?? [])
+  const repositories = new Set(outer.repositoryIds ?? [])
+  const hasThings = (inner.ownerIds ?? []).every((id) => owners.has(id)) && (inner.repositoryIds ?? []).every((id) => repositories.has(id))
+  return hasScopes && isBound(inner) && hasThings
+}
+
+/** InputError `bad-scope`, which names those that there are. */
+export function parseScopes(words: readonly string[]): Scope[] {
+  const unknown = words.find((word) => !scopes.includes(word as Scope))
+  if (unknown !== undefined)
+    throw new InputError('bad-scope', `There is no scope '${unknown.slice(0, 60)}'; there are ${scopes.join(', ')}`)
+  return [...new Set(words as Scope[])]
+}

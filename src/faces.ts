@@ -1,0 +1,65 @@
+// Every face that the server shows on its listener: which rooms register routes, with what. The server and the test of who may do what mount the same.
+import type { Log } from './base/index.ts'
+import { systemClock } from './base/index.ts'
+import { registerApi } from './api/index.ts'
+import { addRequests, type Bucket, readShared } from './bucket/index.ts'
+import type { Config } from './config.ts'
+import type { Database } from './db/index.ts'
+import { findArchive, forkTakesRef, type GitRoom, gitTotals, networkStorage, registerGit } from './git/index.ts'
+import { makeHealth } from './health.ts'
+import { type Listener, plainForm } from './http/index.ts'
+import { registerLfs } from './lfs/index.ts'
+import { contentTotals, type SegmentStore } from './store/index.ts'
+import { version } from './version.ts'
+
+export interface FaceParts {
+  readonly config: Config
+  readonly db: Database
+  readonly bucket: Bucket
+  readonly git: GitRoom
+  readonly store: SegmentStore
+  readonly log: Log
+  /** Where worker threads add up what they ask of the bucket. */
+  readonly counts: SharedArrayBuffer
+}
+
+export function mountFaces(listener: Listener, parts: FaceParts): void {
+  mountHealth(listener, parts)
+  registerGit(listener, parts.git)
+  mountLfs(listener, parts)
+  mountApi(listener, parts)
+}
+
+function mountHealth(listener: Listener, { db: database, bucket, log }: FaceParts): void {
+  const health = makeHealth({ database, bucket, log, clock: systemClock, version })
+  listener.room({ form: plainForm, body: 'json' }, (routes) => {
+    routes.get('/health', { config: { access: 'public' } }, async (_request, reply) => {
+      const report = await health()
+      return reply
+        .code(report.status === 'ok' ? 200 : 503)
+        .header('cache-control', 'no-store')
+        .send(report)
+    })
+  })
+}
+
+function mountLfs(listener: Listener, { config: { limits, publicUrl }, db, store, log }: FaceParts): void {
+  const { lfsObjectBytes: objectBytes, concurrentFetches: concurrentDownloads, requestTimeoutMs } = limits
+  registerLfs(listener, { db, store, log, clock: systemClock, publicUrl, limits: { objectBytes, concurrentDownloads, requestTimeoutMs } })
+}
+
+function mountApi(listener: Listener, { config, db, git, bucket, counts }: FaceParts): void {
+  registerApi(listener, {
+    db,
+    publicUrl: config.publicUrl,
+    version,
+    takesRef: (...ref) => forkTakesRef(git, ...ref),
+    storage: {
+      ofNetwork: (networkId) => networkStorage(git, networkId),
+      ofGit: () => gitTotals(db.queries),
+      ofContent: () => contentTotals(db.queries),
+      requests: () => addRequests([bucket.requests, readShared(counts)]),
+    },
+    findArchive: async (...archive) => (await findArchive(git, ...archive)) !== null,
+  })
+}
