@@ -13,13 +13,14 @@ export const sessionCookie = 'stemma_session'
 export function sentToken(headers: IncomingHttpHeaders): { readonly token: string; readonly carrier: Carrier } | 'malformed' | null {
   if (headers.authorization !== undefined) {
     const token = tokenOf(headers.authorization)
-    return token === 'malformed' ? token : { token, carrier: 'header' }
+    return token === null ? 'malformed' : { token, carrier: 'header' }
   }
   const token = cookieOf(headers.cookie, sessionCookie)
   return token === null ? null : { token, carrier: 'cookie' }
 }
 
-function tokenOf(header: string): string | 'malformed' {
+/** Null: there is none in it. */
+function tokenOf(header: string): string | null {
   const [, scheme = '', value = ''] = /^([A-Za-z]+) +(\S+)$/.exec(header.trim()) ?? []
   switch (scheme.toLowerCase()) {
     case 'bearer':
@@ -28,15 +29,15 @@ function tokenOf(header: string): string | 'malformed' {
     case 'basic':
       return basicToken(value)
     default:
-      return 'malformed'
+      return null
   }
 }
 
-function basicToken(value: string): string | 'malformed' {
+function basicToken(value: string): string | null {
   const text = Buffer.from(value, 'base64').toString('utf8')
   const colon = text.indexOf(':')
   const password = colon < 0 ? '' : text.slice(colon + 1)
-  return password === '' ? 'malformed' : password
+  return password === '' ? null : password
 }
 
 function cookieOf(header: string | undefined, name: string): string | null {

@@ -61,22 +61,31 @@ export function may(identity: Identity, action: Action, resource: Resource): boo
 }
 
 function stands(identity: Identity, action: Action, resource: Resource): boolean {
-  if (resource.kind === 'account') return standsToAccount(identity, action, resource)
+  if (resource.kind === 'repository') return isOnRepository(action) && standsToRepository(identity, action, resource)
+  return !isOnRepository(action) && standsToAccount(identity, action, resource)
+}
+
+type RepositoryAction = (typeof onRepositories)[number]
+const onRepositories = ['repository:read', 'repository:fork', 'repository:push', 'repository:administer'] as const satisfies Action[]
+
+function isOnRepository(action: Action): action is RepositoryAction {
+  return (onRepositories as readonly Action[]).includes(action)
+}
+
+function standsToRepository(identity: Identity, action: RepositoryAction, resource: RepositoryResource): boolean {
   switch (action) {
     case 'repository:read':
       return isShown(identity, resource) || hasRole(identity, resource, 'read')
     case 'repository:fork': // whoever may read it, into an account of his own
-      return identity.kind === 'account' && stands(identity, 'repository:read', resource)
+      return identity.kind === 'account' && standsToRepository(identity, 'repository:read', resource)
     case 'repository:push':
       return hasRole(identity, resource, 'write')
     case 'repository:administer':
       return hasRole(identity, resource, 'admin')
-    default:
-      return false
   }
 }
 
-function standsToAccount(identity: Identity, action: Action, resource: AccountResource): boolean {
+function standsToAccount(identity: Identity, action: Exclude<Action, RepositoryAction>, resource: AccountResource): boolean {
   if (action === 'account:read') return true
   if (identity.kind !== 'account') return false
   switch (action) {
@@ -93,8 +102,6 @@ function standsToAccount(identity: Identity, action: Action, resource: AccountRe
       return resource.accountKind === 'organization' && hasRole(identity, resource, 'admin')
     case 'repository:create':
       return hasRole(identity, resource, 'write')
-    default:
-      return false
   }
 }
 
