@@ -5,12 +5,15 @@ import { registerApi } from './api/index.ts'
 import { addRequests, type Bucket, readShared } from './bucket/index.ts'
 import type { Config } from './config.ts'
 import type { Database } from './db/index.ts'
-import { findArchive, forkTakesRef, type GitRoom, gitTotals, networkStorage, registerGit } from './git/index.ts'
+import { Browser, findArchive, forkTakesRef, type GitRoom, gitTotals, networkStorage, registerGit } from './git/index.ts'
 import { makeHealth } from './health.ts'
 import { type Listener, plainForm } from './http/index.ts'
 import { registerLfs } from './lfs/index.ts'
 import { contentTotals, type SegmentStore } from './store/index.ts'
 import { version } from './version.ts'
+
+/** Of one question of the API's to the Git room. */
+const apiTimeLimitMs = 15_000
 
 export interface FaceParts {
   readonly config: Config
@@ -53,6 +56,7 @@ function mountApi(listener: Listener, { config, db, git, bucket, counts }: FaceP
     db,
     publicUrl: config.publicUrl,
     version,
+    git: { browser: new Browser(git, { timeLimitMs: apiTimeLimitMs, graceS: config.git.collectGraceMs / 1000 }) },
     takesRef: (...ref) => forkTakesRef(git, ...ref),
     storage: {
       ofNetwork: (networkId) => networkStorage(git, networkId),

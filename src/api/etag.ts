@@ -6,6 +6,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify'
 export async function tagAnswer(request: FastifyRequest, reply: FastifyReply, payload: unknown): Promise<unknown> {
   reply.header('cache-control', 'private, no-cache').header('vary', 'Accept, Authorization')
   if ((request.method !== 'GET' && request.method !== 'HEAD') || reply.statusCode !== 200 || typeof payload !== 'string') return payload
+  if (reply.hasHeader('etag')) return payload // the handler knew one before the work was done
   const tag = `"${createHash('sha256').update(payload).digest('base64url')}"`
   reply.header('etag', `W/${tag}`)
   const known = request.headers['if-none-match']

@@ -4,6 +4,8 @@ import type { Repository } from '../access/index.ts'
 import type { Database } from '../db/index.ts'
 import type { Listener } from '../http/index.ts'
 import { registerArchives } from './archives.ts'
+import { registerGitHalf } from './git-half.ts'
+import type { GitApi } from './git-call.ts'
 import { tagAnswer } from './etag.ts'
 import { githubForm } from './form.ts'
 import { registerForks } from './forks.ts'
@@ -13,6 +15,7 @@ import { registerRepositories } from './repositories.ts'
 import { registerStorage, type StorageFigures } from './storage.ts'
 import { registerUsers } from './users.ts'
 
+export type { GitApi } from './git-call.ts'
 export type { StorageFigures } from './storage.ts'
 
 export interface ApiOptions {
@@ -23,6 +26,7 @@ export interface ApiOptions {
   readonly findArchive: (request: FastifyRequest, repository: Repository, name: string) => Promise<boolean>
   /** Whether a fork gets that ref of the repository: not one that is hidden from whoever fetches. */
   readonly takesRef: (repository: Repository, name: string) => boolean
+  readonly git: GitApi
   readonly storage: StorageFigures
   /** Stemma's version. */
   readonly version: string
@@ -39,5 +43,6 @@ export function registerApi(listener: Listener, options: ApiOptions): void {
     registerStorage(routes, options)
     registerArchives(routes, options)
     registerGitConfig(routes, options)
+    registerGitHalf(routes, options)
   })
 }

@@ -43,6 +43,12 @@ export interface Account {
   suspended_at: Date | null;
 }
 
+export interface ApiObject {
+  at: Generated<Date>;
+  oid: Uint8Array;
+  repository_id: number;
+}
+
 export interface Audit {
   action: string;
   actor: string;
@@ -336,6 +342,7 @@ export interface UploadIntent {
 
 export interface DB {
   account: Account;
+  api_object: ApiObject;
   audit: Audit;
   chunk: Chunk;
   collaborator: Collaborator;

@@ -1,5 +1,23 @@
 // git: hosts repositories. Other rooms put it together with GitRoom and mount its routes with registerGit.
 export { forkTakesRef, type GitContext } from './context.ts'
+export {
+  type AnswerOf,
+  Browser,
+  type BrowserOptions,
+  type BrowseKind,
+  type CommitValue,
+  type Contents,
+  type DiffAnswer,
+  type FileDiff,
+  type Named,
+  type Person,
+  type QuestionOf,
+  type RepositoryView,
+  type TagValue,
+} from './browse/index.ts'
+export { isProtectedRef } from './protected-refs.ts'
+export { kindName, type ObjectId } from './format/index.ts'
+export type { Ref } from './refs/index.ts'
 export { findArchive } from './archive/index.ts'
 export { GitRoom, type GitRoomOptions } from './git-room.ts'
 export { type Exported, exportRepository } from './export/index.ts'

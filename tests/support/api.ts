@@ -7,6 +7,7 @@ import { noRequests } from '../../src/bucket/index.ts'
 import type { Database } from '../../src/db/index.ts'
 import { type Listener, makeListener } from '../../src/http/index.ts'
 import { makeAccount, type TestAccount } from './accounts.ts'
+import { gitDouble } from './git-double.ts'
 import { testDatabase } from './test-database.ts'
 
 export interface TestApi {
@@ -57,6 +58,7 @@ export function registerTestApi(listener: Listener, db: Database): void {
     publicUrl: null,
     version: '0.0.0',
     findArchive: async () => true,
+    git: gitDouble,
     takesRef: (_repository, name) => !name.startsWith('refs/hidden/'),
     storage: noStorage,
   })

@@ -4,6 +4,7 @@ import { fromHex, hex } from '../../base/index.ts'
 import { parseCommitLinks } from '../format/commit.ts'
 import { hashBytes, Kind, type ObjectFormat, type ObjectId } from '../format/object-id.ts'
 import type { ObjectReader } from '../odb/index.ts'
+import { NewestFirst } from '../upload-pack/newest-first.ts'
 import { objectSteps, type Pace } from '../upload-pack/pace.ts'
 import type { PacedRepository } from '../upload-pack/repository.ts'
 
@@ -68,48 +69,6 @@ class Painter {
     this.#queued.add(commit)
     this.#queue.add(commit)
     return false
-  }
-}
-
-/** A heap of commits by time. */
-class NewestFirst {
-  readonly #time: (commit: number) => number
-  readonly #heap: number[] = []
-
-  constructor(time: (commit: number) => number) {
-    this.#time = time
-  }
-
-  add(commit: number): void {
-    const heap = this.#heap
-    const time = this.#time(commit)
-    let at = heap.push(commit) - 1
-    while (at > 0) {
-      const above = (at - 1) >> 1
-      if (this.#time(heap[above] as number) >= time) break
-      heap[at] = heap[above] as number
-      at = above
-    }
-    heap[at] = commit
-  }
-
-  take(): number {
-    const heap = this.#heap
-    const top = heap[0] as number
-    const last = heap.pop() as number
-    if (heap.length === 0) return top
-    const time = this.#time(last)
-    let at = 0
-    for (;;) {
-      let below = at * 2 + 1
-      if (below >= heap.length) break
-      if (below + 1 < heap.length && this.#time(heap[below + 1] as number) > this.#time(heap[below] as number)) below++
-      if (this.#time(heap[below] as number) <= time) break
-      heap[at] = heap[below] as number
-      at = below
-    }
-    heap[at] = last
-    return top
   }
 }
 

@@ -1,0 +1,85 @@
+// /repos/{owner}/{repo}/compare/{base}...{head} (GitHub REST "Commits"). Either side may be of another repository of the network, as `owner:name`, where
+// the caller may read that.
+import type { FastifyReply, FastifyRequest } from 'fastify'
+import Type from 'typebox'
+import { onRepository, readableSiblings } from '../access/index.ts'
+import type { AnswerOf, Named } from '../git/index.ts'
+import { notFound, type Routes } from '../http/index.ts'
+import { sendText } from './commits.ts'
+import { GitCall, mediaOf, restOf, setLink, urlOf } from './git-call.ts'
+import { commitJson, fileDiffJson } from './git-documents.ts'
+import { ComparisonJson, PageQuery, RestParams } from './git-schemas.ts'
+import type { ApiOptions } from './index.ts'
+import { linkHeader, pageOf } from './paging.ts'
+import { ErrorJson } from './schemas.ts'
+
+const tags = ['Commit']
+const errors = { 304: Type.Null(), 401: ErrorJson, 403: ErrorJson, 404: ErrorJson, 409: ErrorJson, 422: ErrorJson }
+/** GitHub's. */
+const mostFiles = 300
+const mostCommits = 250
+/** Of the network, so many are looked through for an owner's. */
+const mostSiblings = 1000
+
+export function registerCompare(routes: Routes, options: ApiOptions): void {
+  const schema = { tags, params: RestParams, querystring: PageQuery, response: { 200: ComparisonJson, ...errors } }
+  const config = { access: onRepository('repository:read'), encodedSlash: true }
+  routes.get('/repos/:owner/:repo/compare/*', { config, schema }, async (request, reply) => answerComparison(options, request, reply))
+}
+
+async function answerComparison(options: ApiOptions, request: FastifyRequest, reply: FastifyReply) {
+  const call = await GitCall.of(options, request)
+  const wanted = restOf(request)
+  const [, baseName, headName] = /^(.+?)\.\.\.(.+)$/s.exec(wanted) ?? []
+  if (baseName === undefined || headName === undefined) throw notFound()
+  const [base, head] = [await sideOf(options, call, request, baseName), await sideOf(options, call, request, headName)]
+  const media = mediaOf(request)
+  if (media === 'diff' || media === 'patch') return sendText(reply, media, await call.ask('compareText', { base, head, form: media }))
+  const { page, per_page: perPage } = request.query as { page?: number; per_page?: number }
+  const isPaged = page !== undefined || perPage !== undefined
+  const commits = isPaged ? pageOf({ page: page ?? 1, per_page: perPage ?? 100 }) : { page: 1, perPage: mostCommits }
+  const answer = await call.ask('compare', {
+    base,
+    head,
+    skip: isPaged ? (commits.page - 1) * commits.perPage : null,
+    most: commits.perPage,
+    mostFiles: commits.page === 1 ? mostFiles : 0,
+  })
+  if (isPaged) setLink(reply, linkHeader(urlOf(request, options.publicUrl), commits, answer.aheadCount))
+  return comparisonJson(call, `${baseName}...${headName}`, answer)
+}
+
+/** `name`, or `owner:name` of a repository of the network. */
+async function sideOf({ db, git }: ApiOptions, call: GitCall, request: FastifyRequest, text: string): Promise<Named> {
+  const colon = text.indexOf(':')
+  if (colon < 0) return call.named(text)
+  const owner = text.slice(0, colon).toLowerCase()
+  const { repository } = call.view
+  if (owner === repository.ownerLogin.toLowerCase()) return call.named(text.slice(colon + 1))
+  const siblings = await readableSiblings(db.queries, request.identity, repository, mostSiblings)
+  const sibling = siblings.find(({ ownerLogin }) => ownerLogin.toLowerCase() === owner)
+  const named = sibling && git.browser.name(await git.browser.view(request, sibling), text.slice(colon + 1))
+  if (!named) throw notFound()
+  return named
+}
+
+function comparisonJson({ urls }: GitCall, range: string, answer: AnswerOf<'compare'>): ComparisonJson {
+  const { aheadCount, base, behindCount, commits, diff, head, mergeBase } = answer
+  const status = aheadCount > 0 ? (behindCount > 0 ? 'diverged' : 'ahead') : behindCount > 0 ? 'behind' : 'identical'
+  const html = `${urls.html}/compare/${range.split('/').map(encodeURIComponent).join('/')}`
+  return {
+    url: `${urls.api}/compare/${encodeURIComponent(range)}`,
+    html_url: html,
+    permalink_url: `${urls.html}/compare/${base.oid}...${head}`,
+    diff_url: `${html}.diff`,
+    patch_url: `${html}.patch`,
+    base_commit: commitJson(urls, base),
+    merge_base_commit: commitJson(urls, mergeBase),
+    status,
+    ahead_by: aheadCount,
+    behind_by: behindCount,
+    total_commits: aheadCount,
+    commits: commits.map((commit) => commitJson(urls, commit)),
+    files: diff.files.map((file) => fileDiffJson(urls, file, file.status === 'removed' ? mergeBase.oid : head)),
+  }
+}
