@@ -15,7 +15,12 @@ const common = {
   _links: Type.Object({ self: Type.String(), git: nullable(Type.String()), html: nullable(Type.String()) }),
 }
 
-export const FileJson = Type.Object({ ...common, type: Type.Literal('file'), content: Type.String(), encoding: Type.Enum(['base64', 'none']) })
+export const FileJson = Type.Object({
+  ...common,
+  type: Type.Literal('file'),
+  content: Type.String(),
+  encoding: Type.Enum(['base64', 'none']),
+})
 export type FileJson = Static<typeof FileJson>
 
 export const SymlinkJson = Type.Object({ ...common, type: Type.Literal('symlink'), target: Type.String() })
@@ -33,4 +38,6 @@ export const FolderJson = Type.Object({ ...common, type: Type.Literal('dir'), en
 
 export const ContentsJson = Type.Union([FileJson, SymlinkJson, SubmoduleJson, FolderJson, Type.Array(FolderEntryJson)])
 
-export const RefQuery = Type.Object({ ref: Type.Optional(Type.String({ description: 'a branch, a tag, or a commit; the default branch without it' })) })
+export const RefQuery = Type.Object({
+  ref: Type.Optional(Type.String({ description: 'a branch, a tag, or a commit; the default branch without it' })),
+})

@@ -120,7 +120,8 @@ export function restOf(request: FastifyRequest): string {
 export function treePath(text: string): string | null {
   const path = text.replace(/^\/+|\/+$/g, '')
   // oxlint-disable-next-line no-control-regex
-  if (/[\u0000\ud800-\udfff]/.test(path) && /\u0000|[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[\udc00-\udfff]/.test(path)) return null
+  if (/[\u0000\ud800-\udfff]/.test(path) && /\u0000|[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[\udc00-\udfff]/.test(path))
+    return null
   return path.split('/').some((part, _, parts) => (part === '' && parts.length > 1) || part === '.' || part === '..') ? null : path
 }
 
@@ -131,7 +132,11 @@ export function openLinkHeader(url: string, { page }: Page, isMore: boolean): st
     link.searchParams.set('page', String(target))
     return `<${link.href}>; rel="${relation}"`
   }
-  const links = [...(page > 1 ? [to(page - 1, 'prev')] : []), ...(isMore ? [to(page + 1, 'next')] : []), ...(page > 1 ? [to(1, 'first')] : [])]
+  const links = [
+    ...(page > 1 ? [to(page - 1, 'prev')] : []),
+    ...(isMore ? [to(page + 1, 'next')] : []),
+    ...(page > 1 ? [to(1, 'first')] : []),
+  ]
   return links.length === 0 ? null : links.join(', ')
 }
 

@@ -67,7 +67,13 @@ async function answerBlob(options: ApiOptions, request: FastifyRequest, reply: F
   if (bytes === null && content === null) throw new Refusal(403, 'too-large', 'This API returns blobs up to 100 MB in size')
   if (isUnchanged(request, reply, isRaw ? `${oid}-raw` : oid)) return notModified(reply)
   if (isRaw && bytes !== null) return sendRaw(reply, bytes)
-  const document = { sha: oid, node_id: nodeId('Blob', oid), size: sizeBytes, url: call.urls.git('blobs', oid), encoding: 'base64' as const }
+  const document = {
+    sha: oid,
+    node_id: nodeId('Blob', oid),
+    size: sizeBytes,
+    url: call.urls.git('blobs', oid),
+    encoding: 'base64' as const,
+  }
   if (content !== null) return { ...document, content }
   // a large one comes as it stands in the document: this thread has others to answer
   const [head, tail] = [`${JSON.stringify(document).slice(0, -1)},"content":"`, '"}']

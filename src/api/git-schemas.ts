@@ -154,7 +154,11 @@ export const BranchJson = Type.Object({
   protected: Type.Boolean(),
   protection: Type.Object({
     enabled: Type.Boolean(),
-    required_status_checks: Type.Object({ enforcement_level: Type.String(), contexts: Type.Array(Type.String()), checks: Type.Array(Type.Null()) }),
+    required_status_checks: Type.Object({
+      enforcement_level: Type.String(),
+      contexts: Type.Array(Type.String()),
+      checks: Type.Array(Type.Null()),
+    }),
   }),
   protection_url: Type.String(),
 })

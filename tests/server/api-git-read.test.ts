@@ -48,7 +48,10 @@ test('branches, tags, refs', stemmaOnly, async () => {
     ],
   )
   const ref = await rest.git.getRef({ ...at, ref: 'heads/feature/one' })
-  assert.deepEqual([ref.data.ref, ref.data.object.sha, ref.data.object.type], ['refs/heads/feature/one', await idOf('feature/one'), 'commit'])
+  assert.deepEqual(
+    [ref.data.ref, ref.data.object.sha, ref.data.object.type],
+    ['refs/heads/feature/one', await idOf('feature/one'), 'commit'],
+  )
   const tagRef = await rest.git.getRef({ ...at, ref: 'tags/v1' })
   assert.deepEqual([tagRef.data.object.sha, tagRef.data.object.type], [await idOf('v1'), 'tag'])
   assert.equal((await rest.git.listMatchingRefs({ ...at, ref: 'heads/feat' })).data[0]?.ref, 'refs/heads/feature/one')
@@ -69,7 +72,10 @@ test('git/commits, git/trees, git/blobs', stemmaOnly, async () => {
     commit.parents.map((parent) => parent.sha),
     [await idOf('main~1')],
   )
-  assert.equal(commit.author.date, new Date(Number(await git('log', '-1', '--format=%at', 'main')) * 1000).toISOString().replace('.000', ''))
+  assert.equal(
+    commit.author.date,
+    new Date(Number(await git('log', '-1', '--format=%at', 'main')) * 1000).toISOString().replace('.000', ''),
+  )
   for (const [name, recursive] of [
     ['main', undefined],
     ['main', '1'],
@@ -82,7 +88,13 @@ test('git/commits, git/trees, git/blobs', stemmaOnly, async () => {
       .split('\0')
       .filter((line) => line !== '')
       .map((line) => /^(\d+) (\w+) (\w+) +(-|\d+)\t(.*)$/s.exec(line)?.slice(1))
-    const shown = tree.data.tree.map((entry) => [entry.mode, entry.type, entry.sha, entry.size === undefined ? '-' : String(entry.size), entry.path])
+    const shown = tree.data.tree.map((entry) => [
+      entry.mode,
+      entry.type,
+      entry.sha,
+      entry.size === undefined ? '-' : String(entry.size),
+      entry.path,
+    ])
     assert.deepEqual(shown, expected)
     assert.equal(tree.data.truncated, false)
   }
@@ -132,12 +144,14 @@ test('a commit: files, statistics, patches, as git has them', stemmaOnly, async 
     const { data } = await rest.repos.getCommit({ ...at, ref })
     const parent = data.parents[0]?.sha ?? '4b825dc642cb6eb9a060e54bf8d69288fbee4904'
     const raw = await git('diff-tree', '-r', '-M', '-z', '--numstat', parent, ref)
-    const expected = [...raw.matchAll(/(-|\d+)\t(-|\d+)\t(?:\0([^\0]*)\0([^\0]*)|([^\0]+))\0/g)].map(([, added, removed, from, to, path]) => ({
-      path: to ?? path,
-      from,
-      additions: Number(added) || 0,
-      deletions: Number(removed) || 0,
-    }))
+    const expected = [...raw.matchAll(/(-|\d+)\t(-|\d+)\t(?:\0([^\0]*)\0([^\0]*)|([^\0]+))\0/g)].map(
+      ([, added, removed, from, to, path]) => ({
+        path: to ?? path,
+        from,
+        additions: Number(added) || 0,
+        deletions: Number(removed) || 0,
+      }),
+    )
     const shown = data.files?.map((file) => ({
       path: file.filename,
       from: file.previous_filename,
@@ -145,7 +159,10 @@ test('a commit: files, statistics, patches, as git has them', stemmaOnly, async 
       deletions: file.deletions,
     }))
     assert.deepEqual(shown, expected, data.commit.message)
-    assert.equal(data.stats?.additions, expected.reduce((sum, file) => sum + file.additions, 0))
+    assert.equal(
+      data.stats?.additions,
+      expected.reduce((sum, file) => sum + file.additions, 0),
+    )
     for (const file of data.files ?? []) {
       const paths = [file.previous_filename, file.filename].filter((path) => path !== undefined)
       const diff = await git('diff', '-M', parent, ref, '--', ...paths)
@@ -259,7 +276,14 @@ test('an empty repository says so', stemmaOnly, async () => {
 
 test('a client that has an answer gets 304', stemmaOnly, async () => {
   const sha = await idOf('main')
-  const paths = [`git/commits/${sha}`, `commits/${sha}`, `git/blobs/${await idOf('main:README.md')}`, 'contents/README.md', 'branches', 'commits/main']
+  const paths = [
+    `git/commits/${sha}`,
+    `commits/${sha}`,
+    `git/blobs/${await idOf('main:README.md')}`,
+    'contents/README.md',
+    'branches',
+    'commits/main',
+  ]
   for (const path of paths) {
     const url = `${host.server.url}/api/v3/repos/admin/varied/${path}`
     const first = await fetch(url)
@@ -285,9 +309,42 @@ async function raw(url: string): Promise<{ status: number; text: string }> {
 test('names that want to be something else', stemmaOnly, async () => {
   const base = `${host.server.url}/api/v3/repos/admin/varied`
   const sha = await idOf('main')
-  const tricks = ['..%2f..', '%2e%2e/x', 'a%00b', 'src/../README.md', 'src//code.c', 'a%0ab', '%2fetc%2fpasswd', '.', 'a%5cb', 'x%2f%2e%2e%2fy', '@{-1}', ':/first', '-x', `${sha}^`, `${sha}:README.md`, 'main~1', 'HEAD@%7B1%7D', '%ff%fe', 'a'.repeat(5000)]
+  const tricks = [
+    '..%2f..',
+    '%2e%2e/x',
+    'a%00b',
+    'src/../README.md',
+    'src//code.c',
+    'a%0ab',
+    '%2fetc%2fpasswd',
+    '.',
+    'a%5cb',
+    'x%2f%2e%2e%2fy',
+    '@{-1}',
+    ':/first',
+    '-x',
+    `${sha}^`,
+    `${sha}:README.md`,
+    'main~1',
+    'HEAD@%7B1%7D',
+    '%ff%fe',
+    'a'.repeat(5000),
+  ]
   for (const trick of tricks) {
-    for (const route of ['contents/', 'git/trees/', 'git/ref/', 'git/matching-refs/', 'commits/', 'branches/', 'compare/main...', 'readme/', 'raw/', 'git/blobs/', 'git/commits/', 'git/tags/']) {
+    for (const route of [
+      'contents/',
+      'git/trees/',
+      'git/ref/',
+      'git/matching-refs/',
+      'commits/',
+      'branches/',
+      'compare/main...',
+      'readme/',
+      'raw/',
+      'git/blobs/',
+      'git/commits/',
+      'git/tags/',
+    ]) {
       const answer = await raw(`${base}/${route}${trick}`)
       const { text } = answer
       const isNothing = route === 'git/matching-refs/' && text === '[]'

@@ -60,7 +60,10 @@ export async function makeVaried(git: Git, path: string): Promise<string> {
   write('no-end.txt', 'without a line end')
   await commit('first\n\nwith a body')
   write('src/code.c', `int first(void)\n{\n${lines(40, '\tcall').replace('call 20', 'other 20')}}\n`)
-  write('binary.bin', Uint8Array.from({ length: 3000 }, (_, i) => (i * 7) % 256))
+  write(
+    'binary.bin',
+    Uint8Array.from({ length: 3000 }, (_, i) => (i * 7) % 256),
+  )
   write('empty', '')
   write('run.sh', '#!/bin/sh\n')
   chmodSync(join(path, 'run.sh'), 0o755)

@@ -16,7 +16,16 @@ const commit: CommitValue = {
   payload: null,
 }
 const tag = { oid, name: 'v1', object: oid, kind: 'commit', tagger: person, message: 'words', signature: null, payload: null } as const
-const file = { path: 'main', oldPath: null, status: 'added', oid, isSubmodule: false, additions: 1, deletions: 0, patch: '@@ -0,0 +1 @@\n+a' } as const
+const file = {
+  path: 'main',
+  oldPath: null,
+  status: 'added',
+  oid,
+  isSubmodule: false,
+  additions: 1,
+  deletions: 0,
+  patch: '@@ -0,0 +1 @@\n+a',
+} as const
 const diff = { files: [file], fileCount: 1, additions: 1, deletions: 0 }
 const contents = { type: 'file', path: 'main', oid, sizeBytes: 1, content: 'YQ==\n', bytes: null, target: null, commit: oid } as const
 
@@ -38,7 +47,7 @@ const answers: { readonly [K in BrowseKind]: (question: object) => AnswerOf<K> }
 
 export const gitDouble: GitApi = {
   browser: {
-    view: async (request, repository = request.repository ?? undefined) => {
+    view: async ({ repository }) => {
       if (!repository) throw new Error('no repository')
       const refs: Ref[] = ['refs/heads/main', 'refs/main', 'refs/tags/main'].map((name) => ({ name, oid }))
       const byName = new Map(refs.map((ref) => [ref.name, ref]))

@@ -90,4 +90,3 @@ export async function* newestFirst(
     for (let place = 0; place < commits.parentCount(commit); place++) await meet(commits.parent(commit, place))
   }
 }
-

@@ -72,7 +72,6 @@ function unsigned(bytes: Uint8Array): string {
   return decodeText(encodeHeaderBlock({ headers: headers.filter(({ name }) => !name.startsWith('gpgsig')), message }))
 }
 
-
 function person(identity: Identity | null): Person | null {
   return identity && { name: identity.name, email: identity.email, seconds: identity.seconds }
 }

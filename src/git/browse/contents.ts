@@ -85,7 +85,12 @@ async function contentsOf(repository: PacedRepository, tree: number, { entry, pa
   return { ...link, type: 'symlink' as const, target: pathText(await linkTarget(repository, entry)) }
 }
 
-async function file(repository: PacedRepository, entry: TreeEntry, path: string, { isRaw, mostBytes }: ContentsQuestion): Promise<FileContents> {
+async function file(
+  repository: PacedRepository,
+  entry: TreeEntry,
+  path: string,
+  { isRaw, mostBytes }: ContentsQuestion,
+): Promise<FileContents> {
   const number = numberOf(repository, entry.oid)
   const sizeBytes = repository.set.sizeBytes(number)
   const bytes = sizeBytes <= mostBytes ? await repository.objects.read(number) : null

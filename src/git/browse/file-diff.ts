@@ -163,7 +163,11 @@ export async function diffText(
   return concatBytes(parts)
 }
 
-function headOf({ path, oldPath, before, after, similarity }: FileChange, abbreviate: (oid: ObjectId) => string, lines: Lines | null): string {
+function headOf(
+  { path, oldPath, before, after, similarity }: FileChange,
+  abbreviate: (oid: ObjectId) => string,
+  lines: Lines | null,
+): string {
   const [a, b] = [quoted(`a/${oldPath ?? path}`), quoted(`b/${path}`)]
   const head = [`diff --git ${a} ${b}`]
   const [old, made] = [before?.mode.toString(8).padStart(6, '0'), after?.mode.toString(8).padStart(6, '0')]
@@ -191,7 +195,17 @@ function named(path: string): string {
   return path.includes(' ') ? `${path}\t` : path
 }
 
-const escapes: Readonly<Record<string, string>> = { '\t': '\\t', '\n': '\\n', '\r': '\\r', '"': '\\"', '\\': '\\\\', '\x07': '\\a', '\b': '\\b', '\v': '\\v', '\f': '\\f' }
+const escapes: Readonly<Record<string, string>> = {
+  '\t': '\\t',
+  '\n': '\\n',
+  '\r': '\\r',
+  '"': '\\"',
+  '\\': '\\\\',
+  '\x07': '\\a',
+  '\b': '\\b',
+  '\v': '\\v',
+  '\f': '\\f',
+}
 
 /** git's core.quotePath. @param path one character for each byte */
 function quoted(path: string): string {

@@ -27,7 +27,15 @@ export function formatPatch(commit: CommitValue, diff: Uint8Array): Uint8Array {
 function splitMessage(message: string): [subject: string, body: string] {
   const end = message.search(/\n\s*\n/)
   const subject = end < 0 ? message : message.slice(0, end)
-  return [subject.replaceAll(/\s*\n\s*/g, ' ').trim(), end < 0 ? '' : message.slice(end).replace(/^\s*\n/, '').trimEnd()]
+  return [
+    subject.replaceAll(/\s*\n\s*/g, ' ').trim(),
+    end < 0
+      ? ''
+      : message
+          .slice(end)
+          .replace(/^\s*\n/, '')
+          .trimEnd(),
+  ]
 }
 
 function address(person: Person | null): string {

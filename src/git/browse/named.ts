@@ -86,7 +86,10 @@ export async function findCommit(repository: PacedRepository, name: Named): Prom
 }
 
 /** The tree that the name leads to: a commit's, or itself. */
-export async function findTree(repository: PacedRepository, name: Named): Promise<{ readonly tree: number; readonly commit: number | null }> {
+export async function findTree(
+  repository: PacedRepository,
+  name: Named,
+): Promise<{ readonly tree: number; readonly commit: number | null }> {
   const { commits, set } = repository
   const end = await peelTags(repository, await findNamed(repository, name))
   if (end >= 0 && set.kind(end) === Kind.tree) return { tree: end, commit: null }

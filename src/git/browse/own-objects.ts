@@ -3,7 +3,12 @@ import { fromHex, hex } from '../../base/index.ts'
 import { type Queries, sql } from '../../db/index.ts'
 
 /** Of these ids, those that the repository wrote within the grace. */
-export async function ownObjects(queries: Queries, repositoryId: number, ids: readonly string[], graceS: number): Promise<ReadonlySet<string>> {
+export async function ownObjects(
+  queries: Queries,
+  repositoryId: number,
+  ids: readonly string[],
+  graceS: number,
+): Promise<ReadonlySet<string>> {
   const packed = [...new Set(ids)].map((id) => Buffer.from(fromHex(id)))
   const { rows } = await sql<{ oid: Buffer }>`
     select oid from api_object where repository_id = ${repositoryId} and oid = any(${packed}::bytea[])

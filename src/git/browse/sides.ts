@@ -43,7 +43,8 @@ export async function countReached(repository: PacedRepository, commit: number):
     if (row % stretch === 0) await repository.pace.turn(stretchSteps)
     if (rows[row] === 0) continue
     count++
-    for (let at = history.firstParents[row] as number; at < (history.firstParents[row + 1] as number); at++) rows[history.parents[at] as number] = 1
+    for (let at = history.firstParents[row] as number; at < (history.firstParents[row + 1] as number); at++)
+      rows[history.parents[at] as number] = 1
   }
   return count
 }

@@ -34,7 +34,12 @@ const slash = Uint8Array.of(0x2f)
 const nothing = new Uint8Array(0)
 
 /** @param most so many changes at most */
-export async function diffTrees(repository: PacedRepository, before: number | null, after: number | null, most: number): Promise<TreeDifference> {
+export async function diffTrees(
+  repository: PacedRepository,
+  before: number | null,
+  after: number | null,
+  most: number,
+): Promise<TreeDifference> {
   const changes: FileChange[] = []
   const walk = new TreeDiff(repository, changes, most)
   await walk.trees(before, after, nothing)
