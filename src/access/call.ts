@@ -54,7 +54,8 @@ interface TargetRow {
   readonly member_role: Role | null
 }
 
-function targetIn(row: TargetRow): NonNullable<Call['target']> {
+/** What a statement found of the owner and repository that are meant. */
+export function targetIn(row: TargetRow): NonNullable<Call['target']> {
   const owner: AccountResource = {
     kind: 'account',
     accountId: row.account_id as AccountId,

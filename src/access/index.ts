@@ -48,6 +48,7 @@ export {
   setCollaborator,
   setMember,
 } from './members.ts'
+export { type FindKeyCall, type KeyBearer, type KeyCall, makeFindKeyBearer, makeFindKeyCall } from './key-call.ts'
 export { assertLogin, assertRepositoryName, isRepositoryName, reservedLogins } from './names.ts'
 export { mayRead, readableBy } from './readable.ts'
 export { deleteRepository } from './repository-deletion.ts'
@@ -67,4 +68,24 @@ export {
   revokeTokenById,
   type TokenFacts,
 } from './token-issue.ts'
+export {
+  addSshKey,
+  deleteSshKey,
+  findSshKey,
+  listSshKeys,
+  type NewSshKey,
+  type SshKey,
+  type SshKeyOwner,
+  touchSshKey,
+} from './ssh-keys.ts'
+export {
+  decodeSshKey,
+  fingerprintOf,
+  formatFingerprint,
+  formatSshKey,
+  parseSshKeyLine,
+  type SshKeyType,
+  sshKeyTypes,
+  type SshPublicKey,
+} from './ssh-public-key.ts'
 export { type Carrier, findIdentity, identityOf, type TokenKind, TokenUses } from './tokens.ts'

@@ -317,6 +317,26 @@ export interface ServerFact {
   value: string;
 }
 
+export interface SshHostKey {
+  created_at: Generated<Date>;
+  private_key: string;
+  type: string;
+}
+
+export interface SshKey {
+  account_id: number | null;
+  added_by: number | null;
+  blob: Uint8Array;
+  created_at: Generated<Date>;
+  fingerprint: Uint8Array;
+  id: Generated<number>;
+  is_read_only: boolean;
+  last_used_at: Date | null;
+  repository_id: number | null;
+  title: string;
+  type: string;
+}
+
 export interface Token {
   account_id: number | null;
   claims: Json | null;
@@ -372,6 +392,8 @@ export interface DB {
   scrub_finding: ScrubFinding;
   segment: Segment;
   server_fact: ServerFact;
+  ssh_host_key: SshHostKey;
+  ssh_key: SshKey;
   token: Token;
   upload_intent: UploadIntent;
 }

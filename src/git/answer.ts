@@ -2,8 +2,9 @@
 // too little is cut off by the listener.
 import type { ServerResponse } from 'node:http'
 import type { FastifyReply } from 'fastify'
+import type { GitAnswer } from './git-call.ts'
 
-export class Answer {
+export class Answer implements GitAnswer {
   readonly #raw: ServerResponse
   readonly #gone = new AbortController()
 
@@ -46,6 +47,11 @@ export class Answer {
     if (this.#gone.signal.aborted) return
     if (bytes === undefined) this.#raw.end()
     else this.#raw.end(bytes)
+  }
+
+  /** Every answer ends by itself: a failure that was told is one. */
+  fail(bytes?: Uint8Array): void {
+    this.end(bytes)
   }
 
   /** Ends the connection in the middle: the client must not take what it has for a whole answer. */

@@ -1,8 +1,8 @@
 // One fetch, served: a worker negotiates, then the pack comes from it or from the cache, and goes out at this client's pace.
 import type { Repository } from '../access/index.ts'
 import { CorruptError, InputError, UnavailableError } from '../base/index.ts'
-import type { Answer } from './answer.ts'
 import { laterFetch, startFetch } from './fetch-job.ts'
+import type { GitAnswer } from './git-call.ts'
 import type { GitRoom } from './git-room.ts'
 import type { Preamble } from './negotiated.ts'
 import type { SeenPacks, StoredPack } from './odb/index.ts'
@@ -20,22 +20,26 @@ import {
   type PackSource,
 } from './upload-pack/index.ts'
 
-/** Answers a fetch. What goes wrong is told to the client as far as that is possible, and logged. */
+/** Answers a fetch: what the negotiation came to. What goes wrong is told to the client as far as that is possible, and logged: null. */
 export async function answerPack(
   room: GitRoom,
   repository: Repository,
   request: FetchRequest,
   { offer, refs, refsVersion }: { readonly refs: VisibleRefs; readonly refsVersion: number; readonly offer: FetchOffer },
-  answer: Answer,
-): Promise<void> {
+  answer: GitAnswer,
+): Promise<Preamble | null> {
+  const told: { preamble?: Preamble } = {}
   let free: (() => void) | undefined
   try {
     const task = fetchTask(request, refs, offer, (view) => room.views.once(view, packedTips))
     free = await room.fetches.take()
     // else everybody who has left while he waited would have a negotiation, and no place to bound them
-    if (answer.gone.aborted) return
+    if (answer.gone.aborted) return null
     const packs = await room.packsUnder(repository, refsVersion)
-    await answerFetch(untilGone(servedEvents(room, packs, task, answer.gone), answer.gone), answer, {
+    const onPreamble = (preamble: Preamble) => {
+      told.preamble = preamble
+    }
+    const isWhole = await answerFetch(untilGone(servedEvents(room, packs, task, answer.gone, onPreamble), answer.gone), answer, {
       request,
       format: repository.objectFormat,
       region: (region) => storedPack(packs, region).stream(region.offset, region.sizeBytes),
@@ -46,15 +50,21 @@ export async function answerPack(
       packEnds: room.packEnds,
       keepAliveMs: offer.settings.keepAliveMs,
     })
-    answer.end()
+    if (isWhole) answer.end()
+    else answer.fail()
+    return (isWhole && told.preamble) || null
   } catch (error) {
     const alarm = error instanceof CorruptError
-    if (answer.gone.aborted && !alarm) return
-    if (error instanceof InputError) return answer.end(errorPacket(error.message, request.sidebandAll))
+    if (answer.gone.aborted && !alarm) return null
+    if (error instanceof InputError) {
+      answer.fail(errorPacket(error.message, request.sidebandAll))
+      return null
+    }
     room.options.log.error({ err: error, alarm, repository: repository.id }, alarm ? 'ALARM: stored data is wrong' : 'a fetch broke off')
     // with frames the client has been told; without, a broken connection is all that tells it
     if (request.sideband === 0) answer.break()
-    else answer.end()
+    else answer.fail()
+    return null
   } finally {
     free?.()
   }
@@ -66,6 +76,7 @@ async function* servedEvents(
   packs: SeenPacks,
   task: FetchTask,
   gone: AbortSignal,
+  onPreamble: (preamble: Preamble) => void,
 ): AsyncGenerator<AnswerEvent, void, undefined> {
   const workers = { pool: room.workers, memory: room.fetchMemory }
   const job = { packs: packs.handle, task }
@@ -83,6 +94,7 @@ async function* servedEvents(
   const source = begun.source ?? laterFetch(workers, job)
   let isTaken = false
   try {
+    onPreamble(preamble)
     yield preamble
     if (!preamble.pack || gone.aborted) return
     // what left the network is in no pack that is found again

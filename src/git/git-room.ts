@@ -4,13 +4,13 @@ import { compileKernel } from '../../kernels/index.ts'
 import { type Clock, type Log, Places, type Randomness, WorkerPool } from '../base/index.ts'
 import { type BlockReader, type Bucket, type BucketConfig, makeBlockReader } from '../bucket/index.ts'
 import type { Database } from '../db/index.ts'
-import type { GitContext } from './context.ts'
+import type { GitContext } from './git-call.ts'
 import type { ImportParts } from './import/index.ts'
 import type { IndexLimits } from './index-pack/index.ts'
 import { Negotiated } from './negotiated.ts'
 import { PackStore, type SeenPacks } from './odb/index.ts'
 import { PackIntake, type PackIntakeParts, type PushHooks, type ReceivePackParts } from './receive-pack/index.ts'
-import { RefAnswers, type RefScope, RefStore, RefViews, type VisibleRefs } from './refs/index.ts'
+import { RefAnswers, type RefScope, type RefSnapshot, RefStore, RefViews, type VisibleRefs } from './refs/index.ts'
 import { SettingsReader } from './settings/index.ts'
 import { FrameBuffers, PackCache, StretchSampler } from './upload-pack/index.ts'
 import type { GitWorkerData } from './worker.ts'
@@ -132,10 +132,20 @@ export class GitRoom {
     kind: string,
     make: (refs: VisibleRefs) => Uint8Array,
   ): Promise<Uint8Array> {
-    const snapshot = await this.refs.read(repository.id, repository.refsVersion)
+    return this.refAnswerAt(repository.id, await this.refs.read(repository.id, repository.refsVersion), scope, kind, make)
+  }
+
+  /** The same of a snapshot that is at hand. */
+  refAnswerAt(
+    repositoryId: number,
+    snapshot: RefSnapshot,
+    scope: RefScope,
+    kind: string,
+    make: (refs: VisibleRefs) => Uint8Array,
+  ): Uint8Array {
     // the scope, too: settings may have been read from an older row than the refs
     const whole = `${JSON.stringify(scope)} ${kind}`
-    return this.#answers.get(repository.id, snapshot.version, whole, () => make(this.views.of(snapshot, scope)))
+    return this.#answers.get(repositoryId, snapshot.version, whole, () => make(this.views.of(snapshot, scope)))
   }
 
   /**

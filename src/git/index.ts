@@ -1,5 +1,4 @@
 // git: hosts repositories. Other rooms put it together with GitRoom and mount its routes with registerGit.
-export { forkTakesRef, type GitContext } from './context.ts'
 export {
   type AnswerOf,
   Browser,
@@ -18,6 +17,10 @@ export {
 export { isProtectedRef } from './protected-refs.ts'
 export { kindName, type ObjectId } from './format/index.ts'
 export type { Ref } from './refs/index.ts'
+export { forkTakesRef } from './context.ts'
+export { converse, type GitService, gitServices } from './converse.ts'
+export { type GitAnswer, type GitCall, type GitContext, protocolVersion, type ProtocolVersion } from './git-call.ts'
+export type { GitLine } from './git-line.ts'
 export { findArchive } from './archive/index.ts'
 export { GitRoom, type GitRoomOptions } from './git-room.ts'
 export { type Exported, exportRepository } from './export/index.ts'

@@ -1,12 +1,14 @@
 // Git over Smart HTTP (gitprotocol-http(5)): which URL does what, who may, and in which form errors are told.
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { onRepository } from '../access/index.ts'
-import { type Listener, Refusal, type Routes, textForm } from '../http/index.ts'
-import { download, uploadArchive } from './archive/index.ts'
+import { type Listener, Refusal, requestBody, type Routes, textForm } from '../http/index.ts'
+import { Answer } from './answer.ts'
+import { archiveRequestBytes, download, uploadArchive } from './archive/index.ts'
 import { DumbFace } from './dumb-http/index.ts'
-import { advertiseFetch, fetch } from './fetch-routes.ts'
+import { advertiseFetch, fetch } from './serve-fetch.ts'
 import type { GitRoom } from './git-room.ts'
-import { advertisePushes, push } from './push-routes.ts'
+import { callOf } from './http-call.ts'
+import { advertisePushes, push, pushLimitBytes } from './serve-push.ts'
 
 const services = ['git-upload-pack', 'git-receive-pack'] as const
 type Service = (typeof services)[number]
@@ -22,7 +24,8 @@ const access = {
 }
 
 export function registerGit(listener: Listener, room: GitRoom): void {
-  listener.room({ form: textForm, challenge: true, body: { raw: /^application\/x-git-/ } }, (routes) => {
+  const body = { raw: /^application\/x-git-/ }
+  listener.room({ form: textForm, challenge: true, body, statusOf: { 'service-disabled': 403 } }, (routes) => {
     const dumb = new DumbFace(room)
     // With `.git` and without: people paste both.
     for (const path of ['/:owner/:repo.git', '/:owner/:repo']) {
@@ -31,15 +34,18 @@ export function registerGit(listener: Listener, room: GitRoom): void {
       )
       routes.post(`${path}/git-upload-pack`, { config: { access: access.read } }, async (request, reply) => {
         assertType(request, 'git-upload-pack')
-        await fetch(room, request, reply)
+        const { requestBytes: limitBytes } = room.options.limits
+        await fetch(room, callOf(room, request), requestBody(request, { limitBytes }), open(reply, 'git-upload-pack'))
       })
       routes.post(`${path}/git-receive-pack`, { config: { access: access.push } }, async (request, reply) => {
         assertType(request, 'git-receive-pack')
-        await push(room, request, reply)
+        const body = requestBody(request, { limitBytes: pushLimitBytes(room) })
+        await push(room, callOf(room, request), { body, open: open(reply, 'git-receive-pack') })
       })
       routes.post(`${path}/git-upload-archive`, { config: { access: access.read } }, async (request, reply) => {
         assertType(request, 'git-upload-archive')
-        await uploadArchive(room, request, reply)
+        const body = requestBody(request, { limitBytes: archiveRequestBytes })
+        await uploadArchive(room, callOf(room, request), body, open(reply, 'git-upload-archive'))
       })
       registerDumb(routes, path, dumb)
       // `%2f` too: a ref's name may hold slashes
@@ -70,11 +76,16 @@ async function advertise(room: GitRoom, dumb: DumbFace, request: FastifyRequest,
   if (service === undefined) return await dumb.infoRefs(request, reply)
   if (typeof service !== 'string') throw new Refusal(403, 'unknown-service', 'Unsupported service')
   if (!services.includes(service as Service)) throw new Refusal(403, 'unknown-service', `Unsupported service: '${service.slice(0, 60)}'`)
-  const bytes = service === 'git-upload-pack' ? await advertiseFetch(room, request) : await advertisePushes(room, request)
+  const call = callOf(room, request)
+  const bytes = service === 'git-upload-pack' ? await advertiseFetch(room, call) : await advertisePushes(room, call)
   return reply
     .type(`application/x-${service}-advertisement`)
     .header('cache-control', 'no-cache, max-age=0, must-revalidate')
     .send(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength))
+}
+
+function open(reply: FastifyReply, service: RequestType): () => Answer {
+  return () => new Answer(reply, `application/x-${service}-result`)
 }
 
 function assertType(request: FastifyRequest, service: RequestType): void {

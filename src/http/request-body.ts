@@ -5,10 +5,8 @@ import type { IncomingMessage } from 'node:http'
 import { pipeline } from 'node:stream/promises'
 import { createGunzip } from 'node:zlib'
 import type { FastifyRequest } from 'fastify'
-import { InputError } from '../base/index.ts'
+import { InputError, LeastPace, type PaceLimits } from '../base/index.ts'
 import type { HttpLimits } from './limits.ts'
-
-type PaceLimits = Pick<HttpLimits, 'slowGraceMs' | 'slowestBytesPerSecond'>
 
 export interface RequestBodyOptions {
   /** Most bytes, both as sent and after decompression. */
@@ -39,16 +37,14 @@ export function requestBody(request: FastifyRequest, { limitBytes }: RequestBody
 class BodyReader {
   readonly #raw: IncomingMessage
   readonly #limitBytes: number
-  readonly #limits: PaceLimits
-  #waitedMs = 0
-  #bytesInWindow = 0
+  readonly #pace: LeastPace
   #isStopped = false
   #wake: (() => void) | null = null
 
   constructor(raw: IncomingMessage, limitBytes: number, limits: PaceLimits) {
     this.#raw = raw
     this.#limitBytes = limitBytes
-    this.#limits = limits
+    this.#pace = new LeastPace(limits)
   }
 
   async *chunks(): AsyncGenerator<Uint8Array> {
@@ -75,7 +71,7 @@ class BodyReader {
       if (this.#isStopped) return null
       const chunk = raw.read() as Uint8Array | null
       if (chunk !== null) {
-        this.#arrived(chunk.length)
+        this.#pace.arrived(chunk.length)
         return chunk
       }
       if (raw.readableEnded && raw.complete) return null
@@ -84,19 +80,11 @@ class BodyReader {
     }
   }
 
-  #arrived(sizeBytes: number): void {
-    this.#bytesInWindow += sizeBytes
-    if (this.#bytesInWindow < (this.#limits.slowestBytesPerSecond * this.#limits.slowGraceMs) / 1000) return
-    this.#bytesInWindow = 0
-    this.#waitedMs = 0
-  }
-
   // Counts only time spent waiting for the client: a slow consumer (us) is not the client's fault.
   async #wait(): Promise<void> {
     const raw = this.#raw
     const startedMs = performance.now()
     const events = ['readable', 'end', 'close', 'error'] as const
-    const leftMs = Math.max(0, this.#limits.slowGraceMs - this.#waitedMs)
     const isLate = await new Promise<boolean>((resolve) => {
       const done = (late: boolean) => {
         clearTimeout(timer)
@@ -105,11 +93,11 @@ class BodyReader {
         resolve(late)
       }
       const awake = () => done(false)
-      const timer = setTimeout(() => done(true), leftMs)
+      const timer = setTimeout(() => done(true), this.#pace.leftMs)
       for (const event of events) raw.on(event, awake)
       this.#wake = awake
     })
-    this.#waitedMs += performance.now() - startedMs
+    this.#pace.waited(performance.now() - startedMs)
     if (isLate) throw new InputError('slow-body', 'The request body arrived too slowly')
   }
 }

@@ -6,6 +6,7 @@ import { CorruptError, InputError, latin1, utf8 } from '../../base/index.ts'
 import { notFound } from '../../http/index.ts'
 import { Answer } from '../answer.ts'
 import { untilGone } from '../fetch-serving.ts'
+import { callOf } from '../http-call.ts'
 import type { GitRoom } from '../git-room.ts'
 import type { VisibleRefs } from '../refs/index.ts'
 import type { ArchiveHead } from './task.ts'
@@ -23,16 +24,17 @@ export async function download(room: GitRoom, request: FastifyRequest, reply: Fa
   const ending = (Object.keys(endings) as Ending[]).find((candidate) => file.endsWith(candidate))
   if (ending === undefined) throw notFound()
   const wanted = file.slice(0, -ending.length)
-  const refs = await refsOf(room, request, repository)
+  const call = callOf(room, request)
+  const refs = await refsOf(room, call)
   const name = downloadName(wanted, refs, repository)
   if (name === null) throw notFound()
   const format = endings[ending]
   const folder = `${repository.name}-${folderSuffix(wanted)}`
   const wishes = { level: -1, pathspecs: [], usesAttributes: true, tellsPaths: false, time: null }
-  const task = taskOf(room, request, name, refs, { ...wishes, format, prefix: latin1(utf8(`${folder}/`)) })
+  const task = taskOf(room, call, name, refs, { ...wishes, format, prefix: latin1(utf8(`${folder}/`)) })
   let answer: Answer | null = null
   try {
-    await serveArchive(room, request, task, null, async (head, take) => {
+    await serveArchive(room, call, task, null, async (head, take) => {
       const tag = `W/"${head.commit ?? head.tree}.${format}"`
       const headers = headersOf(repository, tag, `${folder}${ending}`)
       if (isKnown(request, tag)) {
@@ -78,13 +80,14 @@ export async function findArchive(
   repository: Repository,
   wanted: string,
 ): Promise<ArchiveHead | null> {
-  const refs = await refsOf(room, request, repository)
+  const call = { ...callOf(room, request), repository }
+  const refs = await refsOf(room, call)
   const name = downloadName(wanted, refs, repository)
   if (name === null) return null
   const wishes = { level: -1, pathspecs: [], usesAttributes: true, tellsPaths: false, time: null, format: 'tar', prefix: '' } as const
   let found: ArchiveHead | null = null
   try {
-    await serveArchive(room, request, taskOf(room, request, name, refs, wishes), null, async (head) => {
+    await serveArchive(room, call, taskOf(room, call, name, refs, wishes), null, async (head) => {
       found = head
     })
   } catch (error) {

@@ -2,4 +2,4 @@
 // but the first in a worker (archive-job). Downloads (download) and git-upload-archive (upload-archive) answer with it.
 export { download, findArchive } from './download.ts'
 export type { ArchiveHead } from './task.ts'
-export { uploadArchive } from './upload-archive.ts'
+export { archiveRequestBytes, assertArchiveEnabled, uploadArchive } from './upload-archive.ts'

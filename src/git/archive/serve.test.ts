@@ -3,8 +3,8 @@ import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { test } from 'node:test'
 import { MessageChannel } from 'node:worker_threads'
-import type { FastifyRequest } from 'fastify'
 import { MessageStream, UnavailableError } from '../../base/index.ts'
+import type { GitCall } from '../git-call.ts'
 import type { GitRoom } from '../git-room.ts'
 import { serveArchive } from './serve.ts'
 import type { ArchiveTask } from './task.ts'
@@ -28,14 +28,14 @@ function roomOf(requestTimeoutMs: number) {
   return { room, port, held: () => held }
 }
 
-const request = { repository: { networkId: 'n' } } as unknown as FastifyRequest
+const call = { repository: { networkId: 'n' } } as unknown as GitCall
 const isLate = (error: unknown) => error instanceof UnavailableError && error.code === 'request-time'
 
 test('a search that takes too long ends, and says why', async () => {
   const { room, port, held } = roomOf(30)
   const closed = once(port, 'close')
   await assert.rejects(
-    serveArchive(room, request, {} as ArchiveTask, null, async () => assert.fail('nothing was found')),
+    serveArchive(room, call, {} as ArchiveTask, null, async () => assert.fail('nothing was found')),
     isLate,
   )
   await closed
@@ -51,7 +51,7 @@ test('an archive without end ends, and says why; what came before was taken', as
     while (!worker.closed) await worker.sendBytes(new Uint8Array(1 << 20))
   })()
   let taken = 0
-  const served = serveArchive(room, request, {} as ArchiveTask, null, async (_head, take) => {
+  const served = serveArchive(room, call, {} as ArchiveTask, null, async (_head, take) => {
     for await (const item of take({} as Parameters<typeof take>[0])) if (item instanceof Uint8Array) taken += item.length
   })
   await assert.rejects(served, isLate)
@@ -64,7 +64,7 @@ test('who leaves before is no late one', async () => {
   const { room } = roomOf(60_000)
   const gone = AbortSignal.abort(new UnavailableError('client-gone', 'the client closed the connection'))
   await assert.rejects(
-    serveArchive(room, request, {} as ArchiveTask, gone, async () => {}),
+    serveArchive(room, call, {} as ArchiveTask, gone, async () => {}),
     { code: 'worker' },
   )
 })

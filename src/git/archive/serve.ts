@@ -1,8 +1,7 @@
-// What downloads and git-upload-archive share: an archive of one repository, as one request may see it, made in a worker.
-import type { FastifyRequest } from 'fastify'
-import { type Repository, repositoryOf } from '../../access/index.ts'
+// What downloads and git-upload-archive share: an archive of one repository, as one call may see it, made in a worker.
 import { UnavailableError } from '../../base/index.ts'
 import { scopeOf, settingsOf } from '../context.ts'
+import { type GitCall, repositoryIn } from '../git-call.ts'
 import type { GitRoom } from '../git-room.ts'
 import type { VisibleRefs } from '../refs/index.ts'
 import { packedTips } from '../upload-pack/index.ts'
@@ -10,20 +9,21 @@ import { runArchive } from './archive-job.ts'
 import type { ObjectName } from './revision.ts'
 import type { ArchiveTask } from './task.ts'
 
-/** The refs that the request may see, as of the moment when the gate read the repository's row. */
-export async function refsOf(room: GitRoom, request: FastifyRequest, repository: Repository): Promise<VisibleRefs> {
+/** The refs that the call may see, as of the moment when the gate read the repository's row. */
+export async function refsOf(room: GitRoom, call: GitCall): Promise<VisibleRefs> {
+  const repository = repositoryIn(call)
   const snapshot = await room.refs.read(repository.id, repository.refsVersion)
-  return room.views.of(snapshot, scopeOf(room, request, 'fetch'))
+  return room.views.of(snapshot, scopeOf(room, call, 'fetch'))
 }
 
 type Wishes = Pick<ArchiveTask, 'format' | 'level' | 'prefix' | 'pathspecs' | 'usesAttributes' | 'tellsPaths' | 'time'>
 
-export function taskOf(room: GitRoom, request: FastifyRequest, name: ObjectName, refs: VisibleRefs, wishes: Wishes): ArchiveTask {
+export function taskOf(room: GitRoom, call: GitCall, name: ObjectName, refs: VisibleRefs, wishes: Wishes): ArchiveTask {
   return {
     ...wishes,
     name,
     tips: name.isTip ? new Uint8Array(0) : room.views.once(refs, packedTips),
-    umask: settingsOf(room, request).archive.umask,
+    umask: settingsOf(room, call).archive.umask,
     now: Math.floor(room.options.clock.now() / 1000),
   }
 }
@@ -36,7 +36,7 @@ export function taskOf(room: GitRoom, request: FastifyRequest, name: ObjectName,
  */
 export async function serveArchive(
   room: GitRoom,
-  request: FastifyRequest,
+  call: Pick<GitCall, 'repository'>,
   task: ArchiveTask,
   gone: AbortSignal | null,
   use: Parameters<typeof runArchive<void>>[3],
@@ -45,8 +45,8 @@ export async function serveArchive(
   const late = AbortSignal.timeout(room.options.limits.requestTimeoutMs)
   const end = gone === null ? late : AbortSignal.any([gone, late])
   try {
-    const packs = await room.packs.open(repositoryOf(request).networkId) // after the refs: they may rest on no newer pack
-    const { cutOff } = settingsOf(room, request)
+    const packs = await room.packs.open(repositoryIn(call).networkId) // after the refs: they may rest on no newer pack
+    const { cutOff } = settingsOf(room, call)
     const job = { packs: packs.handle, cutOff, task }
     await runArchive(room.workers, job, end, use)
   } catch (cause) {

@@ -1,12 +1,9 @@
-// POST git-upload-archive: what `git archive --remote` speaks over HTTP (git-upload-archive(1)). Arguments in pkt-lines; the answer is an ACK,
+// git-upload-archive: what `git archive --remote` speaks, over HTTP and SSH alike (git-upload-archive(1)). Arguments in pkt-lines; the answer is an ACK,
 // then side-bands: 1 the archive, 2 what git would print, 3 that it failed. A refusal has status 200, like everything git says itself.
-import type { FastifyReply, FastifyRequest } from 'fastify'
-import { repositoryOf } from '../../access/index.ts'
 import { CorruptError, InputError, latin1, utf8 } from '../../base/index.ts'
-import { Refusal, requestBody } from '../../http/index.ts'
-import { Answer } from '../answer.ts'
 import { settingsOf } from '../context.ts'
 import { untilGone } from '../fetch-serving.ts'
+import { type GitAnswer, type GitCall, repositoryIn } from '../git-call.ts'
 import { encodePkt, flushPkt, PktLineReader, withoutNewline } from '../format/pkt-line.ts'
 import type { GitRoom } from '../git-room.ts'
 import { SidebandWriter } from '../upload-pack/sideband.ts'
@@ -17,14 +14,14 @@ import { refsOf, serveArchive, taskOf } from './serve.ts'
 
 const mostArguments = 64
 /** All arguments together. */
-const requestBytes = 1 << 20
+export const archiveRequestBytes = 1 << 20
 const died = 'git upload-archive: archiver died with error'
 
-export async function uploadArchive(room: GitRoom, request: FastifyRequest, reply: FastifyReply): Promise<void> {
-  const isEnabled = settingsOf(room, request).archive.isEnabled ?? request.identity.kind !== 'anonymous'
-  if (!isEnabled) throw new Refusal(403, 'service-disabled', "Service not enabled: 'upload-archive'")
-  const given = await readArguments(request)
-  const answer = new Answer(reply, 'application/x-git-upload-archive-result')
+/** @param open called when the arguments were read. InputError `service-disabled`; and before anything was answered what is wrong with the body */
+export async function uploadArchive(room: GitRoom, call: GitCall, body: AsyncIterable<Uint8Array>, open: () => GitAnswer): Promise<void> {
+  assertArchiveEnabled(room, call)
+  const given = await readArguments(body)
+  const answer = open()
   const frames = new SidebandWriter(answer, 65520)
   await answer.write(Buffer.concat([encodePkt('ACK\n'), flushPkt]))
   try {
@@ -38,15 +35,22 @@ export async function uploadArchive(room: GitRoom, request: FastifyRequest, repl
             .join(''),
         ),
       )
-    else await answerArchive(room, request, asked, answer, frames)
+    else await answerArchive(room, call, asked, answer, frames)
     await frames.end()
   } catch (error) {
-    await tell(room, request, error, answer, frames)
+    await tell(room, call, error, answer, frames)
+    return answer.fail()
   }
   answer.end()
 }
 
-async function tell(room: GitRoom, request: FastifyRequest, error: unknown, answer: Answer, frames: SidebandWriter): Promise<void> {
+/** InputError `service-disabled` where the repository's settings, or that nobody in particular calls, say so. */
+export function assertArchiveEnabled(room: GitRoom, call: GitCall): void {
+  const isEnabled = settingsOf(room, call).archive.isEnabled ?? call.identity.kind !== 'anonymous'
+  if (!isEnabled) throw new InputError('service-disabled', "Service not enabled: 'upload-archive'")
+}
+
+async function tell(room: GitRoom, call: GitCall, error: unknown, answer: GitAnswer, frames: SidebandWriter): Promise<void> {
   const alarm = error instanceof CorruptError
   if (answer.gone.aborted && !alarm) return
   if (error instanceof InputError) {
@@ -54,7 +58,7 @@ async function tell(room: GitRoom, request: FastifyRequest, error: unknown, answ
     await frames.progress(Buffer.from(`${text}\n`, 'latin1').toString())
   } else {
     const words = alarm ? 'ALARM: stored data is wrong' : 'an archive broke off'
-    room.options.log.error({ err: error, alarm, repository: request.repository?.id }, words)
+    room.options.log.error({ err: error, alarm, repository: call.repository?.id }, words)
   }
   await frames.fatal(died)
 }
@@ -69,8 +73,8 @@ function parse(given: readonly string[]): ReturnType<typeof parseArchiveArgument
 }
 
 /** What stands behind `argument `; an InputError for what the archiver itself would refuse. */
-async function readArguments(request: FastifyRequest): Promise<string[] | InputError> {
-  const reader = new PktLineReader(requestBody(request, { limitBytes: requestBytes }))
+async function readArguments(body: AsyncIterable<Uint8Array>): Promise<string[] | InputError> {
+  const reader = new PktLineReader(body)
   const found: string[] = []
   for (;;) {
     const line = await reader.read()
@@ -84,15 +88,15 @@ async function readArguments(request: FastifyRequest): Promise<string[] | InputE
 
 async function answerArchive(
   room: GitRoom,
-  request: FastifyRequest,
+  call: GitCall,
   asked: ArchiveArguments,
-  answer: Answer,
+  answer: GitAnswer,
   frames: SidebandWriter,
 ): Promise<void> {
-  const repository = repositoryOf(request)
-  const refs = await refsOf(room, request, repository)
+  const repository = repositoryIn(call)
+  const refs = await refsOf(room, call)
   const treeish = Buffer.from(asked.treeish, 'latin1').toString()
-  const mayNameAll = settingsOf(room, request).archive.allowsUnreachable
+  const mayNameAll = settingsOf(room, call).archive.allowsUnreachable
   const name = mayNameAll ? parseObjectName(treeish, refs, repository.objectFormat) : refName(treeish, refs)
   if (name === null) {
     const message = mayNameAll ? `not a valid object name: ${asked.treeish}` : `no such ref: ${asked.treeish.replace(/:.*$/s, '')}`
@@ -100,7 +104,7 @@ async function answerArchive(
   }
   const { format, level, pathspecs, prefix, time, usesAttributes } = asked
   const wishes = { format, level, pathspecs, prefix, time, usesAttributes, tellsPaths: asked.isVerbose }
-  await serveArchive(room, request, taskOf(room, request, name, refs, wishes), answer.gone, async (head, take) => {
+  await serveArchive(room, call, taskOf(room, call, name, refs, wishes), answer.gone, async (head, take) => {
     for await (const item of untilGone(take(refNames(refs, head.commit)), answer.gone)) {
       if (item instanceof Uint8Array) await frames.data(item)
       else await frames.progress(Buffer.from(`${item.path}\n`, 'latin1').toString())

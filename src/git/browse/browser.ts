@@ -5,6 +5,7 @@ import { InputError, MessageStream, Places, UnavailableError } from '../../base/
 import { scopeOf } from '../context.ts'
 import type { ObjectId } from '../format/object-id.ts'
 import type { GitRoom } from '../git-room.ts'
+import { callOf } from '../http-call.ts'
 import { everything, type RefScope, type VisibleRefs } from '../refs/index.ts'
 import { packedTips } from '../upload-pack/fetch-task.ts'
 import type { AnswerOf, BrowseJob, BrowseKind, QuestionOf } from './browse-job.ts'
@@ -48,7 +49,7 @@ export class Browser {
     const snapshot = await refs.read(repository.id, repository.refsVersion)
     const isOwn = repository.id === request.repository?.id
     const scope: RefScope = isOwn
-      ? scopeOf(this.#room, request, 'fetch')
+      ? scopeOf(this.#room, callOf(this.#room, request), 'fetch')
       : { ...everything, hidden: settings.read(repository.settings).hidden.fetch }
     return { repository, refs: views.of(snapshot, scope), refsVersion: snapshot.version }
   }

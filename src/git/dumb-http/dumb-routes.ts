@@ -6,6 +6,7 @@ import { CorruptError } from '../../base/index.ts'
 import { parseRange, Refusal } from '../../http/index.ts'
 import { Answer } from '../answer.ts'
 import { scopeOf, settingsOf } from '../context.ts'
+import { callOf } from '../http-call.ts'
 import { untilGone } from '../fetch-serving.ts'
 import { hashBytes, type ObjectFormat, type ObjectId } from '../format/object-id.ts'
 import type { GitRoom } from '../git-room.ts'
@@ -51,8 +52,12 @@ export class DumbFace {
   /** `info/refs`, without a service. */
   async infoRefs(request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
     this.#assertOn(request)
-    const bytes = await this.#room.refAnswer(repositoryOf(request), scopeOf(this.#room, request, 'fetch'), 'info/refs', ({ refs }) =>
-      Buffer.from(refs.map((ref) => `${ref.oid}\t${ref.name}\n${ref.peeled ? `${ref.peeled}\t${ref.name}^{}\n` : ''}`).join('')),
+    const bytes = await this.#room.refAnswer(
+      repositoryOf(request),
+      scopeOf(this.#room, callOf(this.#room, request), 'fetch'),
+      'info/refs',
+      ({ refs }) =>
+        Buffer.from(refs.map((ref) => `${ref.oid}\t${ref.name}\n${ref.peeled ? `${ref.peeled}\t${ref.name}^{}\n` : ''}`).join('')),
     )
     return reply
       .headers(never)
@@ -109,7 +114,7 @@ export class DumbFace {
   async #view(request: FastifyRequest): Promise<View> {
     this.#assertOn(request)
     const repository = repositoryOf(request)
-    const scope = scopeOf(this.#room, request, 'fetch')
+    const scope = scopeOf(this.#room, callOf(this.#room, request), 'fetch')
     const snapshot = await this.#room.refs.read(repository.id, repository.refsVersion)
     const refs = this.#room.views.of(snapshot, scope)
     const { cutOff } = settingsOf(this.#room, request)

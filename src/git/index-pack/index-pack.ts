@@ -104,4 +104,6 @@ export interface IndexOptions {
   readonly fsck?: FsckSettings | null
   /** Commits whose parents may be absent (a push from a shallow clone). */
   readonly shallow?: readonly ObjectId[]
+  /** The stream may not end with the pack: whoever sends it waits for an answer. */
+  readonly staysOpen?: boolean
 }

@@ -103,6 +103,11 @@ export class Receiver {
     }
   }
 
+  /** Whether what came ends with its own trailer: of a stream that may stay open behind the pack, nothing more is to be waited for. */
+  isWhole(): boolean {
+    return this.#held.length === this.table.idBytes && equalBytes(this.#hash.copy().digest(), this.#held)
+  }
+
   /** The stream has ended: parses the rest, checks the trailer. */
   finish(): void {
     if (this.#held.length < this.table.idBytes || this.#offset + (this.#end - this.#at) < PACK_HEADER_BYTES) throw earlyEnd()

@@ -4,7 +4,7 @@ import { existsSync } from 'node:fs'
 import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { MessagePort } from 'node:worker_threads'
-import { type Clock, MessageStream, Places, type Randomness, remakeSpool, type WorkerPool } from '../../base/index.ts'
+import { type Clock, MessageStream, Places, type Randomness, remakeSpool, withPauses, type WorkerPool } from '../../base/index.ts'
 import { type Bucket, type FileUpload, type Key, packKey } from '../../bucket/index.ts'
 import type { Database } from '../../db/index.ts'
 import type { IndexLimits } from '../index-pack/index.ts'
@@ -28,13 +28,15 @@ export interface PackIntakeParts {
 }
 
 /** What a pack is asked when it is taken in. */
-export type PackQuestions = Pick<ReceiveJob, 'packs' | 'tips' | 'fsck' | 'buildOn' | 'shallows' | 'cutOff' | 'ancestry'> & {
+export type PackQuestions = Pick<ReceiveJob, 'packs' | 'tips' | 'fsck' | 'buildOn' | 'shallows' | 'cutOff' | 'ancestry' | 'staysOpen'> & {
   /** Whose the pack will be. */
   readonly networkId: string
   /** receive.maxInputSize; 0: the server's own limit alone. */
   readonly maxInputBytes: number
   /** The sender need not be heard out when the pack has been refused: it is a server of somebody's, which may go on for ever. */
   readonly stopsEarly?: boolean
+  /** Called when the pack takes one of the places that there are for large ones. */
+  readonly onPlace?: () => void
 }
 
 export type PackFacts = Pick<ReceiveResult, 'tips' | 'warnings' | 'ancestry' | 'cutOff'>
@@ -65,7 +67,7 @@ export class PackIntake {
    * @throws InputError when the pack is not to be had (each reason in git's words); nothing is left behind then
    */
   async take(
-    { maxInputBytes, networkId, stopsEarly = false, ...questions }: PackQuestions,
+    { maxInputBytes, networkId, onPlace, stopsEarly = false, ...questions }: PackQuestions,
     body: AsyncIterable<Uint8Array>,
     progress: IntakeProgress,
   ): Promise<StagedPack> {
@@ -78,11 +80,11 @@ export class PackIntake {
     const spoolPath = join(scratchFolder, `${id}.pack`)
     const job: ReceiveJob = { ...questions, network, limits, tailBytes, spoolPath, scratchFolder, threads }
     const upload = new LazyUpload(this.#parts, packKey(id), job.spoolPath)
-    const place: Place = {}
+    const place: Place = onPlace === undefined ? {} : { onTaken: onPlace }
     if (!existsSync(scratchFolder)) await remakeSpool(scratchFolder)
     try {
       const result = await workers.run('receive', job, [], (port) =>
-        converse(port, this.#admitted(body, place), upload, progress, stopsEarly),
+        converse(port, this.#admitted(body, place), upload, progress, stopsEarly, questions.staysOpen === true),
       )
       if (result.value !== null) return { pack: tail(result), facts: result, discard: async () => {} }
       await upload.complete(result.valueBytes)
@@ -104,7 +106,10 @@ export class PackIntake {
     let sizeBytes = 0
     for await (const bytes of body) {
       sizeBytes += bytes.length
-      if (sizeBytes > this.#parts.tailBytes) place.free ??= await this.#places.take()
+      if (sizeBytes > this.#parts.tailBytes && place.free === undefined) {
+        place.free = await this.#places.take()
+        place.onTaken?.()
+      }
       yield bytes
     }
   }
@@ -113,6 +118,7 @@ export class PackIntake {
 /** Given back when the push ends, not when its bytes do. */
 interface Place {
   free?: () => void
+  readonly onTaken?: () => void
 }
 
 function tail(result: ReceiveResult): NewPack {
@@ -125,9 +131,12 @@ async function converse(
   upload: LazyUpload,
   progress: IntakeProgress,
   stopsEarly: boolean,
+  staysOpen: boolean,
 ): Promise<ReceiveResult> {
   const worker = new MessageStream<ReceiveMessage>(port)
-  const [fed, result] = await Promise.allSettled([feed(worker, body, stopsEarly), listen(worker, upload, progress)])
+  const answered = listen(worker, upload, progress)
+  const feeding = staysOpen ? feedOpen(worker, body, answered) : feed(worker, body, stopsEarly)
+  const [fed, result] = await Promise.allSettled([feeding, answered])
   if (fed.status === 'rejected') throw fed.reason // the client's connection broke: what the worker says of it is only an echo
   if (result.status === 'rejected') throw result.reason
   return result.value
@@ -142,6 +151,32 @@ async function feed(worker: MessageStream<ReceiveMessage>, body: AsyncIterable<U
     for await (const bytes of body) {
       if (!worker.closed) await worker.sendBytes(bytes)
       else if (stopsEarly) return
+    }
+  } catch (error) {
+    worker.fail(error)
+    throw error
+  }
+  worker.endBytes()
+}
+
+/** How often it is looked whether there is an answer; and for how long nothing came of a refused pack when its sender has sent all. */
+const silence = { lookMs: 20, refusedMs: 1000 }
+
+/** The same of a body that may not end before its sender has an answer: the worker finds the pack's end, and answers. */
+async function feedOpen(worker: MessageStream<ReceiveMessage>, body: AsyncIterable<Uint8Array>, answered: Promise<unknown>): Promise<void> {
+  let isAnswered = false
+  let silentMs = 0
+  answered.then(
+    () => {
+      isAnswered = true
+    },
+    () => {},
+  )
+  try {
+    for await (const bytes of withPauses(body, silence.lookMs)) {
+      silentMs = bytes === null ? silentMs + silence.lookMs : 0
+      if (bytes === null && (isAnswered || (worker.closed && silentMs >= silence.refusedMs))) return
+      if (bytes !== null && !worker.closed) await worker.sendBytes(bytes)
     }
   } catch (error) {
     worker.fail(error)

@@ -11,6 +11,8 @@ export interface NonceIssuer {
   readonly format: ObjectFormat
   /** receive.certNonceSlop, in seconds: so old a nonce counts as fresh. 0: none does but one of this very second. */
   readonly slopS: number
+  /** The one that was given out on the same line: no other one counts, and that one at any time. */
+  readonly issued?: string | null
 }
 
 /** In git's words (githooks(5), GIT_PUSH_CERT_NONCE_STATUS). */
@@ -35,6 +37,9 @@ export function checkNonce(issuer: NonceIssuer, nonce: string | null, nowS: numb
   const fresh = makeNonce(issuer, nowS)
   if (nonce === null) return { status: 'MISSING', nonce: fresh, slopS: null }
   if (fresh === null) return { status: 'UNSOLICITED', nonce: null, slopS: null }
+  if (issuer.issued !== undefined) {
+    return nonce === issuer.issued ? { status: 'OK', nonce, slopS: 0 } : { status: 'BAD', nonce: issuer.issued, slopS: null }
+  }
   const stamp = /^([1-9][0-9]{0,14})-/.exec(nonce)?.[1]
   const expected = stamp === undefined ? null : makeNonce(issuer, Number(stamp))
   if (expected === null || !isSame(expected, nonce)) return { status: 'BAD', nonce: fresh, slopS: null }

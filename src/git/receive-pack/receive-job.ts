@@ -37,6 +37,8 @@ export interface ReceiveJob {
   /** Commits whose parents the repository itself doesn't have. */
   readonly cutOff?: readonly ObjectId[]
   readonly ancestry: readonly AncestryQuestion[]
+  /** The bytes may not end with the pack (IndexOptions). */
+  readonly staysOpen?: boolean
 }
 
 /** What comes back: progress while it goes on, then one result. */
@@ -115,6 +117,7 @@ async function receive(
     limits: job.limits,
     fsck: job.fsck,
     shallow: [...job.shallows, ...known],
+    ...(job.staysOpen === undefined ? {} : { staysOpen: job.staysOpen }),
     progress: (phase, done, total) => main.send({ type: 'progress', phase, done, total } satisfies ReceiveMessage),
   })
   if (parts.entryCount !== parts.objectCount) throw new InputError('duplicate-object', 'the same object appears twice in the pack')

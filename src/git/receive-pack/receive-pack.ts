@@ -1,7 +1,7 @@
 // A push, from the ref commands to the report: gitprotocol-pack(5) "Pushing Data To a Server".
 // Nothing is visible before the one transaction of moveRefs; a push that fails before it leaves no row and no key (but an intent row where the bucket did not
 // answer, by which the sweeper looks again).
-import { type Clock, InputError, type Log } from '../../base/index.ts'
+import { type Clock, InputError, type Log, withPauses } from '../../base/index.ts'
 import type { Database } from '../../db/index.ts'
 import {
   encodePkt,
@@ -62,6 +62,10 @@ export interface Push {
   /** Tips of other repositories of the network that the pusher may read: asked for where there are others. */
   readonly siblingTips: () => Promise<readonly ObjectId[]>
   readonly body: AsyncIterable<Uint8Array>
+  /** The body may not end before the report has come: client and server talk on one line (SSH). */
+  readonly staysOpen?: boolean
+  /** Called when the pack is so large that it has taken a place that others may wait for. */
+  readonly onPlace?: () => void
   /** Opens the answer: called once the request has turned out to be one. */
   readonly open: () => ReportSink
 }
@@ -111,13 +115,17 @@ export async function receivePack(parts: ReceivePackParts, push: Push): Promise<
   }
 }
 
+/** When a line that stays open was silent for so long, all of a refused push has come. */
+const refusedPauseMs = 1000
+
 /** A push that is one, but not to be taken: its sender reads no answer before it has sent all. */
 async function refuse(push: Push, reader: PktLineReader, reporter: Reporter, reason: string): Promise<void> {
   const everyMs = push.settings.push.keepAliveMs
   const keepAlive = everyMs > 0 ? setInterval(() => reporter.keepAlive(), everyMs) : undefined
   try {
-    const rest = reader.rest()
-    while (!(await rest.next()).done);
+    for await (const bytes of withPauses(reader.rest(), refusedPauseMs)) {
+      if (bytes === null && push.staysOpen) break // he has sent all, or will read before he goes on
+    }
   } catch (error) {
     if (!(error instanceof InputError)) throw error // the reason stays what it was
   } finally {

@@ -101,6 +101,8 @@ export class Reception {
       cutOff: settings.cutOff,
       ancestry: this.#questions(),
       maxInputBytes: settings.push.maxInputBytes,
+      ...(this.#push.onPlace === undefined ? {} : { onPlace: this.#push.onPlace }),
+      ...(this.#push.staysOpen === undefined ? {} : { staysOpen: this.#push.staysOpen }),
     }
     const { intake, clock } = this.#parts
     const progress = (phase: 'receiving' | 'resolving' | 'checking', done: number, total: number) =>

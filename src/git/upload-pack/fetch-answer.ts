@@ -38,19 +38,21 @@ const corruption = 'aborting due to possible repository corruption on the remote
 const unavailable = 'the repository cannot be read at the moment; try again later'
 
 /**
- * Writes the whole answer. An InputError is told to the client and ends the answer; any other error is told in general words and thrown again
+ * Writes the whole answer. An InputError is told to the client and ends the answer: false; any other error is told in general words and thrown again
  * (the caller then breaks the connection off).
  */
-export async function answerFetch(events: AsyncIterable<AnswerEvent>, sink: FrameSink, options: AnswerOptions): Promise<void> {
+export async function answerFetch(events: AsyncIterable<AnswerEvent>, sink: FrameSink, options: AnswerOptions): Promise<boolean> {
   const answer = new FetchAnswer(sink, options)
   const { keepAliveMs = 5000 } = options
   const timer = keepAliveMs > 0 ? setInterval(() => answer.keepAlive(), Math.min(keepAliveMs, longestTimerMs)) : undefined
   try {
     for await (const event of events) await answer.take(event)
     await answer.end()
+    return true
   } catch (error) {
     await answer.fail(error)
     if (!(error instanceof InputError)) throw error
+    return false
   } finally {
     clearInterval(timer)
     answer.close()

@@ -1,6 +1,6 @@
 // A fetch from the request to the pack, as a series of events: what a worker does. Nothing here knows of threads, frames or sockets.
 import { decodePackHeader, encodePackHeader, PACK_HEADER_BYTES } from '../format/pack.ts'
-import { hashBytes } from '../format/object-id.ts'
+import { hashBytes, type ObjectId } from '../format/object-id.ts'
 import { concatBytes } from '../../base/index.ts'
 import type { StoredPack } from '../odb/pack-set.ts'
 import { findDeltaCandidates } from './delta-search.ts'
@@ -18,9 +18,15 @@ import { type PackRequest, type Selection, selectObjects } from './selection.ts'
 export type FetchEvent =
   /**
    * First, once: pkt-lines to be sent as they are. `pack` false: nothing follows. `key` names the pack among the network's (request-key.ts); null:
-   * it has no name.
+   * it has no name. `common`: what the client and we have, for the next part of a conversation.
    */
-  | { readonly type: 'preamble'; readonly bytes: Uint8Array; readonly pack: boolean; readonly key: string | null }
+  | {
+      readonly type: 'preamble'
+      readonly bytes: Uint8Array
+      readonly pack: boolean
+      readonly key: string | null
+      readonly common?: readonly ObjectId[]
+    }
   /** The same, between the preamble and the pack: sections that are known when the pack is planned. */
   | { readonly type: 'section'; readonly bytes: Uint8Array }
   /** For the user, in git's words, with its line end. */
@@ -41,11 +47,11 @@ export async function* fetchEvents(
 ): AsyncGenerator<FetchEvent, void, undefined> {
   const mayLack = task.request.promisors.length > 0
   const repository = paced(kept, signal, mayLack)
-  const { preamble, pack } = await negotiate(repository, task)
+  const { common, pack, preamble } = await negotiate(repository, task)
   // what is elsewhere isn't in the pack, and another client may not know how to get it
   const name = pack && task.uris.length === 0 ? requestKey(repository.set, pack) : null
   const key = name && mayLack ? `${name} with gaps` : name
-  yield { type: 'preamble', bytes: preamble, pack: pack !== null, key }
+  yield { type: 'preamble', bytes: preamble, pack: pack !== null, key, common }
   if (!pack) return
   let elsewhere: readonly string[] = []
   const plan = await planPack(repository, pack, (selection) => {

@@ -1,12 +1,12 @@
 // The talk before the pack: shallow lines, acknowledgements, and what has to be in the pack. Answers as git's upload-pack does over HTTP,
-// where every request repeats all that was said before.
+// where every request repeats all that was said before; of a conversation each part is such a request, and what was answered before is left out.
 import { fromHex, InputError } from '../../base/index.ts'
 import { hashBytes, Kind, type ObjectId } from '../format/object-id.ts'
 import { type FilterSpec, mapSparse } from '../format/filter-spec.ts'
 import type { FetchTask } from './fetch-task.ts'
 import { assertReachable, CommonGround, notOurRef, reachedObjects, unreached } from './reach.ts'
 import type { PacedRepository } from './repository.ts'
-import type { FetchRequest } from './request.ts'
+import { deepens, type FetchRequest } from './request.ts'
 import { SectionWriter } from './section-writer.ts'
 import type { PackRequest } from './selection.ts'
 import { changeShallow, type ShallowChange, writeShallow } from './shallow.ts'
@@ -20,6 +20,8 @@ export interface Negotiated {
   readonly preamble: Uint8Array
   /** Null: the answer ends here; the client will ask again. */
   readonly pack: PackRequest | null
+  /** Of a part of a conversation: haves that the next part need repeat, and no others. */
+  readonly common: readonly ObjectId[]
 }
 
 /**
@@ -88,6 +90,7 @@ class Talk {
   readonly #reached: ReadonlySet<number>
   readonly #out: SectionWriter
   #change: ShallowChange = { shallow: [], unshallow: [] }
+  readonly #common: ObjectId[] = []
 
   constructor(
     repository: PacedRepository,
@@ -107,10 +110,12 @@ class Talk {
   }
 
   async versionZero(): Promise<Negotiated> {
-    if (this.#deepens()) {
+    const { conversation } = this.#request
+    if (deepens(this.#request)) {
       await this.#shallowLines()
       this.#out.flush()
     }
+    if (conversation?.isShallowTold) this.#out.take()
     const goesOn = await this.#acknowledge()
     return goesOn ? await this.#withPack() : this.#answer(null)
   }
@@ -132,7 +137,7 @@ class Talk {
       }
       this.#out.text('ready\n').delim()
     }
-    if (this.#deepens() || this.#request.shallows.length > 0 || this.#repository.cutOff.size > 0) {
+    if (deepens(this.#request) || this.#request.shallows.length > 0 || this.#repository.cutOff.size > 0) {
       this.#out.text('shallow-info\n')
       await this.#shallowLines()
       this.#out.delim()
@@ -146,11 +151,6 @@ class Talk {
     }
     if (uris.length === 0) this.#out.text('packfile\n') // else their section comes first, when it is known what is sent
     return await this.#withPack()
-  }
-
-  #deepens(): boolean {
-    const { depth, deepenSince, deepenNot } = this.#request
-    return depth > 0 || deepenSince !== null || deepenNot.length > 0
   }
 
   async #shallowLines(): Promise<void> {
@@ -172,12 +172,13 @@ class Talk {
 
   /** Versions 0 and 1: true when the pack follows. */
   async #acknowledge(): Promise<boolean> {
-    const { multiAck, noDone } = this.#request
-    let last = ''
+    const { conversation, multiAck, negotiation, noDone } = this.#request
+    const { answered = 0 } = conversation ?? {}
+    let last = await this.#repeat(negotiation.slice(0, answered))
     let common = false
     let other = false
     let ready = false
-    for (const entry of this.#request.negotiation) {
+    for (const entry of negotiation.slice(answered)) {
       if (entry === 'done') {
         if (last === '') this.#out.text('NAK\n')
         else if (multiAck !== 'none') this.#out.text(`ACK ${last}\n`)
@@ -193,9 +194,10 @@ class Talk {
           this.#out.text(`ACK ${last}\n`)
           return true
         }
-        return false // over HTTP the answer ends with the batch
+        return false // over HTTP the answer ends with the batch, and the conversation's part does
       }
       if ((await this.#has(entry)) !== 'no') {
+        this.#common.push(entry)
         common = true
         last = entry
         if (multiAck === 'detailed') this.#out.text(`ACK ${entry} common\n`)
@@ -213,6 +215,17 @@ class Talk {
       }
     }
     return false
+  }
+
+  /** Haves that were answered before: all that is left to know of them is that they are common. The last one, or nothing. */
+  async #repeat(haves: readonly FetchRequest['negotiation'][number][]): Promise<ObjectId | ''> {
+    let last: ObjectId | '' = ''
+    for (const have of haves) {
+      if (have === 'flush' || have === 'done' || (await this.#has(have)) === 'no') continue
+      last = have
+      this.#common.push(have)
+    }
+    return last
   }
 
   async #withPack(): Promise<Negotiated> {
@@ -259,6 +272,6 @@ class Talk {
   }
 
   #answer(pack: PackRequest | null): Negotiated {
-    return { preamble: this.#out.take(), pack }
+    return { preamble: this.#out.take(), pack, common: this.#request.conversation === null ? [] : this.#common }
   }
 }

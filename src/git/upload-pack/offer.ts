@@ -13,15 +13,18 @@ export interface FetchOffer {
   readonly promisors: readonly PromisorRemote[]
   /** Commits whose parents the repository doesn't have. */
   readonly cutOff: readonly ObjectId[]
+  /** Client and server talk: a negotiation comes to its end with `done` alone. */
+  readonly isStateful: boolean
 }
 
 export interface OfferFacts {
   readonly format: ObjectFormat
   readonly agent: string
   readonly sessionId: string
+  readonly isStateful?: boolean
 }
 
-export function fetchOffer(settings: GitSettings, { agent, format, sessionId }: OfferFacts): FetchOffer {
+export function fetchOffer(settings: GitSettings, { agent, format, sessionId, isStateful = false }: OfferFacts): FetchOffer {
   return {
     format,
     agent,
@@ -29,6 +32,7 @@ export function fetchOffer(settings: GitSettings, { agent, format, sessionId }: 
     settings: settings.fetch,
     promisors: promisorRemotes(settings.fetch.promisors),
     cutOff: settings.cutOff,
+    isStateful,
   }
 }
 
@@ -47,7 +51,7 @@ export function capabilitiesV0(offer: FetchOffer, symref: string | null): string
     always,
     allowsTips ? 'allow-tip-sha1-in-want' : '',
     allowsReachable ? 'allow-reachable-sha1-in-want' : '',
-    'no-done',
+    offer.isStateful ? '' : 'no-done',
     symref === null ? '' : `symref=${symref}`,
     filter.isAllowed ? 'filter' : '',
     offer.sessionId === null ? '' : `session-id=${offer.sessionId}`,

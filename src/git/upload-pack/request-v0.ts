@@ -40,6 +40,13 @@ export function* parseRequestV0(
   return { command: 'fetch', request: draft, client }
 }
 
+/** One part of a conversation: haves up to a flush or to `done`. InputError as above. */
+export function* parseHaves(body: Uint8Array, format: ObjectFormat, limits: RequestLimits): ParseSteps<FetchRequestDraft['negotiation']> {
+  const draft = emptyRequest(0)
+  yield* takeNegotiation(draft, new RequestLines(body, limits), format)
+  return draft.negotiation
+}
+
 function takeNeed(draft: FetchRequestDraft, line: string, offer: FetchOffer, said: Capability[]): void {
   const { format, settings } = offer
   if (takeShallowLine(draft, line, format)) return

@@ -56,6 +56,15 @@ export interface FetchRequest {
   readonly promisors: readonly string[]
   /** The haves in order, the flushes between them, and `done`. Empty in version 0: the body ended behind the wants. */
   readonly negotiation: readonly (ObjectId | 'flush' | 'done')[]
+  /** Versions 0 and 1: which part of a conversation this is. Null: the request says all that there is to say (HTTP), or it is version 2. */
+  readonly conversation: ConversationPart | null
+}
+
+export interface ConversationPart {
+  /** So many entries of the negotiation were answered before: haves that turned out to be common. */
+  readonly answered: number
+  /** How the client's history is cut off was told before. */
+  readonly isShallowTold: boolean
 }
 
 export interface FetchCommand {
@@ -90,6 +99,7 @@ export function emptyRequest(version: 0 | 1 | 2): FetchRequestDraft {
     uriProtocols: [],
     promisors: [],
     negotiation: [],
+    conversation: null,
   }
 }
 
@@ -130,6 +140,11 @@ export function assertSoundRequest(request: FetchRequest): void {
   if (request.depth > 0 && (request.deepenSince !== null || request.deepenNot.length > 0)) {
     throw new InputError('bad-request', 'git upload-pack: deepen and deepen-since (or deepen-not) cannot be used together')
   }
+}
+
+/** Whether the client wants its history cut off in another place than it is. */
+export function deepens({ deepenNot, deepenSince, depth }: FetchRequest): boolean {
+  return depth > 0 || deepenSince !== null || deepenNot.length > 0
 }
 
 /** `want X rest` → [`want`, `X rest`]. */

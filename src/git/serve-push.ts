@@ -1,22 +1,11 @@
-// Pushes over Smart HTTP: the advertisement, and the POST that brings commands and pack.
-import type { FastifyReply, FastifyRequest } from 'fastify'
-import { actorOf, createOrFind, type Identity, readableSiblings, type Repository } from '../access/index.ts'
+// Pushes: the advertisement, and what brings commands and pack.
+import { createOrFind, type Identity, readableSiblings, type Repository } from '../access/index.ts'
 import { InputError, withoutEnd } from '../base/index.ts'
-import { Refusal, requestBody } from '../http/index.ts'
-import { Answer } from './answer.ts'
 import { scopeOf, settingsOf } from './context.ts'
-import { protocolVersion } from './fetch-routes.ts'
 import type { ObjectId } from './format/index.ts'
+import type { GitAnswer, GitCall } from './git-call.ts'
 import type { GitRoom } from './git-room.ts'
-import {
-  advertisePush,
-  formatOtherRefs,
-  makeNonce,
-  type NonceIssuer,
-  noHooks,
-  pushCapabilities,
-  receivePack,
-} from './receive-pack/index.ts'
+import { advertisePush, formatOtherRefs, makeNonce, type NonceIssuer, pushCapabilities, receivePack } from './receive-pack/index.ts'
 import { everything, namespacePrefix, type RefScope, type RefSnapshot, type VisibleRefs } from './refs/index.ts'
 import type { GitSettings } from './settings/index.ts'
 
@@ -27,23 +16,21 @@ const shown = { siblings: 16, tips: 1000 }
 /** What a push may rest on: no less than what was shown, though siblings have moved since. */
 const counted = { siblings: 64, tips: 100_000 }
 
-/** The body of `GET info/refs?service=git-receive-pack`. Refusal 403 where pushes are switched off. */
-export async function advertisePushes(room: GitRoom, request: FastifyRequest): Promise<Uint8Array> {
-  assertEnabled(room, request)
-  const { repository } = request
-  const { clock, randomness, agent } = room.options
+/** The body of `GET info/refs?service=git-receive-pack`. InputError `service-disabled` where pushes are switched off. */
+export async function advertisePushes(room: GitRoom, call: GitCall, nonce: string | null = freshNonce(room, call)): Promise<Uint8Array> {
+  assertPushEnabled(room, call)
+  const { repository, version } = call
+  const { randomness, agent } = room.options
   const format = repository?.objectFormat ?? 'sha1'
-  const nonce = makeNonce(noncesOf(room, request), Math.floor(clock.now() / 1000))
-  const capabilities = pushCapabilities({ settings: settingsOf(room, request), format, agent, nonce, sessionId: randomness.uuid() })
-  const version = protocolVersion(request)
+  const capabilities = pushCapabilities({ settings: settingsOf(room, call), format, agent, nonce, sessionId: randomness.uuid() })
   if (!repository) {
     const refs: VisibleRefs = { head: 'refs/heads/main', refs: [], byName: new Map() }
     return advertisePush({ format, version, capabilities, refs, otherLines: new Uint8Array(0), haves: [], cutOff: [] })
   }
-  const scope = scopeOf(room, request, 'push')
+  const scope = scopeOf(room, call, 'push')
   const otherLines = await room.refAnswer(repository, scope, 'git-receive-pack', formatOtherRefs)
   const snapshot = await room.refs.read(repository.id, repository.refsVersion)
-  const haves = [...outsideOf(scope, snapshot.refs), ...(await siblingTips(room, request.identity, repository, shown))]
+  const haves = [...outsideOf(scope, snapshot.refs), ...(await siblingTips(room, call.identity, repository, shown))]
   return advertisePush({
     format,
     version,
@@ -51,8 +38,13 @@ export async function advertisePushes(room: GitRoom, request: FastifyRequest): P
     refs: room.views.of(snapshot, scope),
     otherLines,
     haves,
-    cutOff: settingsOf(room, request).cutOff,
+    cutOff: settingsOf(room, call).cutOff,
   })
+}
+
+/** What a client signs that its push is a new one; null: no nonces are given out. */
+export function freshNonce(room: GitRoom, call: GitCall): string | null {
+  return makeNonce(noncesOf(room, call), Math.floor(room.options.clock.now() / 1000))
 }
 
 /** In a namespace, the others' tips: their objects are there (gitnamespaces(7)). */
@@ -90,15 +82,15 @@ async function refsOfSibling(room: GitRoom, { id, refsVersion }: Repository): Pr
 }
 
 /** As http-backend: http.receivepack says it. */
-function assertEnabled(room: GitRoom, request: FastifyRequest): void {
-  if (settingsOf(room, request).push.isEnabled === false) {
-    throw new Refusal(403, 'service-disabled', "Service not enabled: 'receive-pack'")
+export function assertPushEnabled(room: GitRoom, call: GitCall): void {
+  if (settingsOf(room, call).push.isEnabled === false) {
+    throw new InputError('service-disabled', "Service not enabled: 'receive-pack'")
   }
 }
 
-function noncesOf(room: GitRoom, request: FastifyRequest): NonceIssuer {
-  const { repository } = request
-  const { certNonceSeed, certNonceSlopS } = settingsOf(room, request).push
+function noncesOf(room: GitRoom, call: GitCall): NonceIssuer {
+  const { repository } = call
+  const { certNonceSeed, certNonceSlopS } = settingsOf(room, call).push
   const format = repository?.objectFormat ?? 'sha1'
   return { seed: certNonceSeed, repository: String(repository?.id ?? ''), format, slopS: certNonceSlopS }
 }
@@ -116,21 +108,40 @@ function isUrlOf(url: string, { owner, repo }: { readonly owner: string; readonl
 }
 
 /** A fork isn't cut off: what it shares with the others would have no history table any more, and its owner is a stranger to them. */
-function pushSettingsOf(room: GitRoom, request: FastifyRequest): GitSettings {
-  const settings = settingsOf(room, request)
-  const isFork = (request.repository?.parentId ?? null) !== null
+function pushSettingsOf(room: GitRoom, call: GitCall): GitSettings {
+  const settings = settingsOf(room, call)
+  const isFork = (call.repository?.parentId ?? null) !== null
   return isFork ? { ...settings, push: { ...settings.push, allowsShallowUpdate: false } } : settings
 }
 
-/** POST git-receive-pack. */
-export async function push(room: GitRoom, request: FastifyRequest, reply: FastifyReply): Promise<void> {
-  assertEnabled(room, request)
-  const { repository, repositoryToCreate, identity } = request
+/** Of all that one push sends. */
+export function pushLimitBytes(room: GitRoom): number {
+  return room.options.limits.packBytes + commandBytes
+}
+
+/** What comes from the client, and where the report goes. */
+export interface PushLine {
+  readonly body: AsyncIterable<Uint8Array>
+  /** Called once the body has turned out to be a push. */
+  readonly open: () => GitAnswer
+  /** The push holds a place that others may wait for: from now on the body must come along. */
+  readonly onPlace?: () => void
+  /** The nonce that was told on the same line. */
+  readonly nonce?: string | null
+}
+
+/**
+ * Takes a push in, as a POST to git-receive-pack brings it, and reports.
+ * @throws InputError `service-disabled`; or, before anything was answered, because the body is no push at all, or ends early
+ */
+export async function push(room: GitRoom, call: GitCall, { body, nonce, onPlace, open }: PushLine): Promise<void> {
+  assertPushEnabled(room, call)
+  const { repository, repositoryToCreate, identity } = call
   if (identity.kind === 'anonymous') throw new Error('a push of nobody')
   const newNetworkId = room.options.randomness.uuid()
   const create = async () => {
     if (!repositoryToCreate) throw new Error('nothing to create')
-    return targetOf(await createOrFind(room.options.db, { ...repositoryToCreate, networkId: newNetworkId, actor: actorOf(request) }))
+    return targetOf(await createOrFind(room.options.db, { ...repositoryToCreate, networkId: newNetworkId, actor: call.actor }))
   }
   await receivePack(room.receive, {
     objectFormat: repository?.objectFormat ?? 'sha1',
@@ -138,22 +149,24 @@ export async function push(room: GitRoom, request: FastifyRequest, reply: Fastif
     newNetworkId,
     create,
     accountId: identity.kind === 'account' ? identity.accountId : null,
-    settings: pushSettingsOf(room, request),
-    scope: scopeOf(room, request, 'push'),
-    hooks: room.options.hooksOf?.(request) ?? noHooks,
-    nonces: noncesOf(room, request),
-    isPushee: (url) => isUrlOf(url, request.params as { owner: string; repo: string }),
+    settings: pushSettingsOf(room, call),
+    scope: scopeOf(room, call, 'push'),
+    hooks: call.hooks,
+    nonces: { ...noncesOf(room, call), ...(nonce === undefined ? {} : { issued: nonce }) },
+    isPushee: (url) => isUrlOf(url, call.path),
     siblingTips: async () => (repository ? await siblingTips(room, identity, repository, counted) : []),
-    body: pushedBody(room, request),
-    open: () => new Answer(reply, 'application/x-git-receive-pack-result'),
+    body: inTime(room, body),
+    staysOpen: call.isStateful,
+    open,
+    ...(onPlace === undefined ? {} : { onPlace }),
   })
 }
 
 /** A pack may be large, but it must come along: a push that holds a place may neither trickle nor go on for ever. */
-async function* pushedBody(room: GitRoom, request: FastifyRequest): AsyncGenerator<Uint8Array, void, undefined> {
+async function* inTime(room: GitRoom, body: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array, void, undefined> {
   const { clock, limits } = room.options
   const endMs = clock.monotonic() + limits.requestTimeoutMs
-  for await (const bytes of requestBody(request, { limitBytes: limits.packBytes + commandBytes })) {
+  for await (const bytes of body) {
     if (clock.monotonic() > endMs) throw new InputError('slow-body', 'the push took longer than this server allows')
     yield bytes
   }
