@@ -1,4 +1,5 @@
 // Kinds of settings: each turns a text (environment, command line) or a YAML value into a typed value, or says what is allowed.
+import { isIP } from 'node:net'
 
 /** One setting. `parse` throws BadValue with what is allowed. */
 export interface Setting<T> {
@@ -63,6 +64,23 @@ export function flag(fallback: boolean): Setting<boolean> {
     if (found === undefined) throw new BadValue('true or false')
     return found
   })
+}
+
+/** Which proxies are believed: whoever connects, nobody, or those addresses and networks, separated by commas. */
+export function proxies(): Setting<boolean | readonly string[]> {
+  const allowed = 'true, false, or addresses and networks of proxies, such as 10.0.0.1, 192.168.0.0/16'
+  return setting<boolean | readonly string[]>(false, (value) => {
+    const given = Array.isArray(value) ? value.map((one) => asText(one, allowed)) : asText(value, allowed).split(/\s*,\s*/)
+    if (given.length === 1 && (given[0] === 'true' || given[0] === 'false')) return given[0] === 'true'
+    if (given.length === 0 || !given.every(isNetwork)) throw new BadValue(allowed)
+    return given
+  })
+}
+
+function isNetwork(text: string): boolean {
+  const [address = '', bits, ...more] = text.split('/')
+  const most = [0, 32, 128][isIP(address) === 0 ? 0 : isIP(address) === 4 ? 1 : 2] ?? 0
+  return more.length === 0 && most > 0 && (bits === undefined || (/^\d{1,3}$/.test(bits) && Number(bits) <= most))
 }
 
 export function count(fallback: number, least: number, most: number = Number.MAX_SAFE_INTEGER): Setting<number> {

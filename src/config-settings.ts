@@ -11,6 +11,7 @@ import {
   oneOf,
   optionalText,
   originUrl,
+  proxies,
   secret,
   serviceUrl,
   text,
@@ -57,7 +58,7 @@ export const settings = {
     count: count(0, 0, 256),
     memoryBytes: bytes('160MiB', 16 * 2 ** 20),
   },
-  http: { trustProxy: flag(false) },
+  http: { trustProxy: proxies() },
   limits: {
     packBytes: bytes('16GiB', 1),
     objectBytes: bytes('2GiB', 1),
@@ -78,6 +79,15 @@ export const settings = {
     idleTimeoutMs: duration('2m'),
     slowestBytesPerSecond: bytes('2KiB', 1),
     slowGraceMs: duration('30s'),
+    rate: {
+      apiReads: count(6000, 0),
+      apiWrites: count(1200, 0),
+      anonymousApi: count(1200, 0),
+      git: count(60_000, 0),
+      anonymousGit: count(30_000, 0),
+      failures: count(60, 0),
+      accountFailures: count(20, 0),
+    },
   },
 }
 

@@ -7,7 +7,7 @@ import type { Config } from './config.ts'
 import type { Database } from './db/index.ts'
 import { Browser, findArchive, forkTakesRef, type GitRoom, gitTotals, networkStorage, registerGit } from './git/index.ts'
 import { makeHealth } from './health.ts'
-import { type Listener, plainForm } from './http/index.ts'
+import { type Listener, plainForm, type RateLimits } from './http/index.ts'
 import { registerLfs } from './lfs/index.ts'
 import { contentTotals, type SegmentStore } from './store/index.ts'
 import { version } from './version.ts'
@@ -24,6 +24,8 @@ export interface FaceParts {
   readonly log: Log
   /** Where worker threads add up what they ask of the bucket. */
   readonly counts: SharedArrayBuffer
+  /** Undefined: nothing is limited. */
+  readonly rates?: RateLimits
 }
 
 export function mountFaces(listener: Listener, parts: FaceParts): void {
@@ -51,11 +53,12 @@ function mountLfs(listener: Listener, { config: { limits, publicUrl }, db, store
   registerLfs(listener, { db, store, log, clock: systemClock, publicUrl, limits: { objectBytes, concurrentDownloads, requestTimeoutMs } })
 }
 
-function mountApi(listener: Listener, { config, db, git, bucket, counts }: FaceParts): void {
+function mountApi(listener: Listener, { config, db, git, bucket, counts, rates }: FaceParts): void {
   registerApi(listener, {
     db,
     publicUrl: config.publicUrl,
     version,
+    rates,
     git: { browser: new Browser(git, { timeLimitMs: apiTimeLimitMs, graceS: config.git.collectGraceMs / 1000 }) },
     takesRef: (...ref) => forkTakesRef(git, ...ref),
     storage: {

@@ -1,13 +1,13 @@
 // The server, put together: config → database → bucket → rooms → listen → drain.
 import { join } from 'node:path'
-import { administrator, ensureAdministrator, hasWorkingToken, makeGate } from './access/index.ts'
+import { administrator, ensureAdministrator, Failures, hasWorkingToken, makeGate } from './access/index.ts'
 import { type Log, systemClock, systemRandomness, UnavailableError } from './base/index.ts'
 import { openBucket, sharedRequests } from './bucket/index.ts'
 import type { Config } from './config.ts'
 import { Database, EmbeddedPostgres, lockFolder, longestStopMs, migrate } from './db/index.ts'
 import { Endings } from './endings.ts'
 import { mountFaces } from './faces.ts'
-import { type Listener, makeListener } from './http/index.ts'
+import { type Listener, makeListener, RateLimits } from './http/index.ts'
 import { JobRunner, orphanSweeper } from './jobs/index.ts'
 import { collectionJob, compactor, historyBuilder, mirrorJob, reachedBlobs, scrubJob, storageCounter } from './git/index.ts'
 import { pruneJob } from './lfs/index.ts'
@@ -71,7 +71,9 @@ async function startParts({ config, log, showToken, signal }: StartOptions, endi
   const [bucket] = await Promise.all([untilAborted(opening, signal), migrate({ url, log, mayApply: config.database.migrate, ...ending })])
   const database = new Database({ url, poolSize: config.database.poolSize, log, isPreparing: config.database.prepare })
   endings.add('database', () => database.close(databaseCloseMs), databaseCloseMs + slackMs)
-  const gate = makeGate({ db: database, clock: systemClock, log, isCreatingOnPush: config.git.createOnPush })
+  const failures = new Failures(config.limits.rate, systemClock)
+  const rates = new RateLimits(config.limits.rate, systemClock)
+  const gate = makeGate({ db: database, clock: systemClock, log, isCreatingOnPush: config.git.createOnPush, failures })
   endings.add('gate', () => gate.close())
   const listener = makeListener({
     gate,
@@ -86,13 +88,14 @@ async function startParts({ config, log, showToken, signal }: StartOptions, endi
       slowGraceMs: config.limits.slowGraceMs,
     },
     trustProxy: config.http.trustProxy,
+    rates,
   })
   const counts = sharedRequests()
   const git = makeGit(config, { db: database, bucket, log, counts })
   endings.add('git', () => git.close(), 10_000)
   const store = makeStore(config, { db: database, bucket, log, counts })
   endings.add('content store', () => store.close(), 10_000)
-  mountFaces(listener, { config, db: database, bucket, git, store, log, counts })
+  mountFaces(listener, { config, db: database, bucket, git, store, log, counts, rates })
   const grace = { graceS: config.git.collectGraceMs / 1000 }
   const jobs = new JobRunner({
     database,

@@ -8,7 +8,8 @@ import { type Account, accountResource, findAccount, findAccountById } from './a
 import { admitToRepository, type RepositoryToCreate } from './admission.ts'
 import { type FindCall, makeFindCall } from './call.ts'
 import { isCrossSite, sentToken } from './credentials.ts'
-import { type AccountIdentity, anonymous, type Identity } from './identity.ts'
+import { Failures } from './failures.ts'
+import { type AccountIdentity, anonymous, type Identity, identityKey } from './identity.ts'
 import { type Action, actions, isOpenToAnonymous, may } from './may.ts'
 import type { Repository } from './repository-rows.ts'
 import { findIdentity, identityOf, TokenUses } from './tokens.ts'
@@ -88,6 +89,8 @@ export interface GateOptions {
   readonly log: Log
   /** A push to a repository that doesn't exist creates it, when the caller may. */
   readonly isCreatingOnPush: boolean
+  /** Counts credentials that are no good; nobody does without it. */
+  readonly failures?: Failures
 }
 
 /** The gate over the database. `close` waits for what it still writes. */
@@ -97,6 +100,7 @@ export function makeGate(options: GateOptions): Gate & { close(): Promise<void> 
   return {
     actions,
     properties: { identity: null, repository: null, repositoryToCreate: null, account: null },
+    keyOf: ({ identity }) => (identity ? identityKey(identity) : null),
     nameOf: ({ identity }) => (identity?.kind === 'account' ? identity.login : identity?.kind === 'repository' ? identity.name : null),
     admit: (request, action, resource) => admit(parts, request, action as Action | null, resource as ResourceName | null),
     close: () => uses.close(),
@@ -110,8 +114,12 @@ interface GateParts extends GateOptions {
 
 async function admit(parts: GateParts, request: FastifyRequest, action: Action | null, name: ResourceName | null): Promise<Verdict> {
   const sent = sentToken(request.headers)
-  if (sent === 'malformed') return 'bad-credentials'
-  const { clock, db, findCall, uses } = parts
+  const { clock, db, failures, findCall, uses } = parts
+  if (sent === 'malformed') {
+    failures?.tokenFailed(request.ip)
+    return 'bad-credentials'
+  }
+  if (sent !== null) failures?.assertMayTryToken(request.ip, sent.token)
   const { queries } = db
   if (sent === null) request.identity = anonymous
   if (sent === null && action !== null && !isOpenToAnonymous(action)) return 'unauthenticated'
@@ -124,8 +132,12 @@ async function admit(parts: GateParts, request: FastifyRequest, action: Action |
       : call
         ? call.token && identityOf(call.token, sent.carrier, clock, uses)
         : await findIdentity(queries, sent, clock, uses)
-  if (identity === null) return 'bad-credentials'
+  if (identity === null) {
+    failures?.tokenFailed(request.ip)
+    return 'bad-credentials'
+  }
   if (identity === 'suspended') return identity
+  if (sent !== null) failures?.tokenSucceeded(request.ip, sent.token)
   request.identity = identity
   if (action === null || name === null) return 'allowed'
   if (name.kind !== 'repository') return admitToAccount(db, request, action, name)

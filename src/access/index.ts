@@ -13,6 +13,7 @@ export { type Admission, admitToRepository, type RepositoryToCreate } from './ad
 export { type Actor, actorBy, actorOf, audit, operator } from './audit.ts'
 export { type Call, type FindCall, makeFindCall } from './call.ts'
 export { createOrFind } from './create-on-push.ts'
+export { Failures, type FailureSettings } from './failures.ts'
 export { findFork, forkRepository, listForks, type NewFork, readableSiblings } from './forks.ts'
 export { accountOf, callerOf, type GateOptions, makeGate, onAccount, onOrganization, onRepository, onSelf, repositoryOf } from './gate.ts'
 export { type Grant, isWithin, parseScopes, type Scope, scopes } from './grant.ts'

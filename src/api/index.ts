@@ -2,7 +2,7 @@
 import type { FastifyRequest } from 'fastify'
 import type { Repository } from '../access/index.ts'
 import type { Database } from '../db/index.ts'
-import type { Listener } from '../http/index.ts'
+import type { Listener, RateLimits } from '../http/index.ts'
 import { registerArchives } from './archives.ts'
 import { registerGitHalf } from './git-half.ts'
 import type { GitApi } from './git-call.ts'
@@ -11,6 +11,7 @@ import { githubForm } from './form.ts'
 import { registerForks } from './forks.ts'
 import { registerGitConfig } from './git-config.ts'
 import { registerMeta } from './meta.ts'
+import { registerRateLimit } from './rate-limit.ts'
 import { registerRepositories } from './repositories.ts'
 import { registerStorage, type StorageFigures } from './storage.ts'
 import { registerUsers } from './users.ts'
@@ -28,15 +29,18 @@ export interface ApiOptions {
   readonly takesRef: (repository: Repository, name: string) => boolean
   readonly git: GitApi
   readonly storage: StorageFigures
+  /** Undefined: nothing is limited. */
+  readonly rates?: RateLimits | undefined
   /** Stemma's version. */
   readonly version: string
 }
 
 /** Registers the room. Its gate is the access room's. */
 export function registerApi(listener: Listener, options: ApiOptions): void {
-  listener.room({ prefix: '/api/v3', form: githubForm, body: 'json' }, (routes) => {
+  listener.room({ prefix: '/api/v3', form: githubForm, body: 'json', rate: 'api' }, (routes) => {
     routes.addHook('onSend', tagAnswer)
     registerMeta(routes, options)
+    registerRateLimit(routes, options)
     registerUsers(routes, options)
     registerRepositories(routes, options)
     registerForks(routes, options)

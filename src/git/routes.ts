@@ -25,7 +25,7 @@ const access = {
 
 export function registerGit(listener: Listener, room: GitRoom): void {
   const body = { raw: /^application\/x-git-/ }
-  listener.room({ form: textForm, challenge: true, body, statusOf: { 'service-disabled': 403 } }, (routes) => {
+  listener.room({ form: textForm, challenge: true, body, rate: 'git', statusOf: { 'service-disabled': 403 } }, (routes) => {
     const dumb = new DumbFace(room)
     // With `.git` and without: people paste both.
     for (const path of ['/:owner/:repo.git', '/:owner/:repo']) {

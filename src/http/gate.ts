@@ -33,7 +33,12 @@ export interface Gate {
   readonly properties: Readonly<Record<string, null>>
   /** Who calls, for the log; null: nobody in particular. Asked when `admit` has run. */
   nameOf(request: FastifyRequest): string | null
-  /** Finds out who calls and whether that may be; `action` is null on public routes. UnavailableError when it can't know. */
+  /** The same for the same caller, whichever credential he shows; null: nobody in particular. Asked when `admit` has run. */
+  keyOf(request: FastifyRequest): string | null
+  /**
+   * Finds out who calls and whether that may be; `action` is null on public routes. UnavailableError when it can't know; Refusal 429 when too much that
+   * is no good was sent from where this comes from.
+   */
   admit(request: FastifyRequest, action: string | null, resource: unknown): Promise<Verdict>
 }
 
@@ -42,6 +47,8 @@ declare module 'fastify' {
     access?: RouteAccess
     /** The path may hold `%2f` inside a parameter (npm's `@scope%2fname`). */
     encodedSlash?: boolean
+    /** Requests to it don't count towards the caller's limits. */
+    isUncounted?: boolean
   }
 }
 
@@ -68,14 +75,33 @@ export function waitsForBody(request: FastifyRequest): boolean {
   return typeof access === 'object' && access.after === 'body'
 }
 
-/** Resolves when the handler may run; else throws the Refusal. `challenge`: clients ask for credentials only on 401 (git). */
-export async function admit(gate: Gate, request: FastifyRequest, challenge: boolean): Promise<void> {
+/** How a room lets callers in. */
+export interface Door {
+  /** Clients ask for credentials only on 401 (git). */
+  readonly challenge: boolean
+  /** Counts one request of the caller (`keyOf`); Refusal 429 when that is too many. */
+  readonly charge: (caller: string | null) => void
+}
+
+/**
+ * Resolves when the handler may run; else throws the Refusal. A request counts whatever comes of it, so that nothing can be told from that; of whoever shows
+ * nothing, it counts before anything is looked up.
+ */
+export async function admit(gate: Gate, request: FastifyRequest, { challenge, charge }: Door): Promise<void> {
   const access = request.routeOptions.config.access
   if (access === undefined) throw new Error('a route without a declaration was reached')
-  if (access === 'public') return refuse(await gate.admit(request, null, null), gate, request, challenge)
+  const isNobody = request.headers.authorization === undefined && request.headers.cookie === undefined
+  if (isNobody) charge(null)
+  const verdict = await ask(gate, request, access)
+  if (!isNobody && verdict !== 'bad-credentials') charge(gate.keyOf(request))
+  refuse(verdict, gate, request, challenge)
+}
+
+async function ask(gate: Gate, request: FastifyRequest, access: RouteAccess): Promise<Verdict> {
+  if (access === 'public') return gate.admit(request, null, null)
   const action = typeof access.action === 'string' ? access.action : access.action.of(request)
   if (!actionsOf(access).includes(action)) throw new Error(`undeclared action '${action}'`)
-  refuse(await gate.admit(request, action, access.resource(request)), gate, request, challenge)
+  return gate.admit(request, action, access.resource(request))
 }
 
 function refuse(verdict: Verdict, gate: Gate, request: FastifyRequest, challenge: boolean): void {

@@ -33,6 +33,7 @@ function gateSaying(verdict: Verdict): Gate & { calls: string[] } {
     calls,
     actions: new Set(['thing:read', 'thing:write']),
     properties: { caller: null },
+    keyOf: ({ headers }) => headers.authorization ?? null,
     nameOf: ({ headers }) => (headers.authorization === undefined ? null : 'someone'),
     admit: async (_request: FastifyRequest, action: string | null) => {
       calls.push(String(action))

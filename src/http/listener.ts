@@ -13,10 +13,11 @@ import fastify, {
 } from 'fastify'
 import type { Log, Randomness } from '../base/index.ts'
 import { Connections } from './connections.ts'
-import { admit, assertDeclared, type Gate, waitsForBody } from './gate.ts'
+import { admit, assertDeclared, type Door, type Gate, waitsForBody } from './gate.ts'
 import { defaultHttpLimits, type HttpLimits } from './limits.ts'
 import { assertPath } from './path.ts'
 import { plainForm, type Problem, type ProblemForm, problemOf, Refusal } from './problem.ts'
+import { rateHeaders, type RateKind, type RateLimits, tooMany } from './rate-limits.ts'
 import { methodsAt, type RouteFacts } from './route-table.ts'
 import { compileValidator, type TypeBoxProvider } from './validation.ts'
 
@@ -28,6 +29,8 @@ export interface ListenerOptions {
   readonly log: Log
   readonly randomness: Randomness
   readonly limits?: Partial<HttpLimits>
+  /** How many requests callers may make; as many as they like without it. */
+  readonly rates?: RateLimits
   /** Whose X-Forwarded-* headers count: addresses or networks of the proxies in front. */
   readonly trustProxy?: boolean | string | readonly string[]
 }
@@ -40,6 +43,8 @@ export interface RoomOptions {
   readonly challenge?: boolean
   /** `raw`: only these content types are taken, and the handler reads the stream itself (requestBody). `json`: whatever its type says. */
   readonly body: { readonly raw: RegExp } | 'json'
+  /** What its requests count as; without it they aren't counted. `api`: answers say how many are left. */
+  readonly rate?: RateKind
   /** Statuses of this room's InputError codes. */
   readonly statusOf?: Readonly<Record<string, number>>
 }
@@ -79,7 +84,7 @@ export function makeListener(options: ListenerOptions): Listener {
       app.register(
         async (scope) => {
           const roomRoutes = scope as unknown as Routes // the same instance; register's callback forgets the logger's type
-          prepareRoom(roomRoutes, room, options.gate, limits, routes)
+          prepareRoom(roomRoutes, room, options, limits, routes)
           await register(roomRoutes)
         },
         { prefix: room.prefix ?? '' },
@@ -124,7 +129,7 @@ function makeApp(options: ListenerOptions, limits: HttpLimits): Routes {
   return app
 }
 
-function prepareRoom(scope: Routes, room: RoomOptions, gate: Gate, limits: HttpLimits, routes: RouteFacts[]): void {
+function prepareRoom(scope: Routes, room: RoomOptions, { gate, rates }: ListenerOptions, limits: HttpLimits, routes: RouteFacts[]): void {
   const challenge = room.challenge ?? false
   scope.addHook('onRoute', (route) => {
     const access = route.config?.access
@@ -133,11 +138,15 @@ function prepareRoom(scope: Routes, room: RoomOptions, gate: Gate, limits: HttpL
       if (access !== undefined) routes.push({ method, url: route.url, access, schema: route.schema, challenge })
     }
   })
-  scope.addHook('onRequest', async (request) => {
-    if (!request.is404 && !waitsForBody(request)) await admit(gate, request, challenge)
+  const doorOf = (request: FastifyRequest, reply: FastifyReply): Door => ({
+    challenge,
+    charge: (caller) => charge(rates, room.rate, request, reply, caller),
   })
-  scope.addHook('preValidation', async (request) => {
-    if (!request.is404 && waitsForBody(request)) await admit(gate, request, challenge)
+  scope.addHook('onRequest', async (request, reply) => {
+    if (!request.is404 && !waitsForBody(request)) await admit(gate, request, doorOf(request, reply))
+  })
+  scope.addHook('preValidation', async (request, reply) => {
+    if (!request.is404 && waitsForBody(request)) await admit(gate, request, doorOf(request, reply))
   })
   scope.setErrorHandler((error, request, reply) => sendProblem(error, request, reply, room.form, room.statusOf ?? {}))
   if (room.prefix) scope.setNotFoundHandler((request, reply) => sendNotFound(request, reply, routes, room.form))
@@ -154,6 +163,20 @@ function prepareRoom(scope: Routes, room: RoomOptions, gate: Gate, limits: HttpL
       done(error instanceof Error ? error : new Error(String(error)))
     }
   })
+}
+
+function charge(
+  rates: RateLimits | undefined,
+  kind: RateKind | undefined,
+  request: FastifyRequest,
+  reply: FastifyReply,
+  caller: string | null,
+): void {
+  if (rates === undefined || kind === undefined || request.routeOptions.config.isUncounted === true) return
+  const charged = rates.charge(kind, request.method, caller, request.ip)
+  if (charged === null) return
+  if (kind === 'api') reply.headers(rateHeaders(charged.figures))
+  if (!charged.isAllowed) throw tooMany(kind === 'api' ? 'API rate limit exceeded' : 'Too many requests', charged.waitMs)
 }
 
 function parseJson(request: FastifyRequest, text: string): unknown {

@@ -40,7 +40,7 @@ const statusOf = { 'digest-mismatch': 422, 'size-mismatch': 422 }
 
 export function registerLfs(listener: Listener, options: LfsOptions): void {
   const parts: TransferParts = { ...options, downloads: new Places(options.limits.concurrentDownloads), uploads: new CallerPlaces() }
-  listener.room({ form: lfsForm, challenge: true, body: 'json', statusOf }, (routes) => {
+  listener.room({ form: lfsForm, challenge: true, body: 'json', statusOf, rate: 'git' }, (routes) => {
     routes.post(`${base}/objects/batch`, { config: { access: access.batch } }, async (request, reply) =>
       sendJson(reply, 200, await answerBatch(parts, request)),
     )
@@ -51,7 +51,7 @@ export function registerLfs(listener: Listener, options: LfsOptions): void {
     routes.post(`${base}/locks/:id/unlock`, { config: { access: access.push } }, async (request, reply) => unlock(parts, request, reply))
   })
   // Bodies of any type: clients guess it from the file.
-  listener.room({ form: lfsForm, challenge: true, body: { raw: /^/ }, statusOf }, (routes) => {
+  listener.room({ form: lfsForm, challenge: true, body: { raw: /^/ }, statusOf, rate: 'git' }, (routes) => {
     routes.put(`${base}/objects/:oid`, { config: { access: access.push } }, async (request, reply) => upload(parts, request, reply))
     const get = { config: { access: access.read }, exposeHeadRoute: false }
     routes.get(`${base}/objects/:oid`, get, async (request, reply) => download(parts, request, reply))

@@ -1,15 +1,16 @@
-// The server's whole listener in this process, over a test database, with a gate that ends every admitted request before its handler: what is left
-// to see is who is let in.
+// The server's whole listener in this process, over a test database: with a gate that ends every admitted request before its handler, so that what is left
+// to see is who is let in; or as the server has it.
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { makeGate } from '../../src/access/index.ts'
+import { pino } from 'pino'
+import { Failures, type FailureSettings, makeGate } from '../../src/access/index.ts'
 import { makeLog, systemClock, systemRandomness } from '../../src/base/index.ts'
 import { openBucket, sharedRequests } from '../../src/bucket/index.ts'
 import { loadConfig } from '../../src/config.ts'
 import type { Database } from '../../src/db/index.ts'
 import { mountFaces } from '../../src/faces.ts'
-import { type Gate, type Listener, makeListener, Refusal } from '../../src/http/index.ts'
+import { type Gate, type Listener, makeListener, RateLimits, type RateSettings, Refusal } from '../../src/http/index.ts'
 import { makeGit, makeStore } from '../../src/rooms.ts'
 import { testDatabase } from './test-database.ts'
 
@@ -20,13 +21,31 @@ export interface TestFaces {
   readonly db: Database
   readonly listener: Listener
   readonly gate: Gate
+  /** Every line of the log so far. */
+  readonly log: readonly string[]
   close(): Promise<void>
 }
 
-export async function openFaces(): Promise<TestFaces> {
+export interface FacesOptions {
+  /** Handlers run. */
+  readonly isWhole?: boolean
+  /** Requests a minute; as many as they like without it. */
+  readonly rates?: RateSettings & FailureSettings
+  /** As the server's own variables. */
+  readonly environment?: Readonly<Record<string, string>>
+  readonly trustProxy?: boolean
+}
+
+export async function openFaces({
+  isWhole = false,
+  rates,
+  environment: more = {},
+  trustProxy = false,
+}: FacesOptions = {}): Promise<TestFaces> {
   const folder = mkdtempSync(join(tmpdir(), 'stemma-faces-'))
-  const log = makeLog('silent')
-  const environment = { STEMMA_DATA: folder, STEMMA_WORKERS_COUNT: '1' }
+  const lines: string[] = []
+  const log = isWhole ? pino({ level: 'info' }, { write: (line: string) => void lines.push(line) }) : makeLog('silent')
+  const environment = { STEMMA_DATA: folder, STEMMA_WORKERS_COUNT: '1', ...more }
   const config = loadConfig({ environment })
   mkdirSync(join(folder, 'bucket'))
   const bucket = await openBucket(
@@ -38,7 +57,8 @@ export async function openFaces(): Promise<TestFaces> {
   const counts = sharedRequests()
   const git = makeGit(config, { db, bucket, log, counts })
   const store = makeStore(config, { db, bucket, log, counts })
-  const gate = makeGate({ db, clock: systemClock, log, isCreatingOnPush: true })
+  const failures = rates === undefined ? {} : { failures: new Failures(rates, systemClock) }
+  const gate = makeGate({ db, clock: systemClock, log, isCreatingOnPush: true, ...failures })
   const ending: Gate = {
     ...gate,
     admit: async (...asked) => {
@@ -47,13 +67,15 @@ export async function openFaces(): Promise<TestFaces> {
       return verdict
     },
   }
-  const listener = makeListener({ gate: ending, log, randomness: systemRandomness })
-  mountFaces(listener, { config, db, bucket, git, store, log, counts })
+  const limits = rates === undefined ? {} : { rates: new RateLimits(rates, systemClock) }
+  const listener = makeListener({ gate: isWhole ? gate : ending, log, randomness: systemRandomness, trustProxy, ...limits })
+  mountFaces(listener, { config, db, bucket, git, store, log, counts, ...limits })
   await listener.ready()
   return {
     db,
     listener,
     gate,
+    log: lines,
     close: async () => {
       await listener.close()
       await gate.close()
