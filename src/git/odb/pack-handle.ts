@@ -26,6 +26,14 @@ export interface PackSetHandle {
   readonly packs: readonly PackHandle[]
   /** The network's history table, where one was made for the first of these packs. */
   readonly history?: HistoryHandle | null
+  /** The parts of the network's path table, for work that asks it (PathTables); others come without. */
+  readonly paths?: readonly PathPartHandle[]
+}
+
+/** A stored part of a path table. */
+export interface PathPartHandle {
+  readonly key: string
+  readonly bytes: SharedArrayBuffer
 }
 
 /** One table, whatever it was joined of. */

@@ -4,6 +4,7 @@ import { fromHex } from '../../base/index.ts'
 import type { ObjectId } from '../format/object-id.ts'
 import { Deflater } from '../odb/deflater.ts'
 import type { PackSet, StoredPack } from '../odb/pack-set.ts'
+import { PathIndex } from '../paths/path-index.ts'
 import { KeptAdds } from './added-objects.ts'
 import { CommitTable } from './commit-table.ts'
 import { emptyHistory, type History, isNearlyWhole, openHistory } from './history.ts'
@@ -32,6 +33,8 @@ export interface FetchRepository {
   readonly exact: boolean
   /** What commits outside of the history table add, as far as it was asked for and there was room. */
   readonly added: KeptAdds
+  /** Which commits changed which paths, as far as it was stored or asked for. Goes by ids, so it stays as packs come and go. */
+  readonly paths: PathIndex
   /** Counts in the packs' own headers, by place in the set, as far as they were read. */
   readonly headerCounts: Map<number, number>
   /** What the bytes of whole packs are checked by, by place in the set, as far as it was asked for. */
@@ -69,6 +72,7 @@ export function paced(repository: FetchRepository, signal?: AbortSignal, mayLack
  * @param table the bytes of a history table, or null; one that was made for other packs is passed over. CorruptError when it is none
  * @param shallow commits at which the repository is cut off; a table doesn't know of them, so it is not used then
  * @param deflater the thread's
+ * @param paths made for the same network and the same `shallow`
  */
 export function openFetchRepository(
   set: PackSet,
@@ -76,6 +80,7 @@ export function openFetchRepository(
   table: Uint8Array | null = null,
   shallow: readonly ObjectId[] = [],
   deflater = new Deflater(),
+  paths = new PathIndex(set.format),
 ): FetchRepository {
   const history = (table && shallow.length === 0 && openHistory(table, set)) || emptyHistory(set)
   const cutOff = new Set(shallow.map((oid) => set.find(fromHex(oid), 0)).filter((number) => number >= 0))
@@ -88,6 +93,7 @@ export function openFetchRepository(
     history,
     exact: isNearlyWhole(history, set),
     added: new KeptAdds(),
+    paths,
     headerCounts: new Map(),
     packSegments: new Map(),
     lastTips: { value: null },
