@@ -183,8 +183,8 @@ export function originUrl(): Setting<string | null> {
 }
 
 /** An http or https URL of a service. */
-export function serviceUrl(): Setting<string | null> {
-  return webUrl('an http:// or https:// URL, such as http://127.0.0.1:8000', () => true)
+export function serviceUrl(allowed = 'an http:// or https:// URL, such as http://127.0.0.1:8000'): Setting<string | null> {
+  return webUrl(allowed, () => true)
 }
 
 function webUrl(allowed: string, isFine: (url: URL) => boolean): Setting<string | null> {
@@ -197,6 +197,16 @@ function webUrl(allowed: string, isFine: (url: URL) => boolean): Setting<string 
     if (!isPlain || !isFine(url)) throw new BadValue(allowed)
     return url.href.replace(/\/$/, '')
   })
+}
+
+/** http or https URLs, apart by spaces or commas, or a list of the file's; none: an empty text. */
+export function urlList(fallback: string): Setting<readonly string[]> {
+  const allowed = 'a list of http:// or https:// URLs'
+  const parse = (value: unknown): readonly string[] => {
+    const words = Array.isArray(value) ? value : value === null ? [] : String(value).split(/[\s,]+/)
+    return words.filter((word) => word !== '').map((word) => serviceUrl(allowed).parse(word) as string)
+  }
+  return setting(parse(fallback), parse)
 }
 
 export function databaseUrl(): Setting<string | null> {

@@ -15,6 +15,7 @@ import {
   secret,
   serviceUrl,
   text,
+  urlList,
 } from './config-kinds.ts'
 
 export const settings = {
@@ -59,6 +60,17 @@ export const settings = {
     memoryBytes: bytes('160MiB', 16 * 2 ** 20),
   },
   http: { trustProxy: proxies() },
+  oidc: {
+    issuer: serviceUrl(),
+    clientId: optionalText(),
+    clientSecret: secret(),
+    scope: text('openid profile email'),
+    createAccounts: flag(true),
+  },
+  ci: {
+    issuers: urlList('https://token.actions.githubusercontent.com https://gitlab.com'),
+    audience: optionalText(),
+  },
   limits: {
     packBytes: bytes('16GiB', 1),
     objectBytes: bytes('2GiB', 1),

@@ -1,6 +1,6 @@
 // Every face that the server shows on its listener: which rooms register routes, with what. The server and the test of who may do what mount the same.
 import type { Log } from './base/index.ts'
-import { systemClock } from './base/index.ts'
+import { systemClock, systemRandomness } from './base/index.ts'
 import { registerApi } from './api/index.ts'
 import { addRequests, type Bucket, readShared } from './bucket/index.ts'
 import type { Config } from './config.ts'
@@ -9,6 +9,7 @@ import { Browser, findArchive, forkTakesRef, type GitRoom, gitTotals, networkSto
 import { makeHealth } from './health.ts'
 import { type Listener, plainForm, type RateLimits } from './http/index.ts'
 import { registerLfs } from './lfs/index.ts'
+import { CiExchange, OidcSignIn, Passwords, registerSignIn, type SignInParts } from './sign-in/index.ts'
 import { contentTotals, type SegmentStore } from './store/index.ts'
 import { version } from './version.ts'
 
@@ -32,7 +33,10 @@ export function mountFaces(listener: Listener, parts: FaceParts): void {
   mountHealth(listener, parts)
   registerGit(listener, parts.git)
   mountLfs(listener, parts)
-  mountApi(listener, parts)
+  const surroundings = { clock: systemClock, randomness: systemRandomness }
+  const signIn: SignInParts = { db: parts.db, ...surroundings, passwords: new Passwords(systemRandomness) }
+  mountSignIn(listener, parts.config, signIn)
+  mountApi(listener, parts, signIn)
 }
 
 function mountHealth(listener: Listener, { db: database, bucket, log }: FaceParts): void {
@@ -53,8 +57,17 @@ function mountLfs(listener: Listener, { config: { limits, publicUrl }, db, store
   registerLfs(listener, { db, store, log, clock: systemClock, publicUrl, limits: { objectBytes, concurrentDownloads, requestTimeoutMs } })
 }
 
-function mountApi(listener: Listener, { config, db, git, bucket, counts, rates }: FaceParts): void {
+function mountSignIn(listener: Listener, config: Config, parts: SignInParts): void {
+  const { issuer, clientId } = config.oidc
+  const oidc = issuer === null || clientId === null ? null : new OidcSignIn(parts, { ...config.oidc, issuer, clientId })
+  registerSignIn(listener, { oidc, publicUrl: config.publicUrl })
+}
+
+function mountApi(listener: Listener, { config, db, git, bucket, counts, rates }: FaceParts, signIn: SignInParts): void {
+  const audience = config.ci.audience ?? config.publicUrl ?? 'stemma'
   registerApi(listener, {
+    signIn,
+    ciExchange: new CiExchange(signIn, { issuers: config.ci.issuers, audience }),
     db,
     publicUrl: config.publicUrl,
     version,

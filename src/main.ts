@@ -12,6 +12,7 @@ import { JobRunner, orphanSweeper } from './jobs/index.ts'
 import { collectionJob, compactor, historyBuilder, mirrorJob, reachedBlobs, scrubJob, storageCounter } from './git/index.ts'
 import { pruneJob } from './lfs/index.ts'
 import { bucketConfig, makeGit, makeStore } from './rooms.ts'
+import { expireSignIns } from './sign-in/index.ts'
 
 /** A server that answers requests. */
 export interface RunningServer {
@@ -111,6 +112,7 @@ async function startParts({ config, log, showToken, signal }: StartOptions, endi
       pruneJob({ db: database, log, reachedBlobs: (...which) => reachedBlobs(git, ...which) }, grace),
       store.job(log),
       store.scrubJob(log),
+      expireSignIns(database),
       mirrorJob({ parts: git.importParts, agent: git.options.agent, randomness: systemRandomness, log }),
     ],
   })

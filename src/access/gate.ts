@@ -132,17 +132,17 @@ async function admit(parts: GateParts, request: FastifyRequest, action: Action |
       : call
         ? call.token && identityOf(call.token, sent.carrier, clock, uses)
         : await findIdentity(queries, sent, clock, uses)
-  if (identity === null) {
-    failures?.tokenFailed(request.ip)
-    return 'bad-credentials'
-  }
   if (identity === 'suspended') return identity
-  if (sent !== null) failures?.tokenSucceeded(request.ip, sent.token)
-  request.identity = identity
+  if (identity === null) failures?.tokenFailed(request.ip)
+  else if (sent !== null) failures?.tokenSucceeded(request.ip, sent.token)
+  // a browser sends the cookie of a session that has ended by itself: then nobody in particular calls
+  if (identity === null && sent?.carrier !== 'cookie') return 'bad-credentials'
+  request.identity = identity ?? anonymous
+  if (identity === null && action !== null && !isOpenToAnonymous(action)) return 'unauthenticated'
   if (action === null || name === null) return 'allowed'
   if (name.kind !== 'repository') return admitToAccount(db, request, action, name)
   const { isCreatingOnPush } = parts
-  const admission = admitToRepository(identity, action, { target: call && call.target, name: name.name, isCreatingOnPush })
+  const admission = admitToRepository(request.identity, action, { target: call && call.target, name: name.name, isCreatingOnPush })
   if (admission.verdict !== 'allowed') return admission.verdict
   request.repository = admission.repository
   request.repositoryToCreate = admission.repository === null ? admission.toCreate : null

@@ -8,9 +8,11 @@ export {
   deleteAccount,
   findAccount,
   findAccountById,
+  insertAccount,
 } from './accounts.ts'
 export { type Admission, admitToRepository, type RepositoryToCreate } from './admission.ts'
 export { type Actor, actorBy, actorOf, audit, operator } from './audit.ts'
+export { isCrossSite, sessionCookie } from './credentials.ts'
 export { type Call, type FindCall, makeFindCall } from './call.ts'
 export { createOrFind } from './create-on-push.ts'
 export { Failures, type FailureSettings } from './failures.ts'
@@ -50,7 +52,7 @@ export {
   setMember,
 } from './members.ts'
 export { type FindKeyCall, type KeyBearer, type KeyCall, makeFindKeyBearer, makeFindKeyCall } from './key-call.ts'
-export { assertLogin, assertRepositoryName, isRepositoryName, reservedLogins } from './names.ts'
+export { assertLogin, isAllowedLogin, assertRepositoryName, isRepositoryName, reservedLogins } from './names.ts'
 export { mayRead, readableBy } from './readable.ts'
 export { deleteRepository } from './repository-deletion.ts'
 export { type Affiliation, allRepositories, type ListOptions, listRepositories, networkSizes } from './repository-list.ts'

@@ -13,6 +13,11 @@ export const reservedLogins: ReadonlySet<string> = new Set(
 const loginPattern = /^[A-Za-z0-9](?:[A-Za-z0-9_.-]{0,62}[A-Za-z0-9])?$/
 const repositoryPattern = /^[A-Za-z0-9_.-]{1,100}$/
 
+/** Whether it may be a login at all; taken ones are. */
+export function isAllowedLogin(login: string): boolean {
+  return loginPattern.test(login) && !/\.git$/i.test(login) && !reservedLogins.has(login.toLowerCase())
+}
+
 /** InputError `bad-login` or `reserved-login`. */
 export function assertLogin(login: string): void {
   // A login that ends in .git would read as a repository in a URL.

@@ -3,9 +3,11 @@ import type { FastifyRequest } from 'fastify'
 import type { Repository } from '../access/index.ts'
 import type { Database } from '../db/index.ts'
 import type { Listener, RateLimits } from '../http/index.ts'
+import type { CiExchange, SignInParts } from '../sign-in/index.ts'
 import { registerArchives } from './archives.ts'
 import { registerGitHalf } from './git-half.ts'
 import type { GitApi } from './git-call.ts'
+import { registerCiTrusts } from './ci-trusts.ts'
 import { tagAnswer } from './etag.ts'
 import { githubForm } from './form.ts'
 import { registerForks } from './forks.ts'
@@ -13,6 +15,7 @@ import { registerGitConfig } from './git-config.ts'
 import { registerMeta } from './meta.ts'
 import { registerRateLimit } from './rate-limit.ts'
 import { registerRepositories } from './repositories.ts'
+import { registerSessions } from './sessions.ts'
 import { registerStorage, type StorageFigures } from './storage.ts'
 import { registerUsers } from './users.ts'
 
@@ -31,6 +34,8 @@ export interface ApiOptions {
   readonly storage: StorageFigures
   /** Undefined: nothing is limited. */
   readonly rates?: RateLimits | undefined
+  readonly signIn: SignInParts
+  readonly ciExchange: CiExchange
   /** Stemma's version. */
   readonly version: string
 }
@@ -48,5 +53,7 @@ export function registerApi(listener: Listener, options: ApiOptions): void {
     registerArchives(routes, options)
     registerGitConfig(routes, options)
     registerGitHalf(routes, options)
+    registerSessions(routes, options)
+    registerCiTrusts(routes, options)
   })
 }

@@ -69,6 +69,24 @@ export interface Chunk {
   segment_id: number;
 }
 
+export interface CiExchange {
+  expires_at: Date;
+  issuer: string;
+  jti: string;
+}
+
+export interface CiTrust {
+  claims: Json;
+  created_at: Generated<Date>;
+  created_by: number | null;
+  id: Generated<number>;
+  issuer: string;
+  lifetime_s: number;
+  name: string;
+  repository_id: number;
+  scopes: string[];
+}
+
 export interface Collaborator {
   account_id: number;
   created_at: Generated<Date>;
@@ -98,6 +116,13 @@ export interface ContentReview {
 export interface ContentSegment {
   digest: Uint8Array;
   segment_id: number;
+}
+
+export interface ExternalIdentity {
+  account_id: number;
+  created_at: Generated<Date>;
+  issuer: string;
+  subject: string;
 }
 
 export interface History {
@@ -210,6 +235,15 @@ export interface NetworkStorage {
   packs_version: number;
   whole_bytes: number;
   whole_stored_bytes: number;
+}
+
+export interface OidcLogin {
+  account_id: number | null;
+  code_verifier: string;
+  expires_at: Date;
+  nonce: string;
+  return_to: string;
+  state_hash: Uint8Array;
 }
 
 export interface Outbox {
@@ -365,11 +399,14 @@ export interface DB {
   api_object: ApiObject;
   audit: Audit;
   chunk: Chunk;
+  ci_exchange: CiExchange;
+  ci_trust: CiTrust;
   collaborator: Collaborator;
   content: Content;
   content_reference: ContentReference;
   content_review: ContentReview;
   content_segment: ContentSegment;
+  external_identity: ExternalIdentity;
   history: History;
   import: Import;
   job: Job;
@@ -382,6 +419,7 @@ export interface DB {
   network: Network;
   network_review: NetworkReview;
   network_storage: NetworkStorage;
+  oidc_login: OidcLogin;
   outbox: Outbox;
   pack: Pack;
   past_root: PastRoot;

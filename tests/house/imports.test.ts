@@ -15,9 +15,10 @@ const table: Record<string, readonly string[]> = {
   store: ['base', 'db', 'bucket', 'jobs'],
   lfs: ['base', 'db', 'http', 'jobs', 'access', 'store'],
   git: ['base', 'db', 'http', 'bucket', 'jobs', 'access'],
-  api: ['base', 'db', 'http', 'bucket', 'jobs', 'access', 'git', 'store'],
+  'sign-in': ['base', 'db', 'http', 'jobs', 'access'],
+  api: ['base', 'db', 'http', 'bucket', 'jobs', 'access', 'sign-in', 'git', 'store'],
   backup: ['base', 'db', 'bucket', 'jobs'],
-  cli: ['base', 'db', 'bucket', 'jobs', 'access', 'store', 'lfs', 'git', 'backup'],
+  cli: ['base', 'db', 'bucket', 'jobs', 'access', 'sign-in', 'store', 'lfs', 'git', 'backup'],
 }
 
 /** The command puts rooms together, as src/main.ts does for the server: with the files that stand above the rooms. */

@@ -6,6 +6,7 @@ import { systemClock, systemRandomness } from '../../src/base/index.ts'
 import { noRequests } from '../../src/bucket/index.ts'
 import type { Database } from '../../src/db/index.ts'
 import { type Listener, makeListener } from '../../src/http/index.ts'
+import { CiExchange, Passwords } from '../../src/sign-in/index.ts'
 import { makeAccount, type TestAccount } from './accounts.ts'
 import { gitDouble } from './git-double.ts'
 import { testDatabase } from './test-database.ts'
@@ -53,7 +54,10 @@ const noStorage: StorageFigures = {
 
 /** The API without a Git room or a content store behind it. */
 export function registerTestApi(listener: Listener, db: Database): void {
+  const signIn = { db, clock: systemClock, randomness: systemRandomness, passwords: new Passwords(systemRandomness) }
   registerApi(listener, {
+    signIn,
+    ciExchange: new CiExchange(signIn, { issuers: [], audience: 'stemma' }),
     db,
     publicUrl: null,
     version: '0.0.0',

@@ -1,0 +1,87 @@
+// /login/oidc: where a browser begins to sign in by OIDC, and where the provider sends it back.
+import type { FastifyReply, FastifyRequest } from 'fastify'
+import { sessionCookie } from '../access/index.ts'
+import { type Listener, notFound, plainForm } from '../http/index.ts'
+import type { OidcSignIn } from './oidc.ts'
+import { sessionSeconds, type Visitor } from './sessions.ts'
+
+const stateCookie = 'stemma_oidc'
+const callbackPath = '/login/oidc/callback'
+const statusOf = { 'oidc-state': 400, 'oidc-refused': 403, 'no-account': 403, suspended: 403 }
+
+export interface SignInRoutesOptions {
+  /** Null: this server has no provider. */
+  readonly oidc: OidcSignIn | null
+  readonly publicUrl: string | null
+}
+
+export function registerSignIn(listener: Listener, { oidc, publicUrl }: SignInRoutesOptions): void {
+  const originOf = (request: FastifyRequest) => (publicUrl ?? `${request.protocol}://${request.host}`).replace(/\/+$/, '')
+  listener.room({ form: plainForm, body: 'json', statusOf }, (routes) => {
+    routes.get('/login/oidc', { config: { access: 'public' } }, async (request, reply) => {
+      if (oidc === null) throw notFound()
+      const { return_to: returnTo } = request.query as { return_to?: unknown }
+      const { url, state, maxAgeSeconds } = await oidc.depart({
+        redirectUri: originOf(request) + callbackPath,
+        returnTo: typeof returnTo === 'string' ? returnTo : '/',
+        accountId: linkedAccount(request),
+      })
+      const cookie = cookieHeader(stateCookie, state, { maxAgeSeconds, isSecure: originOf(request).startsWith('https:'), path: '/login' })
+      return redirect(reply, url.href, [cookie])
+    })
+    routes.get(callbackPath, { config: { access: 'public' } }, async (request, reply) => {
+      if (oidc === null) throw notFound()
+      const isSecure = originOf(request).startsWith('https:')
+      const url = new URL(request.raw.url ?? '', originOf(request))
+      const { session, returnTo } = await oidc.arrive(url, cookieIn(request, stateCookie), visitorOf(request))
+      const gone = cookieHeader(stateCookie, '', { maxAgeSeconds: 0, isSecure, path: '/login' })
+      return redirect(reply, returnTo, [sessionCookieHeader(session.secret, isSecure), gone])
+    })
+  })
+}
+
+/**
+ * Whose the identity will be: whoever is signed in, and came here by himself. A page of another site that leads him here could have signed him in to the provider as
+ * somebody else first.
+ */
+function linkedAccount({ identity, headers }: FastifyRequest) {
+  const site = headers['sec-fetch-site']
+  return identity.kind === 'account' && identity.grant === null && (site === 'same-origin' || site === 'none') ? identity.accountId : null
+}
+
+function redirect(reply: FastifyReply, location: string, cookies: readonly string[]): FastifyReply {
+  return reply
+    .code(303)
+    .header('cache-control', 'no-store')
+    .header('referrer-policy', 'no-referrer')
+    .header('set-cookie', [...cookies])
+    .header('location', location)
+    .send('')
+}
+
+/** What is kept of where a sign-in comes from. */
+export function visitorOf(request: FastifyRequest): Visitor {
+  const { ip, id: requestId, headers } = request
+  return { ip, requestId, userAgent: headers['user-agent'] ?? null, priorSecret: cookieIn(request, sessionCookie) }
+}
+
+/** Signs the browser in; with an empty secret, out. */
+export function sessionCookieHeader(secret: string, isSecure: boolean): string {
+  return cookieHeader(sessionCookie, secret, { maxAgeSeconds: secret === '' ? 0 : sessionSeconds, isSecure, path: '/' })
+}
+
+function cookieHeader(
+  name: string,
+  value: string,
+  { maxAgeSeconds, isSecure, path }: { readonly maxAgeSeconds: number; readonly isSecure: boolean; readonly path: string },
+): string {
+  return `${name}=${value}; Path=${path}; Max-Age=${maxAgeSeconds}; HttpOnly; SameSite=Lax${isSecure ? '; Secure' : ''}`
+}
+
+function cookieIn({ headers }: FastifyRequest, name: string): string | null {
+  for (const pair of headers.cookie?.split(';') ?? []) {
+    const [key, value = ''] = pair.split('=', 2)
+    if (key?.trim() === name && value.trim() !== '') return value.trim()
+  }
+  return null
+}

@@ -1,0 +1,167 @@
+// Sessions: how a browser stays signed in. A session is a token of its own kind, which only a cookie carries (docs/design/sign-in.md).
+import { type Clock, InputError, type Randomness } from '../base/index.ts'
+import { type Account, type AccountId, type Actor, audit, hashToken, issueToken } from '../access/index.ts'
+import { type Database, type Queries, sql, type Tx } from '../db/index.ts'
+import { assertPassword, type Passwords } from './passwords.ts'
+
+export const sessionSeconds = 14 * 24 * 3600
+
+export interface SignInParts {
+  readonly db: Database
+  readonly clock: Clock
+  readonly randomness: Randomness
+  readonly passwords: Passwords
+}
+
+export interface BegunSession {
+  readonly accountId: AccountId
+  readonly login: string
+  /** What the cookie carries; it can't be had again. */
+  readonly secret: string
+  readonly expiresAt: Date
+}
+
+/** Where a sign-in comes from. */
+export interface Visitor {
+  readonly ip: string
+  readonly requestId: string
+  readonly userAgent: string | null
+  /** The session that his browser had before: it ends. */
+  readonly priorSecret: string | null
+}
+
+/** InputError `bad-password`: there is no such login, or it isn't its password; `suspended`. */
+export async function signInByPassword(parts: SignInParts, given: { readonly login: string; readonly password: string }, visitor: Visitor) {
+  const row = await parts.db.queries
+    .selectFrom('account')
+    .select(['id', 'login', 'password_hash', 'suspended_at'])
+    .where(sql<boolean>`lower(login) = ${given.login.toLowerCase()}`)
+    .executeTakeFirst()
+  const { isRight, isOld } = await parts.passwords.verify(given.password, row?.password_hash ?? null)
+  if (row === undefined || !isRight) {
+    if (row !== undefined) await auditRefusal(parts.db.queries, row, visitor)
+    throw new InputError('bad-password', 'Incorrect login or password')
+  }
+  const anew = isOld ? await parts.passwords.hash(given.password) : null
+  return parts.db.transaction(async (tx) => {
+    if (anew !== null) await tx.updateTable('account').set({ password_hash: anew }).where('id', '=', row.id).execute()
+    return beginSession(
+      tx,
+      parts,
+      { id: row.id as AccountId, login: row.login, isSuspended: row.suspended_at !== null },
+      visitor,
+      'password',
+    )
+  })
+}
+
+async function auditRefusal(queries: Queries, { id, login }: { readonly id: number; readonly login: string }, visitor: Visitor) {
+  const { ip, requestId } = visitor
+  const actor = { accountId: null, name: 'anonymous', ip, requestId }
+  await audit(queries, actor, { action: 'session.refuse', ownerId: id, target: login, details: { how: 'password' } })
+}
+
+/** In the caller's transaction: the new session, with a new secret; the one that the browser had is gone. InputError `suspended`. */
+export async function beginSession(
+  tx: Tx,
+  { clock, randomness }: Pick<SignInParts, 'clock' | 'randomness'>,
+  account: { readonly id: AccountId; readonly login: string; readonly isSuspended: boolean },
+  visitor: Visitor,
+  how: 'password' | 'oidc',
+): Promise<BegunSession> {
+  const { id, login, isSuspended } = account
+  if (isSuspended) throw new InputError('suspended', 'Your account is suspended; ask the administrator of this server')
+  const { ip, requestId, userAgent, priorSecret } = visitor
+  if (priorSecret !== null) await tx.deleteFrom('token').where('hash', '=', hashToken(priorSecret)).where('kind', '=', 'session').execute()
+  const actor: Actor = { accountId: id, name: login, ip, requestId }
+  const expiresAt = new Date(clock.now() + sessionSeconds * 1000)
+  const { secret } = await issueToken(
+    tx,
+    {
+      kind: 'session',
+      bearer: { kind: 'account', accountId: id, login },
+      name: `session ${randomness.uuid()}`,
+      grant: null,
+      expiresAt,
+      actor,
+      claims: { ip, userAgent: userAgent?.slice(0, 200) ?? null, how },
+    },
+    randomness,
+  )
+  await audit(tx, actor, { action: 'session.begin', ownerId: id, target: login, details: { how } })
+  return { accountId: id, login, secret, expiresAt }
+}
+
+export interface SessionFacts {
+  readonly id: number
+  readonly createdAt: Date
+  readonly expiresAt: Date | null
+  readonly lastUsedAt: Date | null
+  readonly ip: string | null
+  readonly userAgent: string | null
+}
+
+/** The account's sessions that have not expired, the newest first. */
+export async function listSessions(queries: Queries, accountId: AccountId): Promise<SessionFacts[]> {
+  const rows = await queries
+    .selectFrom('token')
+    .select(['id', 'created_at', 'expires_at', 'last_used_at', 'claims'])
+    .where('account_id', '=', accountId)
+    .where('kind', '=', 'session')
+    .where('expires_at', '>', sql<Date>`now()`)
+    .orderBy('id', 'desc')
+    .execute()
+  return rows.map((row) => {
+    const { ip = null, userAgent = null } = (row.claims ?? {}) as { ip?: string | null; userAgent?: string | null }
+    return { id: row.id, createdAt: row.created_at, expiresAt: row.expires_at, lastUsedAt: row.last_used_at, ip, userAgent }
+  })
+}
+
+/** False: the account has no such session. */
+export async function endSession(db: Database, accountId: AccountId, tokenId: number, actor: Actor): Promise<boolean> {
+  return db.transaction(async (tx) => {
+    const gone = await tx
+      .deleteFrom('token')
+      .where('id', '=', tokenId)
+      .where('account_id', '=', accountId)
+      .where('kind', '=', 'session')
+      .returning('id')
+      .executeTakeFirst()
+    if (gone === undefined) return false
+    await audit(tx, actor, { action: 'session.end', ownerId: accountId, target: actor.name })
+    return true
+  })
+}
+
+/**
+ * Sets the account's password and ends its sessions, but for the one that is named. InputError `weak-password`, `no-user` (an organisation has none).
+ * `current`, where it is given, must be the present one: InputError `bad-password`.
+ */
+export async function setPassword(
+  parts: Pick<SignInParts, 'db' | 'passwords'>,
+  account: Pick<Account, 'id' | 'login' | 'kind'>,
+  wanted: { readonly password: string; readonly current?: string | null; readonly keptTokenId?: number | null },
+  actor: Actor,
+): Promise<void> {
+  const { db, passwords } = parts
+  if (account.kind !== 'user') throw new InputError('no-user', `${account.login} is an organisation: nobody signs in as it`)
+  assertPassword(wanted.password, account.login)
+  if (wanted.current !== undefined) {
+    const row = await db.queries.selectFrom('account').select('password_hash').where('id', '=', account.id).executeTakeFirst()
+    const stored = row?.password_hash ?? null
+    // whoever has none yet has shown who he is by a token
+    const isRight = stored === null ? wanted.current === null : (await passwords.verify(wanted.current ?? '', stored)).isRight
+    if (!isRight) throw new InputError('bad-password', 'The current password is wrong')
+  }
+  const hash = await passwords.hash(wanted.password)
+  await db.transaction(async (tx) => {
+    await tx.updateTable('account').set({ password_hash: hash }).where('id', '=', account.id).execute()
+    await tx
+      .deleteFrom('token')
+      .where('account_id', '=', account.id)
+      .where('kind', '=', 'session')
+      .where('id', '!=', wanted.keptTokenId ?? 0)
+      .execute()
+    await audit(tx, actor, { action: 'account.password', ownerId: account.id, target: account.login })
+  })
+}
