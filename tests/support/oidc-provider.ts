@@ -80,7 +80,10 @@ export class Browser {
     return jar
   }
 
-  async #send(url: string, init: RequestInit): Promise<Response> {
+  async #send(
+    url: string,
+    init: { readonly method?: string; readonly body?: string; readonly headers: Readonly<Record<string, string>> },
+  ): Promise<Response> {
     const jar = this.#jar(url)
     const cookie = [...jar].map(([name, value]) => `${name}=${value}`).join('; ')
     const answer = await fetch(url, { ...init, redirect: 'manual', headers: { ...init.headers, ...(cookie === '' ? {} : { cookie }) } })
