@@ -69,6 +69,8 @@ function mountApi(listener: Listener, { config, db, git, bucket, counts, rates }
     signIn,
     ciExchange: new CiExchange(signIn, { issuers: config.ci.issuers, audience }),
     db,
+    clock: systemClock,
+    randomness: systemRandomness,
     publicUrl: config.publicUrl,
     version,
     rates,

@@ -2,6 +2,7 @@
 import { InputError } from '../base/index.ts'
 import { type Database, type Queries, sql, sqlState, type Tx } from '../db/index.ts'
 import { type Actor, audit, operator } from './audit.ts'
+import type { AuditAction } from './audit-actions.ts'
 import { type AccountId, anonymous, type Identity, type Role } from './identity.ts'
 import type { AccountKind, AccountResource } from './may.ts'
 import { assertLogin } from './names.ts'
@@ -89,16 +90,14 @@ export async function insertAccount(tx: Tx, kind: AccountKind, options: NewAccou
     .values({ login, kind, is_admin: isAdmin, display_name: displayName, email })
     .returning('id')
     .executeTakeFirstOrThrow()
-    .catch((error: unknown) => {
-      if (sqlState(error) !== '23505') throw error
-      throw new InputError('account-exists', `There is an account '${login}' already`, { cause: error })
-    })
+    .catch(rethrowTaken(login))
   const details = isAdmin ? { isAdmin } : {}
   await audit(tx, actor, { action: kind === 'user' ? 'account.create' : 'organization.create', ownerId: made.id, target: login, details })
   return accountIn(await accountRows(tx).where('account.id', '=', made.id).executeTakeFirstOrThrow())
 }
 
 export interface AccountChange {
+  readonly login?: string
   readonly displayName?: string | null
   readonly email?: string | null
   readonly isAdmin?: boolean
@@ -106,16 +105,22 @@ export interface AccountChange {
   readonly isSuspended?: boolean
 }
 
-/** Changes an account; null when it is gone. InputError `last-administrator`, `no-administrator` (an organisation is none). */
+/**
+ * Changes an account; null when it is gone. InputError `bad-login`, `reserved-login`, `account-exists`, `last-administrator`, `no-administrator`
+ * (an organisation is none, and is never suspended).
+ */
 export async function changeAccount(db: Database, id: AccountId, change: AccountChange, actor: Actor): Promise<Account | null> {
   return db.transaction(
     async (tx) => {
-      const { displayName, email, isAdmin, isSuspended } = change
+      const { login, displayName, email, isAdmin, isSuspended } = change
       const before = await tx.selectFrom('account').selectAll().where('id', '=', id).forUpdate().executeTakeFirst()
       if (before === undefined) return null
-      if (isAdmin === true && before.kind !== 'user') throw new InputError('no-administrator', 'An organisation cannot be an administrator')
+      if (before.kind !== 'user' && (isAdmin === true || isSuspended === true)) {
+        throw new InputError('no-administrator', `${before.login} is an organisation: it can neither be an administrator nor be suspended`)
+      }
       const isLosing = before.is_admin && before.suspended_at === null && (isAdmin === false || isSuspended === true)
       if (isLosing) await assertOtherAdministrator(tx, id)
+      if (login !== undefined) assertNewLogin(before.login, login)
       await tx
         .updateTable('account')
         .set({
@@ -123,17 +128,57 @@ export async function changeAccount(db: Database, id: AccountId, change: Account
           ...(email === undefined ? {} : { email }),
           ...(isAdmin === undefined ? {} : { is_admin: isAdmin }),
           ...(isSuspended === undefined ? {} : { suspended_at: isSuspended ? (before.suspended_at ?? sql<Date>`now()`) : null }),
-          login: before.login, // so that there is something to set
+          login: login ?? before.login,
         })
         .where('id', '=', id)
         .execute()
+        .catch(rethrowTaken(login ?? ''))
       if (isSuspended === true) await tx.deleteFrom('token').where('account_id', '=', id).where('kind', '=', 'session').execute()
-      const action = isSuspended === undefined ? 'account.change' : isSuspended ? 'account.suspend' : 'account.unsuspend'
-      await audit(tx, actor, { action, ownerId: id, target: before.login, details: { ...change } })
+      for (const [action, details] of acts(before, change)) await audit(tx, actor, { action, ownerId: id, target: before.login, details })
       return accountIn(await accountRows(tx).where('account.id', '=', id).executeTakeFirstOrThrow())
     },
     { mayRetry: true },
   )
+}
+
+interface AccountBefore {
+  readonly kind: AccountKind
+  readonly login: string
+  readonly is_admin: boolean
+  readonly suspended_at: Date | null
+}
+
+/** What the change comes to, as the audit tells it: what was so already is no act. */
+function acts(before: AccountBefore, change: AccountChange): [AuditAction, Record<string, unknown>][] {
+  const { login, displayName, email, isAdmin, isSuspended } = change
+  const isUser = before.kind === 'user'
+  const told: [AuditAction, Record<string, unknown>][] = []
+  if (login !== undefined && login !== before.login) told.push([isUser ? 'account.rename' : 'organization.rename', { login }])
+  if (isAdmin !== undefined && isAdmin !== before.is_admin) told.push([isAdmin ? 'account.promote' : 'account.demote', {}])
+  if (isSuspended !== undefined && isSuspended !== (before.suspended_at !== null)) {
+    told.push([isSuspended ? 'account.suspend' : 'account.unsuspend', {}])
+  }
+  if (displayName !== undefined || email !== undefined) {
+    const details = { ...(displayName === undefined ? {} : { displayName }), ...(email === undefined ? {} : { email }) }
+    told.push([isUser ? 'account.change' : 'organization.change', details])
+  }
+  return told
+}
+
+/** The administrator's own name goes with what the server's start makes, and is neither given nor taken. */
+function assertNewLogin(before: string, login: string): void {
+  assertLogin(login)
+  const isSame = before.toLowerCase() === login.toLowerCase()
+  if (!isSame && [before, login].some((name) => name.toLowerCase() === administrator)) {
+    throw new InputError('reserved-login', `The name '${administrator}' is reserved for the server's first account`)
+  }
+}
+
+function rethrowTaken(login: string): (error: unknown) => never {
+  return (error) => {
+    if (sqlState(error) !== '23505') throw error
+    throw new InputError('account-exists', `There is an account '${login}' already`, { cause: error })
+  }
 }
 
 /** The rows are locked: of two who step down at once, one stays. */
@@ -152,7 +197,7 @@ async function assertOtherAdministrator(tx: Tx, id: AccountId): Promise<void> {
 
 /**
  * Deletes a user, or an organisation, and what belongs to it alone: tokens, memberships, keys. False when it was gone already.
- * InputError `account-has-repositories`, `last-administrator`.
+ * InputError `account-has-repositories`, `last-administrator`, `last-member-admin` (an organisation would have nobody who administers it).
  */
 export async function deleteAccount(db: Database, id: AccountId, actor: Actor): Promise<boolean> {
   return db.transaction(
@@ -164,6 +209,7 @@ export async function deleteAccount(db: Database, id: AccountId, actor: Actor): 
       if (own !== undefined) {
         throw new InputError('account-has-repositories', `${account.login} has repositories; delete or transfer them first`)
       }
+      await assertNobodysOnlyAdmin(tx, id)
       await tx.deleteFrom('account').where('id', '=', id).execute()
       const action = account.kind === 'user' ? 'account.delete' : 'organization.delete'
       await audit(tx, actor, { action, ownerId: id, target: account.login })
@@ -171,4 +217,32 @@ export async function deleteAccount(db: Database, id: AccountId, actor: Actor): 
     },
     { mayRetry: true },
   )
+}
+
+/** Organisations are locked as in `setMember`: of two who leave at once, one stays. */
+async function assertNobodysOnlyAdmin(tx: Tx, id: AccountId): Promise<void> {
+  const organizations = await tx
+    .selectFrom('account')
+    .select(['id', 'login'])
+    .where('id', 'in', (own) =>
+      own.selectFrom('membership').select('organization_id').where('account_id', '=', id).where('role', '=', 'admin'),
+    )
+    .orderBy('id')
+    .forUpdate()
+    .execute()
+  for (const organization of organizations) {
+    const other = await tx
+      .selectFrom('membership')
+      .select('account_id')
+      .where('organization_id', '=', organization.id)
+      .where('role', '=', 'admin')
+      .where('account_id', '!=', id)
+      .limit(1)
+      .executeTakeFirst()
+    if (other === undefined)
+      throw new InputError(
+        'last-member-admin',
+        `Nobody else administers ${organization.login}; make someone its admin, or delete it, first`,
+      )
+  }
 }

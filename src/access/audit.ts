@@ -2,6 +2,7 @@
 // other. Rows are never changed, and outlive what they tell of. Secrets never stand in them.
 import type { FastifyRequest } from 'fastify'
 import type { Queries } from '../db/index.ts'
+import type { AuditAction } from './audit-actions.ts'
 import type { AccountId, Identity, RepositoryId } from './identity.ts'
 
 /** Who acts. */
@@ -27,8 +28,8 @@ export function actorBy(identity: Identity): Actor {
 }
 
 export interface AuditEntry {
-  /** `repository.create`: what it concerns, and what was done. */
-  readonly action: string
+  /** What it concerns, and what was done. */
+  readonly action: AuditAction
   /** The account, or the owner of the repository. */
   readonly ownerId?: AccountId | number | null
   readonly repositoryId?: RepositoryId | number | null

@@ -10,10 +10,15 @@ export {
   findAccountById,
   insertAccount,
 } from './accounts.ts'
+export { listAccounts, listMemberships, type Membership } from './account-list.ts'
 export { type Admission, admitToRepository, type RepositoryToCreate } from './admission.ts'
 export { type Actor, actorBy, actorOf, audit, operator } from './audit.ts'
 export { isCrossSite, sessionCookie } from './credentials.ts'
+export { type AuditAction, auditActions } from './audit-actions.ts'
+export { type AuditFilter, type AuditOrder, type AuditPage, type AuditRow, auditRows, readAudit } from './audit-log.ts'
+export { parseMoment, parsePhrase } from './audit-phrase.ts'
 export { type Call, type FindCall, makeFindCall } from './call.ts'
+export { type Circle, collaboratorRole, listCollaborators, setCollaborator, type Standing, standingIn } from './collaborators.ts'
 export { createOrFind } from './create-on-push.ts'
 export { Failures, type FailureSettings } from './failures.ts'
 export { findFork, forkRepository, listForks, type NewFork, readableSiblings } from './forks.ts'
@@ -41,22 +46,14 @@ export {
   type Resource,
   type Visibility,
 } from './may.ts'
-export {
-  collaboratorRole,
-  createOrganization,
-  listCollaborators,
-  listMembers,
-  type Member,
-  memberRole,
-  setCollaborator,
-  setMember,
-} from './members.ts'
 export { type FindKeyCall, type KeyBearer, type KeyCall, makeFindKeyBearer, makeFindKeyCall } from './key-call.ts'
 export { assertLogin, isAllowedLogin, assertRepositoryName, isRepositoryName, reservedLogins } from './names.ts'
+export { createOrganization, listMembers, type Member, memberRole, setMember } from './members.ts'
 export { mayRead, readableBy } from './readable.ts'
 export { deleteRepository } from './repository-deletion.ts'
 export { type Affiliation, allRepositories, type ListOptions, listRepositories, networkSizes } from './repository-list.ts'
 export { findRepository, findRepositoryById, type Repository, type RepositorySettings, resourceOf } from './repository-rows.ts'
+export { transferRepository } from './repository-transfer.ts'
 export { createRepository, fullName, type NewRepository, type RepositoryChange, updateRepository } from './repositories.ts'
 export {
   administrator,
@@ -65,11 +62,9 @@ export {
   hashToken,
   hasWorkingToken,
   issueToken,
-  listTokens,
   type NewToken,
   revokeToken,
   revokeTokenById,
-  type TokenFacts,
 } from './token-issue.ts'
 export {
   addSshKey,
@@ -91,4 +86,6 @@ export {
   sshKeyTypes,
   type SshPublicKey,
 } from './ssh-public-key.ts'
+export { delegateToken } from './token-delegation.ts'
+export { countTokens, listTokens, namesOfGrants, type TokenFacts } from './token-list.ts'
 export { type Carrier, findIdentity, identityOf, type TokenKind, TokenUses } from './tokens.ts'

@@ -1,11 +1,9 @@
-// Organisations and their members, and collaborators of repositories: who has which role where. Each change stands in the audit and the outbox.
+// Organisations and their members: who has which role where. Each change stands in the audit and the outbox.
 import { InputError } from '../base/index.ts'
 import { type Database, type Queries, sql, type Tx } from '../db/index.ts'
 import { type Account, accountIn, accountRows, insertAccount } from './accounts.ts'
 import { type Actor, audit } from './audit.ts'
 import type { AccountId, Role } from './identity.ts'
-import { fullName, tell } from './repositories.ts'
-import type { Repository } from './repository-rows.ts'
 
 export interface Member {
   readonly account: Account
@@ -33,36 +31,15 @@ export async function createOrganization(
 export async function listMembers(
   queries: Queries,
   organizationId: AccountId,
-  { role, page, perPage }: { readonly role?: Role; readonly page: number; readonly perPage: number },
+  { roles, page, perPage }: { readonly roles?: readonly Role[]; readonly page: number; readonly perPage: number },
 ): Promise<{ members: Member[]; total: number }> {
   const rows = accountRows(queries)
     .innerJoin('membership', 'membership.account_id', 'account.id')
     .where('membership.organization_id', '=', organizationId)
-    .$if(role !== undefined, (query) => query.where('membership.role', '=', role as Role))
-  return pageOfRoles(rows.select('membership.role as member_role'), page, perPage)
-}
-
-/** One page of the repository's collaborators by login; members of its owner are none. */
-export async function listCollaborators(
-  queries: Queries,
-  repositoryId: number,
-  { page, perPage }: { readonly page: number; readonly perPage: number },
-): Promise<{ members: Member[]; total: number }> {
-  const rows = accountRows(queries)
-    .innerJoin('collaborator', 'collaborator.account_id', 'account.id')
-    .where('collaborator.repository_id', '=', repositoryId)
-  return pageOfRoles(rows.select('collaborator.role as member_role'), page, perPage)
-}
-
-type RoleRows = ReturnType<typeof roleRows>
-function roleRows(queries: Queries) {
-  return accountRows(queries).innerJoin('membership', 'membership.account_id', 'account.id').select('membership.role as member_role')
-}
-
-async function pageOfRoles(query: unknown, page: number, perPage: number): Promise<{ members: Member[]; total: number }> {
-  const rows = query as RoleRows // the other one differs by the name of a table alone
+    .$if(roles !== undefined, (query) => query.where('membership.role', 'in', [...(roles ?? [])]))
   const [found, { total }] = await Promise.all([
     rows
+      .select('membership.role as member_role')
       .orderBy(sql`lower(account.login)`)
       .limit(perPage)
       .offset((page - 1) * perPage)
@@ -81,17 +58,6 @@ export async function memberRole(queries: Queries, organizationId: AccountId, ac
     .selectFrom('membership')
     .select('role')
     .where('organization_id', '=', organizationId)
-    .where('account_id', '=', accountId)
-    .executeTakeFirst()
-  return row?.role ?? null
-}
-
-/** The role that the account has as a collaborator; null: it is none. */
-export async function collaboratorRole(queries: Queries, repositoryId: number, accountId: AccountId): Promise<Role | null> {
-  const row = await queries
-    .selectFrom('collaborator')
-    .select('role')
-    .where('repository_id', '=', repositoryId)
     .where('account_id', '=', accountId)
     .executeTakeFirst()
   return row?.role ?? null
@@ -156,41 +122,6 @@ async function auditMember(tx: Tx, actor: Actor, { organization, action, login, 
       payload: JSON.stringify({ organization: organization.login, organizationId: organization.id, login, role, before }),
     })
     .execute()
-}
-
-/** Makes the user a collaborator with that role, changes it, or (null) ends it. False when nothing changed. InputError `no-member`, `owns-it`. */
-export async function setCollaborator(
-  db: Database,
-  repository: Repository,
-  account: Account,
-  role: Role | null,
-  actor: Actor,
-): Promise<boolean> {
-  if (account.kind !== 'user') throw new InputError('no-member', `${account.login} is an organisation; collaborators are users`)
-  if (account.id === repository.ownerId) throw new InputError('owns-it', `${account.login} owns the repository`)
-  return db.transaction(
-    async (tx) => {
-      const isThere = await tx.selectFrom('repository').select('id').where('id', '=', repository.id).forUpdate().executeTakeFirst()
-      if (isThere === undefined) return false
-      const before = await collaboratorRole(tx, repository.id, account.id)
-      if (before === role) return false
-      if (role === null) {
-        await tx.deleteFrom('collaborator').where('repository_id', '=', repository.id).where('account_id', '=', account.id).execute()
-      } else {
-        await tx
-          .insertInto('collaborator')
-          .values({ repository_id: repository.id, account_id: account.id, role })
-          .onConflict((conflict) => conflict.columns(['repository_id', 'account_id']).doUpdateSet({ role }))
-          .execute()
-      }
-      const action = role === null ? 'collaborator.remove' : before === null ? 'collaborator.add' : 'collaborator.change'
-      const details = { login: account.login, role, before }
-      await audit(tx, actor, { action, ownerId: repository.ownerId, repositoryId: repository.id, target: fullName(repository), details })
-      await tell(tx, action, repository.id, details)
-      return true
-    },
-    { mayRetry: true },
-  )
 }
 
 async function loginOf(tx: Tx, id: AccountId): Promise<string> {

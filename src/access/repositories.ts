@@ -38,8 +38,8 @@ export async function createRepository(db: Database, options: NewRepository): Pr
       .executeTakeFirstOrThrow()
     await tell(tx, 'repository.created', id, { name, ownerId, visibility, objectFormat })
     const made = repositoryOf(await repositoryRows(tx).where('repository.id', '=', id).executeTakeFirstOrThrow())
-    const entry = { action: 'repository.create', ownerId, repositoryId: id, target: fullName(made), details: { visibility } }
-    await audit(tx, options.actor ?? operator, entry)
+    const entry = { ownerId, repositoryId: id, target: fullName(made), details: { visibility } }
+    await audit(tx, options.actor ?? operator, { action: 'repository.create', ...entry })
     return made
   }
   try {

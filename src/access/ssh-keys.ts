@@ -2,6 +2,7 @@
 import { type Clock, InputError, type Log } from '../base/index.ts'
 import { type Queries, sqlState, type Tx } from '../db/index.ts'
 import { type Actor, audit, type AuditEntry } from './audit.ts'
+import type { AuditAction } from './audit-actions.ts'
 import type { AccountId, RepositoryId } from './identity.ts'
 import type { KeyBearer } from './key-call.ts'
 import { formatFingerprint, formatSshKey, parseSshKeyLine, type SshKeyType } from './ssh-public-key.ts'
@@ -106,7 +107,7 @@ export async function deleteSshKey(tx: Tx, owner: SshKeyOwner, id: number, actor
   return true
 }
 
-function entryOf(action: string, owner: SshKeyOwner, details: Readonly<Record<string, unknown>>): AuditEntry {
+function entryOf(action: AuditAction, owner: SshKeyOwner, details: Readonly<Record<string, unknown>>): AuditEntry {
   if ('accountId' in owner) return { action, ownerId: owner.accountId, target: owner.login, details }
   return { action, ownerId: owner.ownerId, repositoryId: owner.repositoryId, target: owner.fullName, details }
 }

@@ -1,10 +1,10 @@
-// Tokens made, listed and revoked. A token's secret is `stm_` and 40 hex digits (160 random bits); only its SHA-256 is stored, so a copy of the
+// Tokens made and revoked. A token's secret is `stm_` and 40 hex digits (160 random bits); only its SHA-256 is stored, so a copy of the
 // database gives nobody access. Every token that is made or revoked stands in the audit, but for sessions, whose beginning does.
 import { createHash } from 'node:crypto'
 import { type Clock, InputError, type Randomness, hex } from '../base/index.ts'
 import { type Database, type Queries, sqlState, type Tx } from '../db/index.ts'
 import { type Actor, audit, operator } from './audit.ts'
-import type { Grant, Scope } from './grant.ts'
+import type { Grant } from './grant.ts'
 import type { AccountId, RepositoryId } from './identity.ts'
 import type { TokenKind } from './tokens.ts'
 
@@ -12,19 +12,6 @@ import type { TokenKind } from './tokens.ts'
 export const administrator = 'admin'
 /** The name of the token that STEMMA_ADMIN_TOKEN sets. */
 export const configuredTokenName = 'STEMMA_ADMIN_TOKEN'
-
-export interface TokenFacts {
-  readonly id: number
-  readonly kind: TokenKind
-  /** Whose it is: the account's login; of a deployment's or a CI job's token the repository's full name. */
-  readonly bearer: string
-  readonly name: string
-  /** Null: whatever its bearer may. */
-  readonly grant: Grant | null
-  readonly createdAt: Date
-  readonly expiresAt: Date | null
-  readonly lastUsedAt: Date | null
-}
 
 /** What is stored of a token: 32 bytes. */
 export function hashToken(secret: string): Uint8Array {
@@ -162,44 +149,6 @@ export async function createToken(db: Database, wanted: WantedToken, randomness:
   })
 }
 
-/** Tokens without their secrets: everybody's, one account's, or one repository's. Sessions are none of them. */
-export async function listTokens(
-  queries: Queries,
-  of: { readonly account: string } | { readonly repositoryId: RepositoryId } | null,
-): Promise<TokenFacts[]> {
-  let query = queries
-    .selectFrom('token')
-    .leftJoin('account', 'account.id', 'token.account_id')
-    .leftJoin('repository', 'repository.id', 'token.repository_id')
-    .leftJoin('account as owner', 'owner.id', 'repository.owner_id')
-    .select(['token.id', 'token.kind', 'token.name', 'token.scopes', 'token.owner_ids', 'token.repository_ids'])
-    .select(['token.created_at', 'token.expires_at', 'token.last_used_at'])
-    .select(['account.login', 'owner.login as owner_login', 'repository.name as repository_name'])
-    .where('token.kind', '!=', 'session')
-    .orderBy('account.login')
-    .orderBy('token.name')
-    .orderBy('token.id')
-  if (of !== null && 'account' in of) query = query.where('account.id', '=', await accountId(queries, of.account))
-  if (of !== null && 'repositoryId' in of) query = query.where('repository.id', '=', of.repositoryId)
-  return (await query.execute()).map((row) => ({
-    id: row.id,
-    kind: row.kind as TokenKind,
-    bearer: row.login ?? `${row.owner_login}/${row.repository_name}`,
-    name: row.name,
-    grant:
-      row.scopes === null
-        ? null
-        : {
-            scopes: row.scopes as Scope[],
-            ownerIds: row.owner_ids as AccountId[] | null,
-            repositoryIds: row.repository_ids as RepositoryId[] | null,
-          },
-    createdAt: row.created_at,
-    expiresAt: row.expires_at,
-    lastUsedAt: row.last_used_at,
-  }))
-}
-
 /** From now on the account's token of that name opens nothing. InputError 'no-such-account', 'no-such-token'. */
 export async function revokeToken(db: Database, account: string, name: string, actor: Actor = operator): Promise<void> {
   await db.transaction(async (tx) => {
@@ -210,20 +159,21 @@ export async function revokeToken(db: Database, account: string, name: string, a
   })
 }
 
-/** The same by id, in the caller's transaction. False: that bearer has no such token. */
+/** The same by id, in the caller's transaction: a token of that bearer. False: there is no such token. */
 export async function revokeTokenById(
   tx: Tx,
   id: number,
-  bearer: { readonly accountId: AccountId } | { readonly repositoryId: RepositoryId },
+  bearer: { readonly accountId: AccountId } | { readonly repositoryId: RepositoryId } | 'anybody',
   actor: Actor,
 ): Promise<boolean> {
-  const gone = await tx
-    .deleteFrom('token')
-    .where('id', '=', id)
-    .$if('accountId' in bearer, (query) => query.where('account_id', '=', (bearer as { accountId: AccountId }).accountId))
-    .$if('repositoryId' in bearer, (query) => query.where('repository_id', '=', (bearer as { repositoryId: RepositoryId }).repositoryId))
-    .returning(['kind', 'name', 'account_id', 'repository_id'])
-    .executeTakeFirst()
+  let deletion = tx.deleteFrom('token').where('id', '=', id)
+  if (bearer !== 'anybody') {
+    deletion =
+      'accountId' in bearer
+        ? deletion.where('account_id', '=', bearer.accountId)
+        : deletion.where('repository_id', '=', bearer.repositoryId)
+  }
+  const gone = await deletion.returning(['kind', 'name', 'account_id', 'repository_id']).executeTakeFirst()
   if (gone === undefined) return false
   const target = await bearerName(tx, gone)
   await audit(tx, actor, {
@@ -253,7 +203,8 @@ async function bearerName(
   return { ownerId: row.id, name: `${row.login}/${row.name}` }
 }
 
-async function accountId(queries: Queries, login: string): Promise<number> {
+/** InputError 'no-such-account'. */
+export async function accountId(queries: Queries, login: string): Promise<number> {
   const found = await queries
     .selectFrom('account')
     .select('id')

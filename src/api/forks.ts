@@ -18,9 +18,10 @@ import {
 import { InputError } from '../base/index.ts'
 import { notFound, type Routes, validationFailed } from '../http/index.ts'
 import { originOf, repositoryJson } from './documents.ts'
+import { rethrowAsFault } from './faults.ts'
 import type { ApiOptions } from './index.ts'
 import { linkHeader, pageOf } from './paging.ts'
-import { freshRepository, rethrowAsFault } from './repositories.ts'
+import { freshRepository } from './repositories.ts'
 import { ErrorJson, ForkListQuery, FullRepositoryJson, NewForkJson, RepositoryJson, RepositoryParams } from './schemas.ts'
 
 const tags = ['Fork']

@@ -1,6 +1,7 @@
 // api: GitHub's REST v3 shapes under /api/v3, so that its clients work with that base URL.
 import type { FastifyRequest } from 'fastify'
 import type { Repository } from '../access/index.ts'
+import type { Clock, Randomness } from '../base/index.ts'
 import type { Database } from '../db/index.ts'
 import type { Listener, RateLimits } from '../http/index.ts'
 import type { CiExchange, SignInParts } from '../sign-in/index.ts'
@@ -14,6 +15,7 @@ import { registerForks } from './forks.ts'
 import { registerGitConfig } from './git-config.ts'
 import { registerMeta } from './meta.ts'
 import { registerRateLimit } from './rate-limit.ts'
+import { registerPeople } from './people.ts'
 import { registerRepositories } from './repositories.ts'
 import { registerSessions } from './sessions.ts'
 import { registerStorage, type StorageFigures } from './storage.ts'
@@ -24,6 +26,8 @@ export type { StorageFigures } from './storage.ts'
 
 export interface ApiOptions {
   readonly db: Database
+  readonly clock: Clock
+  readonly randomness: Randomness
   /** Where clients reach the server, for the URLs in answers; null: what each request was sent to. */
   readonly publicUrl: string | null
   /** Whether a name (a ref, an id, its beginning) stands for something of the repository that the request may see an archive of. */
@@ -47,6 +51,7 @@ export function registerApi(listener: Listener, options: ApiOptions): void {
     registerMeta(routes, options)
     registerRateLimit(routes, options)
     registerUsers(routes, options)
+    registerPeople(routes, options)
     registerRepositories(routes, options)
     registerForks(routes, options)
     registerStorage(routes, options)

@@ -1,4 +1,6 @@
 // Pages and their Link header (RFC 8288), as GitHub has them: `page` from 1, `per_page` 30, at most 100.
+import type { FastifyReply, FastifyRequest } from 'fastify'
+import { originOf } from './documents.ts'
 
 export interface Page {
   readonly page: number
@@ -24,4 +26,15 @@ export function linkHeader(url: string, { page, perPage }: Page, total: number):
   if (page < last) links.push(to(page + 1, 'next'), to(last, 'last'))
   if (page > 1) links.push(to(1, 'first'))
   return links.length === 0 ? null : links.join(', ')
+}
+
+/** Says in the answer's Link header where its neighbours are. */
+export function tellPages(request: FastifyRequest, reply: FastifyReply, publicUrl: string | null, page: Page, total: number): void {
+  const link = linkHeader(`${originOf(request, publicUrl)}${request.raw.url ?? ''}`, page, total)
+  if (link !== null) reply.header('link', link)
+}
+
+/** One page of a list that is there as a whole. */
+export function cut<T>(all: readonly T[], { page, perPage }: Page): T[] {
+  return all.slice((page - 1) * perPage, page * perPage)
 }

@@ -19,10 +19,10 @@ import {
   type RepositoryChange,
   type Visibility,
 } from '../access/index.ts'
-import { InputError } from '../base/index.ts'
 import { type FieldFault, notFound, type Routes, validationFailed } from '../http/index.ts'
 import type { ApiOptions } from './index.ts'
 import { originOf, repositoryJson } from './documents.ts'
+import { rethrowAsFault } from './faults.ts'
 import { ErrorJson, FullRepositoryJson, NewRepositoryJson, OrganizationParams, RepositoryChangeJson, RepositoryParams } from './schemas.ts'
 
 const tags = ['Repository']
@@ -124,19 +124,4 @@ function visibilityOf(body: { readonly private?: boolean; readonly visibility?: 
 
 export function unsupported(field: string, instead: string): FieldFault {
   return { field, code: 'custom', message: `${field} is not supported; ${instead}` }
-}
-
-const faultFields: Readonly<Record<string, { readonly field: string; readonly code: FieldFault['code'] }>> = {
-  'repository-exists': { field: 'name', code: 'custom' },
-  'bad-repository-name': { field: 'name', code: 'custom' },
-  'no-such-branch': { field: 'default_branch', code: 'invalid' },
-}
-
-/** The access room's InputErrors as faults of a field. */
-export function rethrowAsFault(message: string): (error: unknown) => never {
-  return (error) => {
-    const place = error instanceof InputError ? faultFields[error.code] : undefined
-    if (!place || !(error instanceof Error)) throw error
-    throw validationFailed([{ ...place, message: error.message }], message)
-  }
 }

@@ -3,7 +3,17 @@ import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
 import type { TSchema } from 'typebox'
 import { Compile } from 'typebox/compile'
-import { makeGate, createRepository, deleteRepository, findRepository, onRepository, type Action } from '../../src/access/index.ts'
+import {
+  type Action,
+  createAccount,
+  createOrganization,
+  createRepository,
+  deleteRepository,
+  findRepository,
+  makeGate,
+  onRepository,
+  operator,
+} from '../../src/access/index.ts'
 import { makeLog, systemClock, systemRandomness } from '../../src/base/index.ts'
 import { Database } from '../../src/db/index.ts'
 import { type Listener, makeListener, type RouteFacts, textForm } from '../../src/http/index.ts'
@@ -12,6 +22,8 @@ import { openApi, registerTestApi, type TestApi } from '../support/api.ts'
 let api: TestApi
 before(async () => {
   api = await openApi(registerGitLike)
+  await createAccount(api.db, { login: 'pat' })
+  await createOrganization(api.db, { login: 'guild', firstAdmin: api.owner.id, actor: operator })
 })
 after(async () => await api?.close())
 
@@ -64,7 +76,9 @@ function urlOf(route: RouteFacts, action: Action | null, thing: Thing): string {
     .replace('compare/*', 'compare/main...main')
     .replace('*', 'main')
     .replace(':sha', '1234567890123456789012345678901234567890')
-    .replace(/:(?:login|org)\b/, thing === 'missing' ? 'nobody' : 'olive')
+    .replace(/:login\b/, thing === 'missing' ? 'nobody' : 'olive')
+    .replace(/:org\b/, thing === 'missing' ? 'nobody' : 'guild')
+    .replace(/:username\b/, 'pat')
   assert.ok(!path.includes(':') && !path.includes('*'), `${route.url}: this test doesn't know how to fill its parameters; teach it`)
   if (route.access === 'public' || typeof route.access.action === 'string' || action === null) return path
   return path + (route.access.action.examples[action] ?? '')

@@ -59,6 +59,8 @@ export function registerTestApi(listener: Listener, db: Database): void {
     signIn,
     ciExchange: new CiExchange(signIn, { issuers: [], audience: 'stemma' }),
     db,
+    clock: systemClock,
+    randomness: systemRandomness,
     publicUrl: null,
     version: '0.0.0',
     findArchive: async () => true,

@@ -34,7 +34,7 @@ type Thing = (typeof things)[number]
 
 /**
  * `reader`, `writer`, `maintainer`: collaborators of olive's things, members of the guild, in that role. What follows them are olive's and the
- * maintainer's credentials that are worth less, and what is no credential at all.
+ * maintainer's credentials that are worth less, an administrator's for figures alone, and what is no credential at all.
  */
 export const callers = [
   'anonymous',
@@ -50,6 +50,7 @@ export const callers = [
   'no scopes',
   'read scopes',
   'bound elsewhere',
+  'reading admin',
   'deploy',
   'deploy of another',
   'suspended',
@@ -141,6 +142,7 @@ async function credentials(
     createToken(db, { account: maintainer.login, name, expiresAt: null, grant }, systemRandomness)
   const none: Grant = { scopes: [], ownerIds: null, repositoryIds: null }
   const read: Grant = { ...none, scopes: ['repository:read', 'organization:read'] }
+  const figures: Grant = { ...none, scopes: ['server:read'] }
   const elsewhere: Grant = { ...none, scopes, repositoryIds: [otherId] }
   const session = await issue({ kind: 'session', bearer: { kind: 'account', accountId: olive.id, login: 'olive' }, name: 's', grant: null })
   const cookie = { cookie: `stemma_session=${session}` }
@@ -170,6 +172,11 @@ async function credentials(
     'no scopes': { headers: bearer(await ofMaintainer('none', none)), identity: as(maintainer, none), role: 'admin' },
     'read scopes': { headers: bearer(await ofMaintainer('read', read)), identity: as(maintainer, read), role: 'admin' },
     'bound elsewhere': { headers: bearer(await ofMaintainer('bound', elsewhere)), identity: as(maintainer, elsewhere), role: 'admin' },
+    'reading admin': {
+      headers: bearer(await createToken(db, { account: admin.login, name: 'figures', expiresAt: null, grant: figures }, systemRandomness)),
+      identity: as(admin, figures),
+      role: null,
+    },
     deploy: { headers: bearer(await deploy(privateId, 'olive/the-private')), identity: at(privateId), role: null },
     'deploy of another': { headers: bearer(await deploy(otherId, 'olive/other')), identity: at(otherId), role: null },
     suspended: { headers: bearer(suspended.token), identity: as(suspended), role: 'admin' },
