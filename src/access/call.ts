@@ -3,7 +3,15 @@
 import { fixedQuery, type Queries } from '../db/index.ts'
 import type { AccountId, Role } from './identity.ts'
 import type { AccountKind, AccountResource } from './may.ts'
-import { callerRole, type Repository, repositoryColumns, repositoryOf, type RepositoryRow, sameName, sameOwner } from './repository-rows.ts'
+import {
+  callerRole,
+  isMeantOr,
+  type Repository,
+  repositoryColumns,
+  repositoryOf,
+  type RepositoryRow,
+  sameOwner,
+} from './repository-rows.ts'
 import { hashToken } from './token-issue.ts'
 import { tokenColumns, type TokenRow } from './tokens.ts'
 
@@ -18,14 +26,15 @@ export interface Call {
 export type FindCall = (queries: Queries, secret: string | null, owner: string, name: string) => Promise<Call>
 
 export function makeFindCall(): FindCall {
-  const find = fixedQuery((queries, hash: Uint8Array | null, owner: string, name: string) =>
+  const standIn = new StandIn()
+  const find = fixedQuery((queries, hash: Uint8Array | null, owner: string, name: string, other: number | null) =>
     queries
       .selectFrom(queries.selectNoFrom((eb) => eb.lit(1).as('one')).as('one'))
       .leftJoin('token', (join) => join.on('token.hash', '=', hash as Uint8Array))
       .leftJoin('account as caller', 'caller.id', 'token.account_id')
       .leftJoin('repository as home', 'home.id', 'token.repository_id')
       .leftJoin('account', (join) => join.on(sameOwner(owner)))
-      .leftJoin('repository', (join) => join.onRef('repository.owner_id', '=', 'account.id').on(sameName(name)))
+      .leftJoin('repository', (join) => join.on(isMeantOr(other, name)))
       .leftJoin('network', 'network.id', 'repository.network_id')
       .leftJoin('membership', (join) =>
         join.onRef('membership.organization_id', '=', 'account.id').onRef('membership.account_id', '=', 'caller.id'),
@@ -41,26 +50,45 @@ export function makeFindCall(): FindCall {
       ]),
   )
   return async (queries, secret, owner, name) => {
-    const [row] = await find(queries, secret === null ? null : hashToken(secret), owner.toLowerCase(), name.toLowerCase())
+    const hash = secret === null ? null : hashToken(secret)
+    const [row] = await find(queries, hash, owner.toLowerCase(), name.toLowerCase(), standIn.id)
     if (row === undefined) throw new Error('a statement of one row had none')
-    return { token: row.token_id === null ? null : (row as TokenRow), target: row.account_id === null ? null : targetIn(row) }
+    return { token: row.token_id === null ? null : (row as TokenRow), target: standIn.targetIn(row, name) }
   }
 }
 
 interface TargetRow {
   readonly id: number | null
+  readonly owner_id: number | null
+  readonly name: string | null
   readonly account_id: number | null
   readonly account_kind: string | null
   readonly member_role: Role | null
 }
 
-/** What a statement found of the owner and repository that are meant. */
-export function targetIn(row: TargetRow): NonNullable<Call['target']> {
-  const owner: AccountResource = {
-    kind: 'account',
-    accountId: row.account_id as AccountId,
-    accountKind: row.account_kind as AccountKind,
-    role: row.member_role,
+/**
+ * The repository whose row is read where the one that is meant isn't there: the last one that was found. A row takes time to be read, sent and understood, and
+ * that time would tell a private repository from a missing one.
+ */
+export class StandIn {
+  #id: number | null = null
+
+  get id(): number | null {
+    return this.#id
   }
-  return { owner, repository: row.id === null ? null : repositoryOf(row as TargetRow & RepositoryRow) }
+
+  /** What a statement with `isMeantOr` found of the owner and repository that are meant. */
+  targetIn(row: TargetRow, name: string): Call['target'] {
+    const repository = row.id === null ? null : repositoryOf(row as TargetRow & RepositoryRow)
+    const isMeant = repository !== null && row.owner_id === row.account_id && repository.name.toLowerCase() === name.toLowerCase()
+    if (isMeant) this.#id = repository.id
+    if (row.account_id === null) return null
+    const owner: AccountResource = {
+      kind: 'account',
+      accountId: row.account_id as AccountId,
+      accountKind: row.account_kind as AccountKind,
+      role: row.member_role,
+    }
+    return { owner, repository: isMeant ? repository : null }
+  }
 }

@@ -1,9 +1,9 @@
 // Who calls by an SSH key, and what is meant, by one statement, as call.ts does it for tokens. A key's row is asked for with every command: a key that
 // was deleted opens nothing more, nor does one whose account is suspended.
 import { fixedQuery, type Queries } from '../db/index.ts'
-import { type Call, targetIn } from './call.ts'
+import { type Call, StandIn } from './call.ts'
 import type { AccountId, Identity, RepositoryId } from './identity.ts'
-import { callerRole, repositoryColumns, sameName, sameOwner } from './repository-rows.ts'
+import { callerRole, isMeantOr, repositoryColumns, sameOwner } from './repository-rows.ts'
 
 /** Whoever holds the key, and what is to be written down of its use. */
 export interface KeyBearer {
@@ -60,7 +60,8 @@ export function makeFindKeyBearer(): (queries: Queries, fingerprint: Uint8Array)
 }
 
 export function makeFindKeyCall(): FindKeyCall {
-  const find = fixedQuery((queries, fingerprint: Uint8Array, owner: string, name: string) =>
+  const standIn = new StandIn()
+  const find = fixedQuery((queries, fingerprint: Uint8Array, owner: string, name: string, other: number | null) =>
     queries
       .selectFrom(queries.selectNoFrom((eb) => eb.lit(1).as('one')).as('one'))
       .leftJoin('ssh_key', (join) => join.on('ssh_key.fingerprint', '=', fingerprint as Buffer))
@@ -68,7 +69,7 @@ export function makeFindKeyCall(): FindKeyCall {
       .leftJoin('repository as home', 'home.id', 'ssh_key.repository_id')
       .leftJoin('account as host', 'host.id', 'home.owner_id')
       .leftJoin('account', (join) => join.on(sameOwner(owner)))
-      .leftJoin('repository', (join) => join.onRef('repository.owner_id', '=', 'account.id').on(sameName(name)))
+      .leftJoin('repository', (join) => join.on(isMeantOr(other, name)))
       .leftJoin('network', 'network.id', 'repository.network_id')
       .leftJoin('membership', (join) =>
         join.onRef('membership.organization_id', '=', 'account.id').onRef('membership.account_id', '=', 'caller.id'),
@@ -84,9 +85,9 @@ export function makeFindKeyCall(): FindKeyCall {
       ]),
   )
   return async (queries, fingerprint, owner, name) => {
-    const [row] = await find(queries, Buffer.from(fingerprint), owner.toLowerCase(), name.toLowerCase())
+    const [row] = await find(queries, Buffer.from(fingerprint), owner.toLowerCase(), name.toLowerCase(), standIn.id)
     if (row === undefined) throw new Error('a statement of one row had none')
-    return { bearer: row.key_id === null ? null : bearerOf(row as KeyRow), target: row.account_id === null ? null : targetIn(row) }
+    return { bearer: row.key_id === null ? null : bearerOf(row as KeyRow), target: standIn.targetIn(row, name) }
   }
 }
 

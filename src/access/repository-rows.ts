@@ -88,6 +88,16 @@ export function sameName(name: string) {
   return sql<boolean>`lower(repository.name) = ${name}`
 }
 
+/**
+ * The repository of that name of the owner whose row stands in the query; where there is none, the stand-in's row is read instead, so that one that isn't
+ * there takes as long as one that is. `isMeant` tells them apart.
+ * @param name in lower case
+ */
+export function isMeantOr(standIn: number | null, name: string) {
+  return sql<boolean>`repository.id = coalesce(
+    (select meant.id from repository meant where meant.owner_id = account.id and lower(meant.name) = ${name}), ${standIn}::bigint)`
+}
+
 /** Every repository with its owner and network, as that caller stands to it: the base of lists. */
 export function repositoryRows(queries: Queries, identity: Identity = anonymous) {
   const callerId = identity.kind === 'account' ? identity.accountId : null
