@@ -1,5 +1,6 @@
 // Kinds of settings: each turns a text (environment, command line) or a YAML value into a typed value, or says what is allowed.
 import { isIP } from 'node:net'
+import { AllowedHosts } from './base/index.ts'
 
 /** One setting. `parse` throws BadValue with what is allowed. */
 export interface Setting<T> {
@@ -47,6 +48,36 @@ export function accessToken(): Setting<string | null> {
     },
     true,
   )
+}
+
+/** What other secrets are sealed with: as hard to guess as 128 random bits in hexadecimal at least. */
+export function keyText(): Setting<string | null> {
+  const allowed = 'a text of 32 to 255 printable ASCII characters; make one with: openssl rand -base64 32'
+  return setting<string | null>(
+    null,
+    (value) => {
+      if (value === null) return null
+      if (typeof value !== 'string' || !/^[\x21-\x7e]{32,255}$/.test(value)) throw new BadValue(allowed)
+      return value
+    },
+    true,
+  )
+}
+
+/** Networks, addresses and names of hosts: a list, or a text with commas. */
+export function hostList(): Setting<readonly string[]> {
+  const allowed = 'a list of networks (10.0.0.0/8), addresses, and names of hosts'
+  return setting<readonly string[]>([], (value) => {
+    if (value === null) return []
+    const entries = Array.isArray(value) ? value : asText(value, allowed).split(',')
+    const hosts = entries.map((entry) => asText(entry, allowed).trim())
+    try {
+      new AllowedHosts(hosts)
+    } catch {
+      throw new BadValue(allowed)
+    }
+    return hosts
+  })
 }
 
 export function oneOf<const T extends string>(choices: readonly T[], fallback: T): Setting<T> {

@@ -7,6 +7,8 @@ import {
   databaseUrl,
   duration,
   flag,
+  hostList,
+  keyText,
   listenAddress,
   oneOf,
   optionalText,
@@ -23,6 +25,7 @@ export const settings = {
   data: text('./data'),
   publicUrl: originUrl(),
   adminToken: accessToken(),
+  secretKey: keyText(),
   drainTimeoutMs: duration('30s', 0),
   log: { level: oneOf(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'], 'info') },
   database: {
@@ -66,6 +69,13 @@ export const settings = {
     clientSecret: secret(),
     scope: text('openid profile email'),
     createAccounts: flag(true),
+  },
+  outbound: { allowPrivate: hostList() },
+  hooks: {
+    tries: count(8, 1, 20),
+    firstRetryMs: duration('10s'),
+    timeoutMs: duration('10s', 100, 1),
+    keepMs: duration('7d', 3600_000, 366),
   },
   ci: {
     issuers: urlList('https://token.actions.githubusercontent.com https://gitlab.com'),

@@ -50,7 +50,7 @@ test('config.example.yaml has every key, with its default, and each is explained
   const path = resolve(import.meta.dirname, '../config.example.yaml')
   assert.deepEqual(loadConfig({ file: path, environment: {} }), loadConfig({ environment: {} }))
   const leaves = (value: unknown, key: string): string[] =>
-    typeof value === 'object' && value !== null
+    typeof value === 'object' && value !== null && !Array.isArray(value)
       ? Object.entries(value).flatMap(([name, inner]) => leaves(inner, key === '' ? name : `${key}.${name}`))
       : [key]
   assert.deepEqual(
@@ -134,4 +134,20 @@ test('contradictions', () => {
   const both = { STEMMA_BUCKET_S3_BUCKET: 'b', STEMMA_BUCKET_S3_ENDPOINT: 'http://h', STEMMA_BUCKET_FILESYSTEM_FOLDER: '/f' }
   assert.match(complaint({ environment: both }), /choose one/)
   assert.match(complaint({ environment: { STEMMA_BUCKET_S3_BUCKET: 'b', STEMMA_BUCKET_S3_ACCESS_KEY_ID: 'k' } }), /are needed too/)
+})
+
+test('hosts are a list, or a text with commas; a key is long', () => {
+  const of = (file: string) => loadConfig({ file: fileOf(file), environment: {} }).outbound.allowPrivate
+  assert.deepEqual(of('outbound: { allowPrivate: [10.0.0.0/8, ci.internal, "::1"] }'), ['10.0.0.0/8', 'ci.internal', '::1'])
+  const environment = { STEMMA_OUTBOUND_ALLOW_PRIVATE: '127.0.0.1, fd00::/8' }
+  assert.deepEqual(loadConfig({ environment }).outbound.allowPrivate, ['127.0.0.1', 'fd00::/8'])
+  for (const bad of ['10.0.0.0/99', 'a b', '"http://x"', '[[1]]', '{ a: 1 }']) {
+    assert.throws(() => of(`outbound: { allowPrivate: ${bad} }`), { code: 'config', message: /a list of networks/ }, bad)
+  }
+  const key = 'k'.repeat(32)
+  assert.equal(loadConfig({ environment: { STEMMA_SECRET_KEY: key } }).secretKey, key)
+  assert.throws(
+    () => loadConfig({ environment: { STEMMA_SECRET_KEY: 'short' } }),
+    (error: Error) => !error.message.includes('short'),
+  )
 })

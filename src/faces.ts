@@ -7,6 +7,7 @@ import type { Config } from './config.ts'
 import type { Database } from './db/index.ts'
 import { Browser, findArchive, forkTakesRef, type GitRoom, gitTotals, networkStorage, registerGit } from './git/index.ts'
 import { makeHealth } from './health.ts'
+import type { HookRoom } from './hooks/index.ts'
 import { type Listener, plainForm, type RateLimits } from './http/index.ts'
 import { registerLfs } from './lfs/index.ts'
 import { CiExchange, OidcSignIn, Passwords, registerSignIn, type SignInParts } from './sign-in/index.ts'
@@ -22,6 +23,7 @@ export interface FaceParts {
   readonly bucket: Bucket
   readonly git: GitRoom
   readonly store: SegmentStore
+  readonly hooks: HookRoom
   readonly log: Log
   /** Where worker threads add up what they ask of the bucket. */
   readonly counts: SharedArrayBuffer
@@ -63,7 +65,7 @@ function mountSignIn(listener: Listener, config: Config, parts: SignInParts): vo
   registerSignIn(listener, { oidc, publicUrl: config.publicUrl })
 }
 
-function mountApi(listener: Listener, { config, db, git, bucket, counts, rates }: FaceParts, signIn: SignInParts): void {
+function mountApi(listener: Listener, { config, db, git, bucket, hooks, counts, rates }: FaceParts, signIn: SignInParts): void {
   const audience = config.ci.audience ?? config.publicUrl ?? 'stemma'
   registerApi(listener, {
     signIn,
@@ -74,6 +76,7 @@ function mountApi(listener: Listener, { config, db, git, bucket, counts, rates }
     publicUrl: config.publicUrl,
     version,
     rates,
+    hooks,
     git: { browser: new Browser(git, { timeLimitMs: apiTimeLimitMs, graceS: config.git.collectGraceMs / 1000 }) },
     takesRef: (...ref) => forkTakesRef(git, ...ref),
     storage: {

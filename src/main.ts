@@ -8,10 +8,12 @@ import { Database, EmbeddedPostgres, lockFolder, longestStopMs, migrate } from '
 import { Endings } from './endings.ts'
 import { mountFaces } from './faces.ts'
 import { type Listener, makeListener, RateLimits } from './http/index.ts'
-import { JobRunner, orphanSweeper } from './jobs/index.ts'
+import { webhookJob, webhookTrimmer } from './hooks/index.ts'
+import { JobRunner, orphanSweeper, outboxTrimmer } from './jobs/index.ts'
 import { collectionJob, compactor, historyBuilder, mirrorJob, reachedBlobs, scrubJob, storageCounter } from './git/index.ts'
 import { pruneJob } from './lfs/index.ts'
-import { bucketConfig, makeGit, makeStore } from './rooms.ts'
+import { bucketConfig, makeGit, makeHooks, makeOutbound, makeStore } from './rooms.ts'
+import { compareKeys, openSealer } from './secret-key.ts'
 import { expireSignIns } from './sign-in/index.ts'
 
 /** A server that answers requests. */
@@ -72,6 +74,8 @@ async function startParts({ config, log, showToken, signal }: StartOptions, endi
   const [bucket] = await Promise.all([untilAborted(opening, signal), migrate({ url, log, mayApply: config.database.migrate, ...ending })])
   const database = new Database({ url, poolSize: config.database.poolSize, log, isPreparing: config.database.prepare })
   endings.add('database', () => database.close(databaseCloseMs), databaseCloseMs + slackMs)
+  const sealer = await openSealer(config, systemRandomness)
+  await compareKeys(database, sealer, log)
   const failures = new Failures(config.limits.rate, systemClock)
   const rates = new RateLimits(config.limits.rate, systemClock)
   const gate = makeGate({ db: database, clock: systemClock, log, isCreatingOnPush: config.git.createOnPush, failures })
@@ -96,7 +100,9 @@ async function startParts({ config, log, showToken, signal }: StartOptions, endi
   endings.add('git', () => git.close(), 10_000)
   const store = makeStore(config, { db: database, bucket, log, counts })
   endings.add('content store', () => store.close(), 10_000)
-  mountFaces(listener, { config, db: database, bucket, git, store, log, counts, rates })
+  let reachedAt = config.publicUrl ?? ''
+  const hooks = makeHooks(config, { db: database, git, log, sealer, outbound: makeOutbound(config), origin: () => reachedAt })
+  mountFaces(listener, { config, db: database, bucket, git, store, hooks, log, counts, rates })
   const grace = { graceS: config.git.collectGraceMs / 1000 }
   const jobs = new JobRunner({
     database,
@@ -104,6 +110,9 @@ async function startParts({ config, log, showToken, signal }: StartOptions, endi
     log,
     jobs: [
       orphanSweeper(database, bucket, log),
+      outboxTrimmer(database),
+      webhookJob(hooks),
+      webhookTrimmer(hooks),
       compactor(git),
       historyBuilder(git),
       storageCounter(git),
@@ -127,9 +136,10 @@ async function startParts({ config, log, showToken, signal }: StartOptions, endi
     // behind whatever else is said, and also when the port is taken: it is shown only this once
     if (secret !== null) showToken(secret)
   })
+  reachedAt ||= listening
   jobs.start()
   return {
-    url: config.publicUrl ?? listening,
+    url: reachedAt,
     get databasePid() {
       return embedded?.pid
     },

@@ -1,10 +1,13 @@
 // What the rooms are made with, out of the configuration: the same for the server and for commands that do its work beside it.
 import { join } from 'node:path'
-import { type Log, systemClock, systemRandomness } from './base/index.ts'
+import { hookDocuments } from './api/index.ts'
+import { AllowedHosts, type Log, type Sealer, systemClock, systemRandomness } from './base/index.ts'
 import type { Bucket, BucketConfig as OpenBucketConfig } from './bucket/index.ts'
 import type { Config } from './config.ts'
 import type { Database } from './db/index.ts'
-import { GitRoom } from './git/index.ts'
+import { findPushed, GitRoom, type PushedMove } from './git/index.ts'
+import type { HookRoom } from './hooks/index.ts'
+import { Outbound } from './http/index.ts'
 import { SegmentStore } from './store/index.ts'
 import { version } from './version.ts'
 
@@ -43,4 +46,34 @@ export function makeStore(config: Config, { counts, ...parts }: RoomParts): Segm
     cache: config.cache,
     threads: Math.max(2, config.workers.count),
   })
+}
+
+/** For requests to where others say. */
+export function makeOutbound(config: Config): Outbound {
+  return new Outbound({ allowed: new AllowedHosts(config.outbound.allowPrivate) })
+}
+
+export interface HookParts {
+  readonly db: Database
+  readonly git: GitRoom
+  readonly log: Log
+  readonly sealer: Sealer
+  readonly outbound: Outbound
+  /** Where clients reach the server, for the URLs in what is sent; asked when it is. */
+  readonly origin: () => string
+}
+
+export function makeHooks(config: Config, { db, git, log, sealer, outbound, origin }: HookParts): HookRoom {
+  return {
+    db,
+    log,
+    clock: systemClock,
+    randomness: systemRandomness,
+    sealer,
+    outbound,
+    documents: hookDocuments(db, origin),
+    commits: (repository, question) => findPushed(git, repository, question as PushedMove),
+    limits: config.hooks,
+    agent: git.options.agent,
+  }
 }

@@ -107,7 +107,7 @@ export async function setCollaborator(
       const action = role === null ? 'collaborator.remove' : before === null ? 'collaborator.add' : 'collaborator.change'
       const details = { login: account.login, role, before }
       await audit(tx, actor, { action, ownerId: repository.ownerId, repositoryId: repository.id, target: fullName(repository), details })
-      await tell(tx, action, repository.id, details)
+      await tell(tx, action, repository.id, { account: actor.accountId, memberId: account.id, ...details })
       return true
     },
     { mayRetry: true },

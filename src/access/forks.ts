@@ -59,7 +59,7 @@ export async function forkRepository(db: Database, options: NewFork): Promise<Re
       insert into ref (repository_id, name, oid, peeled)
       select ${id}, name, oid, peeled from ref where repository_id = ${sourceId} and name = any(${taken}::text[])`.execute(tx)
     await copyLfsObjects(tx, sourceId, id)
-    await tell(tx, 'repository.forked', id, { name, ownerId, sourceId, refs: taken.length })
+    await tell(tx, 'repository.forked', id, { account: actor.accountId, name, ownerId, sourceId, refs: taken.length })
     const made = repositoryOf(await repositoryRows(tx).where('repository.id', '=', id).executeTakeFirstOrThrow())
     await audit(tx, actor, { action: 'repository.fork', ownerId, repositoryId: id, target: fullName(made), details: { sourceId } })
     return made

@@ -119,7 +119,14 @@ async function auditMember(tx: Tx, actor: Actor, { organization, action, login, 
     .insertInto('outbox')
     .values({
       kind: action,
-      payload: JSON.stringify({ organization: organization.login, organizationId: organization.id, login, role, before }),
+      payload: JSON.stringify({
+        account: actor.accountId,
+        organization: organization.login,
+        organizationId: organization.id,
+        login,
+        role,
+        before,
+      }),
     })
     .execute()
 }

@@ -36,10 +36,11 @@ export async function createRepository(db: Database, options: NewRepository): Pr
       .values({ owner_id: ownerId, network_id: network.id, name, visibility, description, head })
       .returning('id')
       .executeTakeFirstOrThrow()
-    await tell(tx, 'repository.created', id, { name, ownerId, visibility, objectFormat })
+    const { actor = operator } = options
+    await tell(tx, 'repository.created', id, { account: actor.accountId, name, ownerId, visibility, objectFormat })
     const made = repositoryOf(await repositoryRows(tx).where('repository.id', '=', id).executeTakeFirstOrThrow())
     const entry = { ownerId, repositoryId: id, target: fullName(made), details: { visibility } }
-    await audit(tx, options.actor ?? operator, { action: 'repository.create', ...entry })
+    await audit(tx, actor, { action: 'repository.create', ...entry })
     return made
   }
   try {
@@ -77,7 +78,7 @@ export async function updateRepository(
   const update = async (tx: Queries) => {
     const before = await tx
       .selectFrom('repository')
-      .select(['head', 'name', 'visibility', 'settings'])
+      .select(['head', 'name', 'description', 'visibility', 'settings'])
       .where('id', '=', id)
       .forUpdate()
       .executeTakeFirst()
@@ -95,7 +96,15 @@ export async function updateRepository(
       .execute()
     // names alone: among the values are secrets, and the outbox is read by whoever is told of things
     const keys = settings === undefined ? null : changedKeys(before.settings as RepositorySettings, settings).join(' ')
-    await tell(tx, 'repository.updated', id, { ...plain, settings: keys, oldName: before.name, oldVisibility: before.visibility })
+    await tell(tx, 'repository.updated', id, {
+      account: actor.accountId,
+      ...plain,
+      settings: keys,
+      oldName: before.name,
+      oldDescription: before.description,
+      oldVisibility: before.visibility,
+      oldHead: before.head,
+    })
     const after = repositoryOf(await repositoryRows(tx).where('repository.id', '=', id).executeTakeFirstOrThrow())
     const details = { ...plain, ...(keys === null ? {} : { settings: keys }), oldName: before.name, oldVisibility: before.visibility }
     await audit(tx, actor, { action: 'repository.change', ownerId: after.ownerId, repositoryId: id, target: fullName(after), details })

@@ -26,7 +26,7 @@ export async function deleteRepository(db: Database, id: RepositoryId, actor: Ac
       if (!row) return false
       if (row.is_shared) await keepForGrace(tx, id, row.network_id)
       await tx.deleteFrom('repository').where('id', '=', id).execute()
-      await tell(tx, 'repository.deleted', id, { owner: row.login, name: row.name })
+      await tell(tx, 'repository.deleted', id, { account: actor.accountId, ownerId: row.owner_id, owner: row.login, name: row.name })
       const target = `${row.login}/${row.name}`
       await audit(tx, actor, { action: 'repository.delete', ownerId: row.owner_id as AccountId, repositoryId: id, target })
       await tx.selectFrom('network').select('id').where('id', '=', row.network_id).forUpdate().executeTakeFirst()

@@ -3,6 +3,7 @@ import type { FastifyRequest } from 'fastify'
 import type { Repository } from '../access/index.ts'
 import type { Clock, Randomness } from '../base/index.ts'
 import type { Database } from '../db/index.ts'
+import type { HookRoom } from '../hooks/index.ts'
 import type { Listener, RateLimits } from '../http/index.ts'
 import type { CiExchange, SignInParts } from '../sign-in/index.ts'
 import { registerArchives } from './archives.ts'
@@ -13,6 +14,8 @@ import { tagAnswer } from './etag.ts'
 import { githubForm } from './form.ts'
 import { registerForks } from './forks.ts'
 import { registerGitConfig } from './git-config.ts'
+import { registerHookDeliveries } from './hook-deliveries.ts'
+import { registerHooks } from './hooks.ts'
 import { registerMeta } from './meta.ts'
 import { registerRateLimit } from './rate-limit.ts'
 import { registerPeople } from './people.ts'
@@ -22,6 +25,7 @@ import { registerStorage, type StorageFigures } from './storage.ts'
 import { registerUsers } from './users.ts'
 
 export type { GitApi } from './git-call.ts'
+export { hookDocuments } from './hook-documents.ts'
 export type { StorageFigures } from './storage.ts'
 
 export interface ApiOptions {
@@ -36,6 +40,7 @@ export interface ApiOptions {
   readonly takesRef: (repository: Repository, name: string) => boolean
   readonly git: GitApi
   readonly storage: StorageFigures
+  readonly hooks: HookRoom
   /** Undefined: nothing is limited. */
   readonly rates?: RateLimits | undefined
   readonly signIn: SignInParts
@@ -58,6 +63,8 @@ export function registerApi(listener: Listener, options: ApiOptions): void {
     registerArchives(routes, options)
     registerGitConfig(routes, options)
     registerGitHalf(routes, options)
+    registerHooks(routes, options)
+    registerHookDeliveries(routes, options)
     registerSessions(routes, options)
     registerCiTrusts(routes, options)
   })

@@ -152,9 +152,15 @@ async function runMigrate(config: Config): Promise<void> {
   print(applied.length === 0 ? 'The database is up to date.' : `Applied: ${applied.join(', ')}`)
 }
 
-async function checkConfig({ database, adminToken, ...config }: Config): Promise<void> {
+async function checkConfig({ database, adminToken, secretKey, ...config }: Config): Promise<void> {
   const bucket = config.bucket.kind === 's3' ? { ...config.bucket, secretAccessKey: hidden(config.bucket.secretAccessKey) } : config.bucket
-  const shown = { ...config, bucket, adminToken: hidden(adminToken), database: { ...database, url: hidden(database.url) } }
+  const shown = {
+    ...config,
+    bucket,
+    adminToken: hidden(adminToken),
+    secretKey: hidden(secretKey),
+    database: { ...database, url: hidden(database.url) },
+  }
   print(JSON.stringify(shown, null, 2))
 }
 

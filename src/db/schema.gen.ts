@@ -137,6 +137,49 @@ export interface History {
   size_bytes: number;
 }
 
+export interface Hook {
+  account_id: number | null;
+  content_type: string;
+  created_at: Generated<Date>;
+  events: string[];
+  id: Generated<number>;
+  insecure_ssl: boolean;
+  is_active: boolean;
+  repository_id: number | null;
+  secret: string | null;
+  updated_at: Generated<Date>;
+  url: string;
+}
+
+export interface HookDelivery {
+  delivered_at: Date | null;
+  due_at: Date | null;
+  duration_ms: number | null;
+  event_id: number;
+  guid: string;
+  hook_id: number;
+  host: string;
+  id: Generated<number>;
+  is_redelivery: Generated<boolean>;
+  request: Json | null;
+  response_body: string | null;
+  response_headers: Json | null;
+  status: string | null;
+  status_code: number | null;
+  tries: number;
+}
+
+export interface HookEvent {
+  action: string | null;
+  at: Generated<Date>;
+  event: string;
+  id: Generated<number>;
+  payload: string;
+  source: string;
+  subject: string | null;
+  type: string;
+}
+
 export interface Import {
   imported_at: Generated<Date>;
   object_count: number | null;
@@ -252,6 +295,13 @@ export interface Outbox {
   kind: string;
   payload: Json;
   repository_id: number | null;
+  xid: Generated<string | null>;
+}
+
+export interface OutboxConsumer {
+  id: number;
+  name: string;
+  xid: string;
 }
 
 export interface Pack {
@@ -408,6 +458,9 @@ export interface DB {
   content_segment: ContentSegment;
   external_identity: ExternalIdentity;
   history: History;
+  hook: Hook;
+  hook_delivery: HookDelivery;
+  hook_event: HookEvent;
   import: Import;
   job: Job;
   key_deletion: KeyDeletion;
@@ -421,6 +474,7 @@ export interface DB {
   network_storage: NetworkStorage;
   oidc_login: OidcLogin;
   outbox: Outbox;
+  outbox_consumer: OutboxConsumer;
   pack: Pack;
   past_root: PastRoot;
   push_certificate: PushCertificate;

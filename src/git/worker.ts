@@ -18,6 +18,7 @@ import { kernelModule } from './index-pack/workspace.ts'
 import { verifyJob, type VerifyJob } from './import/verify-job.ts'
 import { objectInfoJob, type ObjectInfoJob } from './object-info-job.ts'
 import { Deflater, Inflater, PackSets } from './odb/index.ts'
+import type { PushedJob } from './pushed/pushed-job.ts'
 import type { CheckJob, PlanJob, SearchJob, SecondJob, WriteJob } from './repack/jobs.ts'
 import { countJob, type CountJob } from './storage/count-job.ts'
 import { receiveJob, type ReceiveJob } from './receive-pack/index.ts'
@@ -64,6 +65,7 @@ serveJobs({
   smallBlobs: async (job: SmallBlobsJob, port) => (await import('./gc/small-blobs-job.ts')).smallBlobsJob(job, port, repositories),
   countStorage: (job: CountJob, port) => countJob(job, port, sets),
   merge: async (job: MergeJob, port) => (await import('./compact/merge-job.ts')).mergeJob(job, port, { sets, inflater, deflater }),
+  pushed: async (job: PushedJob, port) => (await import('./pushed/pushed-job.ts')).pushedJob(job, port, repositories),
   objectInfo: (job: ObjectInfoJob, port) => objectInfoJob(job, port, repositories),
   // seldom asked for: the other threads need not load them
   index: async (job: IndexJob, port) => (await import('./export/index-job.ts')).indexJob(job, port),

@@ -15,8 +15,9 @@ const table: Record<string, readonly string[]> = {
   store: ['base', 'db', 'bucket', 'jobs'],
   lfs: ['base', 'db', 'http', 'jobs', 'access', 'store'],
   git: ['base', 'db', 'http', 'bucket', 'jobs', 'access'],
+  hooks: ['base', 'db', 'http', 'jobs', 'access'],
   'sign-in': ['base', 'db', 'http', 'jobs', 'access'],
-  api: ['base', 'db', 'http', 'bucket', 'jobs', 'access', 'sign-in', 'git', 'store'],
+  api: ['base', 'db', 'http', 'bucket', 'jobs', 'access', 'sign-in', 'git', 'store', 'hooks'],
   backup: ['base', 'db', 'bucket', 'jobs'],
   cli: ['base', 'db', 'bucket', 'jobs', 'access', 'sign-in', 'store', 'lfs', 'git', 'backup'],
 }

@@ -13,11 +13,13 @@ import {
   makeGate,
   onRepository,
   operator,
+  type Repository,
 } from '../../src/access/index.ts'
 import { makeLog, systemClock, systemRandomness } from '../../src/base/index.ts'
 import { Database } from '../../src/db/index.ts'
 import { type Listener, makeListener, type RouteFacts, textForm } from '../../src/http/index.ts'
-import { openApi, registerTestApi, type TestApi } from '../support/api.ts'
+import { createHook, listDeliveries, pingHook } from '../../src/hooks/index.ts'
+import { openApi, registerTestApi, testHooks, type TestApi } from '../support/api.ts'
 
 let api: TestApi
 before(async () => {
@@ -61,11 +63,25 @@ function authorizationOf(caller: Caller): string | undefined {
   }
 }
 
+/** Of each repository: its hook, and a delivery of that. */
+const hooks = new Map<string, { readonly hook: number; readonly delivery: number }>()
+
+async function freshHook(repository: Repository): Promise<void> {
+  const { db, owner } = api
+  const room = testHooks(db)
+  const settings = { isActive: false, events: ['push'], contentType: 'json', insecureSsl: false, secret: null } as const
+  const hook = await createHook(room, { repositoryId: repository.id }, { ...settings, url: 'http://127.0.0.1:9/' })
+  await pingHook(room, hook, repository, { ...owner, kind: 'user', isAdmin: false })
+  await db.queries.updateTable('hook_delivery').set({ due_at: null, delivered_at: new Date(), status: 'OK', status_code: 200 }).execute()
+  const [delivery] = await listDeliveries(db.queries, hook.id, { before: null, most: 1 })
+  hooks.set(repository.name, { hook: hook.id, delivery: delivery?.id ?? 0 })
+}
+
 async function freshThings(): Promise<void> {
   for (const visibility of ['public', 'private'] as const) {
     const old = await findRepository(api.db.queries, 'olive', `the-${visibility}`)
     if (old) await deleteRepository(api.db, old.id)
-    await createRepository(api.db, { ownerId: api.owner.id, name: `the-${visibility}`, visibility })
+    await freshHook(await createRepository(api.db, { ownerId: api.owner.id, name: `the-${visibility}`, visibility }))
   }
 }
 
@@ -73,6 +89,8 @@ function urlOf(route: RouteFacts, action: Action | null, thing: Thing): string {
   const path = route.url
     .replace(/:owner/, 'olive')
     .replace(/:repo/, `the-${thing}`)
+    .replace(':hook_id', String(hooks.get(`the-${thing}`)?.hook ?? 1))
+    .replace(':delivery_id', String(hooks.get(`the-${thing}`)?.delivery ?? 1))
     .replace('compare/*', 'compare/main...main')
     .replace('*', 'main')
     .replace(':sha', '1234567890123456789012345678901234567890')

@@ -1,11 +1,12 @@
 // The API on a real listener and a real database, in this process.
 import { pino } from 'pino'
 import { makeGate } from '../../src/access/index.ts'
-import { registerApi, type StorageFigures } from '../../src/api/index.ts'
-import { systemClock, systemRandomness } from '../../src/base/index.ts'
+import { hookDocuments, registerApi, type StorageFigures } from '../../src/api/index.ts'
+import { AllowedHosts, makeLog, Sealer, systemClock, systemRandomness } from '../../src/base/index.ts'
 import { noRequests } from '../../src/bucket/index.ts'
 import type { Database } from '../../src/db/index.ts'
-import { type Listener, makeListener } from '../../src/http/index.ts'
+import type { HookRoom } from '../../src/hooks/index.ts'
+import { type Listener, makeListener, Outbound } from '../../src/http/index.ts'
 import { CiExchange, Passwords } from '../../src/sign-in/index.ts'
 import { makeAccount, type TestAccount } from './accounts.ts'
 import { gitDouble } from './git-double.ts'
@@ -52,6 +53,22 @@ const noStorage: StorageFigures = {
   requests: noRequests,
 }
 
+/** Webhooks without anybody who sends them, and pushes without commits. */
+export function testHooks(db: Database): HookRoom {
+  return {
+    db,
+    log: makeLog('silent'),
+    clock: systemClock,
+    randomness: systemRandomness,
+    sealer: new Sealer(new Uint8Array(32).fill(7), systemRandomness),
+    outbound: new Outbound({ allowed: new AllowedHosts(['127.0.0.1']) }),
+    documents: hookDocuments(db, () => 'http://stemma.test'),
+    commits: async () => ({ commits: [], head: null, isForced: false }),
+    limits: { tries: 3, firstRetryMs: 10, timeoutMs: 1000, keepMs: 3600_000 },
+    agent: 'stemma/test',
+  }
+}
+
 /** The API without a Git room or a content store behind it. */
 export function registerTestApi(listener: Listener, db: Database): void {
   const signIn = { db, clock: systemClock, randomness: systemRandomness, passwords: new Passwords(systemRandomness) }
@@ -67,6 +84,7 @@ export function registerTestApi(listener: Listener, db: Database): void {
     git: gitDouble,
     takesRef: (_repository, name) => !name.startsWith('refs/hidden/'),
     storage: noStorage,
+    hooks: testHooks(db),
   })
 }
 

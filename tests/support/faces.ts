@@ -5,13 +5,13 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { pino } from 'pino'
 import { Failures, type FailureSettings, makeGate } from '../../src/access/index.ts'
-import { makeLog, systemClock, systemRandomness } from '../../src/base/index.ts'
+import { makeLog, Sealer, systemClock, systemRandomness } from '../../src/base/index.ts'
 import { openBucket, sharedRequests } from '../../src/bucket/index.ts'
 import { loadConfig } from '../../src/config.ts'
 import type { Database } from '../../src/db/index.ts'
 import { mountFaces } from '../../src/faces.ts'
 import { type Gate, type Listener, makeListener, RateLimits, type RateSettings, Refusal } from '../../src/http/index.ts'
-import { makeGit, makeStore } from '../../src/rooms.ts'
+import { makeGit, makeHooks, makeOutbound, makeStore } from '../../src/rooms.ts'
 import { testDatabase } from './test-database.ts'
 
 /** What a request that was let in is answered with: no handler gives it. */
@@ -69,7 +69,9 @@ export async function openFaces({
   }
   const limits = rates === undefined ? {} : { rates: new RateLimits(rates, systemClock) }
   const listener = makeListener({ gate: isWhole ? gate : ending, log, randomness: systemRandomness, trustProxy, ...limits })
-  mountFaces(listener, { config, db, bucket, git, store, log, counts, ...limits })
+  const sealer = new Sealer(new Uint8Array(32), systemRandomness)
+  const hooks = makeHooks(config, { db, git, log, sealer, outbound: makeOutbound(config), origin: () => 'http://stemma.test' })
+  mountFaces(listener, { config, db, bucket, git, store, hooks, log, counts, ...limits })
   await listener.ready()
   return {
     db,

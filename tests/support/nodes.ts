@@ -60,6 +60,9 @@ export interface Nodes {
   close(): Promise<void>
 }
 
+/** Nodes of one database have one. */
+const secretKey = 'nodes-of-one-database-have-one-key'
+
 /** @param env more settings for every node */
 export async function openNodes(folder: TempFolder, count = 2, env: Readonly<Record<string, string>> = {}): Promise<Nodes> {
   const storage = await openSharedStorage()
@@ -72,13 +75,15 @@ export async function openNodes(folder: TempFolder, count = 2, env: Readonly<Rec
   }
   try {
     const starts = await Promise.allSettled(
-      Array.from({ length: count }, (_, n) => Server.start({ data: folder.join(`node-${n}`), env: { ...storage.env, ...env } })),
+      Array.from({ length: count }, (_, n) =>
+        Server.start({ data: folder.join(`node-${n}`), env: { ...storage.env, STEMMA_SECRET_KEY: secretKey, ...env } }),
+      ),
     )
     for (const start of starts) if (start.status === 'fulfilled') all.push(start.value)
     for (const start of starts) if (start.status === 'rejected') throw start.reason
     const proxy = await AlternatingProxy.open(all.map(({ url }) => url))
     proxies.push(proxy)
-    const beside = { ...storage.env, ...env }
+    const beside = { ...storage.env, STEMMA_SECRET_KEY: secretKey, ...env }
     return { storage, all, proxy, stemma: (...args) => stemma([...args, '--data', folder.join('operator')], beside), close }
   } catch (error) {
     await close()

@@ -1,0 +1,17 @@
+// Repositories and accounts as webhooks tell of them: the API's documents, but for what depends on who asks.
+import { networkSizes, anonymous } from '../access/index.ts'
+import type { Database } from '../db/index.ts'
+import type { HookDocuments } from '../hooks/index.ts'
+import { ownerJson, repositoryJson } from './documents.ts'
+
+/** @param origin where the server is reached; asked when a document is made */
+export function hookDocuments(db: Database, origin: () => string): HookDocuments {
+  return {
+    repository: async (repository) => {
+      const sizes = await networkSizes(db.queries, [repository.networkId])
+      const { permissions: _, ...document } = repositoryJson(origin(), repository, anonymous, sizes.get(repository.networkId) ?? 0)
+      return document
+    },
+    account: (account) => ownerJson(origin(), account),
+  }
+}

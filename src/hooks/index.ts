@@ -1,0 +1,17 @@
+// hooks: webhooks. What the outbox tells is sent to whoever asked for it, at least once, signed, and noted (docs/design/webhooks.md).
+export { type DeliveryDetails, type DeliveryFacts, findDelivery, lastOutcomes, listDeliveries, redeliver } from './delivery-log.ts'
+export { hiddenSecret, hookConfig, hookDocument } from './documents.ts'
+export { type ContentType, contentTypes } from './format/sending.ts'
+export type {
+  CommitQuestion,
+  FindCommits,
+  HookAccount,
+  HookDocuments,
+  HookLimits,
+  HookRoom,
+  PushedCommit,
+  PushedCommits,
+} from './hook-room.ts'
+export { changeHook, createHook, deleteHook, findHook, type Hook, type HookChange, type HookOwner, listHooks } from './hooks.ts'
+export { pingHook, testHook } from './trials.ts'
+export { webhookJob, webhookTrimmer } from './webhook-job.ts'

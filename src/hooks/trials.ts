@@ -1,0 +1,37 @@
+// Events that somebody asks for: a ping, and the last push once more (GitHub's `pings` and `tests`).
+import type { Repository } from '../access/index.ts'
+import { sql } from '../db/index.ts'
+import { addDeliveries } from './deliveries.ts'
+import { hookDocument } from './documents.ts'
+import { commitsOf, mostCommits } from './happenings.ts'
+import type { HookAccount, HookRoom } from './hook-room.ts'
+import type { Hook } from './hooks.ts'
+import { pingEvent, pushEvent } from './payloads.ts'
+
+/** Sends a ping to a repository's hook. */
+export async function pingHook(room: HookRoom, hook: Hook, repository: Repository, sender: HookAccount): Promise<void> {
+  const document = await room.documents.repository(repository)
+  const about = { repository: document, sender: room.documents.account(sender) }
+  await addDeliveries(room.db.queries, room.randomness, pingEvent(about, { ...hookDocument(hook, String(document.url)) }), [hook])
+}
+
+/** Sends what the last push to the default branch told; false where there is nothing to tell, or the hook doesn't want pushes. */
+export async function testHook(room: HookRoom, hook: Hook, repository: Repository, sender: HookAccount): Promise<boolean> {
+  if (!hook.events.includes('push') && !hook.events.includes('*')) return false
+  const { queries } = room.db
+  const row = await queries
+    .selectFrom('reflog')
+    .select(['old_oid', 'new_oid'])
+    .where('repository_id', '=', repository.id)
+    .where(sql<boolean>`name collate "C" = ${repository.head}`)
+    .where('new_oid', 'is not', null)
+    .orderBy('id', 'desc')
+    .executeTakeFirst()
+  if (!row) return false
+  const hex = (oid: Uint8Array | null) => oid && Buffer.from(oid).toString('hex')
+  const move = { ref: repository.head, before: hex(row.old_oid), after: hex(row.new_oid) }
+  const pushed = await commitsOf(room, repository, { ...move, beside: [], most: mostCommits })
+  const about = { repository: await room.documents.repository(repository), sender: room.documents.account(sender) }
+  await addDeliveries(queries, room.randomness, pushEvent(about, move, pushed), [hook])
+  return true
+}
