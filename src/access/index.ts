@@ -44,6 +44,7 @@ export {
   may,
   type RepositoryResource,
   type Resource,
+  roleOf,
   type Visibility,
 } from './may.ts'
 export { type FindKeyCall, type KeyBearer, type KeyCall, makeFindKeyBearer, makeFindKeyCall } from './key-call.ts'

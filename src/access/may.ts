@@ -117,7 +117,8 @@ function hasRole(identity: Identity, resource: Resource, wanted: Role): boolean 
   return role !== null && order.indexOf(role) >= order.indexOf(wanted)
 }
 
-function roleOf(identity: Identity, resource: Resource): Role | null {
+/** As whom the caller stands to it, whatever his credential may be used for; null: as nobody in particular. */
+export function roleOf(identity: Identity, resource: Resource): Role | null {
   if (identity.kind === 'anonymous') return null
   // what is at home in a repository administers nothing, not even that
   if (identity.kind === 'repository')

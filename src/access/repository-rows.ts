@@ -27,6 +27,8 @@ export interface Repository {
   readonly refsVersion: number
   /** Of the network's packs, at the same moment: no ref of that version needs a later pack. */
   readonly packsVersion: number
+  /** Some of its refs are protected, by rules that the git room has. */
+  readonly hasRefRules: boolean
   /** Git's own settings of this repository: what the git room makes of them is its business. */
   readonly settings: RepositorySettings
   readonly createdAt: Date
@@ -71,6 +73,7 @@ export const repositoryColumns = [
     'network.is_shared',
     'network.packs_version',
     'repository.settings',
+    'repository.has_ref_rules',
   ] as const),
   ...(['repository.refs_version', 'repository.created_at', 'repository.updated_at', 'repository.pushed_at'] as const),
 ] as const
@@ -133,6 +136,7 @@ export function repositoryOf(row: RepositoryRow): Repository {
     isShared: row.is_shared,
     refsVersion: row.refs_version,
     packsVersion: row.packs_version,
+    hasRefRules: row.has_ref_rules,
     settings: row.settings as RepositorySettings,
     createdAt: row.created_at,
     updatedAt: row.updated_at,

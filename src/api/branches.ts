@@ -1,7 +1,7 @@
 // /repos/{owner}/{repo}/branches and /tags (GitHub REST "Branches", "Repositories").
 import Type from 'typebox'
 import { onRepository } from '../access/index.ts'
-import { isProtectedRef, type Ref } from '../git/index.ts'
+import { findProtection, type Ref } from '../git/index.ts'
 import { Refusal, type Routes } from '../http/index.ts'
 import { GitCall, restOf, setLink, urlOf } from './git-call.ts'
 import { commitJson, nodeId } from './git-documents.ts'
@@ -20,13 +20,14 @@ export function registerBranches(routes: Routes, options: ApiOptions): void {
   const list = { tags, params: RepositoryParams, querystring: BranchListQuery, response: { 200: Type.Array(ShortBranchJson), ...errors } }
   routes.get('/repos/:owner/:repo/branches', { config: { access }, schema: list }, async (request, reply) => {
     const call = await GitCall.of(options, request)
+    const isProtected = await findProtection(options.db.queries, call.view.repository)
     const { protected: wanted } = request.query
-    const found = call.view.refs.refs.filter(
-      ({ name }) => name.startsWith(heads) && (wanted === undefined || isProtectedRef(call.view.repository, name) === wanted),
-    )
+    const found = call.view.refs.refs.filter(({ name }) => name.startsWith(heads) && (wanted === undefined || isProtected(name) === wanted))
     const page = pageOf(request.query)
     setLink(reply, linkHeader(urlOf(request, options.publicUrl), page, found.length))
-    return found.slice((page.page - 1) * page.perPage, page.page * page.perPage).map((ref) => shortBranchJson(call, ref))
+    return found
+      .slice((page.page - 1) * page.perPage, page.page * page.perPage)
+      .map((ref) => shortBranchJson(call, ref, isProtected(ref.name)))
   })
 
   const one = { tags, params: BranchParams, response: { 200: BranchJson, ...errors } }
@@ -34,7 +35,8 @@ export function registerBranches(routes: Routes, options: ApiOptions): void {
     const call = await GitCall.of(options, request)
     const ref = call.view.refs.byName.get(heads + restOf(request))
     if (!ref) throw branchNotFound()
-    return await branchJson(call, ref)
+    const isProtected = await findProtection(options.db.queries, call.view.repository)
+    return await branchJson(call, ref, isProtected(ref.name))
   })
 
   const tagList = { tags, params: RepositoryParams, querystring: PageQuery, response: { 200: Type.Array(TagJson), ...errors } }
@@ -52,17 +54,16 @@ export function branchNotFound(): Refusal {
   return new Refusal(404, 'not-found', 'Branch not found')
 }
 
-function shortBranchJson({ urls, view }: GitCall, { name, oid }: Ref): ShortBranchJson {
+function shortBranchJson({ urls }: GitCall, { name, oid }: Ref, isProtected: boolean): ShortBranchJson {
   const commit = { sha: oid, url: urls.commit(oid) }
-  return { name: name.slice(heads.length), commit, protected: isProtectedRef(view.repository, name) }
+  return { name: name.slice(heads.length), commit, protected: isProtected }
 }
 
-export async function branchJson(call: GitCall, ref: Ref): Promise<BranchJson> {
-  const { urls, view } = call
+export async function branchJson(call: GitCall, ref: Ref, isProtected: boolean): Promise<BranchJson> {
+  const { urls } = call
   const { commit } = await call.ask('showCommit', { name: call.tip(ref.oid), files: null })
   const name = ref.name.slice(heads.length)
   const self = `${urls.api}/branches/${name.split('/').map(encodeURIComponent).join('/')}`
-  const isProtected = isProtectedRef(view.repository, ref.name)
   return {
     name,
     commit: commitJson(urls, commit),

@@ -1,5 +1,6 @@
 // The Git half of the API: objects, refs, history, files.
 import type { Routes } from '../http/index.ts'
+import { registerBranchProtection } from './branch-protection.ts'
 import { registerBranches } from './branches.ts'
 import { registerCommits } from './commits.ts'
 import { registerCompare } from './compare.ts'
@@ -7,12 +8,15 @@ import { registerContents } from './contents.ts'
 import { registerGitData } from './git-data.ts'
 import { registerGitRefs } from './git-refs.ts'
 import type { ApiOptions } from './index.ts'
+import { registerRefRules } from './ref-rules.ts'
 
 export function registerGitHalf(routes: Routes, options: ApiOptions): void {
   registerBranches(routes, options)
+  registerBranchProtection(routes, options)
   registerCommits(routes, options)
   registerCompare(routes, options)
   registerContents(routes, options)
   registerGitData(routes, options)
   registerGitRefs(routes, options)
+  registerRefRules(routes, options)
 }

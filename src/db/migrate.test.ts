@@ -86,6 +86,47 @@ async function upAndDownAndUp(url: string, names: readonly string[]): Promise<vo
   }
 }
 
+test('protected refs that stood among the settings become rules that mean the same, and settings again', async () => {
+  const target = await emptyDatabase()
+  const folder = await mkdtemp(join(tmpdir(), 'stemma-migrations-'))
+  const client = new pg.Client({ connectionString: target.url })
+  try {
+    const last = files.findIndex((name) => name.endsWith('_ref_rules.sql'))
+    for (const name of files.slice(0, last)) await copyFile(join(migrationsFolder, name), join(folder, name))
+    await migrate({ url: target.url, log, mayApply: true, folder })
+    await client.connect()
+    await client.query(`insert into account (login) values ('a'); insert into network (object_format) values ('sha1')`)
+    await client.query(`insert into repository (owner_id, network_id, name, visibility, settings)
+      select account.id, network.id, name, 'public', settings::jsonb from account, network, (values
+        ('with', '{"stemma.protectedrefs": ["main", "release/*", "v*", "refs/tags/*"], "receive.denydeletes": ["true"]}'), ('without', '{}')
+      ) as of_each (name, settings)`)
+    await copyFile(join(migrationsFolder, files[last] as string), join(folder, files[last] as string))
+    await migrate({ url: target.url, log, mayApply: true, folder })
+    const rules = await client.query(`select pattern, array_agg(coalesce(act || ' ' || role, act || ' deploy') order by role) as grants
+      from ref_rule join ref_rule_grant on rule_id = ref_rule.id group by ref_rule.id order by pattern collate "C"`)
+    const heads = 'refs/heads'
+    const patterns = [`${heads}/main`, `${heads}/release/**`, `${heads}/v*`, `${heads}/v*/**/*`, 'refs/tags/**']
+    assert.deepEqual(
+      rules.rows,
+      patterns.map((pattern) => ({ pattern, grants: ['push write', 'push deploy'] })),
+    )
+    const rows = async () => (await client.query('select has_ref_rules, settings from repository order by id')).rows
+    const settings = { 'receive.denydeletes': ['true'] }
+    assert.deepEqual(await rows(), [
+      { has_ref_rules: true, settings },
+      { has_ref_rules: false, settings: {} },
+    ])
+    await runDbmate(target.url, 'down', folder)
+    const back = await client.query(`select settings -> 'stemma.protectedrefs' as patterns from repository order by id`)
+    assert.deepEqual(back.rows[1], { patterns: null })
+    assert.ok(['main', 'release/*', 'v*'].every((name) => back.rows[0].patterns.includes(`${heads}/${name}`)))
+  } finally {
+    await client.end()
+    await target.drop()
+    await rm(folder, { recursive: true })
+  }
+})
+
 describe('which databases a server takes', () => {
   let target: Awaited<ReturnType<typeof emptyDatabase>>
   before(async () => {

@@ -357,9 +357,27 @@ export interface Reflog {
   repository_id: number;
 }
 
+export interface RefRule {
+  binds_admins: Generated<boolean>;
+  created_at: Generated<Date>;
+  id: Generated<number>;
+  pattern: string;
+  repository_id: number;
+  updated_at: Generated<Date>;
+}
+
+export interface RefRuleGrant {
+  account_id: number | null;
+  act: string;
+  is_deploy: boolean | null;
+  role: Role | null;
+  rule_id: number;
+}
+
 export interface Repository {
   created_at: Generated<Date>;
   description: string | null;
+  has_ref_rules: Generated<boolean>;
   head: Generated<string>;
   id: Generated<number>;
   name: string;
@@ -479,6 +497,8 @@ export interface DB {
   past_root: PastRoot;
   push_certificate: PushCertificate;
   ref: Ref;
+  ref_rule: RefRule;
+  ref_rule_grant: RefRuleGrant;
   reflog: Reflog;
   repository: Repository;
   scrub_finding: ScrubFinding;

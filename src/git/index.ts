@@ -14,10 +14,9 @@ export {
   type RepositoryView,
   type TagValue,
 } from './browse/index.ts'
-export { isProtectedRef } from './protected-refs.ts'
 export { kindName, type ObjectId } from './format/index.ts'
 export type { Ref } from './refs/index.ts'
-export { forkTakesRef } from './context.ts'
+export { forkTakesRef, moverOf } from './context.ts'
 export { converse, type GitService, gitServices } from './converse.ts'
 export { type GitAnswer, type GitCall, type GitContext, protocolVersion, type ProtocolVersion } from './git-call.ts'
 export type { GitLine } from './git-line.ts'
@@ -66,3 +65,17 @@ export {
   runNext as runNextMirror,
 } from './mirror/index.ts'
 export { type RepackOptions, type RepackPhase, type RepackResult, repackUnderLease } from './repack/index.ts'
+export {
+  addRefRule,
+  type Allowed,
+  changeRefRule,
+  findProtection,
+  type RefMover,
+  readRefRules,
+  type RefAct,
+  refActs,
+  type RefRule,
+  removeRefRule,
+  type WantedAllowed,
+  type WantedRule,
+} from './refs/index.ts'

@@ -1,7 +1,7 @@
 // Pushes: the advertisement, and what brings commands and pack.
 import { createOrFind, type Identity, readableSiblings, type Repository } from '../access/index.ts'
 import { InputError, withoutEnd } from '../base/index.ts'
-import { scopeOf, settingsOf } from './context.ts'
+import { moverOf, scopeOf, settingsOf } from './context.ts'
 import type { ObjectId } from './format/index.ts'
 import type { GitAnswer, GitCall } from './git-call.ts'
 import type { GitRoom } from './git-room.ts'
@@ -148,7 +148,7 @@ export async function push(room: GitRoom, call: GitCall, { body, nonce, onPlace,
     target: repository ? targetOf(repository) : null,
     newNetworkId,
     create,
-    accountId: identity.kind === 'account' ? identity.accountId : null,
+    by: moverOf(identity, repository),
     settings: pushSettingsOf(room, call),
     scope: scopeOf(room, call, 'push'),
     hooks: call.hooks,
@@ -173,5 +173,10 @@ async function* inTime(room: GitRoom, body: AsyncIterable<Uint8Array>): AsyncGen
 }
 
 function targetOf(repository: Repository) {
-  return { repositoryId: repository.id, networkId: repository.networkId, refsVersion: repository.refsVersion }
+  return {
+    repositoryId: repository.id,
+    networkId: repository.networkId,
+    refsVersion: repository.refsVersion,
+    hasRefRules: repository.hasRefRules,
+  }
 }

@@ -93,6 +93,8 @@ function urlOf(route: RouteFacts, action: Action | null, thing: Thing): string {
     .replace(':delivery_id', String(hooks.get(`the-${thing}`)?.delivery ?? 1))
     .replace('compare/*', 'compare/main...main')
     .replace('*', 'main')
+    .replace(':branch', 'main')
+    .replace(':id', '1')
     .replace(':sha', '1234567890123456789012345678901234567890')
     .replace(/:login\b/, thing === 'missing' ? 'nobody' : 'olive')
     .replace(/:org\b/, thing === 'missing' ? 'nobody' : 'guild')

@@ -1,4 +1,4 @@
-// What a repository's settings allow a push to do, in git's words: deletions, forced updates, hidden and protected refs, HEAD's branch, sizes.
+// What a repository's settings allow a push to do, in git's words: deletions, forced updates, hidden refs, HEAD's branch, sizes.
 import assert from 'node:assert/strict'
 import { request } from 'node:http'
 import { after, before, describe, it } from 'node:test'
@@ -155,24 +155,6 @@ describe('refs that are kept from pushers', stemmaOnly, () => {
     await pushes(url, ['main:refs/custom/shown'], [/new reference/], true)
     const gone = await push(url, [{ old: await id('other'), new: zeroId, ref: 'refs/heads/other' }], Buffer.alloc(0))
     assert.equal(gone.refs.get('refs/heads/other'), 'deny deleting a hidden ref')
-  })
-
-  it('protected ones go forward only', async () => {
-    const url = await create('protected', { 'stemma.protectedRefs': ['main', 'refs/heads/release/*', 'refs/tags/*'] })
-    await git.run(['push', '-q', url, 'main~2:refs/heads/release/1'], { cwd: work })
-    await pushes(url, ['main:refs/heads/release/1', 'merged:main', '+main:other'], [], true)
-    await pushes(url, ['+main~1:main'], [/cannot force-push to the protected ref refs\/heads\/main/, /\(protected branch hook declined\)/])
-    await pushes(
-      url,
-      ['+other:refs/heads/release/1', '+main:refs/tags/annotated'],
-      [/release\/1 \(protected branch hook declined\)/, /annotated \(prot/],
-    )
-    await pushes(
-      url,
-      [':refs/heads/release/1', ':annotated'],
-      [/cannot delete the protected ref refs\/heads\/release\/1/, /annotated \(prot/],
-    )
-    assert.equal((await advertisedRefs(url)).get('refs/heads/release/1'), await id('main'))
   })
 
   it('funny names are named', async () => {

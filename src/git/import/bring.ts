@@ -92,7 +92,7 @@ export async function bring(parts: ImportParts, options: BringOptions): Promise<
       repositoryId,
       networkId,
       generation: packs.generation,
-      accountId: null,
+      by: { kind: 'operator' },
       changes: moved,
       atomic: true,
       pack,

@@ -1,4 +1,4 @@
-// What a repository's settings say about one ref command: git's receive-pack `update()`, and refs that the host protects. Pure.
+// What a repository's settings say about one ref command: git's receive-pack `update()`. Refs that are protected by rules: the transaction's. Pure.
 import { Kind } from '../format/object-id.ts'
 import type { PushSettings } from '../settings/index.ts'
 import type { PushCommand } from './commands.ts'
@@ -32,30 +32,9 @@ current branch, with or without a warning message.
 To squelch this message, you can set it to 'refuse'.
 `
 
-/** stemma.protectedRefs: full names, or `main` for a branch; `*` stands for any characters. */
-export function isProtected(ref: string, patterns: readonly string[]): boolean {
-  return patterns.some((pattern) => {
-    const full = pattern.startsWith('refs/') ? pattern : `${branches}${pattern}`
-    const star = full.indexOf('*')
-    if (star < 0) return ref === full
-    if (!ref.startsWith(full.slice(0, star))) return false
-    const parts = full.split('*')
-    const last = parts.length - 1
-    let at = 0
-    for (const [i, part] of parts.entries()) {
-      if (i === last) return ref.length - part.length >= at && ref.endsWith(part)
-      const found = i === 0 ? (ref.startsWith(part) ? 0 : -1) : ref.indexOf(part, at)
-      if (found < 0) return false
-      at = found + part.length
-    }
-    return false
-  })
-}
-
 /** Whether it must be known if the update is a fast-forward. */
 export function asksForAncestry(settings: PushSettings, { action, ref }: PushCommand): boolean {
-  if (action !== 'update') return false
-  return (settings.denyNonFastForwards && ref.startsWith(branches)) || isProtected(ref, settings.protectedRefs)
+  return action === 'update' && settings.denyNonFastForwards && ref.startsWith(branches)
 }
 
 /** In git's order and words. The update hook comes after it. */
@@ -71,9 +50,6 @@ export function judge(command: PushCommand, settings: PushSettings, facts: Polic
       return { error: 'non-fast-forward', said: `error: denying non-fast-forward ${ref} (you should pull first)\n` }
     }
   }
-  if (action === 'update' && ancestry !== 'forward' && isProtected(ref, settings.protectedRefs)) {
-    return { error: 'protected branch hook declined', said: `error: cannot force-push to the protected ref ${ref}\n` }
-  }
   if (ref.startsWith(branches) && tip.kind !== Kind.commit) {
     const said = `error: cannot update ref '${ref}': trying to write non-commit object ${tip.oid} to branch '${ref}'\n`
     return { error: 'invalid new value provided', said }
@@ -85,9 +61,6 @@ function judgeDeletion({ ref, oldId }: PushCommand, settings: PushSettings, { he
   if (/^0+$/.test(oldId)) return passed
   if (settings.denyDeletes && ref.startsWith(branches)) {
     return { error: 'deletion prohibited', said: `error: denying ref deletion for ${ref}\n` }
-  }
-  if (isProtected(ref, settings.protectedRefs)) {
-    return { error: 'protected branch hook declined', said: `error: cannot delete the protected ref ${ref}\n` }
   }
   if (ref !== head) return passed
   if (settings.denyDeleteCurrent === 'ignore') return passed

@@ -16,7 +16,7 @@ import {
   readPushRequest,
 } from '../format/index.ts'
 import type { PackStore } from '../odb/index.ts'
-import type { RefScope, RefStore } from '../refs/index.ts'
+import type { RefMover, RefScope, RefStore } from '../refs/index.ts'
 import type { GitSettings } from '../settings/index.ts'
 import { asHookCommands, type PushCommand, resultsOf } from './commands.ts'
 import type { PackIntake } from './pack-intake.ts'
@@ -41,6 +41,8 @@ export interface PushTarget {
   readonly networkId: string
   /** Of its refs, when the request was authorised: a snapshot no older need not be read again. */
   readonly refsVersion?: number
+  /** Some of its refs are protected. */
+  readonly hasRefRules?: boolean
 }
 
 export interface Push {
@@ -50,8 +52,8 @@ export interface Push {
   /** The network's id, where the push creates the repository: its pack says it before there is a row. */
   readonly newNetworkId: string
   readonly create: () => Promise<PushTarget>
-  /** Null: a deployment's or a CI job's, no account's. */
-  readonly accountId: number | null
+  /** Who pushes, as rules of refs see him. */
+  readonly by: RefMover
   readonly settings: GitSettings
   /** Which of the repository's refs the pusher speaks of. */
   readonly scope: RefScope

@@ -4,12 +4,23 @@ import { concatBytes, CorruptError, fromHex, InputError, UnavailableError } from
 import type { ObjectId, PktLineReader, PushCertificate, PushRequest } from '../format/index.ts'
 import { isCommitUnknown } from '../../db/index.ts'
 import type { NetworkPacks } from '../odb/index.ts'
-import { isHidden, moveRefs, namespacePrefix, type NewCertificate, type NewPack, type RefChange, type RefSnapshot } from '../refs/index.ts'
+import {
+  isHidden,
+  moveRefs,
+  mustGoForward,
+  namespacePrefix,
+  type NewCertificate,
+  type NewPack,
+  readRefRules,
+  type RefChange,
+  type RefRule,
+  type RefSnapshot,
+} from '../refs/index.ts'
 import { asHookCommands, failAll, type PushCommand, startCommands } from './commands.ts'
 import { pushFsckOf } from './fsck-settings.ts'
 import type { PackFacts, StagedPack } from './pack-intake.ts'
 import { isForProcReceive, procReceive } from './proc-receive.ts'
-import type { AncestryQuestion, Tip } from './push-facts.ts'
+import type { Ancestry, AncestryQuestion, Tip } from './push-facts.ts'
 import type { HookPush } from './push-hooks.ts'
 import type { NonceVerdict } from './push-nonce.ts'
 import { asksForAncestry, judge, mayDeleteCurrent } from './push-policy.ts'
@@ -41,6 +52,9 @@ export class Reception {
   #staged: StagedPack | null = null
   #tips: ReadonlyMap<ObjectId, Tip> = new Map()
   #generation: number | undefined
+  /** As they were when the push began: what to find out beforehand. The transaction asks again. */
+  #rules: readonly RefRule[] = []
+  #ancestry: ReadonlyMap<PushCommand, Ancestry | undefined> = new Map()
 
   constructor(parts: ReceivePackParts, push: Push, request: PushRequest, about: HookPush, reporter: Reporter) {
     this.#parts = parts
@@ -59,6 +73,7 @@ export class Reception {
       const refs = target && (await this.#parts.refs.read(target.repositoryId, target.refsVersion)) // before the packs: they hold what refs point to
       const packs = target && (await this.#parts.packs.open(target.networkId))
       this.#generation = packs?.generation
+      if (target?.hasRefRules === true) this.#rules = await readRefRules(this.#parts.db.queries, target.repositoryId)
       this.#refuseOtherOptions()
       if (commands.some((command) => command.action !== 'delete')) await this.#takePack(refs, packs, reader)
       await this.#judge(refs, packs)
@@ -91,6 +106,7 @@ export class Reception {
     const fsck = pushFsckOf(settings.push.fsck, objectFormat)
     for (const warning of fsck.warnings) this.#about.say(`${warning}\n`)
     const values = this.#commands.filter((command) => command.action !== 'delete').map((command) => command.newId)
+    const asked = this.#questions()
     const questions = {
       packs: packs?.handle ?? { networkId: 'new', format: objectFormat, lineage: 0, packs: [] },
       networkId: this.#push.target?.networkId ?? this.#push.newNetworkId,
@@ -99,7 +115,7 @@ export class Reception {
       buildOn: refs && packs?.isShared ? await this.#buildOn(refs) : null,
       shallows: this.#request.shallows,
       cutOff: settings.cutOff,
-      ancestry: this.#questions(),
+      ancestry: asked,
       maxInputBytes: settings.push.maxInputBytes,
       ...(this.#push.onPlace === undefined ? {} : { onPlace: this.#push.onPlace }),
       ...(this.#push.staysOpen === undefined ? {} : { staysOpen: this.#push.staysOpen }),
@@ -111,6 +127,8 @@ export class Reception {
     this.#about.pack = this.#keptPack()
     this.#about.cutOff = this.#newCutOff()
     this.#reporter.endProgress()
+    const { ancestry } = this.#staged.facts
+    this.#ancestry = new Map(asked.map((command, i) => [command, ancestry[i]]))
     this.#tips = new Map(this.#staged.facts.tips.map((tip) => [tip.oid, tip]))
     for (const warning of this.#staged.facts.warnings) this.#about.say(`${warning}\n`)
   }
@@ -124,8 +142,10 @@ export class Reception {
     return { tips: packed(tips), likely: packed(head ? [head, ...old] : old) }
   }
 
-  #questions(): readonly AncestryQuestion[] {
-    return this.#commands.filter((command) => asksForAncestry(this.#push.settings.push, command))
+  #questions(): readonly (PushCommand & AncestryQuestion)[] {
+    const { settings, by } = this.#push
+    const isByRules = ({ action, ref }: PushCommand) => action === 'update' && mustGoForward(this.#rules, by, this.#prefix + ref)
+    return this.#commands.filter((command) => asksForAncestry(settings.push, command) || isByRules(command))
   }
 
   /** Puts down what stands against each command. */
@@ -142,7 +162,7 @@ export class Reception {
     if (isDeclined) return failAll(this.#commands, 'pre-receive hook declined')
     await this.#giveToHook()
     this.#passMissing(refs, packs)
-    await this.#judgeEach(refs, facts)
+    await this.#judgeEach(refs)
   }
 
   /**
@@ -185,13 +205,16 @@ export class Reception {
     }
   }
 
-  async #judgeEach(refs: RefSnapshot | null, facts: PackFacts | undefined): Promise<void> {
+  async #judgeEach(refs: RefSnapshot | null): Promise<void> {
     const { settings, hooks, scope } = this.#push
     const head = (this.#prefix === '' ? null : scope.namespaceHead) ?? refs?.head ?? ''
-    const answers = new Map(this.#questions().map((question, i) => [question, facts?.ancestry[i]]))
     for (const command of this.#inOrder()) {
       if (command.error !== null || command.hook !== 'none') continue
-      const { error, said } = judge(command, settings.push, { head, ancestry: answers.get(command), tip: this.#tips.get(command.newId) })
+      const { error, said } = judge(command, settings.push, {
+        head,
+        ancestry: this.#ancestry.get(command),
+        tip: this.#tips.get(command.newId),
+      })
       if (said !== '') this.#about.say(said)
       command.error = error
       if (error === null && hooks.update && !(await hooks.update(this.#about, command))) {
@@ -225,7 +248,7 @@ export class Reception {
     const moving = open.filter((command) => command.hook === 'none' && !command.wasMissing)
     const keepsPack = open.some((command) => command.hook === 'answered')
     if (moving.length === 0 && !keepsPack) return false
-    const { settings, accountId } = this.#push
+    const { settings, by } = this.#push
     const { certificate } = this.#request
     const nonce = this.#about.certificate?.nonce
     const target = this.#push.target ?? (await this.#push.create())
@@ -237,7 +260,7 @@ export class Reception {
     const outcomes = await moveRefs(this.#parts.db, this.#parts.refs, {
       ...target,
       generation: this.#generation,
-      accountId,
+      by,
       changes: moving.map((command) => this.#changeOf(command)),
       atomic: this.#about.isAtomic,
       pack,
@@ -273,23 +296,29 @@ export class Reception {
     return settings.push.allowsShallowUpdate && roots.length + settings.cutOff.length <= mostCutOff ? roots : []
   }
 
-  #changeOf({ ref, action, oldId, newId }: PushCommand): RefChange {
+  #changeOf(command: PushCommand): RefChange {
+    const { ref, action, oldId, newId } = command
+    const ancestry = this.#ancestry.get(command)
     return {
       name: this.#prefix + ref,
       oldOid: action === 'create' || /^0+$/.test(oldId) ? null : oldId,
       newOid: action === 'delete' ? null : newId,
       peeled: this.#tips.get(newId)?.peeled ?? null,
+      isForward: ancestry && ancestry === 'forward',
     }
   }
 
   /** For the operator: who pushed how much. */
   #tell(): void {
-    const { target, accountId } = this.#push
+    const { target, by } = this.#push
     const moved = this.#commands.filter((command) => command.error === null).length
     const refs = { moved, refused: this.#commands.length - moved }
     const staged = this.#staged
     const pack = staged && { objects: staged.pack.objectCount, bytes: staged.pack.packBytes, place: staged.pack.key ?? 'tail' }
-    this.#parts.log.info({ repository: target?.repositoryId ?? 'new', account: accountId, refs, pack }, 'pushed')
+    this.#parts.log.info(
+      { repository: target?.repositoryId ?? 'new', account: by.kind === 'account' ? by.accountId : null, refs, pack },
+      'pushed',
+    )
   }
 
   /** What the client is told; what is not its fault is logged. */

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
 import { testDatabase, type TestDatabase } from '../../../tests/support/test-database.ts'
+import type { AccountId } from '../../access/index.ts'
 import { makeLog, UnavailableError } from '../../base/index.ts'
 import type { BlockReader } from '../../bucket/index.ts'
 import { sql } from '../../db/index.ts'
@@ -10,12 +11,12 @@ import { PackStore } from '../odb/index.ts'
 import { moveRefs, type NewPack, type RefChange, RefStore } from './index.ts'
 
 let test_: TestDatabase
-let ownerId: number
+let ownerId: AccountId
 let names = 0
 before(async () => {
   test_ = await testDatabase()
   const account = await test_.database.queries.insertInto('account').values({ login: 'someone' }).returning('id').executeTakeFirstOrThrow()
-  ownerId = account.id
+  ownerId = account.id as AccountId
 })
 after(() => test_.close())
 
@@ -41,7 +42,7 @@ async function repository() {
       moveRefs(test_.database, store, {
         repositoryId: row.id,
         networkId: network.id,
-        accountId: ownerId,
+        by: { kind: 'account', accountId: ownerId, role: 'write' },
         changes,
         atomic: more.atomic ?? false,
         pack: more.pack ?? null,

@@ -4,6 +4,9 @@ import { hex } from '../../base/index.ts'
 import { type Database, sql, type Tx } from '../../db/index.ts'
 import type { ObjectId } from '../format/object-id.ts'
 import { compareRefnames, conflictingRefname } from '../format/refname.ts'
+import { Pace } from '../upload-pack/pace.ts'
+import { protectedWord, refusalByRules, type RefMover } from './ref-rule.ts'
+import { readRefRules } from './ref-rule-rows.ts'
 import { isDetached, type RefStore } from './ref-snapshot.ts'
 import { writeRefs } from './ref-writes.ts'
 
@@ -14,6 +17,8 @@ export interface RefChange {
   readonly newOid: ObjectId | null
   /** For an annotated tag: what it finally points to. */
   readonly peeled: ObjectId | null
+  /** Of an update, where somebody has looked: whether the new value leads to the old one. Rules of refs may want to know. */
+  readonly isForward?: boolean | undefined
 }
 
 /** A pack that becomes visible with the refs. */
@@ -36,7 +41,8 @@ export interface RefTransactionInput {
   readonly networkId: string
   /** Of the packs that the new values and the pack were held against (NetworkPacks). */
   readonly generation?: number | undefined
-  readonly accountId: number | null
+  /** Who moves them: the repository's rules are asked about him. */
+  readonly by: RefMover
   readonly changes: readonly RefChange[]
   /** All changes or none. */
   readonly atomic: boolean
@@ -96,7 +102,7 @@ export async function moveRefs(db: Database, refs: RefStore, input: RefTransacti
   return db.transaction(async (tx) => {
     const repository = await tx
       .selectFrom('repository')
-      .select(['head', 'refs_version'])
+      .select(['head', 'refs_version', 'has_ref_rules'])
       .where('id', '=', input.repositoryId)
       .forUpdate()
       .executeTakeFirst()
@@ -104,6 +110,7 @@ export async function moveRefs(db: Database, refs: RefStore, input: RefTransacti
     const snapshot = refs.known(input.repositoryId, repository.refs_version) // the version grows with every change
     const present: Present = snapshot ? (name) => snapshot.byName.get(name)?.oid ?? null : await readPresent(tx, input, repository.head)
     const outcomes = judge(input, present, input.head === undefined ? repository.head : null)
+    if (repository.has_ref_rules) await judgeByRules(tx, input, outcomes)
     await judgeFolders(refs, tx, input, repository.refs_version, outcomes)
     const refused = input.changes.some((change) => outcomes.get(change.name) !== null)
     if (refused && input.atomic) for (const name of outcomes.keys()) outcomes.set(name, words.atomic)
@@ -117,7 +124,7 @@ export async function moveRefs(db: Database, refs: RefStore, input: RefTransacti
     else {
       const certificateId = input.certificate ? await keep(tx, input, input.certificate) : null
       const moved = {
-        accountId: input.accountId,
+        accountId: accountOf(input.by),
         reason: input.reason ?? null,
         certificateId,
         changes: accepted,
@@ -165,6 +172,24 @@ function refuse(input: RefTransactionInput, outcomes: RefOutcomes, name: string,
   input.explain?.(sentence)
 }
 
+/** As they are now, under the lock: a rule that came while the push was under way counts. */
+async function judgeByRules(tx: Tx, input: RefTransactionInput, outcomes: RefOutcomes): Promise<void> {
+  const rules = await readRefRules(tx, input.repositoryId)
+  const pace = new Pace()
+  for (const { name: ref, oldOid, newOid, isForward } of input.changes) {
+    const turn = pace.turn(rules.length)
+    if (turn) await turn
+    if (outcomes.get(ref) !== null) continue
+    const kind = newOid === null ? 'delete' : oldOid === null ? 'create' : 'update'
+    const reason = refusalByRules(rules, input.by, { ref, kind, isForward })
+    if (reason !== null) refuse(input, outcomes, ref, protectedWord(ref), reason)
+  }
+}
+
+function accountOf(by: RefMover): number | null {
+  return by.kind === 'account' ? by.accountId : null
+}
+
 /** `a` and `a/b` can't both be refs. Deletions of the same push make room; new names are also held against each other. */
 async function judgeFolders(refs: RefStore, tx: Tx, input: RefTransactionInput, version: number, outcomes: RefOutcomes): Promise<void> {
   const isDone = (change: RefChange) => outcomes.get(change.name) === null
@@ -202,12 +227,12 @@ async function cutOff(tx: Tx, repositoryId: number, commits: readonly ObjectId[]
     where id = ${repositoryId}`.execute(tx)
 }
 
-async function keep(tx: Tx, { repositoryId, accountId }: RefTransactionInput, certificate: NewCertificate): Promise<number> {
+async function keep(tx: Tx, { repositoryId, by }: RefTransactionInput, certificate: NewCertificate): Promise<number> {
   const { id } = await tx
     .insertInto('push_certificate')
     .values({
       repository_id: repositoryId,
-      account_id: accountId,
+      account_id: accountOf(by),
       certificate: Buffer.from(certificate.bytes),
       pusher: certificate.pusher,
       pushee: certificate.pushee,
@@ -223,7 +248,8 @@ async function keep(tx: Tx, { repositoryId, accountId }: RefTransactionInput, ce
 /** What the outbox tells. */
 function payloadOf(input: RefTransactionInput, accepted: readonly RefChange[], certificateId: number | null): string {
   const changes = accepted.map((change) => ({ ref: change.name, before: change.oldOid, after: change.newOid }))
-  const { accountId: account, options = [], certificate, reason } = input
+  const { options = [], certificate, reason } = input
+  const account = accountOf(input.by)
   const signed = certificate ? { certificate: { id: certificateId, nonce: certificate.nonceStatus } } : {}
   return JSON.stringify({ account, ...(reason ? { reason } : {}), changes, ...(options.length > 0 ? { options } : {}), ...signed })
 }

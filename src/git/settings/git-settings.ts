@@ -64,8 +64,6 @@ export interface PushSettings {
   readonly denyNonFastForwards: boolean
   /** Null: not set, which refuses and says why. */
   readonly denyDeleteCurrent: 'ignore' | 'warn' | 'refuse' | null
-  /** stemma.protectedRefs: patterns of refs that can neither be forced nor deleted. */
-  readonly protectedRefs: readonly string[]
   readonly advertisesAtomic: boolean
   readonly advertisesOptions: boolean
   /** Null: signed pushes are not offered. */
@@ -185,7 +183,6 @@ function readPush(config: GitConfig): PushSettings {
     denyDeletes: flag('denydeletes', false),
     denyNonFastForwards: flag('denynonfastforwards', false),
     denyDeleteCurrent: readDenial(config),
-    protectedRefs: config['stemma.protectedrefs'] ?? [],
     advertisesAtomic: flag('advertiseatomic', true),
     advertisesOptions: flag('advertisepushoptions', false),
     certNonceSeed: lastValue(config, 'receive.certnonceseed') ?? null,

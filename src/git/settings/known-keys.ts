@@ -1,7 +1,6 @@
 // Which of git's configuration keys a hosted repository may set: those that some part of this server reads. Anything else is refused, so that
 // a slip of the pen isn't a switch that silently does nothing.
 import { InputError } from '../../base/index.ts'
-import { isRefname } from '../format/index.ts'
 import { type GitConfig, normalKey } from './git-config.ts'
 import { readGitSettings } from './git-settings.ts'
 
@@ -19,7 +18,7 @@ const sections = {
   tar: 'umask',
   bundle: 'version mode heuristic',
   promisor: 'advertise sendfields',
-  stemma: 'protectedrefs adopthead',
+  stemma: 'adopthead',
 }
 const keys: ReadonlySet<string> = new Set(
   Object.entries(sections).flatMap(([section, names]) => names.split(' ').map((name) => `${section}.${name}`)),
@@ -32,7 +31,7 @@ const patterns = [
 ]
 const mostValues = 1000
 /** Each ref is compared with each of these patterns, on the thread that serves everybody. */
-const refPatterns = { keys: /^(?:\w+\.hiderefs|stemma\.protectedrefs)$/, mostValues: 100, mostBytes: 1000 }
+const refPatterns = { keys: /^\w+\.hiderefs$/, mostValues: 100, mostBytes: 1000 }
 const mostBytes = 256 << 10
 
 /**
@@ -49,8 +48,6 @@ export function changeSettings(present: GitConfig, changes: GitConfig): GitConfi
     if (refPatterns.keys.test(key) && values.some((value) => value.length > refPatterns.mostBytes)) {
       throw new InputError('git-setting', `${given}: a pattern has ${refPatterns.mostBytes} characters at most`)
     }
-    const odd = key === 'stemma.protectedrefs' ? values.find((value) => !isRefPattern(value)) : undefined
-    if (odd !== undefined) throw new InputError('git-setting', `${given}: '${odd}' is no name of a branch or a ref, as main or refs/tags/*`)
     if (values.some((value) => /[\0\n]/.test(value))) throw new InputError('git-setting', `${given}: a value is one line of text`)
     if (values.length === 0) delete next[key]
     else next[key] = [...values]
@@ -61,15 +58,13 @@ export function changeSettings(present: GitConfig, changes: GitConfig): GitConfi
 }
 
 function unknownSetting(given: string): InputError {
+  if (normalKey(given) === 'stemma.protectedrefs') {
+    return new InputError('git-setting', `${given} is no setting any more: protected refs are rules (POST /repos/{owner}/{repo}/ref-rules)`)
+  }
   const section = given.split('.', 1)[0]?.toLowerCase() ?? ''
   const known = Object.entries(sections).find(([name]) => name === section)
   const instead = known
     ? `of ${section} there are: ${known[1].replaceAll(' ', ', ')}`
     : `there are those of ${Object.keys(sections).join(', ')}`
   return new InputError('git-setting', `${given} is no setting here; ${instead}`)
-}
-
-/** A pattern that no ref can match would protect nothing, and nobody would be told. */
-function isRefPattern(value: string): boolean {
-  return isRefname(value.replaceAll('*', 'x').replace(/^(?!refs\/)/, 'refs/heads/'))
 }

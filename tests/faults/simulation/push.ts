@@ -39,7 +39,7 @@ export async function sendPush(
     target: { repositoryId: repository.id, networkId: repository.networkId, refsVersion: repository.refsVersion },
     newNetworkId: '',
     create: () => Promise.reject(new Error('nothing is created')),
-    accountId: account.id,
+    by: { kind: 'account', accountId: account.id, role: 'admin' },
     settings: room.settings.read({ 'receive.denydeletecurrent': ['ignore'] }),
     scope: everything,
     hooks: noHooks,
