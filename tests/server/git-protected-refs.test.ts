@@ -271,10 +271,10 @@ describe('rules of refs', stemmaOnly, () => {
     assert.equal((await host.server.api('GET', `${path}/${rule}`)).status, 404)
     const { id: repositoryId } = (await findRepository(db.queries, 'admin', 'lines')) ?? assert.fail('no repository')
     const ofRules = <T extends { readonly what: string }>(rows: readonly T[]) =>
-      rows.map(({ what }) => what).filter((what) => what.startsWith('ref_rule'))
+      rows.map(({ what }) => what).filter((what) => what.startsWith('ref-rule'))
     const audited = db.queries.selectFrom('audit').select('action as what').where('repository_id', '=', repositoryId).orderBy('id')
     const told = db.queries.selectFrom('outbox').select('kind as what').where('repository_id', '=', repositoryId).orderBy('id')
-    const each = ['ref_rule.add', 'ref_rule.change', 'ref_rule.remove']
+    const each = ['ref-rule.create', 'ref-rule.change', 'ref-rule.delete']
     assert.deepEqual([ofRules(await audited.execute()), ofRules(await told.execute())], [each, each])
   })
 

@@ -1,6 +1,6 @@
 // Rows of rules of refs. Who changes them holds the repository's row locked, as who moves refs does: a rule counts for every move that comes after it.
 // Each change stands in the audit and the outbox.
-import { type Actor, type AccountId, audit, fullName, type Repository } from '../../access/index.ts'
+import { type Actor, type AccountId, audit, type AuditAction, fullName, type Repository } from '../../access/index.ts'
 import { InputError } from '../../base/index.ts'
 import { type Database, type Queries, sql, type Tx } from '../../db/index.ts'
 import { type Allowed, fullPattern, patternMatcher, type RefAct, refActs, type RefRule } from './ref-rule.ts'
@@ -90,7 +90,7 @@ export async function addRefRule(db: Database, repository: Repository, wanted: W
       .executeTakeFirstOrThrow()
     for (const act of refActs) await allow(tx, id, act, wanted[act] ?? {}, defaults[act])
     await tx.updateTable('repository').set({ has_ref_rules: true }).where('id', '=', repository.id).execute()
-    return await told(tx, repository, 'ref_rule.add', id, actor)
+    return await told(tx, repository, 'ref-rule.create', id, actor)
   })
 }
 
@@ -113,7 +113,7 @@ export async function changeRefRule(
     const change = { pattern, binds_admins: wanted.bindsAdmins ?? before.bindsAdmins, updated_at: sql<Date>`now()` }
     await tx.updateTable('ref_rule').set(change).where('id', '=', id).execute()
     for (const act of refActs) if (wanted[act]) await allow(tx, id, act, wanted[act], before[act])
-    return await told(tx, repository, 'ref_rule.change', id, actor)
+    return await told(tx, repository, 'ref-rule.change', id, actor)
   })
 }
 
@@ -121,7 +121,7 @@ export async function changeRefRule(
 export async function removeRefRule(db: Database, repository: Repository, id: number, actor: Actor): Promise<boolean> {
   const removed = await changing(db, repository, async (tx, rules) => {
     if (!rules.some((rule) => rule.id === id)) return null
-    const gone = await told(tx, repository, 'ref_rule.remove', id, actor)
+    const gone = await told(tx, repository, 'ref-rule.delete', id, actor)
     await tx.deleteFrom('ref_rule').where('id', '=', id).execute()
     await tx
       .updateTable('repository')
@@ -181,7 +181,7 @@ async function idsOf(tx: Tx, logins: readonly string[]): Promise<AccountId[]> {
 }
 
 /** The rule as it is now, in the audit and the outbox. */
-async function told(tx: Tx, repository: Repository, action: string, id: number, actor: Actor): Promise<RefRule> {
+async function told(tx: Tx, repository: Repository, action: AuditAction, id: number, actor: Actor): Promise<RefRule> {
   const rule = (await readRefRules(tx, repository.id)).find((one) => one.id === id)
   if (!rule) throw new Error('a rule that was just written is missing')
   const { pattern, bindsAdmins } = rule
