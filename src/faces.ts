@@ -5,7 +5,7 @@ import { registerApi } from './api/index.ts'
 import { addRequests, type Bucket, readShared } from './bucket/index.ts'
 import type { Config } from './config.ts'
 import type { Database } from './db/index.ts'
-import { Browser, findArchive, forkTakesRef, type GitRoom, gitTotals, networkStorage, registerGit } from './git/index.ts'
+import { Browser, Composer, findArchive, forkTakesRef, type GitRoom, gitTotals, networkStorage, registerGit } from './git/index.ts'
 import { makeHealth } from './health.ts'
 import type { HookRoom } from './hooks/index.ts'
 import { type Listener, plainForm, type RateLimits } from './http/index.ts'
@@ -67,6 +67,7 @@ function mountSignIn(listener: Listener, config: Config, parts: SignInParts): vo
 
 function mountApi(listener: Listener, { config, db, git, bucket, hooks, counts, rates }: FaceParts, signIn: SignInParts): void {
   const audience = config.ci.audience ?? config.publicUrl ?? 'stemma'
+  const limits = { timeLimitMs: apiTimeLimitMs, graceS: config.git.collectGraceMs / 1000 }
   registerApi(listener, {
     signIn,
     ciExchange: new CiExchange(signIn, { issuers: config.ci.issuers, audience }),
@@ -77,7 +78,7 @@ function mountApi(listener: Listener, { config, db, git, bucket, hooks, counts, 
     version,
     rates,
     hooks,
-    git: { browser: new Browser(git, { timeLimitMs: apiTimeLimitMs, graceS: config.git.collectGraceMs / 1000 }) },
+    git: { browser: new Browser(git, limits), composer: new Composer(git, limits), clock: systemClock },
     takesRef: (...ref) => forkTakesRef(git, ...ref),
     storage: {
       ofNetwork: (networkId) => networkStorage(git, networkId),

@@ -7,7 +7,7 @@ import { addRefRule, changeRefRule, readRefRules, type RefRule, removeRefRule, t
 import { type FieldFault, Refusal, type Routes, validationFailed } from '../http/index.ts'
 import { branchNotFound } from './branches.ts'
 import { originOf, ownerJson } from './documents.ts'
-import { GitCall } from './git-call.ts'
+import { RepositoryCall } from './repository-call.ts'
 import type { ApiOptions } from './index.ts'
 import { BranchProtectionChangeJson, BranchProtectionJson, BranchProtectionParams } from './ref-rules-schemas.ts'
 import { asRuleFault, refRuleJson } from './ref-rules.ts'
@@ -63,7 +63,7 @@ function notProtected(): Refusal {
 
 /** The ref of a branch that is there. */
 async function branchOf(options: ApiOptions, request: FastifyRequest, branch: string): Promise<string> {
-  const { view } = await GitCall.of(options, request)
+  const { view } = await RepositoryCall.of(options, request)
   const ref = `refs/heads/${branch}`
   if (!view.refs.byName.has(ref)) throw branchNotFound()
   return ref

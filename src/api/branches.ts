@@ -3,7 +3,7 @@ import Type from 'typebox'
 import { onRepository } from '../access/index.ts'
 import { findProtection, type Ref } from '../git/index.ts'
 import { Refusal, type Routes } from '../http/index.ts'
-import { GitCall, restOf, setLink, urlOf } from './git-call.ts'
+import { RepositoryCall, restOf, setLink, urlOf } from './repository-call.ts'
 import { commitJson, nodeId } from './git-documents.ts'
 import { BranchJson, BranchListQuery, BranchParams, PageQuery, ShortBranchJson, TagJson } from './git-schemas.ts'
 import type { ApiOptions } from './index.ts'
@@ -19,7 +19,7 @@ const tagFolder = 'refs/tags/'
 export function registerBranches(routes: Routes, options: ApiOptions): void {
   const list = { tags, params: RepositoryParams, querystring: BranchListQuery, response: { 200: Type.Array(ShortBranchJson), ...errors } }
   routes.get('/repos/:owner/:repo/branches', { config: { access }, schema: list }, async (request, reply) => {
-    const call = await GitCall.of(options, request)
+    const call = await RepositoryCall.of(options, request)
     const isProtected = await findProtection(options.db.queries, call.view.repository)
     const { protected: wanted } = request.query
     const found = call.view.refs.refs.filter(({ name }) => name.startsWith(heads) && (wanted === undefined || isProtected(name) === wanted))
@@ -32,7 +32,7 @@ export function registerBranches(routes: Routes, options: ApiOptions): void {
 
   const one = { tags, params: BranchParams, response: { 200: BranchJson, ...errors } }
   routes.get('/repos/:owner/:repo/branches/*', { config: { access, encodedSlash: true }, schema: one }, async (request) => {
-    const call = await GitCall.of(options, request)
+    const call = await RepositoryCall.of(options, request)
     const ref = call.view.refs.byName.get(heads + restOf(request))
     if (!ref) throw branchNotFound()
     const isProtected = await findProtection(options.db.queries, call.view.repository)
@@ -41,7 +41,7 @@ export function registerBranches(routes: Routes, options: ApiOptions): void {
 
   const tagList = { tags, params: RepositoryParams, querystring: PageQuery, response: { 200: Type.Array(TagJson), ...errors } }
   routes.get('/repos/:owner/:repo/tags', { config: { access }, schema: tagList }, async (request, reply) => {
-    const call = await GitCall.of(options, request)
+    const call = await RepositoryCall.of(options, request)
     // the newest names first, as GitHub
     const found = call.view.refs.refs.filter(({ name }) => name.startsWith(tagFolder)).reverse()
     const page = pageOf(request.query)
@@ -54,12 +54,12 @@ export function branchNotFound(): Refusal {
   return new Refusal(404, 'not-found', 'Branch not found')
 }
 
-function shortBranchJson({ urls }: GitCall, { name, oid }: Ref, isProtected: boolean): ShortBranchJson {
+function shortBranchJson({ urls }: RepositoryCall, { name, oid }: Ref, isProtected: boolean): ShortBranchJson {
   const commit = { sha: oid, url: urls.commit(oid) }
   return { name: name.slice(heads.length), commit, protected: isProtected }
 }
 
-export async function branchJson(call: GitCall, ref: Ref, isProtected: boolean): Promise<BranchJson> {
+export async function branchJson(call: RepositoryCall, ref: Ref, isProtected: boolean): Promise<BranchJson> {
   const { urls } = call
   const { commit } = await call.ask('showCommit', { name: call.tip(ref.oid), files: null })
   const name = ref.name.slice(heads.length)
@@ -74,7 +74,7 @@ export async function branchJson(call: GitCall, ref: Ref, isProtected: boolean):
   }
 }
 
-function tagJson({ urls }: GitCall, { name, oid, peeled }: Ref): TagJson {
+function tagJson({ urls }: RepositoryCall, { name, oid, peeled }: Ref): TagJson {
   const commit = peeled ?? oid
   const archive = (kind: string) => `${urls.api}/${kind}/${name.split('/').map(encodeURIComponent).join('/')}`
   return {

@@ -4,7 +4,7 @@ import Type from 'typebox'
 import { onRepository } from '../access/index.ts'
 import type { AnswerOf, CommitValue, FileDiff } from '../git/index.ts'
 import { notFound, Refusal, type Routes, validationFailed } from '../http/index.ts'
-import { GitCall, isUnchanged, mediaOf, openLinkHeader, restOf, setLink, treePath, urlOf } from './git-call.ts'
+import { RepositoryCall, isUnchanged, mediaOf, openLinkHeader, restOf, setLink, treePath, urlOf } from './repository-call.ts'
 import { notModified } from './git-data.ts'
 import { commitJson, fileDiffJson } from './git-documents.ts'
 import { CommitJson, CommitListQuery, FullCommitJson, PageQuery, RestParams } from './git-schemas.ts'
@@ -21,7 +21,7 @@ const filesPerPage = 300
 export function registerCommits(routes: Routes, options: ApiOptions): void {
   const list = { tags, params: RepositoryParams, querystring: CommitListQuery, response: { 200: Type.Array(CommitJson), ...errors } }
   routes.get('/repos/:owner/:repo/commits', { config: { access }, schema: list }, async (request, reply) => {
-    const call = await GitCall.of(options, request)
+    const call = await RepositoryCall.of(options, request)
     call.assertNotEmpty()
     const { author = null, committer = null, path = '', sha, since, until } = request.query
     const page = pageOf(request.query)
@@ -49,7 +49,7 @@ export function registerCommits(routes: Routes, options: ApiOptions): void {
 }
 
 async function answerCommit(options: ApiOptions, request: FastifyRequest, reply: FastifyReply) {
-  const call = await GitCall.of(options, request)
+  const call = await RepositoryCall.of(options, request)
   call.assertNotEmpty()
   const wanted = restOf(request)
   const missing = () => new Refusal(422, 'invalid', `No commit found for SHA: ${wanted}`)
@@ -74,7 +74,11 @@ async function answerCommit(options: ApiOptions, request: FastifyRequest, reply:
   return fullCommitJson(call, commit, diff)
 }
 
-export function fullCommitJson({ urls }: GitCall, commit: CommitValue, diff: NonNullable<AnswerOf<'showCommit'>['diff']>): FullCommitJson {
+export function fullCommitJson(
+  { urls }: RepositoryCall,
+  commit: CommitValue,
+  diff: NonNullable<AnswerOf<'showCommit'>['diff']>,
+): FullCommitJson {
   const { additions, deletions } = diff
   const refOf = ({ status }: FileDiff) => (status === 'removed' ? (commit.parents[0] ?? commit.oid) : commit.oid)
   return {

@@ -6,7 +6,7 @@ import { onRepository, readableSiblings } from '../access/index.ts'
 import type { AnswerOf, Named } from '../git/index.ts'
 import { notFound, type Routes } from '../http/index.ts'
 import { sendText } from './commits.ts'
-import { GitCall, mediaOf, restOf, setLink, urlOf } from './git-call.ts'
+import { RepositoryCall, mediaOf, restOf, setLink, urlOf } from './repository-call.ts'
 import { commitJson, fileDiffJson } from './git-documents.ts'
 import { ComparisonJson, PageQuery, RestParams } from './git-schemas.ts'
 import type { ApiOptions } from './index.ts'
@@ -28,7 +28,7 @@ export function registerCompare(routes: Routes, options: ApiOptions): void {
 }
 
 async function answerComparison(options: ApiOptions, request: FastifyRequest, reply: FastifyReply) {
-  const call = await GitCall.of(options, request)
+  const call = await RepositoryCall.of(options, request)
   const wanted = restOf(request)
   const [, baseName, headName] = /^(.+?)\.\.\.(.+)$/s.exec(wanted) ?? []
   if (baseName === undefined || headName === undefined) throw notFound()
@@ -50,7 +50,7 @@ async function answerComparison(options: ApiOptions, request: FastifyRequest, re
 }
 
 /** `name`, or `owner:name` of a repository of the network. */
-async function sideOf({ db, git }: ApiOptions, call: GitCall, request: FastifyRequest, text: string): Promise<Named> {
+async function sideOf({ db, git }: ApiOptions, call: RepositoryCall, request: FastifyRequest, text: string): Promise<Named> {
   const colon = text.indexOf(':')
   if (colon < 0) return call.named(text)
   const owner = text.slice(0, colon).toLowerCase()
@@ -63,7 +63,7 @@ async function sideOf({ db, git }: ApiOptions, call: GitCall, request: FastifyRe
   return named
 }
 
-function comparisonJson({ urls }: GitCall, range: string, answer: AnswerOf<'compare'>): ComparisonJson {
+function comparisonJson({ urls }: RepositoryCall, range: string, answer: AnswerOf<'compare'>): ComparisonJson {
   const { aheadCount, base, behindCount, commits, diff, head, mergeBase } = answer
   const status = aheadCount > 0 ? (behindCount > 0 ? 'diverged' : 'ahead') : behindCount > 0 ? 'behind' : 'identical'
   const html = `${urls.html}/compare/${range.split('/').map(encodeURIComponent).join('/')}`

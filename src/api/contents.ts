@@ -5,7 +5,7 @@ import { onRepository } from '../access/index.ts'
 import type { Contents } from '../git/index.ts'
 import { notFound, Refusal, type Routes } from '../http/index.ts'
 import { ContentsJson, FileJson, type FolderEntryJson, RefQuery } from './contents-schemas.ts'
-import { GitCall, type GitUrls, mediaOf, restOf, treePath } from './git-call.ts'
+import { RepositoryCall, type GitUrls, mediaOf, restOf, treePath } from './repository-call.ts'
 import { sendRaw } from './git-data.ts'
 import { RestParams } from './git-schemas.ts'
 import type { ApiOptions } from './index.ts'
@@ -38,7 +38,7 @@ export function registerContents(routes: Routes, options: ApiOptions): void {
 }
 
 async function answerContents(options: ApiOptions, request: FastifyRequest, reply: FastifyReply, wanted: Wanted) {
-  const call = await GitCall.of(options, request)
+  const call = await RepositoryCall.of(options, request)
   if (call.isEmpty) throw new Refusal(404, 'not-found', 'This repository is empty.')
   const { ref } = request.query as { ref?: string }
   const path = treePath(restOf(request))

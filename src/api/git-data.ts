@@ -5,7 +5,7 @@ import Type from 'typebox'
 import { onRepository } from '../access/index.ts'
 import type { AnswerOf } from '../git/index.ts'
 import { Refusal, type Routes } from '../http/index.ts'
-import { GitCall, isUnchanged, mediaOf, restOf } from './git-call.ts'
+import { RepositoryCall, isUnchanged, mediaOf, restOf } from './repository-call.ts'
 import { gitCommitJson, gitTagJson, modeText, nodeId } from './git-documents.ts'
 import { BlobJson, GitCommitJson, GitTagJson, GitTreeJson, RestParams, ShaParams, TreeQuery } from './git-schemas.ts'
 import type { ApiOptions } from './index.ts'
@@ -21,7 +21,7 @@ const access = onRepository('repository:read')
 export function registerGitData(routes: Routes, options: ApiOptions): void {
   const commit = { tags, params: ShaParams, response: { 200: GitCommitJson, ...errors } }
   routes.get('/repos/:owner/:repo/git/commits/:sha', { config: { access }, schema: commit }, async (request, reply) => {
-    const call = await GitCall.of(options, request)
+    const call = await RepositoryCall.of(options, request)
     const value = await call.ask('commitObject', { name: byId(call, request.params.sha) })
     if (isUnchanged(request, reply, value.oid)) return notModified(reply)
     return gitCommitJson(call.urls, value)
@@ -29,7 +29,7 @@ export function registerGitData(routes: Routes, options: ApiOptions): void {
 
   const tag = { tags, params: ShaParams, response: { 200: GitTagJson, ...errors } }
   routes.get('/repos/:owner/:repo/git/tags/:sha', { config: { access }, schema: tag }, async (request, reply) => {
-    const call = await GitCall.of(options, request)
+    const call = await RepositoryCall.of(options, request)
     const value = await call.ask('tagObject', { name: byId(call, request.params.sha) })
     if (isUnchanged(request, reply, value.oid)) return notModified(reply)
     return gitTagJson(call.urls, value)
@@ -37,7 +37,7 @@ export function registerGitData(routes: Routes, options: ApiOptions): void {
 
   const tree = { tags, params: RestParams, querystring: TreeQuery, response: { 200: GitTreeJson, ...errors } }
   routes.get('/repos/:owner/:repo/git/trees/*', { config: { access, encodedSlash: true }, schema: tree }, async (request) => {
-    const call = await GitCall.of(options, request)
+    const call = await RepositoryCall.of(options, request)
     call.assertNotEmpty()
     const isRecursive = request.query.recursive !== undefined
     const answer = await call.ask('listTree', { name: call.named(restOf(request)), isRecursive, mostEntries })
@@ -50,7 +50,7 @@ export function registerGitData(routes: Routes, options: ApiOptions): void {
   )
 }
 
-export function treeJson({ urls }: GitCall, { entries, isTruncated, oid }: AnswerOf<'listTree'>): GitTreeJson {
+export function treeJson({ urls }: RepositoryCall, { entries, isTruncated, oid }: AnswerOf<'listTree'>): GitTreeJson {
   const tree = entries.map(({ mode, oid: sha, path, sizeBytes }) => {
     const type = mode === 0o040000 ? ('tree' as const) : mode === 0o160000 ? ('commit' as const) : ('blob' as const)
     const url = type === 'commit' ? {} : { url: urls.git(`${type}s`, sha) }
@@ -60,7 +60,7 @@ export function treeJson({ urls }: GitCall, { entries, isTruncated, oid }: Answe
 }
 
 async function answerBlob(options: ApiOptions, request: FastifyRequest, reply: FastifyReply, sha: string) {
-  const call = await GitCall.of(options, request)
+  const call = await RepositoryCall.of(options, request)
   const isRaw = mediaOf(request) === 'raw'
   const answer = await call.ask('blobObject', { name: byId(call, sha), isRaw, mostBytes: largestBlob })
   const { bytes, content, oid, sizeBytes } = answer
@@ -91,7 +91,7 @@ export function sendRaw(reply: FastifyReply, bytes: Uint8Array): FastifyReply {
 }
 
 /** Only whole ids name objects here. */
-export function byId(call: GitCall, sha: string) {
+export function byId(call: RepositoryCall, sha: string) {
   if (!/^(?:[0-9a-f]{40}|[0-9a-f]{64})$/i.test(sha)) throw badSha()
   return call.named(sha)
 }

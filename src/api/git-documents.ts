@@ -1,7 +1,7 @@
 // Git's objects as the API's documents.
 import type { CommitValue, FileDiff, Person, TagValue } from '../git/index.ts'
 import { timeJson } from './documents.ts'
-import type { GitUrls } from './git-call.ts'
+import type { GitUrls } from './repository-call.ts'
 import type { CommitJson, FileDiffJson, GitCommitJson, GitTagJson, PersonJson, RefJson } from './git-schemas.ts'
 
 /** As GitHub: 1970 where a date can't be read. */

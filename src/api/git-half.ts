@@ -1,12 +1,16 @@
 // The Git half of the API: objects, refs, history, files.
 import type { Routes } from '../http/index.ts'
 import { registerBranchProtection } from './branch-protection.ts'
+import { registerBranchWrites } from './branch-writes.ts'
 import { registerBranches } from './branches.ts'
 import { registerCommits } from './commits.ts'
 import { registerCompare } from './compare.ts'
 import { registerContents } from './contents.ts'
+import { registerFileWrites } from './file-writes.ts'
 import { registerGitData } from './git-data.ts'
+import { registerGitRefWrites } from './git-ref-writes.ts'
 import { registerGitRefs } from './git-refs.ts'
+import { registerGitWrites } from './git-writes.ts'
 import type { ApiOptions } from './index.ts'
 import { registerRefRules } from './ref-rules.ts'
 
@@ -19,4 +23,8 @@ export function registerGitHalf(routes: Routes, options: ApiOptions): void {
   registerGitData(routes, options)
   registerGitRefs(routes, options)
   registerRefRules(routes, options)
+  registerGitWrites(routes, options)
+  registerGitRefWrites(routes, options)
+  registerFileWrites(routes, options)
+  registerBranchWrites(routes, options)
 }

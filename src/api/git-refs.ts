@@ -4,7 +4,7 @@ import Type from 'typebox'
 import { onRepository } from '../access/index.ts'
 import { kindName, type Ref } from '../git/index.ts'
 import { notFound, type Routes } from '../http/index.ts'
-import { GitCall, restOf, setLink, urlOf } from './git-call.ts'
+import { RepositoryCall, restOf, setLink, urlOf } from './repository-call.ts'
 import { refJson } from './git-documents.ts'
 import { PageQuery, RefJson, RestParams } from './git-schemas.ts'
 import type { ApiOptions } from './index.ts'
@@ -18,7 +18,7 @@ export function registerGitRefs(routes: Routes, options: ApiOptions): void {
   const config = { access: onRepository('repository:read'), encodedSlash: true }
   const one = { tags, params: RestParams, response: { 200: RefJson, ...errors } }
   routes.get('/repos/:owner/:repo/git/ref/*', { config, schema: one }, async (request) => {
-    const call = await GitCall.of(options, request)
+    const call = await RepositoryCall.of(options, request)
     call.assertNotEmpty()
     const ref = call.view.refs.byName.get(fullName(restOf(request)))
     if (!ref) throw notFound()
@@ -27,7 +27,7 @@ export function registerGitRefs(routes: Routes, options: ApiOptions): void {
   })
 
   const list = async (request: FastifyRequest, reply: FastifyReply, prefix: string) => {
-    const call = await GitCall.of(options, request)
+    const call = await RepositoryCall.of(options, request)
     call.assertNotEmpty()
     const found = call.view.refs.refs.filter(({ name }) => name.startsWith(prefix))
     const page = pageOf(request.query as { page?: number; per_page?: number })
@@ -49,7 +49,7 @@ export function fullName(name: string): string {
   return name.startsWith('refs/') ? name : `refs/${name}`
 }
 
-async function documentsOf(call: GitCall, refs: readonly Ref[]): Promise<RefJson[]> {
+async function documentsOf(call: RepositoryCall, refs: readonly Ref[]): Promise<RefJson[]> {
   const kinds = await call.ask('kindsOf', { names: refs.map(({ oid }) => call.tip(oid)) })
   return refs.flatMap(({ name, oid }, i) => {
     const kind = kinds[i]

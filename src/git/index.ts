@@ -14,7 +14,19 @@ export {
   type RepositoryView,
   type TagValue,
 } from './browse/index.ts'
-export { kindName, type ObjectId } from './format/index.ts'
+export {
+  type ComposeKind,
+  Composer,
+  type Content,
+  type FileResult,
+  type NewCommit,
+  type ResultOf,
+  type Signer,
+  type TaskOf,
+  type Wanted,
+} from './compose/index.ts'
+export { type Kind, kindName, type ObjectId, parseKindName, refusalOfPushTo } from './format/index.ts'
+export { type LocalCommand, type LocalOutcome } from './receive-pack/index.ts'
 export type { Ref } from './refs/index.ts'
 export { forkTakesRef, moverOf } from './context.ts'
 export { converse, type GitService, gitServices } from './converse.ts'

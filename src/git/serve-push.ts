@@ -14,7 +14,7 @@ const commandBytes = 64 << 20
 /** Of siblings so many are asked for their tips, and so many tips are shown as `.have` lines. */
 const shown = { siblings: 16, tips: 1000 }
 /** What a push may rest on: no less than what was shown, though siblings have moved since. */
-const counted = { siblings: 64, tips: 100_000 }
+export const counted = { siblings: 64, tips: 100_000 }
 
 /** The body of `GET info/refs?service=git-receive-pack`. InputError `service-disabled` where pushes are switched off. */
 export async function advertisePushes(room: GitRoom, call: GitCall, nonce: string | null = freshNonce(room, call)): Promise<Uint8Array> {
@@ -54,7 +54,7 @@ function outsideOf({ namespace }: RefScope, refs: VisibleRefs['refs']): ObjectId
 }
 
 /** Tips of other repositories in the network, as far as the caller may read them. */
-async function siblingTips(room: GitRoom, identity: Identity, repository: Repository, most: typeof shown): Promise<ObjectId[]> {
+export async function siblingTips(room: GitRoom, identity: Identity, repository: Repository, most: typeof shown): Promise<ObjectId[]> {
   if (!repository.isShared) return []
   const tips = new Set<ObjectId>()
   const own = new Set(room.settings.read(repository.settings).cutOff)
@@ -108,7 +108,7 @@ function isUrlOf(url: string, { owner, repo }: { readonly owner: string; readonl
 }
 
 /** A fork isn't cut off: what it shares with the others would have no history table any more, and its owner is a stranger to them. */
-function pushSettingsOf(room: GitRoom, call: GitCall): GitSettings {
+export function pushSettingsOf(room: GitRoom, call: GitCall): GitSettings {
   const settings = settingsOf(room, call)
   const isFork = (call.repository?.parentId ?? null) !== null
   return isFork ? { ...settings, push: { ...settings.push, allowsShallowUpdate: false } } : settings

@@ -5,6 +5,7 @@ import { serveJobs, systemClock, systemRandomness } from '../base/index.ts'
 import { attachBucket, type BucketConfig, makeBlockReader } from '../bucket/index.ts'
 import { archiveJob, type ArchiveJob } from './archive/archive-job.ts' // not its index: that would load the listener, too
 import { browseJob, type BrowseJob } from './browse/browse-job.ts'
+import type { ComposeJob } from './compose/compose-job.ts'
 import type { MergeJob } from './compact/merge-job.ts'
 import { dumbJob, type DumbJob, KeptTips } from './dumb-http/dumb-job.ts'
 import { fetchJob, type FetchJob, FetchRepositories } from './fetch-job.ts'
@@ -54,6 +55,7 @@ serveJobs({
   history: (job: HistoryJob, port) => historyJob(job, port, repositories),
   dumb: (job: DumbJob, port) => dumbJob(job, port, repositories, dumbTips),
   browse: (job: BrowseJob, port) => browseJob(job, port, repositories),
+  compose: async (job: ComposeJob, port) => (await import('./compose/compose-job.ts')).composeJob(job, port, repositories, deflater),
   archive: (job: ArchiveJob, port) => archiveJob(job, port, repositories),
   repackPlan: async (job: PlanJob, port) => (await repackJobs()).planJob(job, port, repack),
   repackSearch: async (job: SearchJob, port) => (await repackJobs()).searchJob(job, port, repack),

@@ -1,5 +1,6 @@
 // The Git half of the API without a Git room behind it: every name stands for something, and every question has an answer. For tests that ask who may,
 // and in which shape; what is answered is for the tests with a real server (tests/server/api-git*.test.ts).
+import { systemClock } from '../../src/base/index.ts'
 import type { GitApi } from '../../src/api/index.ts'
 import type { AnswerOf, BrowseKind, CommitValue, ObjectId, Ref } from '../../src/git/index.ts'
 
@@ -58,4 +59,11 @@ export const gitDouble: GitApi = {
     tip: () => ({ id: oid, isKnown: true, tips: new Uint8Array(0) }),
     ask: async <K extends BrowseKind>(_view: unknown, kind: K, question: object) => answers[kind](question) as AnswerOf<K>,
   },
+  composer: { ask: unasked, make: unasked, move: unasked, push: unasked },
+  clock: systemClock,
+}
+
+/** Requests without a body get no further than that. */
+async function unasked(): Promise<never> {
+  throw new Error('nothing is written here')
 }

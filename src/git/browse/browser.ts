@@ -57,7 +57,9 @@ export class Browser {
   /** The view as it is now: after a change, or when one is under way. */
   async viewNow(request: FastifyRequest, repository: Repository = repositoryOf(request)): Promise<RepositoryView> {
     const { version } = await this.#room.refs.read(repository.id)
-    return await this.view(request, { ...repository, refsVersion: version })
+    const view = await this.view(request, { ...repository, refsVersion: version })
+    // no packs that are at hand are known to be new enough
+    return { ...view, repository: { ...repository, packsVersion: Number.MAX_SAFE_INTEGER } }
   }
 
   /** Null: no name of anything, and no beginning of an id. */

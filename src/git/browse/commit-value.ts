@@ -1,5 +1,5 @@
 // Commits and tags as plain values, for showing.
-import { CorruptError, InputError, latin1 } from '../../base/index.ts'
+import { CorruptError, InputError } from '../../base/index.ts'
 import { decodeCommit } from '../format/commit.ts'
 import { decodeHeaderBlock, decodeText, encodeHeaderBlock, type Identity } from '../format/header-block.ts'
 import { kindName, type KindName, type ObjectFormat, type ObjectId } from '../format/object-id.ts'
@@ -83,13 +83,4 @@ function sound<T>(oid: ObjectId, bytes: Uint8Array, decode: (bytes: Uint8Array) 
     if (!(cause instanceof InputError)) throw cause
     throw new CorruptError('object', `object ${oid} is not sound`, { cause })
   }
-}
-
-/** For names that have one character for each byte. */
-export function pathText(path: string): string {
-  return decodeText(Buffer.from(path, 'latin1'))
-}
-
-export function bytewise(text: string): string {
-  return latin1(Buffer.from(text, 'utf8'))
 }

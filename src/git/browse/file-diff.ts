@@ -5,7 +5,7 @@ import { diffHunks, diffLines, formatHunks, isBinary, LineReader } from '../form
 import type { ObjectId } from '../format/object-id.ts'
 import { objectSteps } from '../upload-pack/pace.ts'
 import type { PacedRepository } from '../upload-pack/repository.ts'
-import { pathText } from './commit-value.ts'
+import { pathText } from './text.ts'
 import { type Blobs, findRenames } from './renames.ts'
 import { diffTrees, type FileChange, type FileSide } from './tree-diff.ts'
 import { numberOf } from './tree-list.ts'

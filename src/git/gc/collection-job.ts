@@ -6,6 +6,7 @@ import type { Job } from '../../jobs/index.ts'
 import type { GitRoom } from '../git-room.ts'
 import { cutOffOf } from '../repack/index.ts'
 import { collectNetwork } from './collect.ts'
+import { forgetOwn } from '../browse/own-objects.ts'
 import { endBatch, endReview, hasWork, type LetGo, nextBatch, nextReview, type Review } from './let-go.ts'
 import type { LeftAnswer, LeftJob } from './left-job.ts'
 import type { ReachableCounts } from './reachable-job.ts'
@@ -42,6 +43,7 @@ export function collectionJob(room: GitRoom, { graceS }: CollectionOptions, inte
         }
         await endBatch(db, batch, left)
       }
+      await forgetOwn(db, graceS)
       for (let review = await nextReview(db, graceS); review; review = await nextReview(db, graceS)) {
         signal.throwIfAborted()
         await endReview(db, review.networkId, await collect(room, review, graceS, signal))

@@ -39,6 +39,8 @@ export interface Received {
   readonly commands: readonly PushCommand[]
   /** Why the pack wasn't taken; null: it was. */
   readonly unpackError: string | null
+  /** What was thrown meanwhile; null: nothing. Then no command is done. */
+  readonly failure: Error | null
 }
 
 export class Reception {
@@ -80,7 +82,7 @@ export class Reception {
       await this.#askStore()
       if (!(await this.#move())) await this.#staged?.discard()
       this.#tell()
-      return { commands, unpackError: null }
+      return { commands, unpackError: null, failure: null }
     } catch (error) {
       // after an unknown commit the pack may be visible: it stays, and if it isn't, its intent row leads the sweeper to it
       if (!isCommitUnknown(error)) await this.#staged?.discard()
@@ -88,7 +90,7 @@ export class Reception {
       for (const command of commands) command.error = isUnconnected ? 'missing necessary objects' : 'unpacker error'
       const reason = this.#explain(error)
       // as git: without fsck a pack is taken for what it is, and its refs are refused
-      return { commands, unpackError: isUnconnected ? null : reason }
+      return { commands, unpackError: isUnconnected ? null : reason, failure: error instanceof Error ? error : new Error(String(error)) }
     }
   }
 

@@ -49,6 +49,8 @@ export interface RefTransactionInput {
   readonly pack: NewPack | null
   /** Values that came with the pack, whether or not a ref takes them: those that none takes stay for the time of grace. */
   readonly brought?: readonly ObjectId[]
+  /** Objects of the pack that the repository may build upon before a ref reaches them (docs/design/api-writes.md). */
+  readonly written?: readonly ObjectId[]
   /** What HEAD points to afterwards, where that is said by whoever moves the refs: then even what it pointed to may be deleted. */
   readonly head?: string
   /** Why, for the reflog and the outbox; a push when left out. */
@@ -120,7 +122,8 @@ export async function moveRefs(db: Database, refs: RefStore, input: RefTransacti
     const { generation, repositoryId, networkId, pack, newCutOff = [] } = input
     if (newCutOff.length > 0) await cutOff(tx, repositoryId, newCutOff)
     const unclaimed = unclaimedOf(input, accepted)
-    if (accepted.length === 0 && !isHeadNew) await writeRefs(tx, { repositoryId, networkId, generation, pack, unclaimed, moved: null })
+    if (accepted.length === 0 && !isHeadNew)
+      await writeRefs(tx, { repositoryId, networkId, generation, pack, unclaimed, written: input.written ?? [], moved: null })
     else {
       const certificateId = input.certificate ? await keep(tx, input, input.certificate) : null
       const moved = {

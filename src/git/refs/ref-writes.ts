@@ -14,6 +14,8 @@ export interface RefWrites {
   readonly pack: NewPack | null
   /** Values that came with the pack and that no ref took. */
   readonly unclaimed?: readonly ObjectId[]
+  /** Objects that the repository is known to have written itself. */
+  readonly written?: readonly ObjectId[]
   /** Null: the refs stay as they are, only the pack becomes visible. */
   readonly moved: MovedRefs | null
 }
@@ -34,11 +36,12 @@ export interface MovedRefs {
  * comes after the lock: it sees what was done under it.
  */
 export async function writeRefs(tx: Tx, writes: RefWrites): Promise<void> {
-  const { pack, moved, networkId, repositoryId, unclaimed = [] } = writes
+  const { pack, moved, networkId, repositoryId, unclaimed = [], written = [] } = writes
   const parts = [
     ...(pack ? packParts(networkId, pack) : []),
     ...(moved ? refParts(repositoryId, moved) : []),
     ...(unclaimed.length > 0 ? [unclaimedPart(networkId, unclaimed)] : []),
+    ...(written.length > 0 ? [writtenPart(repositoryId, written)] : []),
   ]
   const claimed = pack?.key ? sql`(select count(*) from claimed)` : sql`1::bigint`
   const { generation } = writes
@@ -67,6 +70,12 @@ function unclaimedPart(networkId: string, oids: readonly ObjectId[]) {
   return sql`unclaimed as (
     insert into past_root (network_id, oid) select ${networkId}::uuid, unnest(${oids.map(bytesOf)}::bytea[])
     on conflict (network_id, oid) do update set at = now())`
+}
+
+function writtenPart(repositoryId: number, oids: readonly ObjectId[]) {
+  return sql`written as (
+    insert into api_object (repository_id, oid) select ${repositoryId}::bigint, unnest(${oids.map(bytesOf)}::bytea[])
+    on conflict (repository_id, oid) do update set at = now())`
 }
 
 function refParts(repositoryId: number, { accountId, reason, certificateId, changes, head, payload }: MovedRefs) {

@@ -1,7 +1,7 @@
 // What the routes of the Git half have in common: the repository as the request sees it, GitHub's words for what isn't there, URLs.
 import type { FastifyReply, FastifyRequest } from 'fastify'
-import { InputError } from '../base/index.ts'
-import type { AnswerOf, Browser, BrowseKind, Named, ObjectId, QuestionOf, RepositoryView } from '../git/index.ts'
+import { type Clock, InputError } from '../base/index.ts'
+import type { AnswerOf, Browser, BrowseKind, Composer, Named, ObjectId, QuestionOf, RepositoryView } from '../git/index.ts'
 import { notFound, Refusal } from '../http/index.ts'
 import { originOf } from './documents.ts'
 import type { ApiOptions } from './index.ts'
@@ -10,10 +10,12 @@ import type { Page } from './paging.ts'
 /** What the Git half of the API stands on. */
 export interface GitApi {
   readonly browser: Pick<Browser, 'ask' | 'name' | 'tip' | 'view' | 'viewNow'>
+  readonly composer: Pick<Composer, 'ask' | 'make' | 'move' | 'push'>
+  readonly clock: Clock
 }
 
 /** One request to a repository. */
-export class GitCall {
+export class RepositoryCall {
   readonly view: RepositoryView
   readonly urls: GitUrls
   readonly #browser: GitApi['browser']
@@ -24,10 +26,16 @@ export class GitCall {
     this.urls = urls
   }
 
-  static async of({ git, publicUrl }: Pick<ApiOptions, 'git' | 'publicUrl'>, request: FastifyRequest): Promise<GitCall> {
+  static async of({ git, publicUrl }: Pick<ApiOptions, 'git' | 'publicUrl'>, request: FastifyRequest): Promise<RepositoryCall> {
     const view = await git.browser.view(request)
     const { ownerLogin, name } = view.repository
-    return new GitCall(git.browser, view, new GitUrls(originOf(request, publicUrl), `${ownerLogin}/${name}`))
+    return new RepositoryCall(git.browser, view, new GitUrls(originOf(request, publicUrl), `${ownerLogin}/${name}`))
+  }
+
+  /** The same as things are now. */
+  static async now({ git, publicUrl }: Pick<ApiOptions, 'git' | 'publicUrl'>, request: FastifyRequest): Promise<RepositoryCall> {
+    const { urls } = await RepositoryCall.of({ git, publicUrl }, request)
+    return new RepositoryCall(git.browser, await git.browser.viewNow(request), urls)
   }
 
   get isEmpty(): boolean {
