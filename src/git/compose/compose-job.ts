@@ -6,10 +6,13 @@ import type { Deflater, PackSetHandle } from '../odb/index.ts'
 import { type FetchRepository, paced } from '../upload-pack/repository.ts'
 import { NewObjects } from './new-objects.ts'
 import { Permitted, type Permission } from './permitted.ts'
-import * as tasks from './tasks.ts'
+import { blob, commit, type Composing, file, merge, tag, target, tree } from './tasks.ts'
+
+/** All that can be composed. */
+const tasks = { blob, commit, file, merge, tag, target, tree }
 
 type Tasks = typeof tasks
-export type ComposeKind = { [K in keyof Tasks]: Tasks[K] extends (...given: never[]) => unknown ? K : never }[keyof Tasks]
+export type ComposeKind = keyof Tasks
 export type TaskOf<K extends ComposeKind> = Parameters<Tasks[K]>[1]
 export type ResultOf<K extends ComposeKind> = Awaited<ReturnType<Tasks[K]>>
 
@@ -40,7 +43,7 @@ export async function composeJob(
   await answerJob(port, async (main, signal) => {
     const repository = paced(repositories.open(job.packs, job.cutOff), signal)
     const objects = new NewObjects(repository.set.format)
-    const compose = tasks[job.kind] as (composing: tasks.Composing, task: unknown) => Promise<unknown>
+    const compose = tasks[job.kind] as (composing: Composing, task: unknown) => Promise<unknown>
     const result = await compose({ repository, objects, permitted: new Permitted(repository, job.permission) }, job.task)
     const pack = objects.pack((bytes) => deflater.view(bytes))
     main.send({ result, ids: objects.ids, pack } satisfies Composed<unknown>, [pack.buffer as ArrayBuffer])
