@@ -172,7 +172,7 @@ async function* inTime(room: GitRoom, body: AsyncIterable<Uint8Array>): AsyncGen
   }
 }
 
-function targetOf(repository: Repository) {
+export function targetOf(repository: Repository) {
   return {
     repositoryId: repository.id,
     networkId: repository.networkId,

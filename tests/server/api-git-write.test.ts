@@ -146,16 +146,16 @@ test('the repository’s settings hold for the API, too', stemmaOnly, async () =
   const [tip, middle] = log.map((commit) => commit.sha) as [string, string]
   await rest.git.createRef({ ...at, ref: 'refs/heads/kept', sha: tip })
   await rest.git.createRef({ ...at, ref: 'refs/secret/one', sha: middle })
-  await host.configure(at.repo, {
-    'stemma.protectedRefs': ['kept'],
-    'transfer.hideRefs': ['refs/secret'],
-    'receive.denyNonFastForwards': true,
-  })
+  await host.configure(at.repo, { 'transfer.hideRefs': ['refs/secret'] })
+  const rule = { pattern: 'kept', force: { role: null }, delete: { role: null }, enforce_admins: true }
+  assert.equal((await host.server.api('POST', `/api/v3/repos/admin/${at.repo}/ref-rules`, rule)).status, 201)
   assert.match(
     (await refusal(rest.git.updateRef({ ...at, ref: 'heads/kept', sha: middle, force: true }))).message,
-    /force-push|fast forward/,
+    /is protected by the rule/,
   )
-  assert.match((await refusal(rest.git.deleteRef({ ...at, ref: 'heads/kept' }))).message, /protected/)
+  assert.match((await refusal(rest.git.deleteRef({ ...at, ref: 'heads/kept' }))).message, /is protected by the rule/)
+  assert.match((await refusal(rest.repos.renameBranch({ ...at, branch: 'kept', new_name: 'lost' }))).message, /is protected by the rule/)
+  await host.configure(at.repo, { 'receive.denyNonFastForwards': true })
   assert.deepEqual(await refusal(rest.git.updateRef({ ...at, ref: 'heads/main', sha: middle, force: true })), {
     status: 422,
     message: 'Update is not a fast forward',

@@ -10,7 +10,7 @@ import type { ObjectId } from '../format/object-id.ts'
 import type { GitRoom } from '../git-room.ts'
 import type { NetworkPacks } from '../odb/index.ts'
 import { callOf } from '../http-call.ts'
-import { assertPushEnabled, counted, pushSettingsOf, siblingTips } from '../serve-push.ts'
+import { assertPushEnabled, counted, pushSettingsOf, siblingTips, targetOf } from '../serve-push.ts'
 import { type LocalCommand, type LocalOutcome, pushFsckOf, pushLocally } from '../receive-pack/index.ts'
 import { headRef, moveRefs } from '../refs/index.ts'
 import { packedTips } from '../upload-pack/fetch-task.ts'
@@ -194,7 +194,7 @@ export class Composer {
   ): Promise<LocalOutcome> {
     const { db } = this.#room.options
     const call = callOf(this.#room, request)
-    const target = { repositoryId: repository.id, networkId: repository.networkId, refsVersion }
+    const target = { ...targetOf(repository), refsVersion }
     const push = {
       objectFormat: repository.objectFormat,
       target,
