@@ -39,7 +39,12 @@ export async function transferRepository(db: Database, id: RepositoryId, { owner
         await audit(tx, actor, { action: 'repository.transfer', ownerId: owner, repositoryId: id, target, details })
         if (before.ownerId === after.ownerId) break
       }
-      await tell(tx, 'repository.transferred', id, { ...details, oldOwnerId: before.ownerId, ownerId: after.ownerId })
+      await tell(tx, 'repository.transferred', id, {
+        account: actor.accountId,
+        ...details,
+        oldOwnerId: before.ownerId,
+        ownerId: after.ownerId,
+      })
       return after
     },
     { mayRetry: true },

@@ -1,11 +1,10 @@
-// /repos/{owner}/{repo}/hooks/{hook_id}/deliveries (GitHub REST "Repository webhooks"): what was sent and answered, and once more.
+// …/hooks/{hook_id}/deliveries (GitHub REST "Repository webhooks", "Organization webhooks"): what was sent and answered, and once more.
 import Type from 'typebox'
-import { onRepository } from '../access/index.ts'
 import { type DeliveryFacts, findDelivery, listDeliveries, redeliver } from '../hooks/index.ts'
 import { notFound, type Routes } from '../http/index.ts'
 import { originOf, timeJson } from './documents.ts'
-import { hookOf, idIn } from './hook-params.ts'
-import { DeliveryJson, DeliveryListQuery, DeliveryParams, FullDeliveryJson, HookParams } from './hooks-schemas.ts'
+import { type HookHome, hookOf, idIn, withParams } from './hook-params.ts'
+import { DeliveryJson, DeliveryListQuery, FullDeliveryJson } from './hooks-schemas.ts'
 import type { ApiOptions } from './index.ts'
 import { pageOf } from './paging.ts'
 import { ErrorJson } from './schemas.ts'
@@ -14,14 +13,21 @@ const tags = ['Hook']
 const errors = { 401: ErrorJson, 403: ErrorJson, 404: ErrorJson, 422: ErrorJson }
 const cursorPrefix = 'v1_'
 
-export function registerHookDeliveries(routes: Routes, options: ApiOptions): void {
+export function registerHookDeliveries(routes: Routes, options: ApiOptions, home: HookHome): void {
   const { db, publicUrl } = options
-  const config = { access: onRepository('repository:administer') }
-  const url = '/repos/:owner/:repo/hooks/:hook_id/deliveries'
+  const config = { access: home.access }
+  const url = `${home.url}/:hook_id/deliveries`
+  const params = withParams(home, 'hook_id', 'delivery_id')
 
-  const listing = { tags, params: HookParams, querystring: DeliveryListQuery, response: { 200: Type.Array(DeliveryJson), ...errors } }
+  const listing = {
+    tags,
+    summary: 'What was sent, the newest first',
+    params: withParams(home, 'hook_id'),
+    querystring: DeliveryListQuery,
+    response: { 200: Type.Array(DeliveryJson), ...errors },
+  }
   routes.get(url, { config, schema: listing }, async (request, reply) => {
-    const hook = await hookOf(options, request)
+    const hook = await hookOf(options, home, request)
     const { cursor } = request.query
     const { perPage } = pageOf(request.query)
     const before = cursor === undefined ? null : Number(cursor.slice(cursorPrefix.length))
@@ -36,9 +42,9 @@ export function registerHookDeliveries(routes: Routes, options: ApiOptions): voi
     return shown.map(deliveryJson)
   })
 
-  const reading = { tags, params: DeliveryParams, response: { 200: FullDeliveryJson, ...errors } }
+  const reading = { tags, summary: 'What was sent and answered', params, response: { 200: FullDeliveryJson, ...errors } }
   routes.get(`${url}/:delivery_id`, { config, schema: reading }, async (request) => {
-    const hook = await hookOf(options, request)
+    const hook = await hookOf(options, home, request)
     const found = await findDelivery(db.queries, hook.id, idIn(request, 'delivery_id'))
     if (found === null) throw notFound()
     return {
@@ -49,9 +55,9 @@ export function registerHookDeliveries(routes: Routes, options: ApiOptions): voi
     }
   })
 
-  const again = { tags, params: DeliveryParams, response: { 202: Type.Object({}), ...errors } }
+  const again = { tags, summary: 'Sends it again', params, response: { 202: Type.Object({}), ...errors } }
   routes.post(`${url}/:delivery_id/attempts`, { config, schema: again }, async (request, reply) => {
-    const hook = await hookOf(options, request)
+    const hook = await hookOf(options, home, request)
     if (!(await redeliver(db.queries, hook, idIn(request, 'delivery_id')))) throw notFound()
     return reply.code(202).send({})
   })

@@ -3,6 +3,7 @@ import { networkSizes, anonymous } from '../access/index.ts'
 import type { Database } from '../db/index.ts'
 import type { HookDocuments } from '../hooks/index.ts'
 import { ownerJson, repositoryJson } from './documents.ts'
+import { organizationJson } from './people-documents.ts'
 
 /** @param origin where the server is reached; asked when a document is made */
 export function hookDocuments(db: Database, origin: () => string): HookDocuments {
@@ -13,5 +14,6 @@ export function hookDocuments(db: Database, origin: () => string): HookDocuments
       return document
     },
     account: (account) => ownerJson(origin(), account),
+    organization: (account) => organizationJson(origin(), account),
   }
 }

@@ -1,6 +1,5 @@
 // Schemas of hooks and deliveries, as GitHub's REST API "Repository webhooks" has them; `content_type` has two values more.
 import Type, { type Static } from 'typebox'
-import { RepositoryParams } from './schemas.ts'
 
 const nullable = <T extends Parameters<typeof Type.Union>[0][number]>(schema: T) => Type.Union([schema, Type.Null()])
 const flag = Type.Union([Type.Enum(['0', '1', 'true', 'false']), Type.Integer({ minimum: 0, maximum: 1 }), Type.Boolean()])
@@ -63,9 +62,6 @@ export const DeliveryListQuery = Type.Object({
   per_page: Type.Optional(Type.Integer()),
   cursor: Type.Optional(Type.String({ pattern: '^v1_[0-9]{1,15}$', description: 'from the Link header of the page before' })),
 })
-
-export const HookParams = Type.Intersect([RepositoryParams, Type.Object({ hook_id: Type.String() })])
-export const DeliveryParams = Type.Intersect([HookParams, Type.Object({ delivery_id: Type.String() })])
 
 const delivery = {
   id: Type.Integer(),

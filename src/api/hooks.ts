@@ -1,7 +1,8 @@
-// /repos/{owner}/{repo}/hooks (GitHub REST "Repository webhooks"): made, changed, tried out. Who may administer the repository may do all of it.
+// /repos/{owner}/{repo}/hooks and /orgs/{org}/hooks (GitHub REST "Repository webhooks", "Organization webhooks"): made, changed, tried out. Who
+// administers what they hang on may do all of it.
 import type { FastifyRequest } from 'fastify'
 import Type from 'typebox'
-import { callerOf, onRepository, type Repository, repositoryOf } from '../access/index.ts'
+import { callerOf, repositoryOf } from '../access/index.ts'
 import { InputError } from '../base/index.ts'
 import {
   changeHook,
@@ -19,86 +20,110 @@ import {
 } from '../hooks/index.ts'
 import { notFound, type Routes, validationFailed } from '../http/index.ts'
 import { originOf } from './documents.ts'
-import { hookOf } from './hook-params.ts'
-import { HookChangeJson, HookConfigChangeJson, HookConfigJson, HookJson, HookListQuery, HookParams, NewHookJson } from './hooks-schemas.ts'
+import { registerHookDeliveries } from './hook-deliveries.ts'
+import { type HookHome, hookOf, organizationHome, repositoryHome, withParams } from './hook-params.ts'
+import { HookChangeJson, HookConfigChangeJson, HookConfigJson, HookJson, HookListQuery, NewHookJson } from './hooks-schemas.ts'
 import type { ApiOptions } from './index.ts'
 import { linkHeader, pageOf } from './paging.ts'
-import { ErrorJson, RepositoryParams } from './schemas.ts'
+import { ErrorJson } from './schemas.ts'
 
 const tags = ['Hook']
 const errors = { 401: ErrorJson, 403: ErrorJson, 404: ErrorJson, 422: ErrorJson }
 
 export function registerHooks(routes: Routes, options: ApiOptions): void {
-  const { db, hooks: room, publicUrl } = options
-  const config = { access: onRepository('repository:administer') }
-  const url = '/repos/:owner/:repo/hooks'
-  const homeOf = (request: FastifyRequest, { ownerLogin, name }: Repository) =>
-    `${originOf(request, publicUrl)}/api/v3/repos/${ownerLogin}/${name}`
-  const answer = async (request: FastifyRequest, hook: Hook) =>
-    hookDocument(hook, homeOf(request, repositoryOf(request)), (await lastOutcomes(db.queries, [hook.id])).get(hook.id))
+  for (const home of [repositoryHome(options), organizationHome(options)]) {
+    registerLists(routes, options, home)
+    registerOne(routes, options, home)
+    registerTrials(routes, options, home)
+    registerHookDeliveries(routes, options, home)
+  }
+}
 
-  const listing = { tags, params: RepositoryParams, querystring: HookListQuery, response: { 200: Type.Array(HookJson), ...errors } }
-  routes.get(url, { config, schema: listing }, async (request, reply) => {
+function registerLists(routes: Routes, options: ApiOptions, home: HookHome): void {
+  const { db, hooks: room, publicUrl } = options
+  const config = { access: home.access }
+
+  const summary = `Webhooks of ${home.noun === 'repository' ? 'a repository' : 'an organization'}`
+  const listing = { tags, summary, params: home.params, querystring: HookListQuery, response: { 200: Type.Array(HookJson), ...errors } }
+  routes.get(home.url, { config, schema: listing }, async (request, reply) => {
     const page = pageOf(request.query)
-    const repository = repositoryOf(request)
-    const { hooks, total } = await listHooks(db.queries, { repositoryId: repository.id }, page)
+    const { hooks, total } = await listHooks(db.queries, home.owner(request), page)
     const ids = hooks.map(({ id }) => id)
     const last = await lastOutcomes(db.queries, ids)
     const link = linkHeader(`${originOf(request, publicUrl)}${request.raw.url ?? ''}`, page, total)
     if (link !== null) reply.header('link', link)
-    return hooks.map((hook) => hookDocument(hook, homeOf(request, repository), last.get(hook.id)))
+    return hooks.map((hook) => hookDocument(hook, home.apiUrl(request), last.get(hook.id)))
   })
 
-  const creation = { tags, params: RepositoryParams, body: NewHookJson, response: { 201: HookJson, ...errors } }
-  routes.post(url, { config, schema: creation }, async (request, reply) => {
+  const creation = { tags, summary: 'Makes a webhook', params: home.params, body: NewHookJson, response: { 201: HookJson, ...errors } }
+  routes.post(home.url, { config, schema: creation }, async (request, reply) => {
     const { active = true, events = ['push'], config: given } = request.body
     const settings = { isActive: active, events: unique(events), contentType: 'form', insecureSsl: false, secret: null } as const
-    const change = { ...settings, ...configChange(given), url: given.url }
-    const repository = repositoryOf(request)
-    const hook = await createHook(room, { repositoryId: repository.id }, change).catch(asFault)
-    const document = await answer(request, hook)
-    await pingHook(room, hook, repository, senderOf(request))
+    const wanted = { ...settings, ...configChange(given), url: given.url }
+    const hook = await createHook(room, home.owner(request), wanted, home.act(request)).catch(asFault)
+    const document = await documentOf(options, home, request, hook)
+    await pingHook(room, hook, home.subject(request), senderOf(request))
     return reply.code(201).header('location', document.url).send(document)
   })
+}
 
-  const reading = { tags, params: HookParams, response: { 200: HookJson, ...errors } }
-  routes.get(`${url}/:hook_id`, { config, schema: reading }, async (request) => answer(request, await hookOf(options, request)))
+function registerOne(routes: Routes, options: ApiOptions, home: HookHome): void {
+  const { db, hooks: room } = options
+  const config = { access: home.access }
+  const params = withParams(home, 'hook_id')
+  const url = `${home.url}/:hook_id`
 
-  const changing = { tags, params: HookParams, body: HookChangeJson, response: { 200: HookJson, ...errors } }
-  routes.patch(`${url}/:hook_id`, { config, schema: changing }, async (request) => {
-    const hook = await hookOf(options, request)
-    const changed = await changeHook(room, hook.owner, hook.id, hookChange(hook, request.body)).catch(asFault)
+  const reading = { tags, summary: 'A webhook', params, response: { 200: HookJson, ...errors } }
+  routes.get(url, { config, schema: reading }, async (request) => documentOf(options, home, request, await hookOf(options, home, request)))
+
+  const changing = { tags, summary: 'Changes a webhook', params, body: HookChangeJson, response: { 200: HookJson, ...errors } }
+  routes.patch(url, { config, schema: changing }, async (request) => {
+    const hook = await hookOf(options, home, request)
+    const changed = await changeHook(room, hook.owner, hook.id, hookChange(hook, request.body), home.act(request)).catch(asFault)
     if (changed === null) throw notFound()
-    return answer(request, changed)
+    return documentOf(options, home, request, changed)
   })
 
-  const deletion = { tags, params: HookParams, response: { 204: Type.Null(), ...errors } }
-  routes.delete(`${url}/:hook_id`, { config, schema: deletion }, async (request, reply) => {
-    const hook = await hookOf(options, request)
-    if (!(await deleteHook(db.queries, hook.owner, hook.id))) throw notFound()
+  const deletion = { tags, summary: 'Deletes a webhook', params, response: { 204: Type.Null(), ...errors } }
+  routes.delete(url, { config, schema: deletion }, async (request, reply) => {
+    const hook = await hookOf(options, home, request)
+    if (!(await deleteHook(db, hook.owner, hook.id, home.act(request)))) throw notFound()
     return reply.code(204).send(null)
   })
 
-  const showing = { tags, params: HookParams, response: { 200: HookConfigJson, ...errors } }
-  routes.get(`${url}/:hook_id/config`, { config, schema: showing }, async (request) => hookConfig(await hookOf(options, request)))
+  const showing = { tags, summary: 'Where and how a webhook sends', params, response: { 200: HookConfigJson, ...errors } }
+  routes.get(`${url}/config`, { config, schema: showing }, async (request) => hookConfig(await hookOf(options, home, request)))
 
-  const setting = { tags, params: HookParams, body: HookConfigChangeJson, response: { 200: HookConfigJson, ...errors } }
-  routes.patch(`${url}/:hook_id/config`, { config, schema: setting }, async (request) => {
-    const hook = await hookOf(options, request)
-    const changed = await changeHook(room, hook.owner, hook.id, configChange(request.body)).catch(asFault)
+  const summary = 'Changes where and how a webhook sends'
+  const setting = { tags, summary, params, body: HookConfigChangeJson, response: { 200: HookConfigJson, ...errors } }
+  routes.patch(`${url}/config`, { config, schema: setting }, async (request) => {
+    const hook = await hookOf(options, home, request)
+    const changed = await changeHook(room, hook.owner, hook.id, configChange(request.body), home.act(request)).catch(asFault)
     if (changed === null) throw notFound()
     return hookConfig(changed)
   })
+}
 
-  const trying = { tags, params: HookParams, response: { 204: Type.Null(), ...errors } }
-  routes.post(`${url}/:hook_id/pings`, { config, schema: trying }, async (request, reply) => {
-    await pingHook(room, await hookOf(options, request), repositoryOf(request), senderOf(request))
+function registerTrials(routes: Routes, options: ApiOptions, home: HookHome): void {
+  const { hooks: room } = options
+  const config = { access: home.access }
+  const trying = { tags, params: withParams(home, 'hook_id'), response: { 204: Type.Null(), ...errors } }
+  const pinging = { ...trying, summary: 'Sends a ping to a webhook' }
+  routes.post(`${home.url}/:hook_id/pings`, { config, schema: pinging }, async (request, reply) => {
+    await pingHook(room, await hookOf(options, home, request), home.subject(request), senderOf(request))
     return reply.code(204).send(null)
   })
-  routes.post(`${url}/:hook_id/tests`, { config, schema: trying }, async (request, reply) => {
-    await testHook(room, await hookOf(options, request), repositoryOf(request), senderOf(request))
+  if (home.noun !== 'repository') return
+  const testing = { ...trying, summary: 'Sends the last push to the default branch once more' }
+  routes.post(`${home.url}/:hook_id/tests`, { config, schema: testing }, async (request, reply) => {
+    await testHook(room, await hookOf(options, home, request), repositoryOf(request), senderOf(request))
     return reply.code(204).send(null)
   })
+}
+
+async function documentOf({ db }: ApiOptions, home: HookHome, request: FastifyRequest, hook: Hook) {
+  const last = await lastOutcomes(db.queries, [hook.id])
+  return hookDocument(hook, home.apiUrl(request), last.get(hook.id))
 }
 
 function senderOf(request: FastifyRequest) {

@@ -14,7 +14,6 @@ import { tagAnswer } from './etag.ts'
 import { githubForm } from './form.ts'
 import { registerForks } from './forks.ts'
 import { registerGitConfig } from './git-config.ts'
-import { registerHookDeliveries } from './hook-deliveries.ts'
 import { registerHooks } from './hooks.ts'
 import { registerMeta } from './meta.ts'
 import { registerRateLimit } from './rate-limit.ts'
@@ -64,7 +63,6 @@ export function registerApi(listener: Listener, options: ApiOptions): void {
     registerGitConfig(routes, options)
     registerGitHalf(routes, options)
     registerHooks(routes, options)
-    registerHookDeliveries(routes, options)
     registerSessions(routes, options)
     registerCiTrusts(routes, options)
   })

@@ -20,7 +20,7 @@ export async function userNamed(options: ApiOptions, request: FastifyRequest, lo
   return account
 }
 
-export function organizationJson(origin: string, { id, login }: Account): OrganizationJson {
+export function organizationJson(origin: string, { id, login }: Pick<Account, 'login'> & { readonly id: number }): OrganizationJson {
   const url = `${origin}/api/v3/orgs/${login}`
   return {
     login,

@@ -6,7 +6,7 @@ import { addDeliveries } from './deliveries.ts'
 import { type HookEvent, isWanted } from './format/events.ts'
 import { eventsOf, heardAt } from './happenings.ts'
 import type { HookRoom } from './hook-room.ts'
-import { type Hook, hooksAt } from './hooks.ts'
+import { type Hook, hooksAt, hooksOfAccounts } from './hooks.ts'
 
 /** The name in `outbox_consumer`. */
 export const consumer = 'webhooks'
@@ -25,15 +25,14 @@ export async function dispatch(room: HookRoom, signal: AbortSignal): Promise<num
   const { db } = room
   const { from, rows } = await readOutbox(db, consumer, batchRows)
   if (rows.length === 0) return 0
-  const ids = rows.map(heardAt).filter((id) => id !== null)
-  const hooks = await hooksAt(db.queries, [...new Set(ids)])
+  const hooks = await hooksFor(room, rows)
   const told: Told[] = []
   let last: OutboxRow | undefined
   let count = 0
   for (const row of rows) {
     signal.throwIfAborted()
     // what happened before there was a hook is none of its business
-    const hearing = (hooks.get(heardAt(row) ?? -1) ?? []).filter((hook) => hook.createdAt <= row.at)
+    const hearing = hooks(row).filter((hook) => hook.createdAt <= row.at)
     told.push(...(await tell(room, row, hearing)))
     last = row
     count++
@@ -45,6 +44,19 @@ export async function dispatch(room: HookRoom, signal: AbortSignal): Promise<num
     for (const { event, hooks: all, at } of told) await addDeliveries(tx, room.randomness, event, all, at)
   })
   return count
+}
+
+/** Which active hooks hear of which row. */
+async function hooksFor({ db }: HookRoom, rows: readonly OutboxRow[]): Promise<(row: OutboxRow) => readonly Hook[]> {
+  const places = rows.map(heardAt).filter((place) => place !== null)
+  const repositories = new Set(places.flatMap((place) => ('repositoryId' in place ? [place.repositoryId] : [])))
+  const accounts = new Set(places.flatMap((place) => ('accountId' in place ? [place.accountId] : [])))
+  const [at, of] = await Promise.all([hooksAt(db.queries, [...repositories]), hooksOfAccounts(db.queries, [...accounts])])
+  return (row) => {
+    const place = heardAt(row)
+    if (place === null) return []
+    return ('repositoryId' in place ? at.get(place.repositoryId) : of.get(place.accountId)) ?? []
+  }
 }
 
 /** What can't be told for a reason of its own is logged and passed over: it must not hold up everything behind it. */

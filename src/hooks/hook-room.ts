@@ -33,6 +33,7 @@ export interface HookRoom {
 export interface HookDocuments {
   repository(repository: Repository): Promise<Readonly<Record<string, unknown>>>
   account(account: HookAccount): Readonly<Record<string, unknown>>
+  organization(account: HookAccount): Readonly<Record<string, unknown>>
 }
 
 export interface HookAccount {

@@ -1,4 +1,5 @@
 // Hooks' rows. The secret is sealed, and leaves this file only on its way to a signature.
+import { type Actor, audit } from '../access/index.ts'
 import { InputError, type Sealer } from '../base/index.ts'
 import { type Database, type Queries, sql } from '../db/index.ts'
 import type { Outbound } from '../http/index.ts'
@@ -37,6 +38,13 @@ export type HookChange = Partial<HookSettings>
 const mostHooks = 50
 const purpose = 'hook'
 
+/** Who does it, and under which name it stands in whose audit. */
+export interface HookAct {
+  readonly actor: Actor
+  readonly ownerId: number
+  readonly target: string
+}
+
 export interface HookParts {
   readonly db: Database
   readonly sealer: Sealer
@@ -44,7 +52,7 @@ export interface HookParts {
 }
 
 /** InputError `hook-url`, `hook-events`, `hook-secret` for what can't be, `too-many-hooks`; each message is for who asks. */
-export async function createHook(parts: HookParts, owner: HookOwner, settings: HookSettings): Promise<Hook> {
+export async function createHook(parts: HookParts, owner: HookOwner, settings: HookSettings, act: HookAct): Promise<Hook> {
   assertSettings(parts, settings)
   return await parts.db.transaction(async (tx) => {
     await lockOwner(tx, owner)
@@ -59,12 +67,13 @@ export async function createHook(parts: HookParts, owner: HookOwner, settings: H
       .values({ ...columnsOf(owner), is_active, events: [...events], url, content_type, insecure_ssl, secret: sealed })
       .returning('id')
       .executeTakeFirstOrThrow()
+    await note(tx, 'hook.create', owner, act, { id, ...shown(settings) })
     return (await findHook(tx, owner, id)) as Hook
   })
 }
 
 /** Null: the owner has no such hook. @throws as `createHook` */
-export async function changeHook(parts: HookParts, owner: HookOwner, id: number, change: HookChange): Promise<Hook | null> {
+export async function changeHook(parts: HookParts, owner: HookOwner, id: number, change: HookChange, act: HookAct): Promise<Hook | null> {
   assertSettings(parts, change)
   const { secret, events, isActive, url, contentType, insecureSsl } = change
   const set = {
@@ -75,19 +84,47 @@ export async function changeHook(parts: HookParts, owner: HookOwner, id: number,
     ...(insecureSsl === undefined ? {} : { insecure_ssl: insecureSsl }),
     ...(secret === undefined ? {} : { secret: secret === null || secret === '' ? null : parts.sealer.seal(secret, purpose) }),
   }
-  const { numUpdatedRows } = await parts.db.queries
-    .updateTable('hook')
-    .set({ ...set, updated_at: sql<Date>`now()` })
-    .where('id', '=', id)
-    .where(ownedBy(owner))
-    .executeTakeFirst()
-  return numUpdatedRows === 0n ? null : await findHook(parts.db.queries, owner, id)
+  return await parts.db.transaction(async (tx) => {
+    const { numUpdatedRows } = await tx
+      .updateTable('hook')
+      .set({ ...set, updated_at: sql<Date>`now()` })
+      .where('id', '=', id)
+      .where(ownedBy(owner))
+      .executeTakeFirst()
+    if (numUpdatedRows === 0n) return null
+    await note(tx, 'hook.change', owner, act, { id, ...shown(change) })
+    return await findHook(tx, owner, id)
+  })
 }
 
 /** False: the owner has no such hook. Its deliveries go with it. */
-export async function deleteHook(queries: Queries, owner: HookOwner, id: number): Promise<boolean> {
-  const { numDeletedRows } = await queries.deleteFrom('hook').where('id', '=', id).where(ownedBy(owner)).executeTakeFirst()
-  return numDeletedRows > 0n
+export async function deleteHook(db: Database, owner: HookOwner, id: number, act: HookAct): Promise<boolean> {
+  return await db.transaction(async (tx) => {
+    const { numDeletedRows } = await tx.deleteFrom('hook').where('id', '=', id).where(ownedBy(owner)).executeTakeFirst()
+    if (numDeletedRows === 0n) return false
+    await note(tx, 'hook.delete', owner, act, { id })
+    return true
+  })
+}
+
+async function note(
+  tx: Queries,
+  action: 'hook.create' | 'hook.change' | 'hook.delete',
+  owner: HookOwner,
+  { actor, ownerId, target }: HookAct,
+  details: Readonly<Record<string, unknown>>,
+): Promise<void> {
+  await audit(tx, actor, { action, ownerId, repositoryId: 'repositoryId' in owner ? owner.repositoryId : null, target, details })
+}
+
+/** For the audit: that there is a secret, and of a URL, whose path may be one, only where it leads. */
+function shown({ url, secret, isActive, ...change }: HookChange): Readonly<Record<string, unknown>> {
+  return {
+    ...change,
+    ...(isActive === undefined ? {} : { active: isActive }),
+    ...(url === undefined ? {} : { host: hostOf(url) }),
+    ...(secret === undefined ? {} : { secret: secret === null || secret === '' ? 'taken away' : 'set' }),
+  }
 }
 
 export async function findHook(queries: Queries, owner: HookOwner, id: number): Promise<Hook | null> {
@@ -112,6 +149,21 @@ export async function listHooks(
       .executeTakeFirstOrThrow(),
   ])
   return { hooks: rows.map(hookOf), total }
+}
+
+/** Active hooks of those accounts themselves, by account. */
+export async function hooksOfAccounts(queries: Queries, accountIds: readonly number[]): Promise<ReadonlyMap<number, readonly Hook[]>> {
+  const found = new Map<number, Hook[]>()
+  if (accountIds.length === 0) return found
+  const rows = await queries
+    .selectFrom('hook')
+    .select(hookColumns)
+    .where('account_id', 'in', [...accountIds])
+    .where('is_active', '=', true)
+    .orderBy('id')
+    .execute()
+  for (const row of rows) found.set(row.account_id as number, [...(found.get(row.account_id as number) ?? []), hookOf(row)])
+  return found
 }
 
 /** Active hooks that hear of what happens in those repositories, by repository. */

@@ -12,6 +12,16 @@ export type {
   PushedCommit,
   PushedCommits,
 } from './hook-room.ts'
-export { changeHook, createHook, deleteHook, findHook, type Hook, type HookChange, type HookOwner, listHooks } from './hooks.ts'
-export { pingHook, testHook } from './trials.ts'
+export {
+  changeHook,
+  createHook,
+  deleteHook,
+  findHook,
+  type Hook,
+  type HookAct,
+  type HookChange,
+  type HookOwner,
+  listHooks,
+} from './hooks.ts'
+export { type HookSubject, pingHook, testHook } from './trials.ts'
 export { webhookJob, webhookTrimmer } from './webhook-job.ts'

@@ -7,6 +7,8 @@ type Document = Readonly<Record<string, unknown>>
 /** What every payload says: about which repository, and who did it. */
 export interface Surroundings {
   readonly repository: Document
+  /** Whose repository it is, where that is an organisation. */
+  readonly organization?: Document
   readonly sender: Document
 }
 
@@ -20,7 +22,7 @@ export function refOf(name: string): { readonly type: RefType; readonly short: s
 }
 
 export function pushEvent(about: Surroundings, { ref, before, after }: RefMove, pushed: PushedCommits): HookEvent {
-  const { repository, sender } = about
+  const { repository, organization, sender } = about
   const none = '0'.repeat((before ?? after ?? '').length)
   const html = String(repository.html_url)
   const commits = pushed.commits.map((commit) => commitDocument(commit, html))
@@ -34,6 +36,7 @@ export function pushEvent(about: Surroundings, { ref, before, after }: RefMove, 
       after: after ?? none,
       repository,
       pusher: { name: sender.login, email: '' },
+      ...(organization === undefined ? {} : { organization }),
       sender,
       created: before === null,
       deleted: after === null,
@@ -64,25 +67,24 @@ function commitDocument(commit: PushedCommit, repositoryUrl: string): Document {
 
 /** `create` or `delete`: a branch or a tag came or went. */
 export function refEvent(about: Surroundings, event: 'create' | 'delete', ref: string, type: RefType, short: string): HookEvent {
-  const { repository, sender } = about
+  const { repository } = about
   const more = event === 'create' ? { master_branch: repository.default_branch, description: repository.description } : {}
   return {
     ...atRepository(about, event, short),
     type: `com.github.${event}.${type}`,
-    payload: { ref: short, ref_type: type, full_ref: ref, ...more, pusher_type: 'user', repository, sender },
+    payload: { ref: short, ref_type: type, full_ref: ref, ...more, pusher_type: 'user', ...about },
   }
 }
 
 /** The repository of the surroundings was forked. */
 export function forkEvent(about: Surroundings, forkee: Document): HookEvent {
-  const { repository, sender } = about
-  return { ...atRepository(about, 'fork', String(forkee.url)), payload: { forkee, repository, sender } }
+  return { ...atRepository(about, 'fork', String(forkee.url)), payload: { forkee, ...about } }
 }
 
-export type RepositoryAction = 'created' | 'deleted' | 'edited' | 'renamed' | 'publicized' | 'privatized'
+export type RepositoryAction = 'created' | 'deleted' | 'edited' | 'renamed' | 'transferred' | 'publicized' | 'privatized'
 
 export function repositoryEvent(about: Surroundings, action: RepositoryAction, changes?: Document): HookEvent {
-  const { repository, sender } = about
+  const { repository } = about
   const { url } = repository.owner as { readonly url: string }
   return {
     event: 'repository',
@@ -90,7 +92,37 @@ export function repositoryEvent(about: Surroundings, action: RepositoryAction, c
     type: `com.github.repository.${action}`,
     source: url,
     subject: String(repository.name),
-    payload: { action, ...(changes === undefined ? {} : { changes }), repository, sender },
+    payload: { action, ...(changes === undefined ? {} : { changes }), ...about },
+  }
+}
+
+/** A collaborator of the repository came, changed or went. */
+export function memberEvent(about: Surroundings, action: 'added' | 'edited' | 'removed', member: Document, changes: Document): HookEvent {
+  return {
+    ...atRepository(about, 'member', String(member.login)),
+    action,
+    type: `com.github.member.${action}`,
+    payload: { action, member, changes, ...about },
+  }
+}
+
+/** A member of an organisation came or went. */
+export function organizationEvent(
+  about: { readonly organization: Document; readonly sender: Document },
+  action: 'member_added' | 'member_removed',
+  user: Document,
+  role: string,
+): HookEvent {
+  const { organization } = about
+  const url = `${String(organization.url)}/memberships/${String(user.login)}`
+  const membership = { url, state: 'active', role: role === 'admin' ? 'admin' : 'member', organization_url: organization.url, user }
+  return {
+    event: 'organization',
+    action,
+    type: `com.github.organization.${action}`,
+    source: String(organization.url),
+    subject: String(user.login),
+    payload: { action, membership, ...about },
   }
 }
 

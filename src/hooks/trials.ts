@@ -3,16 +3,22 @@ import type { Repository } from '../access/index.ts'
 import { sql } from '../db/index.ts'
 import { addDeliveries } from './deliveries.ts'
 import { hookDocument } from './documents.ts'
-import { commitsOf, mostCommits } from './happenings.ts'
+import { aboutRepository, commitsOf, mostCommits } from './happenings.ts'
 import type { HookAccount, HookRoom } from './hook-room.ts'
 import type { Hook } from './hooks.ts'
 import { pingEvent, pushEvent } from './payloads.ts'
 
-/** Sends a ping to a repository's hook. */
-export async function pingHook(room: HookRoom, hook: Hook, repository: Repository, sender: HookAccount): Promise<void> {
-  const document = await room.documents.repository(repository)
-  const about = { repository: document, sender: room.documents.account(sender) }
-  await addDeliveries(room.db.queries, room.randomness, pingEvent(about, { ...hookDocument(hook, String(document.url)) }), [hook])
+/** What a hook hangs on. */
+export type HookSubject = { readonly repository: Repository } | { readonly organization: HookAccount }
+
+export async function pingHook(room: HookRoom, hook: Hook, subject: HookSubject, sender: HookAccount): Promise<void> {
+  const about =
+    'repository' in subject
+      ? { repository: await room.documents.repository(subject.repository) }
+      : { organization: room.documents.organization(subject.organization) }
+  const home = Object.values(about)[0] as { readonly url: string }
+  const event = pingEvent({ ...about, sender: room.documents.account(sender) }, { ...hookDocument(hook, home.url) })
+  await addDeliveries(room.db.queries, room.randomness, event, [hook])
 }
 
 /** Sends what the last push to the default branch told; false where there is nothing to tell, or the hook doesn't want pushes. */
@@ -31,7 +37,7 @@ export async function testHook(room: HookRoom, hook: Hook, repository: Repositor
   const hex = (oid: Uint8Array | null) => oid && Buffer.from(oid).toString('hex')
   const move = { ref: repository.head, before: hex(row.old_oid), after: hex(row.new_oid) }
   const pushed = await commitsOf(room, repository, { ...move, beside: [], most: mostCommits })
-  const about = { repository: await room.documents.repository(repository), sender: room.documents.account(sender) }
+  const about = await aboutRepository(room, repository, sender)
   await addDeliveries(queries, room.randomness, pushEvent(about, move, pushed), [hook])
   return true
 }

@@ -70,8 +70,9 @@ async function freshHook(repository: Repository): Promise<void> {
   const { db, owner } = api
   const room = testHooks(db)
   const settings = { isActive: false, events: ['push'], contentType: 'json', insecureSsl: false, secret: null } as const
-  const hook = await createHook(room, { repositoryId: repository.id }, { ...settings, url: 'http://127.0.0.1:9/' })
-  await pingHook(room, hook, repository, { ...owner, kind: 'user', isAdmin: false })
+  const act = { actor: operator, ownerId: owner.id, target: repository.name }
+  const hook = await createHook(room, { repositoryId: repository.id }, { ...settings, url: 'http://127.0.0.1:9/' }, act)
+  await pingHook(room, hook, { repository }, { ...owner, kind: 'user', isAdmin: false })
   await db.queries.updateTable('hook_delivery').set({ due_at: null, delivered_at: new Date(), status: 'OK', status_code: 200 }).execute()
   const [delivery] = await listDeliveries(db.queries, hook.id, { before: null, most: 1 })
   hooks.set(repository.name, { hook: hook.id, delivery: delivery?.id ?? 0 })

@@ -160,6 +160,49 @@ describe('webhooks', { skip: onPeer ? 'not on the peer' : false }, () => {
     assert.equal(by('privatized').repository.private, true)
   })
 
+  it('an organisation hears of all its repositories, and of its members', async () => {
+    const call = (method: string, path: string, body?: unknown) => host.server.api(method, `/api/v3/${path}`, body)
+    assert.equal((await call('POST', 'user/orgs', { login: 'guild' })).status, 201)
+    assert.equal((await call('POST', 'admin/users', { login: 'mary' })).status, 201)
+    const made = await call('POST', 'orgs/guild/hooks', {
+      events: ['*'],
+      config: { url: receiver.url('/guild'), content_type: 'json', secret },
+    })
+    assert.deepEqual([made.status, made.body.type, made.body.config.secret], [201, 'Organization', '********'])
+    const [ping] = (await receiver.wait('/guild', 1, 'ping')) as [Received]
+    assert.deepEqual([ping.payload.organization.login, ping.payload.hook.url], ['guild', made.body.url])
+    assert.equal(ping.headers['x-github-hook-installation-target-type'], 'organization')
+    assert.equal((await call('POST', 'orgs/guild/repos', { name: 'tool' })).status, 201)
+    assert.equal((await call('PUT', 'orgs/guild/memberships/mary', { role: 'member' })).status, 200)
+    assert.equal((await call('PUT', 'repos/guild/tool/collaborators/mary', { permission: 'push' })).status < 300, true)
+    const path = await host.git.makeRepository(host.folder.join('work-guild'), 1)
+    await host.git.run(['push', '-q', host.server.repositoryUrl('x').replace('/admin/x', '/guild/tool'), 'main'], { cwd: path })
+    await receiver.wait('/guild', 5) // of a repository that is gone only that is told
+    assert.equal((await call('DELETE', 'orgs/guild/memberships/mary')).status, 204)
+    assert.equal((await call('DELETE', 'repos/guild/tool')).status, 204)
+    const all = await receiver.wait('/guild', 7)
+    const told = all.map(({ event, payload }) => `${event} ${payload.action ?? payload.ref}`).sort()
+    const wanted = ['create main', 'member added', 'organization member_added', 'organization member_removed']
+    assert.deepEqual(told, [...wanted, 'push refs/heads/main', 'repository created', 'repository deleted'])
+    for (const one of all) {
+      assert.ok(isSigned(one, secret))
+      assert.equal(one.payload.organization.login, 'guild')
+      assert.equal(one.payload.sender.login, 'admin')
+    }
+    const member = all.find(({ event }) => event === 'member')?.payload
+    assert.deepEqual([member.member.login, member.changes.permission], ['mary', { to: 'write' }])
+    const log = await call('GET', `orgs/guild/hooks/${made.body.id}/deliveries`)
+    const again = await call('POST', `orgs/guild/hooks/${made.body.id}/deliveries/${log.body[0].id}/attempts`)
+    assert.equal(again.status, 202)
+    await receiver.wait('/guild', 8)
+    assert.equal((await call('GET', `orgs/guild/hooks/${made.body.id}`)).body.last_response, undefined)
+    assert.equal((await api('GET', `pinged/hooks/${made.body.id}`)).status, 404)
+    const audit = (await call('GET', 'orgs/guild/audit-log')).body
+    assert.equal(JSON.stringify(audit).includes('hook.create'), true)
+    assert.equal(JSON.stringify(audit).includes(receiver.url('/guild')), false, 'the path of a URL may be a secret')
+    assert.equal((await call('DELETE', `orgs/guild/hooks/${made.body.id}`)).status, 204)
+  })
+
   it('form, and CloudEvents in both modes, signed each in its way', async () => {
     await withHook('kinds', { content_type: 'form' }, ['push'])
     await addHook('kinds', '/structured', { content_type: 'cloudevents' }, ['push'])
