@@ -10,7 +10,7 @@ import { mountFaces } from './faces.ts'
 import { type Listener, makeListener, RateLimits } from './http/index.ts'
 import { webhookJob, webhookTrimmer } from './hooks/index.ts'
 import { JobRunner, orphanSweeper, outboxTrimmer } from './jobs/index.ts'
-import { collectionJob, compactor, historyBuilder, mirrorJob, reachedBlobs, scrubJob, storageCounter } from './git/index.ts'
+import { collectionJob, compactor, historyBuilder, mirrorJob, pathTableBuilder, reachedBlobs, scrubJob, storageCounter } from './git/index.ts'
 import { pruneJob } from './lfs/index.ts'
 import { bucketConfig, makeGit, makeHooks, makeOutbound, makeStore } from './rooms.ts'
 import { compareKeys, openSealer } from './secret-key.ts'
@@ -115,6 +115,7 @@ async function startParts({ config, log, showToken, signal }: StartOptions, endi
       webhookTrimmer(hooks),
       compactor(git),
       historyBuilder(git),
+      pathTableBuilder(git),
       storageCounter(git),
       scrubJob(git),
       collectionJob(git, grace),

@@ -46,6 +46,12 @@ export async function deleteRepository(db: Database, id: RepositoryId, actor: Ac
                 .selectFrom('history')
                 .select(['history.key', keyGrace.as('not_before')])
                 .where('network_id', '=', row.network_id),
+            )
+            .unionAll(
+              tx
+                .selectFrom('path_table')
+                .select(['path_table.key', keyGrace.as('not_before')])
+                .where('network_id', '=', row.network_id),
             ),
         )
         .onConflict((conflict) => conflict.doNothing())

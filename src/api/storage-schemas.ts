@@ -12,6 +12,7 @@ const git = {
     indexes: bytes('their indexes, in the same values'),
     tails: bytes('packs and indexes that are rows in PostgreSQL, being small'),
     histories: bytes('history tables'),
+    path_tables: bytes('path tables'),
   }),
   packs: Type.Number(),
   keys: Type.Number({ description: 'values in the bucket' }),

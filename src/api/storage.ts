@@ -53,16 +53,17 @@ export function registerStorage(routes: Routes, { storage }: ApiOptions): void {
 }
 
 function gitJson({ stored, sums }: NetworkStorage): GitStorageJson {
-  const { packBytes, indexBytes, tailBytes, historyBytes } = stored
+  const { packBytes, indexBytes, tailBytes, historyBytes, pathTableBytes } = stored
   return {
     objects: sums.objectCount,
     logical_bytes: sums.logicalBytes,
     stored_bytes: {
-      total: packBytes + indexBytes + tailBytes + historyBytes,
+      total: packBytes + indexBytes + tailBytes + historyBytes + pathTableBytes,
       packs: packBytes,
       indexes: indexBytes,
       tails: tailBytes,
       histories: historyBytes,
+      path_tables: pathTableBytes,
     },
     packs: stored.packCount,
     keys: stored.keyCount,

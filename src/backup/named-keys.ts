@@ -6,9 +6,10 @@ import type { NamedKey } from './copy-keys.ts'
 /** Keys that rows of one kind name, read in the transaction's snapshot. */
 type KeySource = (tx: Tx) => Promise<readonly NamedKey[]>
 
-const packsAndHistory: KeySource = async (tx) => {
+const packsAndTables: KeySource = async (tx) => {
   const { rows } = await sql<NamedKey>`
-    select key, size_bytes as "sizeBytes" from pack where key is not null union all select key, size_bytes from history`.execute(tx)
+    select key, size_bytes as "sizeBytes" from pack where key is not null union all select key, size_bytes from history
+      union all select key, size_bytes from path_table`.execute(tx)
   return rows
 }
 
@@ -21,6 +22,6 @@ const segments: KeySource = async (tx) => {
 /** Each once. */
 export async function namedKeys(tx: Tx): Promise<readonly NamedKey[]> {
   const keys = new Map<string, NamedKey>()
-  for (const source of [packsAndHistory, segments]) for (const named of await source(tx)) keys.set(named.key, named)
+  for (const source of [packsAndTables, segments]) for (const named of await source(tx)) keys.set(named.key, named)
   return [...keys.values()]
 }

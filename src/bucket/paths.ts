@@ -2,6 +2,7 @@
 //
 //   pack/{first 2 hex digits of the UUID}/{UUID v4}     one stored pack: docs/design/pack-key.md
 //   history/{the same}                                  one history table: docs/design/history-key.md
+//   paths/{the same}                                    one part of a path table: docs/design/paths-key.md
 //   segment/{the same}                                  chunks of content: docs/design/content-store.md
 //
 // Invariants: every key is built from a fresh UUID, so no key is written twice; a key is 1 to 8 segments of [A-Za-z0-9._-] that don't
@@ -19,6 +20,9 @@ export const packPrefix = 'pack/'
 /** Everything that is a history table. */
 export const historyPrefix = 'history/'
 
+/** Everything that is a path table's part. */
+export const pathTablePrefix = 'paths/'
+
 /** Everything that is a segment of the content store. */
 export const segmentPrefix = 'segment/'
 
@@ -30,6 +34,11 @@ export function packKey(uuid: string): Key {
 /** The key of a history table; `uuid` as for `packKey`. */
 export function historyKey(uuid: string): Key {
   return keyBelow(historyPrefix, uuid)
+}
+
+/** The key of a path table's part; `uuid` as for `packKey`. */
+export function pathTableKey(uuid: string): Key {
+  return keyBelow(pathTablePrefix, uuid)
 }
 
 /** The key of a segment; `uuid` as for `packKey`. */

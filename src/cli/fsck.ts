@@ -79,7 +79,7 @@ function contentPart({ segments, contents, corrected, damaged, unresolved }: Reb
 function rebuiltLines({ made, corrected, removed, histories, left }: Rebuilt, content: ReturnType<typeof contentPart>): string {
   return [
     ...[...left, ...content.left].map(({ key, reason }) => `left\t${key}\t${reason}`),
-    `rebuilt: ${made} rows made, ${corrected} corrected, ${removed} removed, ${histories} history tables given up`,
+    `rebuilt: ${made} rows made, ${corrected} corrected, ${removed} removed, ${histories} history and path tables given up`,
     `rebuilt: ${content.contents} contents out of ${content.segments} segments, ${content.corrected} rows corrected, ${content.held} LFS objects held again; of ${content.unresolved} something is nowhere`,
   ].join('\n')
 }

@@ -325,6 +325,17 @@ export interface PastRoot {
   oid: Uint8Array;
 }
 
+export interface PathTable {
+  change_count: number;
+  commit_count: number;
+  created_at: Generated<Date>;
+  key: string;
+  last_pack: number;
+  network_id: string;
+  part: number;
+  size_bytes: number;
+}
+
 export interface PushCertificate {
   account_id: number | null;
   at: Generated<Date>;
@@ -495,6 +506,7 @@ export interface DB {
   outbox_consumer: OutboxConsumer;
   pack: Pack;
   past_root: PastRoot;
+  path_table: PathTable;
   push_certificate: PushCertificate;
   ref: Ref;
   ref_rule: RefRule;

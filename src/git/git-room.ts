@@ -9,6 +9,7 @@ import type { ImportParts } from './import/index.ts'
 import type { IndexLimits } from './index-pack/index.ts'
 import { Negotiated } from './negotiated.ts'
 import { PackStore, type SeenPacks } from './odb/index.ts'
+import { PathTables } from './paths/path-tables.ts'
 import { PackIntake, type PackIntakeParts, type PushHooks, type ReceivePackParts } from './receive-pack/index.ts'
 import { RefAnswers, type RefScope, type RefSnapshot, RefStore, RefViews, type VisibleRefs } from './refs/index.ts'
 import { SettingsReader } from './settings/index.ts'
@@ -56,6 +57,8 @@ const largeRequests = 8
 export const smallRequestBytes = 64 << 10
 /** Indexes of packs kept in memory for networks that nobody uses right now. */
 const indexBytes = 96 << 20
+/** Parts of path tables kept in memory. */
+const pathTableBytes = 64 << 20
 
 export class GitRoom {
   readonly options: GitRoomOptions
@@ -66,6 +69,7 @@ export class GitRoom {
   readonly settings = new SettingsReader()
   readonly #answers = new RefAnswers()
   readonly packs: PackStore
+  readonly pathTables: PathTables
   readonly workers: WorkerPool
   readonly receive: ReceivePackParts
   readonly importParts: ImportParts
@@ -103,6 +107,7 @@ export class GitRoom {
     const threads = Math.max(2, options.threads)
     this.negotiations = new Places(threads * talksPerWorker)
     this.packs = new PackStore(db, this.reader, indexBytes, log, (networkId) => this.packCache.forget(networkId))
+    this.pathTables = new PathTables(db, this.reader, pathTableBytes, log)
     this.workers = options.workers ?? startWorkers(options, threads)
     this.intakeParts = {
       db,

@@ -49,6 +49,7 @@ export {
 } from './gc/index.ts'
 export { historyBuilder } from './history-job.ts'
 export { gitTotals, type GitTotals, type NetworkStorage, networkStorage, type PackSums, storageCounter } from './storage/index.ts'
+export { pathTableBuilder } from './paths/index.ts'
 export { findPushed, type Pushed, type PushedCommit, type PushedMove } from './pushed/index.ts'
 export { registerGit } from './routes.ts'
 export { changeSettings, type GitConfig } from './settings/index.ts'

@@ -17,6 +17,7 @@ import type { SmallBlobsJob } from './gc/small-blobs-job.ts'
 import { historyJob, type HistoryJob } from './history-job.ts'
 import { kernelModule } from './index-pack/workspace.ts'
 import { verifyJob, type VerifyJob } from './import/verify-job.ts'
+import type { TableJob } from './paths/table-job.ts'
 import { objectInfoJob, type ObjectInfoJob } from './object-info-job.ts'
 import { Deflater, Inflater, PackSets } from './odb/index.ts'
 import type { PushedJob } from './pushed/pushed-job.ts'
@@ -53,6 +54,7 @@ serveJobs({
   verify: (job: VerifyJob, port) => verifyJob(job, port, sets, inflater),
   fetch: (job: FetchJob, port) => fetchJob(job, port, repositories),
   history: (job: HistoryJob, port) => historyJob(job, port, repositories),
+  pathTable: async (job: TableJob, port) => (await import('./paths/table-job.ts')).tableJob(job, port, repositories),
   dumb: (job: DumbJob, port) => dumbJob(job, port, repositories, dumbTips),
   browse: (job: BrowseJob, port) => browseJob(job, port, repositories),
   compose: async (job: ComposeJob, port) => (await import('./compose/compose-job.ts')).composeJob(job, port, repositories, deflater),

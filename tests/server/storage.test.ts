@@ -41,8 +41,8 @@ function keysBytes(): number {
 test('a repository’s figures are git’s and the bucket’s', stemmaOnly, async () => {
   const found = await figures()
   assert.deepEqual([found.objects, found.logical_bytes, found.packs], [logical.objects, logical.bytes, 2])
-  const { total, packs, indexes, tails, histories } = found.stored_bytes
-  assert.equal(total, packs + indexes + tails + histories)
+  const { total, packs, indexes, tails, histories, path_tables } = found.stored_bytes
+  assert.equal(total, packs + indexes + tails + histories + path_tables)
   assert.ok(found.saved_bytes.delta > 0 && found.saved_bytes.compression > 0)
   // every byte of the packs' entries is in one of them; beside these are two headers and trailers
   const entries = found.logical_bytes - found.saved_bytes.delta - found.saved_bytes.compression + found.copies.stored_bytes

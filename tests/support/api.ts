@@ -34,7 +34,7 @@ const sums = {
   copyCount: 1,
   copyStoredBytes: 40,
 }
-const stored = { packCount: 2, keyCount: 2, packBytes: 120, indexBytes: 60, tailBytes: 50, historyBytes: 20 }
+const stored = { packCount: 2, keyCount: 2, packBytes: 120, indexBytes: 60, tailBytes: 50, historyBytes: 20, pathTableBytes: 0 }
 
 /** Figures without a Git room or a content store behind them. */
 const noStorage: StorageFigures = {

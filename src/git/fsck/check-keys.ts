@@ -4,7 +4,7 @@
 //   listing shows has a row in every snapshot taken afterwards, until it is deleted: what has none is looked for in the bucket once more.
 // - a row's key is there before the row. A row that was read and whose key is missing then must still be there.
 // Rows and listing are gone through by parts of the prefix, so that memory is bounded however many there are.
-import { type Bucket, historyPrefix, packPrefix, parseKey, segmentKey, segmentPrefix } from '../../bucket/index.ts'
+import { type Bucket, historyPrefix, packPrefix, parseKey, pathTablePrefix, segmentKey, segmentPrefix } from '../../bucket/index.ts'
 import { type Database, sql, type Tx } from '../../db/index.ts'
 import { type Finding, finding } from './finding.ts'
 
@@ -30,6 +30,13 @@ export const historyKeys: KeyKind = {
   prefix: historyPrefix,
   name: 'history table',
   named: (tx, prefix) => keysOf(tx, 'history', prefix),
+  isReadElsewhere: true,
+}
+
+export const pathTableKeys: KeyKind = {
+  prefix: pathTablePrefix,
+  name: 'path table',
+  named: (tx, prefix) => keysOf(tx, 'path_table', prefix),
   isReadElsewhere: true,
 }
 
@@ -130,7 +137,7 @@ async function readRows(db: Database, kind: KeyKind, prefix: string): Promise<Ke
   )
 }
 
-async function keysOf(tx: Tx, table: 'pack' | 'history' | 'upload_intent' | 'key_deletion', prefix: string): Promise<string[]> {
+async function keysOf(tx: Tx, table: 'pack' | 'history' | 'path_table' | 'upload_intent' | 'key_deletion', prefix: string): Promise<string[]> {
   const { rows } = await sql<{ key: string }>`select key from ${sql.table(table)} where starts_with(key, ${prefix})`.execute(tx)
   return rows.map((row) => row.key)
 }

@@ -1,4 +1,4 @@
-// One network: its packs in workers, its refs, its history table, and for what is wrong the refs that lead there.
+// One network: its packs in workers, its refs, its history and path tables, and for what is wrong the refs that lead there.
 // The system runs meanwhile: what is missing is looked up again, and when the rows have changed since they were read (packs were put in the place of
 // others, the repository was deleted), the network is checked anew. So nothing is reported before all of it is done.
 import type { MessagePort } from 'node:worker_threads'
@@ -8,7 +8,7 @@ import { Kind, kindName } from '../format/object-id.ts'
 import { openPackSet, type PackHandle, type PackSet, type PackSetHandle } from '../odb/index.ts'
 import { type Dependents, type Finding, finding } from './finding.ts'
 import type { FsckJob, FsckMessage } from './fsck-job.ts'
-import { checkHistory, type NetworkRows, openPack, type PackRow, readNetwork, type RefRow, type ValueStore } from './network-rows.ts'
+import { checkTable, type NetworkRows, openPack, type PackRow, readNetwork, type RefRow, type TableKind, type TableRow, type ValueStore } from './network-rows.ts'
 import { mostFaults } from './reaching.ts'
 
 export interface FsckParts extends ValueStore {
@@ -85,11 +85,8 @@ class NetworkCheck {
     await this.#checkPacks(handle)
     const set = openPackSet(handle, this.#parts.reader)
     for (const ref of refs) this.#checkRef(ref, set)
-    for (const row of this.#rows.histories) {
-      const history = await checkHistory(this.#parts, id, row)
-      if (history?.isMissing) await this.#assertStill('history', row.key)
-      if (history) this.#faults.push({ found: history.fault, bad: [] })
-    }
+    for (const row of this.#rows.histories) await this.#checkTable('history', row)
+    for (const row of this.#rows.pathTables) await this.#checkTable('path_table', row)
     if (repositories.length === 0) {
       this.#faults.push({ found: finding('network-unused', 'a network has no repository', { network: id }), bad: [] })
     }
@@ -97,6 +94,12 @@ class NetworkCheck {
     this.#tell(packBytes)
     const findings = await this.#withDependents(handle)
     return { findings, packs: packs.length, objects: set.size, packBytes, refs: refs.length }
+  }
+
+  async #checkTable(kind: TableKind, row: TableRow): Promise<void> {
+    const wrong = await checkTable(this.#parts, this.#rows.id, kind, row)
+    if (wrong?.isMissing) await this.#assertStill(kind, row.key)
+    if (wrong) this.#faults.push({ found: wrong.fault, bad: [] })
   }
 
   async #openAll(): Promise<PackHandle[]> {
@@ -114,7 +117,7 @@ class NetworkCheck {
   }
 
   /** The row that names the key is there still. */
-  async #assertStill(table: 'pack' | 'history', key: string): Promise<void> {
+  async #assertStill(table: 'pack' | TableKind, key: string): Promise<void> {
     const { rows } = await sql`select 1 from ${sql.table(table)} where key = ${key}`.execute(this.#parts.db.queries)
     if (rows.length === 0) throw new RowsChanged('rows have changed', { cause: new CorruptError('missing-key', `the key ${key} is gone`) })
   }

@@ -23,6 +23,8 @@ export type FindingCode =
   | 'ref-peeled'
   | 'history-missing'
   | 'history-damaged'
+  | 'paths-missing'
+  | 'paths-damaged'
   | 'network-unused'
   | 'key-missing'
   | 'key-stray'
@@ -67,6 +69,8 @@ const restore =
 const ours = 'nothing is lost; a full repack of the repository writes it anew'
 const harmless = 'fetches go without it, only slower; `stemma fsck --rebuild` has it made again'
 
+const harmlessToo = 'histories of paths and blame go without it, only slower; `stemma fsck --rebuild` has it made again'
+
 const meanings: Readonly<Record<FindingCode, { readonly severity: Severity; readonly advice: string }>> = {
   'pack-missing': { severity: 'error', advice: restore },
   'pack-size': { severity: 'error', advice: restore },
@@ -90,6 +94,8 @@ const meanings: Readonly<Record<FindingCode, { readonly severity: Severity; read
   'ref-peeled': { severity: 'error', advice: 'push the tag again: delete it and create it anew' },
   'history-missing': { severity: 'warning', advice: harmless },
   'history-damaged': { severity: 'warning', advice: harmless },
+  'paths-missing': { severity: 'warning', advice: harmlessToo },
+  'paths-damaged': { severity: 'warning', advice: harmlessToo },
   'network-unused': { severity: 'warning', advice: 'no repository has it any more: its packs only take space' },
   'key-missing': { severity: 'error', advice: 'restore the key from a backup (docs/backup.md)' },
   'key-stray': {

@@ -3,6 +3,7 @@ import { CorruptError, type Log, UnavailableError } from '../../base/index.ts'
 import { type Bucket, type BlockReader, parseKey } from '../../bucket/index.ts'
 import { type Database, sql, type Tx } from '../../db/index.ts'
 import { assertHistoryHash, decodeHistory } from '../format/history-table.ts'
+import { assertPathTableHash, decodePathTable } from '../format/path-table.ts'
 import type { ObjectFormat } from '../format/object-id.ts'
 import {
   assertIndexHash,
@@ -39,7 +40,8 @@ export interface PackRow {
   readonly objectCount: number
 }
 
-export interface HistoryRow {
+/** Of a part of a history or path table. */
+export interface TableRow {
   readonly key: string
   readonly sizeBytes: number
 }
@@ -52,7 +54,9 @@ export interface NetworkRows {
   /** Oldest first, as PackStore has them. */
   readonly packs: readonly PackRow[]
   /** The stored history tables, in their order. */
-  readonly histories: readonly HistoryRow[]
+  readonly histories: readonly TableRow[]
+  /** The stored parts of its path table, in their order. */
+  readonly pathTables: readonly TableRow[]
 }
 
 /** Null when there is no such network. One snapshot: refs and the packs under them belong together. */
@@ -86,6 +90,12 @@ async function read(tx: Tx, networkId: string): Promise<NetworkRows | null> {
     .where('network_id', '=', networkId)
     .orderBy('part')
     .execute()
+  const pathTables = await tx
+    .selectFrom('path_table')
+    .select(['key', 'size_bytes as sizeBytes'])
+    .where('network_id', '=', networkId)
+    .orderBy('part')
+    .execute()
   return {
     id: networkId,
     format: network.object_format,
@@ -95,6 +105,7 @@ async function read(tx: Tx, networkId: string): Promise<NetworkRows | null> {
       return { ...row, valueBytes: row.size_bytes, packBytes: row.pack_bytes, objectCount: row.object_count }
     }),
     histories,
+    pathTables,
   }
 }
 
@@ -168,30 +179,53 @@ function assertPositions(index: PackIndex): void {
   }
 }
 
-/** Null when it is as it was written, or is none. @param packs ids and counts of the network's packs, in their order */
-export async function checkHistory(
+/** Tables that are made anew where they can't be used: what they are called, and how they are checked. */
+const tables = {
+  history: {
+    name: 'history table',
+    missing: 'history-missing',
+    damaged: 'history-damaged',
+    assert: (bytes: Uint8Array, sha256: Uint8Array) => {
+      assertHistoryHash(bytes, sha256)
+      decodeHistory(bytes)
+    },
+  },
+  path_table: {
+    name: 'path table',
+    missing: 'paths-missing',
+    damaged: 'paths-damaged',
+    assert: (bytes: Uint8Array, sha256: Uint8Array) => {
+      assertPathTableHash(bytes, sha256)
+      decodePathTable(bytes)
+    },
+  },
+} as const
+export type TableKind = keyof typeof tables
+
+/** Null when it is as it was written. */
+export async function checkTable(
   { bucket, reader }: ValueStore,
   networkId: string,
-  history: HistoryRow,
+  kind: TableKind,
+  row: TableRow,
 ): Promise<{ readonly fault: Finding; readonly isMissing: boolean } | null> {
-  const place = { network: networkId, key: history.key }
-  const missing = { fault: finding('history-missing', 'the bucket has no such key', place), isMissing: true }
+  const table = tables[kind]
+  const place = { network: networkId, key: row.key }
+  const missing = { fault: finding(table.missing, 'the bucket has no such key', place), isMissing: true }
   try {
-    const there = await bucket.head(parseKey(history.key))
+    const there = await bucket.head(parseKey(row.key))
     if (!there) return missing
-    if (there.sizeBytes !== history.sizeBytes) {
-      const words = `the value is ${there.sizeBytes} bytes long, where ${history.sizeBytes} were written`
-      return { fault: finding('history-damaged', words, place), isMissing: false }
+    if (there.sizeBytes !== row.sizeBytes) {
+      const words = `the value is ${there.sizeBytes} bytes long, where ${row.sizeBytes} were written`
+      return { fault: finding(table.damaged, words, place), isMissing: false }
     }
-    const { bytes, sha256 } = await loadValue(reader, history.key, 0, history.sizeBytes)
-    const view = new Uint8Array(bytes)
-    assertHistoryHash(view, sha256)
-    decodeHistory(view)
+    const { bytes, sha256 } = await loadValue(reader, row.key, 0, row.sizeBytes)
+    table.assert(new Uint8Array(bytes), sha256)
     return null
   } catch (error) {
     if (error instanceof UnavailableError) throw error
     if (error instanceof CorruptError && error.code === 'missing-key') return missing
-    const words = `the history table can't be used: ${error instanceof Error ? error.message : String(error)}`
-    return { fault: finding('history-damaged', words, place), isMissing: false }
+    const words = `the ${table.name} can't be used: ${error instanceof Error ? error.message : String(error)}`
+    return { fault: finding(table.damaged, words, place), isMissing: false }
   }
 }

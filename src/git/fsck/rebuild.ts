@@ -1,5 +1,5 @@
 // Rows about packs, made again from the bucket alone: what the last bytes of a value say of it, and whose it is (NETW, docs/design/pack-key.md). Rows that
-// say something else than their values are corrected, and those of keys that are gone and that nothing needs removed; history tables that can't be read are given up, to be made anew. Nothing else is changed, and
+// say something else than their values are corrected, and those of keys that are gone and that nothing needs removed; history and path tables that can't be read are given up, to be made anew. Nothing else is changed, and
 // doing it twice does no harm. What lies in PostgreSQL alone (tails, refs, accounts) comes from a backup.
 import { CorruptError } from '../../base/index.ts'
 import { type Bucket, type Key, packPrefix } from '../../bucket/index.ts'
@@ -15,8 +15,9 @@ import {
   storedPackTrailerBytes,
 } from '../format/stored-pack.ts'
 import { dropHistory } from '../odb/index.ts'
+import { dropPathTable } from '../paths/path-tables.ts'
 import { loadValue } from '../odb/load-value.ts'
-import { checkHistory, type ValueStore } from './network-rows.ts'
+import { checkTable, type ValueStore } from './network-rows.ts'
 import { dropGone } from './rebuild-gone.ts'
 
 export interface RebuildOptions {
@@ -31,7 +32,7 @@ export interface Rebuilt {
   readonly corrected: number
   /** Rows of keys that are gone and that nothing needs, removed. */
   readonly removed: number
-  /** History tables that were given up. */
+  /** Parts of history and path tables that were given up. */
   readonly histories: number
   /** Keys without a row for which none could be made, and why. */
   readonly left: readonly { readonly key: string; readonly reason: string }[]
@@ -78,7 +79,7 @@ export async function rebuild(room: GitRoom, { signal, progress }: RebuildOption
     else left.push({ key: pack.key, reason })
   }
   const removed = await dropGone(room, listed, signal)
-  return { made, corrected, removed, histories: await dropHistories(values, db, signal), left }
+  return { made, corrected, removed, histories: await dropTables(values, db, signal), left }
 }
 
 interface PackSizes {
@@ -179,20 +180,22 @@ async function noteChange(tx: Tx, networkId: string): Promise<void> {
 }
 
 /** The background work makes those anew. */
-async function dropHistories(values: ValueStore, db: Database, signal: AbortSignal): Promise<number> {
+async function dropTables(values: ValueStore, db: Database, signal: AbortSignal): Promise<number> {
   let dropped = 0
-  const rows = await db.queries.selectFrom('history').select(['network_id', 'part', 'key', 'size_bytes']).execute()
-  for (const { network_id: id, part, key, size_bytes: sizeBytes } of rows) {
-    signal.throwIfAborted()
-    if ((await checkHistory(values, id, { key, sizeBytes })) === null) continue
-    await db.transaction(async (tx) => {
-      const still = await tx.selectFrom('history').select('part').where('key', '=', key).executeTakeFirst()
-      if (!still) return
-      // those that go on behind it are of no use without it
-      await dropHistory(tx, id, sql`part >= ${part}`, sql<Date>`now()`)
-      await noteChange(tx, id)
-      dropped++
-    })
+  for (const [kind, drop] of [['history', dropHistory] as const, ['path_table', dropPathTable] as const]) {
+    const rows = await db.queries.selectFrom(kind).select(['network_id', 'part', 'key', 'size_bytes']).execute()
+    for (const { network_id: id, part, key, size_bytes: sizeBytes } of rows) {
+      signal.throwIfAborted()
+      if ((await checkTable(values, id, kind, { key, sizeBytes })) === null) continue
+      await db.transaction(async (tx) => {
+        const still = await tx.selectFrom(kind).select('part').where('key', '=', key).executeTakeFirst()
+        if (!still) return
+        // those that go on behind it are of no use without it
+        await drop(tx, id, sql`part >= ${part}`, sql<Date>`now()`)
+        await noteChange(tx, id)
+        dropped++
+      })
+    }
   }
   return dropped
 }

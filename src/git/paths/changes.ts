@@ -160,6 +160,11 @@ export class NewChanges implements ChangePart {
     for (const [name, path] of this.#folders.get(folder) ?? []) yield [name, this.#changes(path)]
   }
 
+  /** Every path with its changes. */
+  *all(): Generator<readonly [folder: string, name: string, PathChanges], void, undefined> {
+    for (const [folder, names] of this.#folders) for (const [name, path] of names) yield [folder, name, this.#changes(path)]
+  }
+
   idOf(value: number): Uint8Array {
     const at = placeOf(value) * this.#h
     return this.#ids.subarray(at, at + this.#h)

@@ -56,8 +56,7 @@ async function add(repository: PacedRepository, commit: number): Promise<void> {
   const parents: number[] = []
   for (let place = 0; place < commits.parentCount(commit); place++) parents.push(rows.find(set.oid(commits.parent(commit, place))))
   const changes: { folder: string; name: string; mode: number; oids: Uint8Array; at: number }[] = []
-  const older = parents.length === 0 ? -1 : commits.tree(commits.parent(commit, 0))
-  await treeChanges(repository, commits.tree(commit), older, (folder, name, mode, oids, at) => {
+  await treeChanges(repository, commits.tree(commit), await firstParentTree(repository, commit), (folder, name, mode, oids, at) => {
     if (changes.length >= mostChangesEach) throw new InputError('paths-too-many', `a commit changes more than ${mostChangesEach} paths`)
     changes.push({ folder, name, mode, oids, at })
   })
@@ -65,6 +64,15 @@ async function add(repository: PacedRepository, commit: number): Promise<void> {
   if (rows.find(set.oid(commit)) >= 0) return
   const row = rows.add(set.oid(commit), 0, commits.time(commit), parents)
   for (const { folder, name, mode, oids, at } of changes) fresh.add(folder, name, row, mode, oids, at)
+}
+
+/** Number of the first parent's tree; −1: the commit is a root. */
+async function firstParentTree({ commits }: PacedRepository, commit: number): Promise<number> {
+  if (commits.parentCount(commit) === 0) return -1
+  const parent = commits.parent(commit, 0)
+  const loading = commits.load(parent) // it may have its row from the stored table
+  if (loading) await loading
+  return commits.tree(parent)
 }
 
 /** Commits that have no row, parents before children. */

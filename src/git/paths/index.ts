@@ -4,3 +4,4 @@
 export { type Blame, type BlameRange, blame } from './blame.ts'
 export { lastCommits } from './last-commits.ts'
 export { pathHistory } from './history.ts'
+export { pathTableBuilder } from './table-builder.ts'

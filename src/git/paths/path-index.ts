@@ -8,6 +8,7 @@ import { type Change, type ChangePart, isSameState, NewChanges, type PathChanges
 import { CommitRows } from './commit-rows.ts'
 
 export class PathIndex {
+  readonly format: ObjectFormat
   readonly rows: CommitRows
   /** What came behind the stored parts. */
   readonly fresh: NewChanges
@@ -22,6 +23,7 @@ export class PathIndex {
   /** @throws CorruptError when a part isn't one of that format, or doesn't go on where the one before it ends */
   constructor(format: ObjectFormat, parts: readonly PathPartHandle[] = []) {
     const h = hashBytes(format)
+    this.format = format
     this.rows = new CommitRows(h)
     this.fresh = new NewChanges(h)
     this.keys = parts.map(({ key }) => key)

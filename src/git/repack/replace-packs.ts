@@ -3,6 +3,7 @@
 import { UnavailableError } from '../../base/index.ts'
 import { type Database, sql, type Tx } from '../../db/index.ts'
 import { dropHistory } from '../odb/index.ts'
+import { dropPathTable } from '../paths/path-tables.ts'
 import type { NewPack } from '../refs/index.ts'
 import { writeRefs } from '../refs/ref-writes.ts'
 
@@ -50,6 +51,8 @@ export async function replacePacks(
     // made of what is no longer there; a table of older packs is as good as before
     await dropHistory(tx, networkId, sql`last_age >= ${age}::bigint`, notBefore)
     if (departure) {
+      // what it tells of commits may be what has to go
+      await dropPathTable(tx, networkId, sql`true`, notBefore)
       const grown = { generation: sql<number>`generation + 1`, packs_version: sql<number>`packs_version + 1` }
       await tx.updateTable('network').set(grown).where('id', '=', networkId).execute()
     }

@@ -9,7 +9,7 @@ import type { CountJob, PackSums } from './count-job.ts'
 /** What is stored of packs, as rows say it. */
 export interface StoredValues {
   readonly packCount: number
-  /** Values in the bucket: packs and history tables. */
+  /** Values in the bucket: packs, history and path tables. */
   readonly keyCount: number
   readonly packBytes: number
   /** Of the packs' indexes. */
@@ -17,6 +17,7 @@ export interface StoredValues {
   /** Of packs and their indexes that are rows, being small. */
   readonly tailBytes: number
   readonly historyBytes: number
+  readonly pathTableBytes: number
 }
 
 export interface NetworkStorage {
@@ -151,12 +152,13 @@ async function keep(db: Database, networkId: string, version: number, sums: Pack
 async function storedValues(queries: Queries, networkId: string | null): Promise<StoredValues> {
   const isMeant = networkId === null ? sql`true` : sql`network_id = ${networkId}`
   const { rows } = await sql<StoredValues>`
-    select p."packCount", p."packBytes", p."indexBytes", p."tailBytes", h."historyBytes", p.keys + h.keys as "keyCount" from
+    select p."packCount", p."packBytes", p."indexBytes", p."tailBytes", h."historyBytes", t."pathTableBytes", p.keys + h.keys + t.keys as "keyCount" from
       (select count(*)::float8 as "packCount", count(key)::float8 as keys,
         coalesce(sum(pack_bytes) filter (where key is not null), 0)::float8 as "packBytes",
         coalesce(sum(size_bytes - pack_bytes) filter (where key is not null), 0)::float8 as "indexBytes",
         coalesce(sum(size_bytes) filter (where key is null), 0)::float8 as "tailBytes" from pack where ${isMeant}) p,
-      (select count(*)::float8 as keys, coalesce(sum(size_bytes), 0)::float8 as "historyBytes" from history where ${isMeant}) h`.execute(
+      (select count(*)::float8 as keys, coalesce(sum(size_bytes), 0)::float8 as "historyBytes" from history where ${isMeant}) h,
+      (select count(*)::float8 as keys, coalesce(sum(size_bytes), 0)::float8 as "pathTableBytes" from path_table where ${isMeant}) t`.execute(
     queries,
   )
   return rows[0] as StoredValues
