@@ -137,7 +137,11 @@ async function readRows(db: Database, kind: KeyKind, prefix: string): Promise<Ke
   )
 }
 
-async function keysOf(tx: Tx, table: 'pack' | 'history' | 'path_table' | 'upload_intent' | 'key_deletion', prefix: string): Promise<string[]> {
+async function keysOf(
+  tx: Tx,
+  table: 'pack' | 'history' | 'path_table' | 'upload_intent' | 'key_deletion',
+  prefix: string,
+): Promise<string[]> {
   const { rows } = await sql<{ key: string }>`select key from ${sql.table(table)} where starts_with(key, ${prefix})`.execute(tx)
   return rows.map((row) => row.key)
 }

@@ -8,7 +8,17 @@ import { Kind, kindName } from '../format/object-id.ts'
 import { openPackSet, type PackHandle, type PackSet, type PackSetHandle } from '../odb/index.ts'
 import { type Dependents, type Finding, finding } from './finding.ts'
 import type { FsckJob, FsckMessage } from './fsck-job.ts'
-import { checkTable, type NetworkRows, openPack, type PackRow, readNetwork, type RefRow, type TableKind, type TableRow, type ValueStore } from './network-rows.ts'
+import {
+  checkTable,
+  type NetworkRows,
+  openPack,
+  type PackRow,
+  readNetwork,
+  type RefRow,
+  type TableKind,
+  type TableRow,
+  type ValueStore,
+} from './network-rows.ts'
 import { mostFaults } from './reaching.ts'
 
 export interface FsckParts extends ValueStore {
