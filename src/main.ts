@@ -10,7 +10,16 @@ import { mountFaces } from './faces.ts'
 import { type Listener, makeListener, RateLimits } from './http/index.ts'
 import { webhookJob, webhookTrimmer } from './hooks/index.ts'
 import { JobRunner, orphanSweeper, outboxTrimmer } from './jobs/index.ts'
-import { collectionJob, compactor, historyBuilder, mirrorJob, pathTableBuilder, reachedBlobs, scrubJob, storageCounter } from './git/index.ts'
+import {
+  collectionJob,
+  compactor,
+  historyBuilder,
+  mirrorJob,
+  pathTableBuilder,
+  reachedBlobs,
+  scrubJob,
+  storageCounter,
+} from './git/index.ts'
 import { pruneJob } from './lfs/index.ts'
 import { bucketConfig, makeGit, makeHooks, makeOutbound, makeStore } from './rooms.ts'
 import { compareKeys, openSealer } from './secret-key.ts'
