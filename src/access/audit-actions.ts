@@ -39,8 +39,14 @@ export const auditActions = {
   'repository.create': 'a repository was made',
   'repository.change': 'name, description, visibility, HEAD or settings of a repository were changed',
   'repository.fork': 'a repository was made as a fork',
+  'repository.import': 'a repository was brought in from elsewhere',
+  'repository.collect': 'somebody had objects leave that nothing reached, by stemma gc (what the server collects by itself is not told)',
+  'repository.purge': 'somebody had objects leave at once, by stemma purge',
   'repository.transfer': 'a repository got another owner; stands in the audit of both',
   'repository.delete': 'a repository was deleted',
+  'mirror.add': 'a repository is kept in step with another from now on',
+  'mirror.remove': 'it is not any more',
+  'lfs-lock.break': 'somebody took away a lock of another’s',
 } as const satisfies Readonly<Record<`${string}.${string}`, string>>
 
 export type AuditAction = keyof typeof auditActions

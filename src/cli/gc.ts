@@ -2,9 +2,10 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { CorruptError, InputError, systemClock, UnavailableError } from '../base/index.ts'
 import { type Config, parseDuration, parseSize } from '../config.ts'
-import { sql } from '../db/index.ts'
+import { sql, type Tx } from '../db/index.ts'
+import { type AuditAction, audit, operator } from '../access/index.ts'
 import { type Collected, collectNetwork, endGrace, findHolders, reachedBlobs } from '../git/index.ts'
-import { type Pruned, pruneObjects } from '../lfs/index.ts'
+import { type Pruned, pruneObjects, type ReachedBlobs } from '../lfs/index.ts'
 import { sweepOrphans } from '../jobs/index.ts'
 import { formatBytes, Progress } from './progress.ts'
 import { parseRepository, repositoryNamed } from './repository-name.ts'
@@ -50,7 +51,8 @@ export async function runGc(config: Config, given: Flags, [name]: readonly strin
       for (const place of places) {
         try {
           const how = { graceS: Math.ceil(graceMs / 1000), isDry, signal }
-          const collected = await collect(config, rooms, place, { ...how, isUrgent: false })
+          const tells = { action: 'repository.collect', details: { graceS: how.graceS } } as const
+          const collected = await collect(config, rooms, place, { ...how, isUrgent: false, tells })
           const lfs = await prune(rooms, place, how)
           report(place.name, collected, isDry, given.json === true, lfs)
         } catch (error) {
@@ -86,7 +88,8 @@ export async function runPurge(config: Config, given: Flags, [name = '', ...ids]
       }
       // what was purged, or left by itself, may still stand in packs that were replaced a moment ago
       if (stored.length === 0) return isDry ? undefined : await deleteKeys(rooms, place, signal)
-      const collected = await collect(config, rooms, place, { graceS: 0, isDry, isUrgent: true, signal })
+      const tells = { action: 'repository.purge', details: { objects: stored } } as const
+      const collected = await collect(config, rooms, place, { graceS: 0, isDry, isUrgent: true, signal, tells })
       report(place.name, collected, isDry, given.json === true)
       if (isDry) return print('nothing was removed yet: --yes removes these objects, and whatever else no ref of the network reaches')
       await deleteKeys(rooms, place, signal)
@@ -113,16 +116,44 @@ async function deleteKeys({ db, git, log }: CommandRooms, { networkId }: Place, 
   }
 }
 
+interface CollectHow {
+  readonly graceS: number
+  readonly isDry: boolean
+  readonly isUrgent: boolean
+  readonly signal: AbortSignal
+  /** What the audit is told when objects leave. */
+  readonly tells: { readonly action: AuditAction; readonly details: Readonly<Record<string, unknown>> }
+}
+
+/** In the audit of every repository of the network, or of one: they share what leaves. */
+async function tell(
+  tx: Tx,
+  of: { readonly networkId: string } | { readonly id: number },
+  { action, details, ...more }: CollectHow['tells'] & Readonly<Record<string, unknown>>,
+): Promise<void> {
+  const rows = await tx
+    .selectFrom('repository')
+    .innerJoin('account', 'account.id', 'repository.owner_id')
+    .select(['repository.id', 'repository.owner_id', 'account.login', 'repository.name'])
+    .where((row) => ('id' in of ? row('repository.id', '=', of.id) : row('repository.network_id', '=', of.networkId)))
+    .orderBy('repository.id')
+    .execute()
+  for (const { id, login, name, owner_id: ownerId } of rows) {
+    await audit(tx, operator, { action, ownerId, repositoryId: id, target: `${login}/${name}`, details: { ...details, ...more } })
+  }
+}
+
 async function collect(
   config: Config,
   { git }: CommandRooms,
   { name, networkId }: Place,
-  { isDry, ...how }: { readonly graceS: number; readonly isDry: boolean; readonly isUrgent: boolean; readonly signal: AbortSignal },
+  { isDry, tells, ...how }: CollectHow,
 ): Promise<Collected> {
   const progress = new Progress(process.stderr, systemClock)
   const show = (phase: string, done: number, total: number) => progress.show(name, phase, done, total)
   const threads = Math.max(1, config.workers.count)
-  const options = { ...defaults, ...how, collects: () => !isDry, threads, progress: show }
+  const witness = async (tx: Tx, { leavingObjects }: Pick<Collected, 'leavingObjects'>) => tell(tx, { networkId }, { ...tells, leavingObjects })
+  const options = { ...defaults, ...how, collects: () => !isDry, threads, progress: show, witness }
   for (const startMs = systemClock.monotonic(); ; await sleep(500, undefined, { signal: how.signal })) {
     try {
       return await collectNetwork(git, networkId, options)
@@ -146,7 +177,10 @@ async function prune(
   const rows = await db.queries.selectFrom('repository').select('id').where('network_id', '=', networkId).orderBy('id').execute()
   const sums = { objects: 0, bytes: 0, kept: 0 }
   for (const { id } of rows) {
-    const { objects, bytes, kept } = await pruneObjects({ db, reachedBlobs: (...which) => reachedBlobs(git, ...which) }, id, how)
+    const witness = async (tx: Tx, gone: { readonly objects: number }) =>
+      tell(tx, { id }, { action: 'repository.collect', details: { graceS: how.graceS }, leavingLfsObjects: gone.objects })
+    const parts = { db, reachedBlobs: (...which: Parameters<ReachedBlobs>) => reachedBlobs(git, ...which) }
+    const { objects, bytes, kept } = await pruneObjects(parts, id, { ...how, witness })
     sums.objects += objects
     sums.bytes += bytes
     sums.kept += kept

@@ -40,7 +40,7 @@ export async function runMirrorAdd(config: Config, given: Flags, [name = '', url
     const found = await findRepository(db.queries, wanted.owner, wanted.name)
     if (found === null && direction === 'push') throw noRepository(wanted)
     const repository = found ?? (await createFollower(db, wanted, remote, given))
-    await addMirror(db, { repositoryId: repository.id, direction, remote, refs, everyS: Math.round(everyMs / 1000) })
+    await addMirror(db, { repository, direction, remote, refs, everyS: Math.round(everyMs / 1000) })
     return found === null
   })
   const what = direction === 'pull' ? `follows ${remote.url}` : `is pushed to ${remote.url}`
@@ -86,7 +86,7 @@ export async function runMirrorRun(config: Config, given: Flags, [name]: readonl
 export async function runMirrorRemove(config: Config, _given: Flags, [name = '', url]: readonly string[]): Promise<void> {
   const removed = await withDatabase(config, quietLog(config), async (db) => {
     const repository = await repositoryNamed(db, parseRepository(name))
-    return removeMirrors(db.queries, repository.id, url === undefined ? null : remoteOf(url, {}).url)
+    return removeMirrors(db, repository, url === undefined ? null : remoteOf(url, {}).url)
   })
   if (removed === 0) throw new InputError('no-mirror', `${name} has no ${url === undefined ? 'mirror' : 'mirror to that URL'}`)
   print(`Removed: ${removed}. The repository stays as it is.`)

@@ -1,7 +1,7 @@
 // Locks as rows: one for each path of a repository.
-import type { AccountId, RepositoryId } from '../access/index.ts'
+import { type AccountId, type Actor, audit, fullName, type Repository, type RepositoryId } from '../access/index.ts'
 import { UnavailableError } from '../base/index.ts'
-import type { Queries } from '../db/index.ts'
+import type { Database, Queries } from '../db/index.ts'
 import type { LockQuery } from './format/lock.ts'
 
 export interface Lock {
@@ -53,20 +53,27 @@ export async function findLocks(queries: Queries, repositoryId: RepositoryId, qu
 
 /** The lock that is gone now; 'foreign' when it is another account's and isn't to be broken; null when there is none. */
 export async function removeLock(
-  queries: Queries,
-  repositoryId: RepositoryId,
+  db: Database,
+  repository: Repository,
   id: string,
-  { accountId, isForced }: { readonly accountId: AccountId; readonly isForced: boolean },
+  { accountId, isForced, actor }: { readonly accountId: AccountId; readonly isForced: boolean; readonly actor: Actor },
 ): Promise<Lock | 'foreign' | null> {
-  const [lock] = await findLocks(queries, repositoryId, { id, path: null, after: null, limit: 1 })
-  if (!lock) return null
-  if (!isForced && lock.owner.accountId !== accountId) return 'foreign'
-  const { numDeletedRows } = await queries
-    .deleteFrom('lfs_lock')
-    .where('repository_id', '=', repositoryId)
-    .where('id', '=', id)
-    .executeTakeFirst()
-  return numDeletedRows === 1n ? lock : null
+  return db.transaction(async (tx) => {
+    const { id: repositoryId, ownerId } = repository
+    const [lock] = await findLocks(tx, repositoryId, { id, path: null, after: null, limit: 1 })
+    if (!lock) return null
+    const isForeign = lock.owner.accountId !== accountId
+    if (!isForced && isForeign) return 'foreign'
+    const { numDeletedRows } = await tx
+      .deleteFrom('lfs_lock')
+      .where('repository_id', '=', repositoryId)
+      .where('id', '=', id)
+      .executeTakeFirst()
+    if (numDeletedRows !== 1n) return null
+    const details = { path: lock.path, login: lock.owner.login }
+    if (isForeign) await audit(tx, actor, { action: 'lfs-lock.break', ownerId, repositoryId, target: fullName(repository), details })
+    return lock
+  })
 }
 
 function lockRows(queries: Queries, repositoryId: RepositoryId) {

@@ -1,6 +1,6 @@
 // The routes of the locking API: lock, list, list for a push, unlock.
 import type { FastifyReply, FastifyRequest } from 'fastify'
-import { callerOf, repositoryOf } from '../access/index.ts'
+import { actorOf, callerOf, repositoryOf } from '../access/index.ts'
 import type { Database } from '../db/index.ts'
 import { Refusal } from '../http/index.ts'
 import { errorJson, sendJson } from './answers.ts'
@@ -50,7 +50,7 @@ export async function unlock({ db }: LockParts, request: FastifyRequest, reply: 
   const { isForced } = parseUnlock(request.body)
   const { id } = request.params as { id: string }
   const { accountId } = callerOf(request)
-  const removed = await removeLock(db.queries, repositoryOf(request).id, id, { accountId, isForced })
+  const removed = await removeLock(db, repositoryOf(request), id, { accountId, isForced, actor: actorOf(request) })
   if (removed === null) throw new Refusal(404, 'not-found', 'Lock does not exist')
   if (removed === 'foreign') throw new Refusal(403, 'foreign-lock', 'The lock belongs to somebody else; --force breaks it')
   return sendJson(reply, 200, { lock: lockJson(removed) })

@@ -2,7 +2,7 @@
 // Invariant: an object goes in a transaction that holds the repository's row, under which no ref has moved since its history was read, and nobody has asked for
 // the object within the grace.
 import { utf8, InputError, type Log, UnavailableError } from '../base/index.ts'
-import { type Database, sql } from '../db/index.ts'
+import { type Database, sql, type Tx } from '../db/index.ts'
 import type { Job } from '../jobs/index.ts'
 import { digestOf } from '../store/index.ts'
 import { parsePointer, pointerBytes, pointerMark } from './format/pointer.ts'
@@ -30,20 +30,28 @@ export interface Pruned {
   readonly kept: number
 }
 
+export interface PruneOptions {
+  /** 0: also what was uploaded a moment ago, and is pushed next. */
+  readonly graceS: number
+  /** Only counted. */
+  readonly isDry: boolean
+  readonly signal: AbortSignal
+  /** Runs in the transaction in which objects leave: for who tells the audit of it. */
+  readonly witness?: (tx: Tx, gone: Pick<Pruned, 'objects' | 'bytes'>) => Promise<void>
+}
+
 const nothing: Pruned = { objects: 0, bytes: 0, kept: 0 }
 /** Refs that move while history is read: then it is read again. */
 const mostTries = 3
 const retryS = 3600
 
 /**
- * @param graceS 0: also what was uploaded a moment ago, and is pushed next
- * @param isDry only counted
  * @throws UnavailableError 'lfs-raced' when refs moved each time while history was read; nothing was changed. InputError 'repository-deleted'; CorruptError
  */
 export async function pruneObjects(
   parts: PruneParts,
   repositoryId: number,
-  { graceS, isDry, signal }: { readonly graceS: number; readonly isDry: boolean; readonly signal: AbortSignal },
+  { graceS, isDry, signal, witness }: PruneOptions,
 ): Promise<Pruned> {
   const { db } = parts
   for (let tries = 0; tries < mostTries; tries++) {
@@ -59,13 +67,8 @@ export async function pruneObjects(
     const refsVersion = await parts.reachedBlobs(repositoryId, wanted, take, signal)
     const bytes = [...old.values()].reduce((sum, { sizeBytes }) => sum + sizeBytes, 0)
     if (isDry || old.size === 0) return { objects: old.size, bytes, kept: all - old.size }
-    const gone = await removeObjects(
-      db,
-      repositoryId,
-      refsVersion,
-      [...old.values()].map(({ oid }) => oid),
-      graceS,
-    )
+    const oids = [...old.values()].map(({ oid }) => oid)
+    const gone = await removeObjects(db, repositoryId, { refsVersion, oids, graceS, witness })
     if (gone !== null) return { ...gone, kept: all - gone.objects }
   }
   throw new UnavailableError('lfs-raced', 'refs of the repository moved while its history was read; no LFS object was removed, try again')
@@ -91,13 +94,17 @@ async function oldObjects({ queries }: Database, repositoryId: number, graceS: n
   return new Map(rows.map((row) => [digestOf(row.oid), row]))
 }
 
+interface Departing extends Pick<PruneOptions, 'graceS'> {
+  readonly refsVersion: number
+  readonly oids: readonly Uint8Array[]
+  readonly witness: PruneOptions['witness'] | undefined
+}
+
 /** Null when a ref has moved since. What somebody has asked for since stays. */
 async function removeObjects(
   db: Database,
   repositoryId: number,
-  refsVersion: number,
-  oids: readonly Uint8Array[],
-  graceS: number,
+  { refsVersion, oids, graceS, witness }: Departing,
 ): Promise<Pick<Pruned, 'objects' | 'bytes'> | null> {
   return db.transaction(
     async (tx) => {
@@ -114,7 +121,9 @@ async function removeObjects(
           delete from lfs_object where repository_id = ${repositoryId} and oid = any(${[...oids]}::bytea[])
             and asked_at <= now() - ${graceS} * interval '1 second' returning size_bytes)
         select count(*)::float8 as objects, coalesce(sum(size_bytes), 0)::float8 as bytes from gone`.execute(tx)
-      return rows[0] ?? { objects: 0, bytes: 0 }
+      const gone = rows[0] ?? { objects: 0, bytes: 0 }
+      if (gone.objects > 0) await witness?.(tx, gone)
+      return gone
     },
     { mayRetry: true },
   )

@@ -15,6 +15,8 @@ export interface CollectOptions extends Omit<RepackOptions, 'collector'> {
   readonly graceS: number
   /** Whether what was counted is to leave now. Not asked when that is nothing. `storedBytes`: of all packs of the network, their indexes too. */
   readonly collects: (counts: ReachableCounts, storedBytes: number) => boolean
+  /** Runs in the transaction in which objects leave: for who tells the audit of it. */
+  readonly witness?: (tx: Tx, counts: ReachableCounts) => Promise<void>
   /** The old values' keys are due at once, and not in an hour. */
   readonly isUrgent: boolean
 }
@@ -28,8 +30,8 @@ export interface Collected extends ReachableCounts {
  * @throws as repackUnderLease; UnavailableError 'gc-raced' when something that was to leave is needed since. Nothing is changed then.
  */
 export async function collectNetwork(room: GitRoom, networkId: string, options: CollectOptions): Promise<Collected> {
-  const { graceS, collects, isUrgent, ...repack } = options
-  const collection = new Collection(room, networkId, { graceS, collects, isUrgent })
+  const { graceS, collects, isUrgent, witness, ...repack } = options
+  const collection = new Collection(room, networkId, { graceS, collects, isUrgent, ...(witness === undefined ? {} : { witness }) })
   const repacked = await repackUnderLease(room, networkId, { ...repack, collector: collection })
   return { ...collection.counts, repacked }
 }
@@ -41,16 +43,18 @@ class Collection implements Collector {
   readonly #networkId: string
   readonly #graceS: number
   readonly #collects: CollectOptions['collects']
+  readonly #witness: CollectOptions['witness']
   #roots: Roots = { tips: new Uint8Array(0), ids: new Set() }
   #packs: NetworkPacks | null = null
   #keep: Uint8Array = new Uint8Array(0)
 
-  constructor(room: GitRoom, networkId: string, how: Pick<CollectOptions, 'graceS' | 'collects' | 'isUrgent'>) {
+  constructor(room: GitRoom, networkId: string, how: Pick<CollectOptions, 'graceS' | 'collects' | 'isUrgent' | 'witness'>) {
     this.#room = room
     this.#networkId = networkId
     this.#graceS = how.graceS
     this.isUrgent = how.isUrgent
     this.#collects = how.collects
+    this.#witness = how.witness
   }
 
   async choose(packs: NetworkPacks, cutOff: readonly ObjectId[], signal: AbortSignal): Promise<Uint8Array | null> {
@@ -71,6 +75,7 @@ class Collection implements Collector {
     if (!(await lockNetwork(tx, this.#networkId))) return false
     const now = await this.#room.packs.open(this.#networkId)
     await assertUnneeded(tx, this.#networkId, { packs, keep: this.#keep, known: this.#roots.ids }, now)
+    await this.#witness?.(tx, this.counts)
     return true
   }
 }

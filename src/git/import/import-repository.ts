@@ -1,7 +1,7 @@
 // One repository imported: made where it is missing, brought in step with its origin, verified, and noted, so that the same import started
 // again passes over what is complete. A row in `import` says which refs_version the import made: what is newer is somebody else's work, and an
 // import does not undo that.
-import { type AccountId, createRepository, findRepository, type Repository, type Visibility } from '../../access/index.ts'
+import { type AccountId, audit, createRepository, findRepository, fullName, operator, type Repository, type Visibility } from '../../access/index.ts'
 import { sql } from '../../db/index.ts'
 import { bring, type ImportParts, isInStep, verifyStored } from './bring.ts'
 import { type ImportProgress, refuseImport, type Origin, type OriginState } from './origin.ts'
@@ -57,7 +57,7 @@ export async function importRepository(parts: ImportParts, options: ImportOption
   const brought = await bring(parts, { ...work, state, isMeant: () => true, reason: 'import', isStrict: options.isStrict })
   const now = await parts.refs.read(repositoryId)
   if (!isInStep(now, state)) throw refuseImport('import-raced', 'its refs were moved by somebody else meanwhile')
-  await writeNote(parts, repositoryId, origin.label, now.version)
+  await writeNote(parts, repository, origin.label, now.version)
   const counts = await verifyStored(parts, work)
   await parts.db.queries
     .updateTable('import')
@@ -83,13 +83,21 @@ async function readNote({ db }: ImportParts, repositoryId: number) {
   return (await db.queries.selectFrom('import').selectAll().where('repository_id', '=', repositoryId).executeTakeFirst()) ?? null
 }
 
-async function writeNote({ db }: ImportParts, repositoryId: number, origin: string, refsVersion: number): Promise<void> {
+async function writeNote({ db }: ImportParts, repository: Repository, origin: string, refsVersion: number): Promise<void> {
   const note = { source: origin, refs_version: refsVersion, object_count: null, verified_at: null, imported_at: sql<Date>`now()` }
-  await db.queries
-    .insertInto('import')
-    .values({ repository_id: repositoryId, ...note })
-    .onConflict((conflict) => conflict.column('repository_id').doUpdateSet(note))
-    .execute()
+  const { id: repositoryId, ownerId } = repository
+  await db.transaction(
+    async (tx) => {
+      await tx
+        .insertInto('import')
+        .values({ repository_id: repositoryId, ...note })
+        .onConflict((conflict) => conflict.column('repository_id').doUpdateSet(note))
+        .execute()
+      const details = { source: origin }
+      await audit(tx, operator, { action: 'repository.import', ownerId, repositoryId, target: fullName(repository), details })
+    },
+    { mayRetry: true },
+  )
 }
 
 function occupied({ ownerLogin, name }: ImportTarget, importedAt: Date | null): Error {

@@ -1,6 +1,6 @@
 // Mirrors' rows. A run takes a mirror by writing a lease, so that a command and the server's background work never do the same at once.
 // Times are the database's.
-import { findRepository, type Repository } from '../../access/index.ts'
+import { type Actor, audit, findRepository, fullName, operator, type Repository } from '../../access/index.ts'
 import { InputError } from '../../base/index.ts'
 import { type Database, type Queries, sql, sqlState } from '../../db/index.ts'
 import type { RemoteUrl } from '../remote/index.ts'
@@ -35,7 +35,7 @@ export interface MirrorFacts {
 }
 
 export interface NewMirror {
-  readonly repositoryId: number
+  readonly repository: Repository
   readonly direction: Direction
   readonly remote: RemoteUrl
   readonly refs: readonly string[]
@@ -48,8 +48,9 @@ const longestRetryS = 6 * 3600
 const longestErrorChars = 500
 
 /** Due at once. InputError `mirror-exists`, or `mirror-two-pulls`: a repository can follow one other alone. */
-export async function addMirror(db: Database, mirror: NewMirror): Promise<void> {
-  const { repositoryId, direction, remote, refs, everyS } = mirror
+export async function addMirror(db: Database, mirror: NewMirror, actor: Actor = operator): Promise<void> {
+  const { repository, direction, remote, refs, everyS } = mirror
+  const { id: repositoryId } = repository
   try {
     await db.transaction(async (tx) => {
       await tx.selectFrom('repository').select('id').where('id', '=', repositoryId).forUpdate().executeTakeFirstOrThrow()
@@ -58,6 +59,8 @@ export async function addMirror(db: Database, mirror: NewMirror): Promise<void> 
         .insertInto('mirror')
         .values({ repository_id: repositoryId, direction, url: remote.url, secret: remote.authorization, refs: [...refs], every_s: everyS })
         .execute()
+      const details = { direction, url: remote.url, refs }
+      await audit(tx, actor, { action: 'mirror.add', ...entryOf(repository), details })
     })
   } catch (error) {
     if (sqlState(error) !== '23505') throw error
@@ -76,10 +79,18 @@ async function assertOnlyPull(queries: Queries, repositoryId: number): Promise<v
 }
 
 /** Removes a repository's mirrors (to that URL); returns how many. */
-export async function removeMirrors(queries: Queries, repositoryId: number, url: string | null): Promise<number> {
-  let query = queries.deleteFrom('mirror').where('repository_id', '=', repositoryId)
-  if (url !== null) query = query.where('url', '=', url)
-  return Number((await query.executeTakeFirst()).numDeletedRows)
+export async function removeMirrors(db: Database, repository: Repository, url: string | null, actor: Actor = operator): Promise<number> {
+  return db.transaction(async (tx) => {
+    let query = tx.deleteFrom('mirror').where('repository_id', '=', repository.id)
+    if (url !== null) query = query.where('url', '=', url)
+    const gone = await query.returning(['direction', 'url']).execute()
+    for (const details of gone) await audit(tx, actor, { action: 'mirror.remove', ...entryOf(repository), details })
+    return gone.length
+  })
+}
+
+function entryOf(repository: Repository) {
+  return { ownerId: repository.ownerId, repositoryId: repository.id, target: fullName(repository) }
 }
 
 export async function listMirrors(queries: Queries): Promise<MirrorFacts[]> {
