@@ -152,7 +152,8 @@ async function collect(
   const progress = new Progress(process.stderr, systemClock)
   const show = (phase: string, done: number, total: number) => progress.show(name, phase, done, total)
   const threads = Math.max(1, config.workers.count)
-  const witness = async (tx: Tx, { leavingObjects }: Pick<Collected, 'leavingObjects'>) => tell(tx, { networkId }, { ...tells, leavingObjects })
+  const witness = async (tx: Tx, { leavingObjects }: Pick<Collected, 'leavingObjects'>) =>
+    tell(tx, { networkId }, { ...tells, leavingObjects })
   const options = { ...defaults, ...how, collects: () => !isDry, threads, progress: show, witness }
   for (const startMs = systemClock.monotonic(); ; await sleep(500, undefined, { signal: how.signal })) {
     try {

@@ -1,7 +1,16 @@
 // One repository imported: made where it is missing, brought in step with its origin, verified, and noted, so that the same import started
 // again passes over what is complete. A row in `import` says which refs_version the import made: what is newer is somebody else's work, and an
 // import does not undo that.
-import { type AccountId, audit, createRepository, findRepository, fullName, operator, type Repository, type Visibility } from '../../access/index.ts'
+import {
+  type AccountId,
+  audit,
+  createRepository,
+  findRepository,
+  fullName,
+  operator,
+  type Repository,
+  type Visibility,
+} from '../../access/index.ts'
 import { sql } from '../../db/index.ts'
 import { bring, type ImportParts, isInStep, verifyStored } from './bring.ts'
 import { type ImportProgress, refuseImport, type Origin, type OriginState } from './origin.ts'
