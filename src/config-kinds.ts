@@ -144,6 +144,12 @@ export function bytes(fallback: string, least = 0): Setting<number> {
   return setting(parse(fallback), parse)
 }
 
+/** A size in bytes, or null: none. */
+export function optionalBytes(): Setting<number | null> {
+  const { parse } = bytes('0')
+  return setting<number | null>(null, (value) => (value === null || value === 'null' ? null : parse(value)))
+}
+
 const durationUnits: Readonly<Record<string, number>> = { '': 1, ms: 1, s: 1000, m: 60_000, min: 60_000, h: 3_600_000, d: 86_400_000 }
 
 /** A duration in milliseconds: `1500`, `30s`, `5m`, `1h`. @param mostDays more than 24 is nothing for a timer */

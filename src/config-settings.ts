@@ -11,6 +11,7 @@ import {
   keyText,
   listenAddress,
   oneOf,
+  optionalBytes,
   optionalText,
   originUrl,
   proxies,
@@ -81,6 +82,7 @@ export const settings = {
     issuers: urlList('https://token.actions.githubusercontent.com https://gitlab.com'),
     audience: optionalText(),
   },
+  quota: { ownerBytes: optionalBytes() },
   limits: {
     packBytes: bytes('16GiB', 1),
     objectBytes: bytes('2GiB', 1),

@@ -1,6 +1,6 @@
 // The server, put together: config → database → bucket → rooms → listen → drain.
 import { join } from 'node:path'
-import { administrator, ensureAdministrator, Failures, hasWorkingToken, makeGate } from './access/index.ts'
+import { administrator, ensureAdministrator, Failures, hasWorkingToken, makeGate, setServerQuota } from './access/index.ts'
 import { type Log, systemClock, systemRandomness, UnavailableError } from './base/index.ts'
 import { openBucket, sharedRequests } from './bucket/index.ts'
 import type { Config } from './config.ts'
@@ -138,6 +138,7 @@ async function startParts({ config, log, showToken, signal }: StartOptions, endi
   endings.add('background work', () => jobs.stop(), 10_000)
   endings.add('listener', () => listener.close(), config.drainTimeoutMs + slackMs)
   signal?.throwIfAborted()
+  await setServerQuota(database, config.quota.ownerBytes)
   const secret = await ensureAdministrator(database, config.adminToken, systemRandomness)
   if (!(await hasWorkingToken(database.queries, administrator, systemClock))) {
     log.warn(`the administrator has no working token; to make one: stemma token create --account ${administrator} --name NAME`)

@@ -1,11 +1,12 @@
 // Forks: repositories of one network, which share objects and nothing else. What a network's other repositories hold is no one's to take by
 // knowing its id; the git room sees to that wherever `network.is_shared` says so.
 import { InputError } from '../base/index.ts'
-import { type Database, type Queries, sql } from '../db/index.ts'
+import { type Database, type Queries, sql, type Tx } from '../db/index.ts'
 import { type Actor, audit, operator } from './audit.ts'
 import type { AccountId, Identity, NetworkId, RepositoryId } from './identity.ts'
 import type { Visibility } from './may.ts'
 import { assertRepositoryName } from './names.ts'
+import { chargeOwner } from './quotas.ts'
 import { mayRead, readableBy } from './readable.ts'
 import { fullName, nameTaken, tell } from './repositories.ts'
 import { type Repository, repositoryOf, type RepositorySettings, repositoryRows, sameName } from './repository-rows.ts'
@@ -24,12 +25,12 @@ export interface NewFork {
 /**
  * A fork: a new repository in the source's network with the source's refs as they are now, in time that goes with their number. No object is
  * copied. Null when the source is gone. Permission to read the source is the caller's business.
- * InputError `bad-repository-name`, or `repository-exists` as `createRepository`.
+ * InputError `bad-repository-name`, or `repository-exists` as `createRepository`; `quota-exceeded` for the LFS objects that it would have.
  */
 export async function forkRepository(db: Database, options: NewFork): Promise<Repository | null> {
   const { sourceId, ownerId, name, visibility, takesRef, actor = operator } = options
   assertRepositoryName(name)
-  const fork = async (tx: Queries) => {
+  const fork = async (tx: Tx) => {
     // a push to the source waits, or the fork does: the refs are of one moment
     const source = await tx
       .selectFrom('repository')
@@ -38,6 +39,7 @@ export async function forkRepository(db: Database, options: NewFork): Promise<Re
       .forUpdate()
       .executeTakeFirst()
     if (!source) return null
+    await chargeLfs(tx, sourceId, ownerId)
     await tx.updateTable('network').set({ is_shared: true }).where('id', '=', source.network_id).execute()
     const { id } = await tx
       .insertInto('repository')
@@ -75,6 +77,13 @@ export async function forkRepository(db: Database, options: NewFork): Promise<Re
 function narrower(source: Visibility, wanted: Visibility | undefined): Visibility {
   const order: readonly Visibility[] = ['public', 'internal', 'private']
   return order[Math.max(order.indexOf(source), order.indexOf(wanted ?? source))] as Visibility
+}
+
+/** Each repository's LFS objects are its owner's to answer for; of Git's objects a fork brings none. */
+async function chargeLfs(tx: Tx, sourceId: RepositoryId, ownerId: AccountId): Promise<void> {
+  const { rows } = await sql<{ bytes: number }>`
+    select coalesce(sum(size_bytes), 0)::bigint as bytes from lfs_object where repository_id = ${sourceId}`.execute(tx)
+  await chargeOwner(tx, ownerId, rows[0]?.bytes ?? 0)
 }
 
 /** The fork has the source's LFS objects as it has its refs: whoever forks may read them. Each row holds its content (docs/design/lfs.md). */

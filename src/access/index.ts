@@ -50,6 +50,18 @@ export {
 export { type FindKeyCall, type KeyBearer, type KeyCall, makeFindKeyBearer, makeFindKeyCall } from './key-call.ts'
 export { assertLogin, isAllowedLogin, assertRepositoryName, isRepositoryName, reservedLogins } from './names.ts'
 export { createOrganization, listMembers, type Member, memberRole, setMember } from './members.ts'
+export {
+  chargeOwner,
+  findQuota,
+  type OwnerQuota,
+  ownerLimit,
+  type OwnerUsage,
+  ownerUsage,
+  quotaExceeded,
+  setQuota,
+  setServerQuota,
+  sizeText,
+} from './quotas.ts'
 export { mayRead, readableBy } from './readable.ts'
 export { deleteRepository } from './repository-deletion.ts'
 export { type Affiliation, allRepositories, type ListOptions, listRepositories, networkSizes } from './repository-list.ts'

@@ -4,11 +4,12 @@ import type { AccountId, Identity, RepositoryId, Role } from './identity.ts'
 
 /**
  * What can be declared by a route, and the scope that a credential needs for it (null: whatever credential). `self` is the caller's own account,
- * `server` what concerns all accounts. `repository:fork` makes a fork of it in an account of the caller's, `repository:push` changes refs and
+ * `server` what concerns all accounts, `account:usage` how much an account stores. `repository:fork` makes a fork of it in an account of the caller's, `repository:push` changes refs and
  * objects; `repository:administer` changes or deletes the repository itself.
  */
 const neededScope = {
   'account:read': null,
+  'account:usage': 'repository:read',
   'self:read': null,
   'self:administer': 'account:admin',
   'server:read': 'server:read',
@@ -96,6 +97,8 @@ function standsToAccount(identity: Identity, action: Exclude<Action, RepositoryA
     case 'server:read': // asked on the caller's own account
     case 'server:administer':
       return identity.isAdmin
+    case 'account:usage':
+      return hasRole(identity, resource, 'read')
     case 'organization:read':
       return resource.accountKind === 'organization' && hasRole(identity, resource, 'read')
     case 'organization:administer':

@@ -16,6 +16,7 @@ import { registerForks } from './forks.ts'
 import { registerGitConfig } from './git-config.ts'
 import { registerHooks } from './hooks.ts'
 import { registerMeta } from './meta.ts'
+import { registerQuotas } from './quotas.ts'
 import { registerRateLimit } from './rate-limit.ts'
 import { registerPeople } from './people.ts'
 import { registerRepositories } from './repositories.ts'
@@ -54,6 +55,7 @@ export function registerApi(listener: Listener, options: ApiOptions): void {
     routes.addHook('onSend', tagAnswer)
     registerMeta(routes, options)
     registerRateLimit(routes, options)
+    registerQuotas(routes, options)
     registerUsers(routes, options)
     registerPeople(routes, options)
     registerRepositories(routes, options)

@@ -83,6 +83,21 @@ const commands: Readonly<Record<string, Command>> = {
     takes: ['OWNER/REPO', 'OBJECT_ID', '[OBJECT_ID…]'],
     run: async (...given) => (await import('./gc.ts')).runPurge(...given),
   },
+  'quota show': {
+    flags: ['json', 'data', 'config'],
+    takes: ['OWNER'],
+    run: async (...given) => (await import('./quota.ts')).runShowQuota(...given),
+  },
+  'quota set': {
+    flags: ['json', 'data', 'config'],
+    takes: ['OWNER', 'SIZE'],
+    run: async (...given) => (await import('./quota.ts')).runSetQuota(...given),
+  },
+  'quota clear': {
+    flags: ['json', 'data', 'config'],
+    takes: ['OWNER'],
+    run: async (...given) => (await import('./quota.ts')).runClearQuota(...given),
+  },
   'token create': {
     flags: ['data', 'config', 'account', 'name', 'expires'],
     run: async (config, given) => (await import('./tokens.ts')).runCreateToken(config, given),

@@ -22,6 +22,9 @@ Usage: stemma COMMAND [FLAGS]
   repack         Makes one new, small pack of all that a repository stores.
   gc             Removes objects that nothing has reached for a while.
   purge          Removes objects now: a secret that was pushed.
+  quota show     Says how much an owner stores, and may.
+  quota set      Limits how much an owner may store.
+  quota clear    Gives an owner the server's limit again.
   token create   Makes an access token and prints it, this once.
   token list     Lists tokens (never their secrets).
   token revoke   Ends a token.
@@ -191,6 +194,19 @@ it in their place. The server goes on meanwhile: fetches and pushes wait for not
 
 Room is needed in the spool folder for twice the new pack; with a bucket on S3 for a copy of the old packs, too. Packs that were replaced are
 deleted an hour later. When it is interrupted nothing has changed.`,
+  'quota show': `Usage: stemma quota show OWNER [--json] [--data DIR] [--config FILE]
+
+Says how much a user or an organization stores, counted at this moment, and how much it may: its own limit, or the
+server's (quota.ownerBytes). Packs that forks have in common are divided by what was pushed to each of them.`,
+  'quota set': `Usage: stemma quota set OWNER SIZE [--json] [--data DIR] [--config FILE]
+
+Limits how much a user or an organization may store: packs and LFS objects of all its repositories together.
+What is stored already stays; pushes and uploads that go past the limit are refused as they come.
+
+  SIZE      500MiB, 10GiB, a number of bytes; none: as much as it likes, whatever the server's limit is.`,
+  'quota clear': `Usage: stemma quota clear OWNER [--json] [--data DIR] [--config FILE]
+
+Gives the owner the server's limit (quota.ownerBytes) again, instead of one of its own.`,
   'token create': `Usage: stemma token create --account NAME --name NAME [--expires 90d] [--data DIR] [--config FILE]
 
 Prints a new token. Use it as password with any user name, or as a bearer token. It can't be shown again.

@@ -253,6 +253,7 @@ export interface Mirror {
 
 export interface Network {
   created_at: Generated<Date>;
+  departed_bytes: Generated<number>;
   generation: Generated<number>;
   id: Generated<string>;
   is_shared: Generated<boolean>;
@@ -302,6 +303,14 @@ export interface OutboxConsumer {
   id: number;
   name: string;
   xid: string;
+}
+
+export interface OwnerQuota {
+  counted_at: Generated<Date>;
+  has_own_limit: Generated<boolean>;
+  limit_bytes: number | null;
+  owner_id: number;
+  used_bytes: Generated<number>;
 }
 
 export interface Pack {
@@ -396,6 +405,7 @@ export interface Repository {
   owner_id: number;
   parent_id: number | null;
   pushed_at: Date | null;
+  pushed_bytes: Generated<number>;
   refs_version: Generated<number>;
   settings: Generated<Json>;
   updated_at: Generated<Date>;
@@ -504,6 +514,7 @@ export interface DB {
   oidc_login: OidcLogin;
   outbox: Outbox;
   outbox_consumer: OutboxConsumer;
+  owner_quota: OwnerQuota;
   pack: Pack;
   past_root: PastRoot;
   path_table: PathTable;

@@ -1,5 +1,5 @@
 // Pushes: the advertisement, and what brings commands and pack.
-import { createOrFind, type Identity, readableSiblings, type Repository } from '../access/index.ts'
+import { createOrFind, findQuota, type Identity, readableSiblings, type Repository } from '../access/index.ts'
 import { InputError, withoutEnd } from '../base/index.ts'
 import { moverOf, scopeOf, settingsOf } from './context.ts'
 import type { ObjectId } from './format/index.ts'
@@ -150,6 +150,10 @@ export async function push(room: GitRoom, call: GitCall, { body, nonce, onPlace,
     create,
     by: moverOf(identity, repository),
     settings: pushSettingsOf(room, call),
+    quota: async () => {
+      const ownerId = repository?.ownerId ?? repositoryToCreate?.ownerId
+      return ownerId === undefined ? null : findQuota(room.options.db, ownerId)
+    },
     scope: scopeOf(room, call, 'push'),
     hooks: call.hooks,
     nonces: { ...noncesOf(room, call), ...(nonce === undefined ? {} : { issued: nonce }) },

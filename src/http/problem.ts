@@ -45,6 +45,7 @@ export interface ProblemAnswer {
 
 /** InputError codes that any room may throw and that are not 400. A room adds its own with `statusOf`. */
 const inputStatus: Readonly<Record<string, number>> = {
+  'quota-exceeded': 403,
   'slow-body': 408,
   conflict: 409,
   'too-large': 413,

@@ -1,5 +1,6 @@
 // POST objects/batch: where each object is to be downloaded from or uploaded to, or why it can't be.
 import type { FastifyRequest } from 'fastify'
+import { findQuota, type OwnerQuota, quotaExceeded } from '../access/index.ts'
 import type { ContentStore, Digest } from '../store/index.ts'
 import type { Database } from '../db/index.ts'
 import { lfsUrl } from './answers.ts'
@@ -36,15 +37,43 @@ export async function answerBatch(parts: BatchParts, request: FastifyRequest) {
   const had = repository === null ? new Map<Digest, number>() : await findObjects(parts.db.queries, repository.id, oids)
   const known = operation === 'upload' ? await withContent(parts, had) : had
   const act = actionsOf(request, parts.publicUrl)
+  const room = operation === 'upload' ? new Room(await quotaOf(parts.db, request)) : null
   const decide = (object: AskedObject): ObjectFate => {
     if (hashAlgorithm !== 'sha256') return failed(409, 'Objects are named by sha256 here')
     if (object.fault !== null) return failed(422, object.fault)
-    return fateOf(operation, object, known.get(object.oid as Digest), parts.limits.objectBytes, act)
+    const fate = fateOf(operation, object, known.get(object.oid as Digest), parts.limits.objectBytes, act)
+    return fate.actions === undefined || room === null ? fate : (room.refusal(object) ?? fate)
   }
   return {
     transfer: 'basic',
     objects: objects.map((object) => ({ oid: object.oid, size: object.sizeBytes, authenticated: true, ...decide(object) })),
     hash_algo: 'sha256',
+  }
+}
+
+/** What the owner of the request's repository may store yet; null: he has no limit. */
+export async function quotaOf(db: Database, { repository, repositoryToCreate }: FastifyRequest): Promise<OwnerQuota | null> {
+  const ownerId = repository?.ownerId ?? repositoryToCreate?.ownerId
+  return ownerId === undefined ? null : findQuota(db, ownerId)
+}
+
+/** What is left to the owner, as one batch takes it up: what there is no room for isn't asked for. Each upload is judged again when it comes. */
+class Room {
+  readonly #quota: OwnerQuota | null
+  #leftBytes: number
+
+  constructor(quota: OwnerQuota | null) {
+    this.#quota = quota
+    this.#leftBytes = quota?.leftBytes ?? Number.POSITIVE_INFINITY
+  }
+
+  /** Null: there is room. */
+  refusal({ sizeBytes }: AskedObject): ObjectFate | null {
+    if (this.#quota === null || sizeBytes <= this.#leftBytes) {
+      this.#leftBytes -= sizeBytes
+      return null
+    }
+    return failed(507, quotaExceeded({ ...this.#quota, leftBytes: this.#leftBytes }).message)
   }
 }
 

@@ -1,5 +1,5 @@
 // Rows that say which LFS objects a repository has. They alone give access to content: knowing an oid is no permission.
-import type { RepositoryId } from '../access/index.ts'
+import { type AccountId, chargeOwner, type RepositoryId } from '../access/index.ts'
 import { UnavailableError } from '../base/index.ts'
 import { type Database, type Queries, sql } from '../db/index.ts'
 import { notFound } from '../http/index.ts'
@@ -30,7 +30,7 @@ export async function askForObjects(queries: Queries, repositoryId: RepositoryId
 
 /**
  * Ties content that somebody has just uploaded to the repository, and holds it in the same transaction. Refusal 404 when the repository was
- * deleted meanwhile; UnavailableError 'content-changed' when the content was collected: the upload may be tried again.
+ * deleted meanwhile; InputError `quota-exceeded` when its owner may not store it; UnavailableError 'content-changed' when the content was collected: the upload may be tried again.
  */
 export async function keepObject(
   parts: { readonly db: Database; readonly store: ContentStore },
@@ -39,15 +39,22 @@ export async function keepObject(
 ): Promise<void> {
   await parts.db.transaction(
     async (tx) => {
-      const repository = await tx.selectFrom('repository').select('id').where('id', '=', repositoryId).forKeyShare().executeTakeFirst()
+      const repository = await tx
+        .selectFrom('repository')
+        .select('owner_id')
+        .where('id', '=', repositoryId)
+        .forKeyShare()
+        .executeTakeFirst()
       if (!repository) throw notFound()
       const isHeld = await parts.store.hold(tx, object.digest, { kind: lfsReferences, id: String(repositoryId) })
       if (!isHeld) throw new UnavailableError('content-changed', 'an LFS object was collected before its repository held it')
-      await tx
+      const { isNew } = await tx
         .insertInto('lfs_object')
         .values({ repository_id: repositoryId, oid: digestBytes(object.digest), size_bytes: object.sizeBytes })
         .onConflict((conflict) => conflict.columns(['repository_id', 'oid']).doUpdateSet({ asked_at: sql<Date>`now()` }))
-        .execute()
+        .returning(sql<boolean>`xmax = 0`.as('isNew'))
+        .executeTakeFirstOrThrow()
+      if (isNew) await chargeOwner(tx, repository.owner_id as AccountId, object.sizeBytes)
     },
     { mayRetry: true },
   )

@@ -36,7 +36,7 @@ const access = {
 }
 
 const base = '/:owner/:repo.git/info/lfs'
-const statusOf = { 'digest-mismatch': 422, 'size-mismatch': 422 }
+const statusOf = { 'digest-mismatch': 422, 'size-mismatch': 422, 'quota-exceeded': 507 }
 
 export function registerLfs(listener: Listener, options: LfsOptions): void {
   const parts: TransferParts = { ...options, downloads: new Places(options.limits.concurrentDownloads), uploads: new CallerPlaces() }

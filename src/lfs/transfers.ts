@@ -1,13 +1,13 @@
 // Basic transfers: objects as they are, by PUT and GET, and the question whether an upload has arrived.
 import { Readable } from 'node:stream'
 import type { FastifyReply, FastifyRequest } from 'fastify'
-import { actorOf, createOrFind, identityKey, type Repository, repositoryOf } from '../access/index.ts'
+import { actorOf, createOrFind, identityKey, type OwnerQuota, quotaExceeded, type Repository, repositoryOf } from '../access/index.ts'
 import { type Clock, CorruptError, InputError, type Log, type Places } from '../base/index.ts'
 import { notFound, parseRange, Refusal, requestBody } from '../http/index.ts'
 import { type Digest, parseDigest } from '../store/index.ts'
 import type { CallerPlaces } from './caller-places.ts'
 import { sendJson } from './answers.ts'
-import type { BatchParts } from './batch.ts'
+import { type BatchParts, quotaOf } from './batch.ts'
 import { parseVerify } from './format/batch.ts'
 import { invalid } from './format/fields.ts'
 import { findObjects, keepObject } from './objects.ts'
@@ -27,8 +27,11 @@ export async function upload(parts: TransferParts, request: FastifyRequest, repl
   if (digest === null) throw invalid('oid must be 64 hexadecimal digits in lower case')
   const sizeBytes = claimedSize(request)
   const expected = { digest, ...(sizeBytes === null ? {} : { sizeBytes }) }
+  const isThere = request.repository !== null && (await sizeOf(parts, request.repository, digest)) !== undefined
+  const quota = isThere ? null : await quotaOf(parts.db, request)
+  if (quota !== null && (sizeBytes ?? 0) > quota.leftBytes) throw quotaExceeded(quota)
   const put = await parts.uploads.with(identityKey(request.identity) ?? '', () =>
-    parts.store.put(bodyOf(parts, request), { expected, limitBytes: parts.limits.objectBytes }),
+    parts.store.put(bodyOf(parts, request, quota), { expected, limitBytes: parts.limits.objectBytes }),
   )
   const repository = await writableRepository(parts, request)
   await keepObject(parts, repository.id, { digest, sizeBytes: put.sizeBytes })
@@ -122,10 +125,17 @@ function claimedSize(request: FastifyRequest): number | null {
 }
 
 /** An object may be large, but it must come along. */
-async function* bodyOf({ clock, limits }: TransferParts, request: FastifyRequest): AsyncGenerator<Uint8Array, void, undefined> {
+async function* bodyOf(
+  { clock, limits }: TransferParts,
+  request: FastifyRequest,
+  quota: OwnerQuota | null,
+): AsyncGenerator<Uint8Array, void, undefined> {
   const endMs = clock.monotonic() + limits.requestTimeoutMs
+  let sizeBytes = 0
   for await (const bytes of requestBody(request, { limitBytes: limits.objectBytes })) {
     if (clock.monotonic() > endMs) throw new InputError('slow-body', 'the upload took longer than this server allows')
+    sizeBytes += bytes.length
+    if (quota !== null && sizeBytes > quota.leftBytes) throw quotaExceeded(quota)
     yield bytes
   }
 }

@@ -132,6 +132,16 @@ describe('git-lfs', stemmaOnly, () => {
     assert.match(push.stderr, /at most 33554432 bytes/)
   })
 
+  it('says that a quota is used up', async () => {
+    await host.server.api('PUT', '/api/v3/users/sam/quota', { limit_bytes: 100_000 })
+    const work = await workTree('quota', { 'a.bin': seededBytes('a', 60_000), 'b.bin': seededBytes('b', 60_000) })
+    const push = await git.run(['push', forks.url(sam, 'quota'), 'main'], { cwd: work, mayFail: true })
+    assert.notEqual(push.code, 0)
+    assert.match(push.stderr, /storage quota is exceeded: \d+\.\d KiB is left of 97\.7 KiB/)
+    await host.server.api('PUT', '/api/v3/users/sam/quota', { limit_bytes: null })
+    await git.run(['push', '-q', forks.url(sam, 'quota'), 'main'], { cwd: work })
+  })
+
   it('says which object is missing', async () => {
     const work = await workTree('missing', { 'm.bin': seededBytes('missing', 5000) })
     const url = forks.url(olive, 'missing')

@@ -93,6 +93,7 @@ test('every route for every caller', async (t) => {
 
 /** Of the same kind of thing, what is allowed to more callers. */
 const weaker: Partial<Record<Action, Action>> = {
+  'account:usage': 'account:read',
   'self:read': 'account:read',
   'self:administer': 'self:read',
   'server:read': 'self:read',

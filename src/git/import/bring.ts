@@ -1,5 +1,6 @@
 // Makes a repository's refs what its origin's are: what is missing of the objects comes first, as one pack through the ordinary intake, then
 // all refs and HEAD move in one transaction. Imports and pulling mirrors both do this.
+import { type AccountId, findQuota, type OwnerQuota } from '../../access/index.ts'
 import { concatBytes, fromHex, hex, InputError, MessageStream, type Places, type WorkerPool } from '../../base/index.ts'
 import { type Database, isCommitUnknown } from '../../db/index.ts'
 import { Kind, kindName, type ObjectId } from '../format/object-id.ts'
@@ -76,6 +77,7 @@ export async function bring(parts: ImportParts, options: BringOptions): Promise<
         shallows: [],
         ancestry: [],
         maxInputBytes: 0,
+        quota: await quotaFor(parts.db, repositoryId),
         stopsEarly: true,
       }
       const take = (pack: AsyncIterable<Uint8Array>) => parts.intake.take(questions, pack, progress)
@@ -108,6 +110,12 @@ export async function bring(parts: ImportParts, options: BringOptions): Promise<
     if (!isCommitUnknown(error)) await staged?.discard()
     throw error
   }
+}
+
+/** What its owner may store yet; null: he has no limit, or it is gone. */
+async function quotaFor(db: Database, repositoryId: number): Promise<OwnerQuota | null> {
+  const row = await db.queries.selectFrom('repository').select('owner_id').where('id', '=', repositoryId).executeTakeFirst()
+  return row === undefined ? null : findQuota(db, row.owner_id as AccountId)
 }
 
 /**

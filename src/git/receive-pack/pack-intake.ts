@@ -4,7 +4,17 @@ import { existsSync } from 'node:fs'
 import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { MessagePort } from 'node:worker_threads'
-import { type Clock, MessageStream, Places, type Randomness, remakeSpool, withPauses, type WorkerPool } from '../../base/index.ts'
+import { type OwnerQuota, quotaExceeded } from '../../access/index.ts'
+import {
+  type Clock,
+  InputError,
+  MessageStream,
+  Places,
+  type Randomness,
+  remakeSpool,
+  withPauses,
+  type WorkerPool,
+} from '../../base/index.ts'
 import { type Bucket, type FileUpload, type Key, packKey } from '../../bucket/index.ts'
 import type { Database } from '../../db/index.ts'
 import type { IndexLimits } from '../index-pack/index.ts'
@@ -27,12 +37,17 @@ export interface PackIntakeParts {
   readonly intentLeaseMs: number
 }
 
+/** What a pack without objects has, which stores nothing. */
+const emptyPackBytes = 44
+
 /** What a pack is asked when it is taken in. */
 export type PackQuestions = Pick<ReceiveJob, 'packs' | 'tips' | 'fsck' | 'buildOn' | 'shallows' | 'cutOff' | 'ancestry' | 'staysOpen'> & {
   /** Whose the pack will be. */
   readonly networkId: string
   /** receive.maxInputSize; 0: the server's own limit alone. */
   readonly maxInputBytes: number
+  /** What the owner may store: the pack is refused as soon as it is larger than what is left. Null: he has no limit. */
+  readonly quota?: OwnerQuota | null
   /** The sender need not be heard out when the pack has been refused: it is a server of somebody's, which may go on for ever. */
   readonly stopsEarly?: boolean
   /** Called when the pack takes one of the places that there are for large ones. */
@@ -67,14 +82,15 @@ export class PackIntake {
    * @throws InputError when the pack is not to be had (each reason in git's words); nothing is left behind then
    */
   async take(
-    { maxInputBytes, networkId, onPlace, stopsEarly = false, ...questions }: PackQuestions,
+    { maxInputBytes, networkId, onPlace, quota = null, stopsEarly = false, ...questions }: PackQuestions,
     body: AsyncIterable<Uint8Array>,
     progress: IntakeProgress,
   ): Promise<StagedPack> {
     const { workers, randomness, clock, bucket, tailBytes, threads } = this.#parts
     const id = randomness.uuid()
     const scratchFolder = bucket.spoolFolder
-    const packBytes = Math.min(this.#parts.limits.packBytes, maxInputBytes || Number.POSITIVE_INFINITY)
+    const otherBytes = Math.min(this.#parts.limits.packBytes, maxInputBytes || Number.POSITIVE_INFINITY)
+    const packBytes = Math.min(otherBytes, (quota?.leftBytes ?? otherBytes) + emptyPackBytes)
     const limits = { ...this.#parts.limits, packBytes }
     const network = { id: networkId, storedAtMs: clock.now() }
     const spoolPath = join(scratchFolder, `${id}.pack`)
@@ -95,7 +111,8 @@ export class PackIntake {
       }
     } catch (error) {
       await upload.abort()
-      throw error
+      const isQuota = quota !== null && packBytes < otherBytes && error instanceof InputError && error.code === 'pack-too-large'
+      throw isQuota ? quotaExceeded(quota) : error
     } finally {
       place.free?.()
     }

@@ -2,6 +2,7 @@
 // Nothing is visible before the one transaction of moveRefs; a push that fails before it leaves no row and no key (but an intent row where the bucket did not
 // answer, by which the sweeper looks again).
 import { type Clock, InputError, type Log, withPauses } from '../../base/index.ts'
+import type { OwnerQuota } from '../../access/index.ts'
 import type { Database } from '../../db/index.ts'
 import {
   encodePkt,
@@ -55,6 +56,8 @@ export interface Push {
   /** Who pushes, as rules of refs see him. */
   readonly by: RefMover
   readonly settings: GitSettings
+  /** What the repository's owner may store yet; null: he has no limit. Asked when a pack comes. */
+  readonly quota: () => Promise<OwnerQuota | null>
   /** Which of the repository's refs the pusher speaks of. */
   readonly scope: RefScope
   readonly hooks: PushHooks

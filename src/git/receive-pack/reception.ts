@@ -119,6 +119,7 @@ export class Reception {
       cutOff: settings.cutOff,
       ancestry: asked,
       maxInputBytes: settings.push.maxInputBytes,
+      quota: await this.#push.quota(),
       ...(this.#push.onPlace === undefined ? {} : { onPlace: this.#push.onPlace }),
       ...(this.#push.staysOpen === undefined ? {} : { staysOpen: this.#push.staysOpen }),
     }

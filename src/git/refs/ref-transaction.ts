@@ -1,5 +1,6 @@
 // Moves refs: one PostgreSQL transaction that compares and swaps each ref, writes the reflog and the outbox, and makes the pack that the
 // new values need visible. Either all of that is committed or none.
+import { type AccountId, chargeOwner, ownerLimit } from '../../access/index.ts'
 import { hex } from '../../base/index.ts'
 import { type Database, sql, type Tx } from '../../db/index.ts'
 import type { ObjectId } from '../format/object-id.ts'
@@ -98,13 +99,14 @@ const words = {
 
 /**
  * Applies the changes. The repository's row is locked meanwhile, so transactions of one repository come one after the other.
+ * InputError `quota-exceeded` when its owner may not store the pack.
  * May be retried after an UnavailableError only by a caller that first reads what the refs are now.
  */
 export async function moveRefs(db: Database, refs: RefStore, input: RefTransactionInput): Promise<RefOutcomes> {
   return db.transaction(async (tx) => {
     const repository = await tx
       .selectFrom('repository')
-      .select(['head', 'refs_version', 'has_ref_rules'])
+      .select(['head', 'refs_version', 'has_ref_rules', 'owner_id', ownerLimit('repository.owner_id').as('owner_limit')])
       .where('id', '=', input.repositoryId)
       .forUpdate()
       .executeTakeFirst()
@@ -120,6 +122,7 @@ export async function moveRefs(db: Database, refs: RefStore, input: RefTransacti
     const isHeadNew = !refused && (input.head ?? repository.head) !== repository.head
     if (accepted.length === 0 && !isHeadNew && !(input.keepsPack && input.pack)) return outcomes
     const { generation, repositoryId, networkId, pack, newCutOff = [] } = input
+    if (pack && repository.owner_limit !== null) await chargeOwner(tx, repository.owner_id as AccountId, pack.valueBytes)
     if (newCutOff.length > 0) await cutOff(tx, repositoryId, newCutOff)
     const unclaimed = unclaimedOf(input, accepted)
     if (accepted.length === 0 && !isHeadNew)

@@ -39,7 +39,7 @@ export async function writeRefs(tx: Tx, writes: RefWrites): Promise<void> {
   const { pack, moved, networkId, repositoryId, unclaimed = [], written = [] } = writes
   const parts = [
     ...(pack ? packParts(networkId, pack) : []),
-    ...(moved ? refParts(repositoryId, moved) : []),
+    ...(moved ? refParts(repositoryId, moved, pack?.valueBytes ?? 0) : pack ? [pushedPart(repositoryId, pack.valueBytes)] : []),
     ...(unclaimed.length > 0 ? [unclaimedPart(networkId, unclaimed)] : []),
     ...(written.length > 0 ? [writtenPart(repositoryId, written)] : []),
   ]
@@ -78,7 +78,12 @@ function writtenPart(repositoryId: number, oids: readonly ObjectId[]) {
     on conflict (repository_id, oid) do update set at = now())`
 }
 
-function refParts(repositoryId: number, { accountId, reason, certificateId, changes, head, payload }: MovedRefs) {
+/** What was brought through a repository: its share of what its network stores (docs/design/limits.md). */
+function pushedPart(repositoryId: number, sizeBytes: number) {
+  return sql`pushed as (update repository set pushed_bytes = pushed_bytes + ${sizeBytes} where id = ${repositoryId})`
+}
+
+function refParts(repositoryId: number, { accountId, reason, certificateId, changes, head, payload }: MovedRefs, sizeBytes: number) {
   const kept = changes.filter((change) => change.newOid !== null)
   const gone = changes.filter((change) => change.newOid === null).map((change) => change.name)
   const parts = [
@@ -88,7 +93,8 @@ function refParts(repositoryId: number, { accountId, reason, certificateId, chan
       from unnest(${changes.map((c) => c.name)}::text[], ${changes.map((c) => bytesOf(c.oldOid))}::bytea[],
         ${changes.map((c) => bytesOf(c.newOid))}::bytea[]))`,
     sql`moved as (
-      update repository set refs_version = refs_version + 1, pushed_at = now(), updated_at = now(), head = ${head} where id = ${repositoryId})`,
+      update repository set refs_version = refs_version + 1, pushed_at = now(), updated_at = now(), head = ${head},
+        pushed_bytes = pushed_bytes + ${sizeBytes} where id = ${repositoryId})`,
     sql`told as (insert into outbox (kind, repository_id, payload) values ('push', ${repositoryId}, ${payload}))`,
   ]
   if (gone.length > 0) parts.push(sql`gone as (delete from ref where repository_id = ${repositoryId} and name = any(${gone}::text[]))`)

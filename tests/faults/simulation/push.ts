@@ -41,6 +41,7 @@ export async function sendPush(
     create: () => Promise.reject(new Error('nothing is created')),
     by: { kind: 'account', accountId: account.id, role: 'admin' },
     settings: room.settings.read({ 'receive.denydeletecurrent': ['ignore'] }),
+    quota: async () => null,
     scope: everything,
     hooks: noHooks,
     nonces: { seed: null, repository: '', format: 'sha1', slopS: 0 },
