@@ -36,6 +36,8 @@ export const auditActions = {
   'hook.create': 'a webhook was made',
   'hook.change': 'a webhook was changed',
   'hook.delete': 'a webhook was deleted',
+  'quota.set': 'an owner got a limit of its own for what it stores, or none',
+  'quota.clear': 'the server’s limit holds for an owner again',
   'repository.create': 'a repository was made',
   'repository.change': 'name, description, visibility, HEAD or settings of a repository were changed',
   'repository.fork': 'a repository was made as a fork',

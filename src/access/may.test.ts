@@ -58,6 +58,8 @@ const accounts = 'stranger reader writer maintainer owner admin'
 const table: Partial<Record<`${Action} ${string}`, string>> = {
   'account:read user': everyone,
   'account:read organization': everyone,
+  'account:usage user': 'owner admin',
+  'account:usage organization': 'reader writer maintainer admin',
   'self:read user': 'owner',
   'self:administer user': 'owner',
   'organization:create user': 'owner',
