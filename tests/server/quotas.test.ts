@@ -194,6 +194,25 @@ describe('quotas', stemmaOnly, () => {
     assert.ok(endless.sentBytes < 8 << 20, `${endless.sentBytes} bytes were taken`)
   })
 
+  it('writes by the API are 403, and leave nothing', async () => {
+    const owner = await makeOwner('wendy', 40 * KiB)
+    assert.equal((await push(await workTree(KiB), owner.url('app'))).code, 0)
+    const before = await stored(host.server, database)
+    const content = seededBytes('api', 60 * KiB).toString('base64')
+    const write = (method: string, path: string, body: object) =>
+      host.server.api(method, `/api/v3/repos/wendy/app/${path}`, body, owner.token)
+    for (const answer of [
+      await write('PUT', 'contents/more.bin', { message: 'more', content }),
+      await write('POST', 'git/blobs', { content, encoding: 'base64' }),
+    ]) {
+      assert.equal(answer.status, 403, JSON.stringify(answer.body))
+      assert.match(answer.body.message, /storage quota is exceeded/)
+      assert.deepEqual(Object.keys(answer.body).sort(), ['documentation_url', 'message', 'status'])
+    }
+    await assertStoredAgain(host.server, database, before)
+    assert.equal((await write('PUT', 'contents/small.txt', { message: 'less', content: 'bGVzcw==' })).status, 201)
+  })
+
   it('a fork’s LFS objects are its owner’s to answer for', async () => {
     await makeOwner('short', 10 * KiB).then(async (short) => {
       const answer = await host.server.api('POST', '/api/v3/repos/lars/app/forks', {}, short.token)

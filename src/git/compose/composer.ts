@@ -1,5 +1,6 @@
 // Writing by the API, where the request is (docs/design/api-writes.md): a worker makes the objects, they are taken in as a push's are, and refs move by a push.
 import type { FastifyRequest } from 'fastify'
+import { findQuota } from '../../access/index.ts'
 import { InputError, MessageStream, Places, UnavailableError } from '../../base/index.ts'
 import { concatBytes, fromHex } from '../../base/index.ts'
 import { isCommitUnknown } from '../../db/index.ts'
@@ -200,6 +201,7 @@ export class Composer {
       target,
       by: moverOf(request.identity, repository),
       settings: pushSettingsOf(this.#room, call),
+      quota: async () => findQuota(db, repository.ownerId),
       scope: scopeOf(this.#room, call, 'push'),
       hooks: call.hooks,
       siblingTips: async () => {
