@@ -114,7 +114,7 @@ export function commonJson(urls: GitUrls, { oid, path, ref, sizeBytes, type }: E
   }
 }
 
-function typeOf(mode: number): EntryFacts['type'] {
+export function typeOf(mode: number): EntryFacts['type'] {
   switch (mode) {
     case 0o040000:
       return 'dir'

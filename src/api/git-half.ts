@@ -12,6 +12,7 @@ import { registerGitRefWrites } from './git-ref-writes.ts'
 import { registerGitRefs } from './git-refs.ts'
 import { registerGitWrites } from './git-writes.ts'
 import type { ApiOptions } from './index.ts'
+import { registerPaths } from './paths.ts'
 import { registerRefRules } from './ref-rules.ts'
 
 export function registerGitHalf(routes: Routes, options: ApiOptions): void {
@@ -23,6 +24,7 @@ export function registerGitHalf(routes: Routes, options: ApiOptions): void {
   registerGitData(routes, options)
   registerGitRefs(routes, options)
   registerRefRules(routes, options)
+  registerPaths(routes, options)
   registerGitWrites(routes, options)
   registerGitRefWrites(routes, options)
   registerFileWrites(routes, options)

@@ -70,6 +70,7 @@ export class RepositoryCall {
       return await this.#browser.ask(this.view, kind, question)
     } catch (error) {
       if (error instanceof InputError && (error.code === 'no-such-object' || error.code === 'no-common-ancestor')) throw missing()
+      if (error instanceof InputError && error.code === 'blame-too-large') throw new Refusal(422, 'invalid', error.message)
       throw error
     }
   }

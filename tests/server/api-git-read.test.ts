@@ -263,6 +263,53 @@ test('contents: files, folders, links, submodules; readme', stemmaOnly, async ()
   assert.deepEqual(await refusal(get('src', 'nope')), { status: 404, message: 'No commit found for the ref nope' })
 })
 
+test('a folder with the last commit of each entry; blame', stemmaOnly, async () => {
+  interface Entry {
+    readonly path: string
+    readonly type: string
+    readonly commit: { readonly sha: string; readonly message_headline: string }
+  }
+  const get = async (path: string) => await host.server.api('GET', `/api/v3/repos/admin/varied/${path}`)
+  for (const [ref, folder] of [
+    ['main', ''],
+    ['main', 'src'],
+    ['feature/one', ''],
+    ['v1', 'src/deep/er'],
+  ] as const) {
+    const { body, status } = await get(`tree-commits/${folder}?ref=${encodeURIComponent(ref)}`)
+    assert.equal(status, 200, JSON.stringify(body))
+    const entries = body as Entry[]
+    assert.deepEqual(
+      entries.map(({ path }) => path).join('\0'),
+      (await git('ls-tree', '--name-only', '-z', ref, ...(folder === '' ? [] : [`${folder}/`]))).replace(/\0$/, ''),
+    )
+    for (const { commit, path } of entries) {
+      assert.equal(`${commit.sha} ${commit.message_headline}`, await git('log', '-1', '--format=%H %s', ref, '--', path), path)
+    }
+  }
+  assert.equal((await get('tree-commits/src/code.c')).status, 404)
+  assert.equal((await get('tree-commits/nowhere')).status, 404)
+  assert.equal((await get('tree-commits?ref=nope')).status, 404)
+  for (const path of ['src/code.c', 'feature.txt', 'src/moved-and-changed.txt', 'no-end.txt']) {
+    const { body } = await get(`blame/${path}`)
+    const ranges = (
+      body as { ranges: { starting_line: number; ending_line: number; commit: { sha: string }; original_path: string; age: number }[] }
+    ).ranges
+    const lines = ranges.flatMap((range) =>
+      Array.from({ length: range.ending_line - range.starting_line + 1 }, (_, i) => `${range.commit.sha} ${range.starting_line + i}`),
+    )
+    const blamed = await git('blame', '--porcelain', 'main', '--', path)
+    assert.deepEqual(
+      lines,
+      [...blamed.matchAll(/^([0-9a-f]{40}) \d+ (\d+)/gm)].map(([, sha, line]) => `${sha} ${line}`),
+      path,
+    )
+    assert.ok(ranges.every(({ age }) => age >= 1 && age <= 10))
+  }
+  assert.equal((await get('blame/src')).status, 404)
+  assert.equal((await get('blame/nowhere')).status, 404)
+})
+
 test('an empty repository says so', stemmaOnly, async () => {
   const { rest } = octokit
   const empty = { owner: 'admin', repo: 'empty' }

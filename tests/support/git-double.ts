@@ -31,11 +31,17 @@ const diff = { files: [file], fileCount: 1, additions: 1, deletions: 0 }
 const contents = { type: 'file', path: 'main', oid, sizeBytes: 1, content: 'YQ==\n', bytes: null, target: null, commit: oid } as const
 
 const answers: { readonly [K in BrowseKind]: (question: object) => AnswerOf<K> } = {
+  blame: () => ({ commit: oid, blob: oid, ranges: [{ start: 1, count: 1, from: 0, path: 'main', originStart: 1 }], commits: [commit] }),
   blobObject: () => ({ oid, sizeBytes: 1, content: 'YQ==\n', bytes: null }),
   commitObject: () => commit,
   commitText: () => new Uint8Array(0),
   compare: () => ({ base: commit, head: oid, mergeBase: commit, aheadCount: 1, behindCount: 0, commits: [commit], diff }),
   compareText: () => new Uint8Array(0),
+  folderCommits: () => ({
+    commit: oid,
+    entries: [{ path: 'a', mode: 0o100644, oid, sizeBytes: 1, last: 0 }],
+    commits: [commit],
+  }),
   kindsOf: (question) => (question as { names: unknown[] }).names.map(() => 1),
   listCommits: () => ({ commits: [commit], isMore: false, total: 1 }),
   listTree: () => ({ oid, entries: [{ path: 'a', mode: 0o100644, oid, sizeBytes: 1 }], isTruncated: false }),

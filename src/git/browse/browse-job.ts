@@ -6,17 +6,20 @@ import type { PackSetHandle } from '../odb/index.ts'
 import { type FetchRepository, paced, type PacedRepository } from '../upload-pack/repository.ts'
 import { commitText, compare, compareText, showCommit } from './commit-diff.ts'
 import { listCommits } from './commit-list.ts'
+import { blame, folderCommits } from './folder-commits.ts'
 import { readContents, readReadme } from './contents.ts'
 import { blobObject, commitObject, kindsOf, tagObject } from './objects.ts'
 import { listTree } from './tree-list.ts'
 
 /** All that can be asked. */
 const answers = {
+  blame,
   blobObject,
   commitObject,
   commitText,
   compare,
   compareText,
+  folderCommits,
   kindsOf,
   listCommits,
   listTree,

@@ -5,7 +5,7 @@ import type { PacedRepository } from '../upload-pack/repository.ts'
 import { type CommitValue, type Person, readCommit } from './commit-value.ts'
 import { bytewise } from './text.ts'
 import { findCommit, type Named } from './named.ts'
-import { pathHistory } from './path-walk.ts'
+import { pathHistory } from '../paths/index.ts'
 import { countReached } from './sides.ts'
 
 export interface CommitsQuestion {
