@@ -51,7 +51,7 @@ async function fill(server: Server, { name, path }: NamedRepository): Promise<vo
   for (let before = server.cpu().serverMs, quiet = 0; quiet < 5; ) {
     await sleep(2000)
     const now = server.cpu().serverMs
-    quiet = now - before < 60 && server.output.includes('path table') ? quiet + 1 : 0
+    quiet = now - before < 60 && server.output.includes('of a path table') ? quiet + 1 : 0
     before = now
   }
 }
