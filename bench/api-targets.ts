@@ -19,17 +19,23 @@ export async function targetsOf(cwd: string): Promise<Case[]> {
   const encode = (path: string) => path.split('/').map(encodeURIComponent).join('/')
   const head = (await git('rev-parse', 'HEAD'))[0] as string
   const listed = (await git('ls-tree', '-r', '-l', head)).map((line) => /^\d+ blob \w+ +(\d+)\t(.*)$/.exec(line))
-  const files = listed.flatMap((match) => (match ? [{ path: match[2] as string, sizeBytes: Number(match[1]) }] : [])).filter(({ path }) => !path.startsWith('"'))
+  const files = listed
+    .flatMap((match) => (match ? [{ path: match[2] as string, sizeBytes: Number(match[1]) }] : []))
+    .filter(({ path }) => !path.startsWith('"'))
   const folders = (await git('ls-tree', '-r', '-d', '--name-only', head)).filter((path) => !path.startsWith('"'))
   const sources = files.filter(({ path, sizeBytes }) => /\.(?:c|h|sh|py|js|ts|go|rs)$/.test(path) && sizeBytes < 100_000)
   const commits = await git('rev-list', '--max-count=4000', head)
   const tags = (await git('tag', '--sort=-creatordate', '--merged', head)).slice(0, 40)
-  const entries = async (folder: string) => (await git('ls-tree', '--name-only', head, folder === '' ? '.' : `${folder}/`)).filter((path) => !path.startsWith('"'))
+  const entries = async (folder: string) =>
+    (await git('ls-tree', '--name-only', head, folder === '' ? '.' : `${folder}/`)).filter((path) => !path.startsWith('"'))
   const shownFolders = ['', ...some(folders, 60)]
   return [
     {
       name: 'contents of a file',
-      targets: some(files.filter(({ sizeBytes }) => sizeBytes < 1 << 20), 200).map(({ path }) => ({
+      targets: some(
+        files.filter(({ sizeBytes }) => sizeBytes < 1 << 20),
+        200,
+      ).map(({ path }) => ({
         url: `contents/${encode(path)}`,
         git: [['cat-file', 'blob', `${head}:${path}`]],
       })),
@@ -52,7 +58,10 @@ export async function targetsOf(cwd: string): Promise<Case[]> {
     },
     {
       name: 'commit with its diff',
-      targets: some(commits, 200).map((commit) => ({ url: `commits/${commit}`, git: [['show', '-M', '--first-parent', '-m', '--numstat', '-p', commit]] })),
+      targets: some(commits, 200).map((commit) => ({
+        url: `commits/${commit}`,
+        git: [['show', '-M', '--first-parent', '-m', '--numstat', '-p', commit]],
+      })),
     },
     {
       name: 'compare',

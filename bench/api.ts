@@ -108,7 +108,8 @@ async function pair(server: Server, base: string, cwd: string, targets: Case['ta
     await get(server, base + url)
     times.ours.push(performance.now() - startedAt)
     let ms = 0
-    for (const command of git) ms += (await runProcess('git', command, { cwd, timeoutMs: 600_000, env: { PATH: process.env.PATH ?? '' } })).ms
+    for (const command of git)
+      ms += (await runProcess('git', command, { cwd, timeoutMs: 600_000, env: { PATH: process.env.PATH ?? '' } })).ms
     times.gits.push(ms)
   }
   return { ours: median(times.ours), gits: median(times.gits) }

@@ -18,10 +18,11 @@ import {
   pathTableBuilder,
   reachedBlobs,
   scrubJob,
+  sealMirrors,
   storageCounter,
 } from './git/index.ts'
 import { pruneJob } from './lfs/index.ts'
-import { bucketConfig, makeGit, makeHooks, makeOutbound, makeStore } from './rooms.ts'
+import { bucketConfig, makeGit, makeHooks, makeOutbound, makeRemoteClient, makeStore } from './rooms.ts'
 import { compareKeys, openSealer } from './secret-key.ts'
 import { expireSignIns } from './sign-in/index.ts'
 
@@ -85,6 +86,7 @@ async function startParts({ config, log, showToken, signal }: StartOptions, endi
   endings.add('database', () => database.close(databaseCloseMs), databaseCloseMs + slackMs)
   const sealer = await openSealer(config, systemRandomness)
   await compareKeys(database, sealer, log)
+  await sealMirrors(database, sealer)
   const failures = new Failures(config.limits.rate, systemClock)
   const rates = new RateLimits(config.limits.rate, systemClock)
   const gate = makeGate({ db: database, clock: systemClock, log, isCreatingOnPush: config.git.createOnPush, failures })
@@ -132,7 +134,7 @@ async function startParts({ config, log, showToken, signal }: StartOptions, endi
       store.job(log),
       store.scrubJob(log),
       expireSignIns(database),
-      mirrorJob({ parts: git.importParts, agent: git.options.agent, randomness: systemRandomness, log }),
+      mirrorJob({ parts: git.importParts, client: makeRemoteClient(config), sealer, randomness: systemRandomness, log }),
     ],
   })
   endings.add('background work', () => jobs.stop(), 10_000)

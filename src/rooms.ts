@@ -5,7 +5,7 @@ import { AllowedHosts, type Log, type Sealer, systemClock, systemRandomness } fr
 import type { Bucket, BucketConfig as OpenBucketConfig } from './bucket/index.ts'
 import type { Config } from './config.ts'
 import type { Database } from './db/index.ts'
-import { findPushed, GitRoom, type PushedMove } from './git/index.ts'
+import { findPushed, GitRoom, type PushedMove, type RemoteClient } from './git/index.ts'
 import type { HookRoom } from './hooks/index.ts'
 import { Outbound } from './http/index.ts'
 import { SegmentStore } from './store/index.ts'
@@ -51,6 +51,11 @@ export function makeStore(config: Config, { counts, ...parts }: RoomParts): Segm
 /** For requests to where others say. */
 export function makeOutbound(config: Config): Outbound {
   return new Outbound({ allowed: new AllowedHosts(config.outbound.allowPrivate) })
+}
+
+/** For imports and mirrors. */
+export function makeRemoteClient(config: Config): RemoteClient {
+  return { agent: `stemma/${version}`, outbound: makeOutbound(config) }
 }
 
 export interface HookParts {

@@ -6,6 +6,7 @@ import { formatBytes, Progress } from './progress.ts'
 import { type CommandRooms, interruptible, withRooms } from './rooms.ts'
 import { type Flags, print, readToken, UsageError } from './usage.ts'
 import type { Config } from '../config.ts'
+import { makeRemoteClient } from '../rooms.ts'
 import {
   DiskOrigin,
   findRepositories,
@@ -21,7 +22,7 @@ import {
 interface Item {
   readonly label: string
   readonly name: string
-  readonly open: (agent: string, signal: AbortSignal) => Origin
+  readonly open: (signal: AbortSignal) => Origin
 }
 
 interface Outcome {
@@ -34,7 +35,7 @@ interface Outcome {
 
 /** @throws UsageError; what stops all of it. Sets the exit code to 1 when a repository failed. */
 export async function runImport(config: Config, given: Flags, source: string): Promise<void> {
-  const items = itemsOf(source, given)
+  const items = itemsOf(config, source, given)
   const owner = given.owner ?? 'admin'
   if (given['dry-run'] === true) return listOnly(items, owner, given)
   const outcomes = await interruptible((signal) => withRooms(config, (rooms) => importAll(rooms, items, owner, given, signal)))
@@ -43,12 +44,12 @@ export async function runImport(config: Config, given: Flags, source: string): P
   if (failed > 0) process.exitCode = 1
 }
 
-function itemsOf(source: string, given: Flags): Item[] {
+function itemsOf(config: Config, source: string, given: Flags): Item[] {
   const place = parsePlace(source)
   if ('remote' in place) {
     const { url } = place.remote
     const remote = given['token-file'] === undefined ? place.remote : withToken(place.remote, readToken(given['token-file']))
-    const open = (agent: string, signal: AbortSignal) => new RemoteOrigin(remote, agent, signal)
+    const open = (signal: AbortSignal) => new RemoteOrigin(remote, makeRemoteClient(config), signal)
     return [{ label: url, name: given.name ?? nameOf(decodeURIComponent(url.slice(url.lastIndexOf('/') + 1))), open }]
   }
   if (given['token-file'] !== undefined) throw new UsageError('--token-file is for a URL')
@@ -101,7 +102,7 @@ async function importOne(
   }
   let origin: Origin | null = null
   try {
-    origin = item.open(git.options.agent, signal)
+    origin = item.open(signal)
     const result = await importRepository(git.importParts, {
       target: { ...owner, name: item.name, visibility: given.public === true ? 'public' : 'private' },
       origin,

@@ -22,7 +22,8 @@ import {
   runNextMirror,
   withToken,
 } from '../git/index.ts'
-import { version } from '../version.ts'
+import { makeRemoteClient } from '../rooms.ts'
+import { openSealer } from '../secret-key.ts'
 
 const defaultEvery = '10m'
 const shortestEveryMs = 10_000
@@ -39,8 +40,9 @@ export async function runMirrorAdd(config: Config, given: Flags, [name = '', url
   const made = await withDatabase(config, quietLog(config), async (db) => {
     const found = await findRepository(db.queries, wanted.owner, wanted.name)
     if (found === null && direction === 'push') throw noRepository(wanted)
-    const repository = found ?? (await createFollower(db, wanted, remote, given))
-    await addMirror(db, { repository, direction, remote, refs, everyS: Math.round(everyMs / 1000) })
+    const repository = found ?? (await createFollower(config, db, wanted, remote, given))
+    const sealer = await openSealer(config, systemRandomness)
+    await addMirror(db, sealer, { repository, direction, remote, refs, everyS: Math.round(everyMs / 1000) })
     return found === null
   })
   const what = direction === 'pull' ? `follows ${remote.url}` : `is pushed to ${remote.url}`
@@ -69,7 +71,8 @@ export async function runMirrorRun(config: Config, given: Flags, [name]: readonl
       const repositoryId = name === undefined ? null : (await repositoryNamed(db, parseRepository(name))).id
       const { rows } = await sql<{ now: Date }>`select now() as now`.execute(db.queries)
       const choice = { due: false, repositoryId, notAfter: rows[0]?.now ?? new Date(systemClock.now()) } as const
-      const options = { parts: git.importParts, agent: git.options.agent, randomness: systemRandomness, log }
+      const sealer = await openSealer(config, systemRandomness)
+      const options = { parts: git.importParts, client: makeRemoteClient(config), sealer, randomness: systemRandomness, log }
       const done: MirrorOutcome[] = []
       for (;;) {
         const outcome = await runNextMirror(options, choice, signal)
@@ -93,10 +96,16 @@ export async function runMirrorRemove(config: Config, _given: Flags, [name = '',
 }
 
 /** A repository that follows another is made when that one can be read: it must name objects the same way. */
-async function createFollower(db: Database, { owner, name }: RepositoryName, remote: RemoteUrl, given: Flags): Promise<Repository> {
+async function createFollower(
+  config: Config,
+  db: Database,
+  { owner, name }: RepositoryName,
+  remote: RemoteUrl,
+  given: Flags,
+): Promise<Repository> {
   const account = await findAccount(db.queries, owner)
   if (account === null) throw new InputError('no-account', `there is no account '${owner}'`)
-  const state = await interruptible((signal) => new RemoteOrigin(remote, `stemma/${version}`, signal).readState())
+  const state = await interruptible((signal) => new RemoteOrigin(remote, makeRemoteClient(config), signal).readState())
   return createRepository(db, {
     ownerId: account.id,
     name,

@@ -64,7 +64,7 @@ export {
   RemoteOrigin,
   type Origin,
 } from './import/index.ts'
-export { parsePlace, type RemoteUrl, withToken } from './remote/index.ts'
+export { parsePlace, type RemoteClient, type RemoteUrl, withToken } from './remote/index.ts'
 export {
   addMirror,
   type Direction,
@@ -75,6 +75,7 @@ export {
   type MirrorOutcome,
   parseRefPatterns,
   removeMirrors,
+  sealMirrors,
   runNext as runNextMirror,
 } from './mirror/index.ts'
 export { type RepackOptions, type RepackPhase, type RepackResult, repackUnderLease } from './repack/index.ts'

@@ -191,12 +191,19 @@ function privateAddress(address: string): InputError {
   )
 }
 
-/** OpenSSL's message has its queue's id and its own source file in it; its reason is what says something. */
 function unreachable(error: unknown): UnavailableError {
   // an attempt at several addresses
   const first = error instanceof AggregateError && error.errors.length > 0 ? error.errors[0] : error
-  const reason = first instanceof Error && 'reason' in first && typeof first.reason === 'string' ? `TLS failed: ${first.reason}` : undefined
+  const reason = tlsReason(first)
   const code = first instanceof Error && 'code' in first ? ` (${String(first.code)})` : ''
   const words = reason ?? (first instanceof Error && first.message !== '' ? first.message : 'the connection failed')
   return new UnavailableError('outbound-unreachable', `${words}${words.includes(code.slice(2, -1)) ? '' : code}`, { cause: error })
+}
+
+/** OpenSSL's message has its queue's id and its own source file in it; its reason is what says something. */
+function tlsReason(error: unknown): string | undefined {
+  if (!(error instanceof Error)) return undefined
+  const reason =
+    'reason' in error && typeof error.reason === 'string' ? error.reason : /:SSL routines:[^:]*:([^:]+):/.exec(error.message)?.[1]
+  return reason === undefined ? undefined : `TLS failed: ${reason}`
 }

@@ -6,7 +6,8 @@ import { type GitResult, runProcess } from './git.ts'
 const command = resolve(import.meta.dirname, '../../bin/stemma')
 
 function environment(more: Readonly<Record<string, string>>): Record<string, string> {
-  return { PATH: process.env.PATH ?? '/usr/bin:/bin', HOME: '/nonexistent', STEMMA_LOG_LEVEL: 'error', ...more }
+  const own = { PATH: process.env.PATH ?? '/usr/bin:/bin', HOME: '/nonexistent', STEMMA_LOG_LEVEL: 'error' }
+  return { ...own, STEMMA_OUTBOUND_ALLOW_PRIVATE: '127.0.0.0/8', ...more }
 }
 
 /** Runs it to its end; any exit code is a result. */

@@ -19,6 +19,9 @@ export interface ServerOptions {
   readonly port?: number
 }
 
+/** The servers that tests mirror from are on this machine, as their webhooks' receivers. */
+const toLoopback = { STEMMA_OUTBOUND_ALLOW_PRIVATE: '127.0.0.0/8' }
+
 /** What the API answered; `body` is parsed JSON, or the text where it is none. */
 export interface ApiAnswer {
   readonly status: number
@@ -61,7 +64,7 @@ export class Server {
   async begin(): Promise<void> {
     if (this.#child !== null) throw new Error('the server runs already')
     const args = ['serve', '--data', this.data, '--listen', `127.0.0.1:${this.#port}`, ...(this.#options.args ?? [])]
-    const env: Record<string, string | undefined> = { ...process.env, STEMMA_ADMIN_TOKEN: this.token, ...this.#options.env }
+    const env: Record<string, string | undefined> = { ...process.env, STEMMA_ADMIN_TOKEN: this.token, ...toLoopback, ...this.#options.env }
     delete env.NODE_TEST_CONTEXT
     // Ends with the test's process, whatever becomes of that.
     const child = spawn('setpriv', ['--pdeathsig', 'KILL', command, ...args], { env, stdio: ['ignore', 'pipe', 'pipe'] })

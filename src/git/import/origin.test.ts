@@ -5,10 +5,13 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import { openFront } from '../../../tests/support/front.ts'
 import { temporaryFolder } from '../../../tests/support/pack-indexing.ts'
+import { AllowedHosts } from '../../base/index.ts'
+import { Outbound } from '../../http/index.ts'
 import { encodePkt, flushPkt } from '../format/pkt-line.ts'
 import { DiskOrigin } from './disk-origin.ts'
 import { RemoteOrigin } from './remote-origin.ts'
 
+const client = { agent: 'stemma/test', outbound: new Outbound({ allowed: new AllowedHosts(['127.0.0.0/8']) }) }
 const oid = 'a'.repeat(40)
 const good = 'refs/heads/trunk'
 const bad = [oid, 'b'.repeat(64), 'HEAD', 'main', 'refs/heads', 'refs/heads/a..b', 'refs/heads/a\nb', `refs/heads/${'x'.repeat(60_000)}`]
@@ -22,7 +25,7 @@ async function headFrom(lines: (method: string) => string[]): Promise<string | n
   })
   try {
     const remote = { url: `${front.url}/r.git`, authorization: null }
-    return (await new RemoteOrigin(remote, 'stemma/test', new AbortController().signal).readState()).head
+    return (await new RemoteOrigin(remote, client, new AbortController().signal).readState()).head
   } finally {
     await front.close()
   }

@@ -1,7 +1,7 @@
 // Imports and pulling mirrors from a Git server elsewhere.
 import { fromHex, InputError } from '../../base/index.ts'
 import type { ObjectId } from '../format/object-id.ts'
-import { fetchPack, readRemote, RemoteHttp, type RemoteState, type RemoteUrl } from '../remote/index.ts'
+import { fetchPack, readRemote, type RemoteClient, RemoteHttp, type RemoteState, type RemoteUrl } from '../remote/index.ts'
 import { emptyPack } from './empty-pack.ts'
 import { branchAt, keepable, type Origin, type OriginState, type TransferContext, type Transferred } from './origin.ts'
 
@@ -13,10 +13,10 @@ export class RemoteOrigin implements Origin {
   readonly #agent: string
   #state: RemoteState | null = null
 
-  constructor(remote: RemoteUrl, agent: string, signal: AbortSignal) {
+  constructor(remote: RemoteUrl, client: RemoteClient, signal: AbortSignal) {
     this.label = remote.url
-    this.#agent = agent
-    this.#http = new RemoteHttp({ remote, agent, signal })
+    this.#agent = client.agent
+    this.#http = new RemoteHttp({ remote, client, signal })
   }
 
   async readState(): Promise<OriginState> {

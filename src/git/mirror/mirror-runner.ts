@@ -1,14 +1,17 @@
 // Runs mirrors under their leases: as the server's background work those that are due, for a command those that it names.
 import { setTimeout as sleep } from 'node:timers/promises'
-import { CorruptError, InputError, type Log, type Randomness, UnavailableError } from '../../base/index.ts'
+import { CorruptError, InputError, type Log, type Randomness, type Sealer, UnavailableError } from '../../base/index.ts'
 import type { Job } from '../../jobs/index.ts'
 import type { ImportParts } from '../import/bring.ts'
-import { dropRun, endRun, isAnyDue, keepLease, type Mirror, type MirrorChoice, takeMirror } from './mirrors.ts'
+import type { RemoteClient } from '../remote/index.ts'
+import { dropRun, endRun, isAnyDue, keepLease, type Mirror, type MirrorChoice, openMirror, takeMirror } from './mirrors.ts'
 import { type MirrorResult, runMirror, shownError } from './run-mirror.ts'
 
 export interface MirrorRunnerOptions {
   readonly parts: ImportParts
-  readonly agent: string
+  readonly client: RemoteClient
+  /** Opens what mirrors are signed in with. */
+  readonly sealer: Sealer
   readonly randomness: Randomness
   readonly log: Log
 }
@@ -55,7 +58,8 @@ export async function runNext(options: MirrorRunnerOptions, choice: MirrorChoice
   const lost = new AbortController()
   const keeping = keep(options, mirror, holder, lost, done.signal)
   try {
-    const result = await runMirror({ parts, agent: options.agent, signal: AbortSignal.any([signal, lost.signal]) }, mirror)
+    const run = { parts, client: options.client, signal: AbortSignal.any([signal, lost.signal]) }
+    const result = await runMirror(run, openMirror(mirror, options.sealer))
     await endRun(queries, mirror, holder, null)
     return { mirror, result, error: null }
   } catch (error) {

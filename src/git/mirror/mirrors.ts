@@ -1,13 +1,13 @@
 // Mirrors' rows. A run takes a mirror by writing a lease, so that a command and the server's background work never do the same at once.
 // Times are the database's.
 import { type Actor, audit, findRepository, fullName, operator, type Repository } from '../../access/index.ts'
-import { InputError } from '../../base/index.ts'
+import { InputError, isSealed, type Sealer } from '../../base/index.ts'
 import { type Database, type Queries, sql, sqlState } from '../../db/index.ts'
 import type { RemoteUrl } from '../remote/index.ts'
 
 export type Direction = 'pull' | 'push'
 
-/** A mirror without its secret. */
+/** A mirror; what it is signed in with is sealed, until `openMirror`. */
 export interface Mirror {
   readonly id: number
   readonly repository: Repository
@@ -46,18 +46,21 @@ export interface NewMirror {
 const firstRetryS = 60
 const longestRetryS = 6 * 3600
 const longestErrorChars = 500
+/** What secrets are sealed for. */
+const purpose = 'mirror'
 
 /** Due at once. InputError `mirror-exists`, or `mirror-two-pulls`: a repository can follow one other alone. */
-export async function addMirror(db: Database, mirror: NewMirror, actor: Actor = operator): Promise<void> {
+export async function addMirror(db: Database, sealer: Sealer, mirror: NewMirror, actor: Actor = operator): Promise<void> {
   const { repository, direction, remote, refs, everyS } = mirror
   const { id: repositoryId } = repository
+  const secret = remote.authorization === null ? null : sealer.seal(remote.authorization, purpose)
   try {
     await db.transaction(async (tx) => {
       await tx.selectFrom('repository').select('id').where('id', '=', repositoryId).forUpdate().executeTakeFirstOrThrow()
       if (direction === 'pull') await assertOnlyPull(tx, repositoryId)
       await tx
         .insertInto('mirror')
-        .values({ repository_id: repositoryId, direction, url: remote.url, secret: remote.authorization, refs: [...refs], every_s: everyS })
+        .values({ repository_id: repositoryId, direction, url: remote.url, secret, refs: [...refs], every_s: everyS })
         .execute()
       const details = { direction, url: remote.url, refs }
       await audit(tx, actor, { action: 'mirror.add', ...entryOf(repository), details })
@@ -65,6 +68,23 @@ export async function addMirror(db: Database, mirror: NewMirror, actor: Actor = 
   } catch (error) {
     if (sqlState(error) !== '23505') throw error
     throw new InputError('mirror-exists', `there is such a mirror already; remove it first to change it`, { cause: error })
+  }
+}
+
+/** The mirror with what it is signed in with. @throws as `Sealer.open` */
+export function openMirror(mirror: Mirror, sealer: Sealer): Mirror {
+  const { authorization, url } = mirror.remote
+  if (authorization === null || !isSealed(authorization)) return mirror
+  return { ...mirror, remote: { url, authorization: sealer.open(authorization, purpose) } }
+}
+
+/** Seals what older servers left as it is. */
+export async function sealMirrors(db: Database, sealer: Sealer): Promise<void> {
+  const rows = await db.queries.selectFrom('mirror').select(['id', 'secret']).where('secret', 'is not', null).execute()
+  for (const { id, secret } of rows) {
+    if (secret === null || isSealed(secret)) continue
+    const sealed = sealer.seal(secret, purpose)
+    await db.queries.updateTable('mirror').set({ secret: sealed }).where('id', '=', id).where('secret', '=', secret).execute()
   }
 }
 

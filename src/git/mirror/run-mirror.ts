@@ -7,13 +7,21 @@ import { RemoteOrigin } from '../import/remote-origin.ts'
 import type { NetworkPacks } from '../odb/index.ts'
 import { packStream } from '../pack-stream.ts'
 import type { RefSnapshot } from '../refs/index.ts'
-import { pushPack, readRemote, type RemoteCommand, RemoteHttp, type RemoteRefusal, type RemoteState } from '../remote/index.ts'
+import {
+  pushPack,
+  readRemote,
+  type RemoteClient,
+  type RemoteCommand,
+  RemoteHttp,
+  type RemoteRefusal,
+  type RemoteState,
+} from '../remote/index.ts'
 import { refMatcher } from './mirror-refs.ts'
 import type { Mirror } from './mirrors.ts'
 
 export interface MirrorRun {
   readonly parts: ImportParts
-  readonly agent: string
+  readonly client: RemoteClient
   readonly signal: AbortSignal
 }
 
@@ -37,8 +45,8 @@ export async function runMirror(run: MirrorRun, mirror: Mirror): Promise<MirrorR
   return mirror.direction === 'pull' ? pull(run, mirror) : push(run, mirror)
 }
 
-async function pull({ parts, agent, signal }: MirrorRun, { repository, remote, refs }: Mirror): Promise<MirrorResult> {
-  const origin = new RemoteOrigin(remote, agent, signal)
+async function pull({ parts, client, signal }: MirrorRun, { repository, remote, refs }: Mirror): Promise<MirrorResult> {
+  const origin = new RemoteOrigin(remote, client, signal)
   const state = await origin.readState()
   return bring(parts, {
     repositoryId: repository.id,
@@ -53,8 +61,9 @@ async function pull({ parts, agent, signal }: MirrorRun, { repository, remote, r
   })
 }
 
-async function push({ parts, agent, signal }: MirrorRun, mirror: Mirror): Promise<MirrorResult> {
-  const http = new RemoteHttp({ remote: mirror.remote, agent, signal })
+async function push({ parts, client, signal }: MirrorRun, mirror: Mirror): Promise<MirrorResult> {
+  const { agent } = client
+  const http = new RemoteHttp({ remote: mirror.remote, client, signal })
   const state = await readRemote(http, 'git-receive-pack', agent)
   const refs = await parts.refs.read(mirror.repository.id)
   const packs = await parts.packs.open(mirror.repository.networkId) // after the refs: they may rest on no newer pack

@@ -1,15 +1,26 @@
 // Requests to a Git server elsewhere, over HTTP(S): gitprotocol-http(5) from the client's side.
 // Only the first request follows redirects, as git does it; where one leads to another host, the secret stays behind. Nothing that is thrown
 // holds a secret. InputError: what the server says no to, `remote-…`; UnavailableError: it can't be reached, breaks off, or is busy.
+import { createGunzip } from 'node:zlib'
+import { pipeline, Readable } from 'node:stream'
 import { InputError, UnavailableError } from '../../base/index.ts'
+import type { Outbound, OutboundAnswer, OutboundRequest } from '../../http/index.ts'
 import { printable } from '../format/capabilities.ts'
 import type { RemoteUrl } from './remote-url.ts'
 
 export type RemoteService = 'git-upload-pack' | 'git-receive-pack'
 
+/** Who asks servers elsewhere. */
+export interface RemoteClient {
+  /** `stemma/0.1.0` */
+  readonly agent: string
+  /** Keeps it out of the server's own network, wherever a URL or a redirect leads. */
+  readonly outbound: Outbound
+}
+
 export interface RemoteHttpOptions {
   readonly remote: RemoteUrl
-  readonly agent: string
+  readonly client: RemoteClient
   /** So long nothing may come, or be taken. Default two minutes. */
   readonly idleMs?: number
   readonly signal: AbortSignal
@@ -36,12 +47,13 @@ export class RemoteHttp {
     let url = `${this.#base}${tail}`
     for (let redirects = 0; ; redirects++) {
       const answer = await this.#request(url, { method: 'GET', headers: this.#headers(protocol) })
-      const location = answer.response.headers.get('location')
-      if (answer.response.status < 300 || answer.response.status > 399 || location === null) {
+      const { status, headers } = answer.answer
+      const { location } = headers
+      if (status < 300 || status > 399 || location === undefined) {
         await this.#assertType(answer, `application/x-${service}-advertisement`)
         return answer.body
       }
-      await answer.drop()
+      answer.drop()
       if (redirects === mostRedirects) throw new InputError('remote-redirect', `${this.#base} redirects more than ${mostRedirects} times`)
       url = this.#redirected(url, location, tail)
     }
@@ -58,14 +70,13 @@ export class RemoteHttp {
       'content-type': `application/x-${service}-request`,
       accept: `application/x-${service}-result`,
     }
-    const sent = body instanceof Uint8Array ? { body: Buffer.from(body) } : { body: toStream(body), duplex: 'half' as const }
-    const answer = await this.#request(`${this.#base}/${service}`, { method: 'POST', headers, ...sent })
+    const answer = await this.#request(`${this.#base}/${service}`, { method: 'POST', headers, body })
     await this.#assertType(answer, `application/x-${service}-result`)
     return answer.body
   }
 
   #headers(protocol: string | null): Record<string, string> {
-    const headers: Record<string, string> = { 'user-agent': `git/${this.#options.agent}`, 'accept-encoding': 'gzip' }
+    const headers: Record<string, string> = { 'user-agent': `git/${this.#options.client.agent}`, 'accept-encoding': 'gzip' }
     if (this.#authorization !== null) headers['authorization'] = this.#authorization
     if (protocol !== null) headers['git-protocol'] = protocol
     return headers
@@ -87,12 +98,12 @@ export class RemoteHttp {
     return next.href
   }
 
-  async #request(url: string, init: RequestInit & { duplex?: 'half' }): Promise<RemoteAnswer> {
+  async #request(url: string, request: Omit<OutboundRequest, 'url' | 'signal'>): Promise<RemoteAnswer> {
     const idle = new IdleLimit(this.#options.idleMs ?? defaultIdleMs, this.#options.signal)
     try {
-      if (init.body instanceof ReadableStream) idle.pause() // the sender is watched by whoever makes the bytes
-      const response = await fetch(url, { ...init, redirect: 'manual', signal: idle.signal })
-      return new RemoteAnswer(response, idle, this.#base)
+      if (request.body !== undefined && !(request.body instanceof Uint8Array)) idle.pause() // the sender is watched by whoever makes the bytes
+      const answer = await this.#options.client.outbound.request({ ...request, url, signal: idle.signal })
+      return new RemoteAnswer(answer, idle, this.#base)
     } catch (error) {
       idle.end()
       throw unreachable(error, this.#base, this.#options.signal)
@@ -100,8 +111,8 @@ export class RemoteHttp {
   }
 
   async #assertType(answer: RemoteAnswer, type: string): Promise<void> {
-    const { status, headers } = answer.response
-    const received = headers.get('content-type')?.split(';', 1)[0]?.trim() ?? ''
+    const { status, headers } = answer.answer
+    const received = headers['content-type']?.split(';', 1)[0]?.trim() ?? ''
     if (status === 200 && received === type) return
     const said = await answer.beginning()
     if (status === 401 || status === 403) {
@@ -122,12 +133,12 @@ export class RemoteHttp {
 
 /** An answer whose bytes are waited for at most so long. */
 class RemoteAnswer {
-  readonly response: Response
+  readonly answer: OutboundAnswer
   readonly #idle: IdleLimit
   readonly #url: string
 
-  constructor(response: Response, idle: IdleLimit, url: string) {
-    this.response = response
+  constructor(answer: OutboundAnswer, idle: IdleLimit, url: string) {
+    this.answer = answer
     this.#idle = idle
     this.#url = url
   }
@@ -138,7 +149,7 @@ class RemoteAnswer {
 
   /** For messages: what a text says at its beginning, on one line. */
   async beginning(): Promise<string> {
-    const isText = this.response.headers.get('content-type')?.startsWith('text/plain') === true
+    const isText = this.answer.headers['content-type']?.startsWith('text/plain') === true
     let text = ''
     try {
       if (isText) {
@@ -150,7 +161,7 @@ class RemoteAnswer {
     } catch {
       // what came is all there is to tell
     }
-    await this.drop()
+    this.drop()
     const line = text
       .slice(0, shownBytes)
       .replaceAll(/[\s\p{Cc}]+/gu, ' ')
@@ -158,15 +169,15 @@ class RemoteAnswer {
     return line === '' ? '' : `: ${line}`
   }
 
-  async drop(): Promise<void> {
+  drop(): void {
     this.#idle.end()
-    await this.response.body?.cancel().catch(() => {})
+    this.answer.drop()
   }
 
   async *#read(): AsyncGenerator<Uint8Array, void, undefined> {
     try {
       this.#idle.begin()
-      for await (const bytes of this.response.body ?? []) {
+      for await (const bytes of inflated(this.answer)) {
         this.#idle.pause()
         yield bytes
         this.#idle.begin()
@@ -208,23 +219,28 @@ class IdleLimit {
   }
 }
 
+/** As it was before it was compressed for the way. */
+function inflated({ headers, body }: OutboundAnswer): AsyncIterable<Uint8Array> {
+  const coding = headers['content-encoding']?.toLowerCase() ?? 'identity'
+  if (coding === 'identity') return body
+  if (coding !== 'gzip' && coding !== 'x-gzip')
+    throw new InputError('remote-protocol', `the answer is compressed by '${printable(coding)}'`)
+  // what breaks on the way is thrown where the bytes are read
+  return pipeline(Readable.from(body, { objectMode: false }), createGunzip(), () => {}) as AsyncIterable<Buffer>
+}
+
 function unreachable(error: unknown, url: string, outer: AbortSignal): unknown {
   outer.throwIfAborted()
-  if (error instanceof UnavailableError) return new UnavailableError(error.code, `${url}: ${error.message}`, { cause: error })
+  if (error instanceof UnavailableError) {
+    const isConnection = error.code === 'outbound-unreachable'
+    const words = isConnection ? `cannot reach ${url}: ${error.message}` : `${url}: ${error.message}`
+    return new UnavailableError(isConnection ? 'remote-unreachable' : error.code, words, { cause: error })
+  }
+  if (error instanceof InputError && error.code.startsWith('outbound-')) {
+    return new InputError(error.code.replace('outbound', 'remote'), `${url}: ${error.message}`, { cause: error })
+  }
   // what the sender of our own bytes threw comes through as it is
   if (error instanceof InputError || (error instanceof Error && 'code' in error && error.name === 'CorruptError')) return error
-  const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error
-  if (cause instanceof InputError || cause instanceof UnavailableError) return cause
-  const code = cause instanceof Error && 'code' in cause ? ` (${String(cause.code)})` : ''
-  const words = cause instanceof Error && cause.message !== '' ? plainWords(cause) : 'the connection failed'
-  return new UnavailableError('remote-unreachable', `cannot reach ${url}: ${words}${code}`, { cause: error })
-}
-
-/** OpenSSL's message has its queue's id and its own source file in it; its reason is what says something. */
-function plainWords(cause: Error): string {
-  return 'reason' in cause && typeof cause.reason === 'string' ? `TLS failed: ${cause.reason}` : cause.message
-}
-
-function toStream(bytes: AsyncIterable<Uint8Array>): ReadableStream<Uint8Array> {
-  return ReadableStream.from(bytes)
+  const words = error instanceof Error && error.message !== '' ? error.message : 'the connection failed'
+  return new UnavailableError('remote-unreachable', `cannot reach ${url}: ${words}`, { cause: error })
 }

@@ -4,13 +4,15 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import { afterEach, test } from 'node:test'
 import fc from 'fast-check'
 import { openFront } from '../../../tests/support/front.ts'
-import { concatBytes, InputError, UnavailableError } from '../../base/index.ts'
+import { AllowedHosts, concatBytes, InputError, UnavailableError } from '../../base/index.ts'
+import { Outbound } from '../../http/index.ts'
 import type { ObjectId } from '../format/object-id.ts'
 import { encodeBand, encodePkt, flushPkt } from '../format/pkt-line.ts'
 import { fetchPack, parsePlace, parseRemoteUrl, pushPack, readRemote, RemoteHttp, withToken } from './index.ts'
 
 const oid = 'a'.repeat(40) as ObjectId
 const other = 'b'.repeat(40) as ObjectId
+const client = { agent: 'stemma/test', outbound: new Outbound({ allowed: new AllowedHosts(['127.0.0.0/8']) }) }
 const closing: (() => Promise<void>)[] = []
 afterEach(async () => {
   for (const close of closing.splice(0)) await close()
@@ -27,7 +29,7 @@ async function clientOf(answer: Answer, idleMs = 5000): Promise<RemoteHttp> {
   closing.push(() => front.close())
   return new RemoteHttp({
     remote: parseRemoteUrl(`${front.url}/r.git`),
-    agent: 'stemma/test',
+    client,
     idleMs,
     signal: new AbortController().signal,
   })
@@ -149,14 +151,14 @@ test('servers that say no: in one line, by family', async () => {
       return true
     })
   }
-  const nobody = new RemoteHttp({ remote: parseRemoteUrl('http://127.0.0.1:1/x'), agent: 'x', signal: new AbortController().signal })
+  const nobody = new RemoteHttp({ remote: parseRemoteUrl('http://127.0.0.1:1/x'), client, signal: new AbortController().signal })
   await assert.rejects(read(nobody), UnavailableError)
   const plain = await openFront('http://127.0.0.1:1', () => true)
   closing.push(() => plain.close())
   const remote = parseRemoteUrl(plain.url.replace('http:', 'https:'))
   await assert.rejects(
-    read(new RemoteHttp({ remote, agent: 'x', signal: new AbortController().signal })),
-    /: TLS failed: wrong version number \(ERR_SSL/,
+    read(new RemoteHttp({ remote, client, signal: new AbortController().signal })),
+    /: TLS failed: wrong version number \((ERR_SSL|EPROTO)/,
   )
 })
 
@@ -170,9 +172,27 @@ test('a server that says nothing, or stops in the middle, is left', async () => 
   const stopping = new AbortController()
   const front = await openFront('http://127.0.0.1:1', () => true)
   closing.push(() => front.close())
-  const stopped = read(new RemoteHttp({ remote: parseRemoteUrl(front.url), agent: 'x', signal: stopping.signal }))
+  const stopped = read(new RemoteHttp({ remote: parseRemoteUrl(front.url), client, signal: stopping.signal }))
   stopping.abort(new Error('enough'))
   await assert.rejects(stopped, /enough/)
+})
+
+test('a redirect does not lead into the network that the server stands in, and a private URL is none to begin with', async () => {
+  const front = await openFront('http://127.0.0.1:1', (_, outgoing) => {
+    outgoing.writeHead(301, { location: 'http://169.254.169.254/r.git/info/refs?service=git-upload-pack' })
+    outgoing.end()
+    return true
+  })
+  closing.push(() => front.close())
+  const { signal } = new AbortController()
+  const remote = parseRemoteUrl(`${front.url}/r.git`)
+  await assert.rejects(read(new RemoteHttp({ remote, client, signal })), {
+    code: 'remote-private',
+    message: /169\.254\.169\.254 is a private address/,
+  })
+  const closed = { agent: 'x', outbound: new Outbound({ allowed: new AllowedHosts([]) }) }
+  await assert.rejects(read(new RemoteHttp({ remote, client: closed, signal })), { code: 'remote-private' })
+  assert.equal(front.seen.length, 1)
 })
 
 test('redirects: followed for the first request, without the secret to another host', async () => {
@@ -189,7 +209,7 @@ test('redirects: followed for the first request, without the secret to another h
     })
     closing.push(() => front.close())
     const remote = { url: `${front.url}/r.git`, authorization: 'Basic secret' }
-    return { http: new RemoteHttp({ remote, agent: 'x', signal: new AbortController().signal }), front }
+    return { http: new RemoteHttp({ remote, client, signal: new AbortController().signal }), front }
   }
   const moved = await redirecting((path) => `${target.url}/moved${path}`)
   assert.equal((await read(moved.http)).refs.length, 1)
@@ -252,7 +272,7 @@ test('the pack is let go when the other end takes none of it', { timeout: 20_000
       outgoing.writeHead(code)
       outgoing.end()
     })
-  const nobody = new RemoteHttp({ remote: parseRemoteUrl('http://127.0.0.1:1/x'), agent: 'x', signal: new AbortController().signal })
+  const nobody = new RemoteHttp({ remote: parseRemoteUrl('http://127.0.0.1:1/x'), client, signal: new AbortController().signal })
   for (const http of [nobody, await status(403), await status(500)]) {
     const left = Promise.withResolvers<void>()
     const pack = (async function* () {
