@@ -5,7 +5,7 @@ import { after, test } from 'node:test'
 import { Git, TempFolder } from '../../../tests/support/git.ts'
 import { Seeded, seedOfRun } from '../../../tests/support/seeded.ts'
 import { latin1, utf8 } from '../../base/index.ts'
-import { diffLines, isBinary, unifiedDiff } from './diff.ts'
+import { diffLines, isBinary, LineReader, unifiedDiff } from './diff.ts'
 
 const folder = new TempFolder('diff')
 const git = new Git(folder)
@@ -112,7 +112,8 @@ test('what changed, put in place of what was there, gives the other text', () =>
     const a = Array.from({ length: random.below(60) }, line)
     const b = edited(a, random.below(20), line)
     const text = (lines: readonly string[]) => utf8(lines.map((each) => `${each}\n`).join(''))
-    const changes = diffLines(text(a), text(b), { trimTail: i % 2 === 0 })
+    const reader = new LineReader()
+    const changes = diffLines(reader.read(text(a)), reader.read(text(b)), { trimTail: i % 2 === 0 })
     const made = [...a]
     for (const change of changes.toReversed()) {
       made.splice(change.oldStart, change.oldCount, ...b.slice(change.newStart, change.newStart + change.newCount))
@@ -121,12 +122,30 @@ test('what changed, put in place of what was there, gives the other text', () =>
   }
 })
 
+test('a text that is read like another one is the same as read by itself', () => {
+  for (let i = 0; i < 2000; i++) {
+    const line = () => random.pick(['a', 'b', '', 'long line '.repeat(random.below(600))])
+    const text = Array.from({ length: random.below(12) }, line)
+    const [a, b] = [joined(text), joined(edited(text, random.below(4), line))]
+    const reader = new LineReader()
+    const like = reader.read(utf8(a))
+    const { starts, kinds, count } = reader.read(utf8(b), like)
+    const alone = reader.read(utf8(b))
+    assert.deepEqual(
+      [[...starts], [...kinds], count],
+      [[...alone.starts], [...alone.kinds], alone.count],
+      JSON.stringify([a, b]).slice(0, 500),
+    )
+  }
+})
+
 test('lines ground to share a hash are told apart, in bounded time', () => {
   // all of one length; a reader's table takes some, the others go another way
   const lines = Array.from({ length: 20_000 }, (_, i) => String(i).padStart(8, '0'))
   const text = utf8(`${lines.join('\n')}\n`)
-  assert.deepEqual(diffLines(text, text), [])
-  const changes = diffLines(text, utf8(`${lines.toReversed().join('\n')}\n`))
+  const reader = new LineReader()
+  assert.deepEqual(diffLines(reader.read(text), reader.read(text)), [])
+  const changes = diffLines(reader.read(text), reader.read(utf8(`${lines.toReversed().join('\n')}\n`)))
   assert.equal(
     changes.reduce((sum, { oldCount }) => sum + oldCount, 0),
     changes.reduce((sum, { newCount }) => sum + newCount, 0),

@@ -26,11 +26,10 @@ export interface DiffOptions {
   readonly trimTail?: boolean
 }
 
-/** What became what, in order. Takes at most about lines × root of lines steps; memory a few words for each line. */
-export function diffLines(old: Uint8Array | TextLines, made: Uint8Array | TextLines, options: DiffOptions = {}): LineChange[] {
-  const reader = new LineReader()
-  const a = old instanceof Uint8Array ? reader.read(old) : old
-  const b = made instanceof Uint8Array ? reader.read(made) : made
+/**
+ * What became what, in order; of two texts of one reader. Takes at most about lines × root of lines steps; memory a few words for each line.
+ */
+export function diffLines(a: TextLines, b: TextLines, options: DiffOptions = {}): LineChange[] {
   const trimmed = options.trimTail === true ? equalTail(a.bytes, b.bytes) : 0
   const left = { kinds: a.kinds, count: linesBefore(a, a.bytes.length - trimmed) }
   const right = { kinds: b.kinds, count: linesBefore(b, b.bytes.length - trimmed) }
@@ -182,7 +181,8 @@ function formatRange(start: number, count: number): string {
 /** The unified form of the difference of two texts, without the lines that name the files; empty when they are equal. */
 export function unifiedDiff(old: Uint8Array, made: Uint8Array, context = 3): Uint8Array {
   const reader = new LineReader()
-  const [a, b] = [reader.read(old), reader.read(made)]
+  const a = reader.read(old)
+  const b = reader.read(made, a)
   return formatHunks(a, b, diffHunks(a, b, diffLines(a, b, { trimTail: context === 0 }), context))
 }
 

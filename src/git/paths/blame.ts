@@ -1,11 +1,13 @@
 // Which commit each line of a file comes from, as git blame tells it: lines that a parent has, too, are the parent's to answer for, the first parent's
 // first; what no parent has is the commit's own. Files are followed under the names that they had before. Only versions of the file are read.
-import { equalBytes, InputError, latin1 } from '../../base/index.ts'
-import { diffLines, type LineChange, LineReader, type TextLines } from '../format/diff.ts'
+import { equalBytes } from '../../base/index.ts'
+import { diffLines, type LineChange } from '../format/diff.ts'
 import { treeCode } from '../format/path-table.ts'
 import type { PacedRepository } from '../upload-pack/index.ts'
 import { type Change, type PathChanges, splitPath, stateOf } from './changes.ts'
 import { coverCommit } from './cover.ts'
+import { FileVersions } from './file-versions.ts'
+import type { Come } from './kept-blames.ts'
 import { renamedFrom } from './renamed-from.ts'
 
 /** Lines that came with one commit. */
@@ -26,12 +28,6 @@ export interface Blame {
   /** Number of the file's blob. */
   readonly blob: number
 }
-
-/** A file of more bytes isn't looked at; nor are more bytes of versions of one. */
-const mostFileBytes = 8 << 20
-const mostVersionBytes = 512 << 20
-/** Of versions that were taken apart, so many bytes are kept for the next comparison. */
-const keptBytes = 32 << 20
 
 /** Lines [start, start + count) of the file are those from `at` on of some version of it. Counted from 0. */
 interface Lines {
@@ -61,32 +57,62 @@ export async function blame(repository: PacedRepository, commit: number, path: s
 
 class Blaming {
   readonly #repository: PacedRepository
-  readonly #versions: Versions
+  readonly #versions: FileVersions
   readonly #changes = new Map<string, readonly PathChanges[]>()
   /** By row and path; rows are handled from the youngest down, so that all of a version's lines are known when its turn comes. */
   readonly #origins = new Map<number, Map<string, Origin>>()
   readonly #rows: number[] = [] // a heap
-  readonly #ranges: BlameRange[] = []
+  readonly #come: Come[] = []
 
   constructor(repository: PacedRepository) {
     this.#repository = repository
-    this.#versions = new Versions(repository)
+    this.#versions = new FileVersions(repository)
   }
 
   async run(row: number, path: string): Promise<Blame | null> {
-    const { set, pace } = this.#repository
+    const { set, paths } = this.#repository
     const first = this.#origin(row, path)
     if (first === null) return null
+    let come = paths.blames.get(first.row, path)
+    if (come === undefined) {
+      await this.#findAll(first)
+      come = joined(this.#come)
+      paths.blames.keep(first.row, path, come)
+    }
+    const ranges = come.map((each) => {
+      const commit = set.find(paths.rows.id(each.row), 0)
+      return { start: each.start + 1, count: each.count, commit, path: each.path, originStart: each.at + 1 }
+    })
+    return { ranges, blob: set.find(first.oid, 0) }
+  }
+
+  async #findAll(first: Origin): Promise<void> {
+    const { pace } = this.#repository
     const text = await this.#versions.read(first.oid)
     if (text.count > 0) this.#give(first, [{ start: 0, count: text.count, at: 0 }])
     for (let next = this.#next(); next !== null; next = this.#next()) {
       for (const origin of next) {
         const turn = pace.turn(64)
         if (turn) await turn
-        await this.#handle(origin)
+        const known = this.#repository.paths.blames.get(origin.row, origin.path)
+        if (known) this.#take(origin, known)
+        else await this.#handle(origin)
       }
     }
-    return { ranges: joined(this.#ranges), blob: set.find(first.oid, 0) }
+  }
+
+  /** The lines come from where that version's lines are known to come from. */
+  #take({ lines }: Origin, known: readonly Come[]): void {
+    for (const { start, count, at } of lines) {
+      let place = lastFrom(known, at)
+      for (let done = 0; done < count; place++) {
+        const { start: first, count: length, ...come } = known[place] as Come
+        const skipped = at + done - first
+        const taken = Math.min(count - done, length - skipped)
+        this.#come.push({ ...come, start: start + done, count: taken, at: come.at + skipped })
+        done += taken
+      }
+    }
   }
 
   /** The version that stands there in that row's commit, as the commit that left it there has it. */
@@ -133,13 +159,13 @@ class Blaming {
       if (left.length === 0) return
       if (old === null || met.some((oid) => equalBytes(oid, old.oid))) continue
       met.push(old.oid)
-      const [a, b] = [await this.#versions.read(old.oid), await this.#versions.read(origin.oid)]
+      const b = await this.#versions.read(origin.oid)
+      const a = await this.#versions.read(old.oid, b)
       const { kept, passed } = splitLines(left, diffLines(a, b, { trimTail: true }))
       this.#give(old, passed)
       left = kept
     }
-    const commit = this.#repository.set.find(this.#repository.paths.rows.id(origin.row), 0)
-    for (const { start, count, at } of left) this.#ranges.push({ start: start + 1, count, commit, path: origin.path, originStart: at + 1 })
+    for (const lines of left) this.#come.push({ ...lines, row: origin.row, path: origin.path })
   }
 
   async #renamed(origin: Origin, parent: number): Promise<Origin | null> {
@@ -202,48 +228,6 @@ class Blaming {
   }
 }
 
-/** Versions of the file, taken apart into lines. */
-class Versions {
-  readonly #repository: PacedRepository
-  readonly #reader = new LineReader()
-  readonly #texts = new Map<string, TextLines>()
-  #keptBytes = 0
-  #readBytes = 0
-
-  constructor(repository: PacedRepository) {
-    this.#repository = repository
-  }
-
-  async read(oid: Uint8Array): Promise<TextLines> {
-    const id = latin1(oid)
-    const known = this.#texts.get(id)
-    if (known) {
-      this.#texts.delete(id)
-      this.#texts.set(id, known)
-      return known
-    }
-    const { objects, pace, set } = this.#repository
-    const number = set.find(oid, 0)
-    const sizeBytes = set.sizeBytes(number)
-    this.#readBytes += sizeBytes
-    if (sizeBytes > mostFileBytes || this.#readBytes > mostVersionBytes) {
-      throw new InputError('blame-too-large', 'the file, or its history, is too large to tell where its lines come from')
-    }
-    const turn = pace.turn(sizeBytes >>> 8)
-    if (turn) await turn
-    const bytes = await objects.read(number)
-    const text = this.#reader.read(bytes)
-    this.#texts.set(id, text)
-    this.#keptBytes += sizeBytes
-    for (const [oldest, { bytes: gone }] of this.#texts) {
-      if (this.#keptBytes <= keptBytes || this.#texts.size <= 2) break
-      this.#texts.delete(oldest)
-      this.#keptBytes -= gone.length
-    }
-    return text
-  }
-}
-
 /** Files are files, whether they may be run or not. */
 function typeOf(code: number): number {
   return code <= 1 ? 0 : code
@@ -282,18 +266,30 @@ function endOf(change: LineChange | undefined): number {
   return change === undefined ? Number.POSITIVE_INFINITY : change.newStart + change.newCount
 }
 
-function joined(ranges: readonly BlameRange[]): BlameRange[] {
-  const all: BlameRange[] = []
-  for (const range of ranges.toSorted((a, b) => a.start - b.start)) {
+/** The place of the run that holds the line. */
+function lastFrom(runs: readonly Come[], line: number): number {
+  let low = 0
+  let high = runs.length - 1
+  while (low < high) {
+    const middle = (low + high + 1) >>> 1
+    if ((runs[middle] as Come).start <= line) low = middle
+    else high = middle - 1
+  }
+  return low
+}
+
+function joined(runs: readonly Come[]): Come[] {
+  const all: Come[] = []
+  for (const run of runs.toSorted((a, b) => a.start - b.start)) {
     const last = all.at(-1)
     const goesOn =
       last !== undefined &&
-      last.commit === range.commit &&
-      last.path === range.path &&
-      last.start + last.count === range.start &&
-      last.originStart + last.count === range.originStart
-    if (goesOn) all[all.length - 1] = { ...last, count: last.count + range.count }
-    else all.push(range)
+      last.row === run.row &&
+      last.path === run.path &&
+      last.start + last.count === run.start &&
+      last.at + last.count === run.at
+    if (goesOn) all[all.length - 1] = { ...last, count: last.count + run.count }
+    else all.push(run)
   }
   return all
 }

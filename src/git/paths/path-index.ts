@@ -6,12 +6,14 @@ import { decodePathTable, type PathTable } from '../format/path-table.ts'
 import type { PathPartHandle } from '../odb/pack-handle.ts'
 import { type Change, type ChangePart, isSameState, NewChanges, type PathChanges, StoredChanges } from './changes.ts'
 import { CommitRows } from './commit-rows.ts'
+import { KeptBlames } from './kept-blames.ts'
 
 export class PathIndex {
   readonly format: ObjectFormat
   readonly rows: CommitRows
   /** What came behind the stored parts. */
   readonly fresh: NewChanges
+  readonly blames = new KeptBlames()
   /** The keys of the stored parts. */
   readonly keys: readonly string[]
   /** The stored parts, in their order. */
