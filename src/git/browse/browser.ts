@@ -93,9 +93,10 @@ export class Browser {
     try {
       late.throwIfAborted()
       const { repository, refsVersion } = view
-      const packs = await this.#room.packsUnder(repository, refsVersion)
+      const { handle } = await this.#room.packsUnder(repository, refsVersion)
+      const packs = asksPaths(kind, question) ? await this.#room.pathTables.with(handle) : handle
       const { cutOff } = this.#room.settings.read(repository.settings)
-      const job: BrowseJob = { packs: packs.handle, cutOff, kind, question }
+      const job: BrowseJob = { packs, cutOff, kind, question }
       return await this.#room.workers.run('browse', job, [], (port) => new MessageStream<AnswerOf<K>>(port).message(), late)
     } catch (cause) {
       if (!late.aborted) throw cause
@@ -115,6 +116,11 @@ export class Browser {
     const known = (value: unknown) => (isNamed(value) && own.has(value.id) ? { ...value, isOwn: true } : value)
     return Object.fromEntries(Object.entries(question).map(([key, value]) => [key, known(value)]))
   }
+}
+
+/** Is the answer found by which commits changed which paths? */
+function asksPaths(kind: BrowseKind, question: object): boolean {
+  return kind === 'folderCommits' || kind === 'blame' || (kind === 'listCommits' && 'path' in question && question.path !== '')
 }
 
 function isNamed(value: unknown): value is Named {
