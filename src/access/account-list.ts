@@ -1,5 +1,5 @@
 // Pages of accounts, and the organisations that an account belongs to as far as a caller may know.
-import type { Queries } from '../db/index.ts'
+import { type Queries, sql } from '../db/index.ts'
 import { type Account, accountIn, accountResource, accountRows } from './accounts.ts'
 import type { AccountId, Identity, Role } from './identity.ts'
 import { type AccountKind, may } from './may.ts'
@@ -35,4 +35,10 @@ export async function listMemberships(queries: Queries, identity: Identity, acco
   return rows
     .map((row) => ({ organization: accountIn(row), role: row.member_role }))
     .filter(({ organization }) => may(identity, 'organization:read', accountResource(organization)))
+}
+
+/** All of them by login. For the operator's commands. */
+export async function allAccounts(queries: Queries, kind: AccountKind): Promise<Account[]> {
+  const rows = await accountRows(queries).where('account.kind', '=', kind).orderBy(sql`lower(account.login)`).execute()
+  return rows.map(accountIn)
 }

@@ -10,7 +10,7 @@ export {
   findAccountById,
   insertAccount,
 } from './accounts.ts'
-export { listAccounts, listMemberships, type Membership } from './account-list.ts'
+export { allAccounts, listAccounts, listMemberships, type Membership } from './account-list.ts'
 export { type Admission, admitToRepository, type RepositoryToCreate } from './admission.ts'
 export { type Actor, actorBy, actorOf, audit, operator } from './audit.ts'
 export { isCrossSite, sessionCookie } from './credentials.ts'

@@ -89,6 +89,9 @@ test('without a server: migrate, then make, list and revoke a token', () => {
   const data = ['--data', join(root, 'data')]
   assert.match(stemma('migrate', ...data).out, /^Applied: \d+/)
   assert.equal(stemma('migrate', ...data).out, 'The database is up to date.\n')
-  assert.match(stemma('token', 'create', '--account', 'nobody', '--name', 'x', ...data).err, /^stemma: there is no account 'nobody'\n$/)
+  assert.match(
+    stemma('token', 'create', '--account', 'nobody', '--name', 'x', ...data).err,
+    /^stemma: there is no account 'nobody'; stemma user list shows[^\n]*\n$/,
+  )
   assert.match(stemma('token', 'list', ...data).out, /^ACCOUNT\tNAME/)
 })

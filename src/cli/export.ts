@@ -22,8 +22,7 @@ export async function runExport(config: Config, given: Flags, names: readonly st
       const progress = new Progress(process.stderr, systemClock)
       for (const [place, repository] of repositories.entries()) {
         progress.show('export', `${repository.ownerLogin}/${repository.name}`, place, repositories.length)
-        const outcome = await exportOne(rooms, repository, folder, signal)
-        progress.clear()
+        const outcome = await exportOne(rooms, repository, folder, signal).finally(() => progress.clear())
         signal.throwIfAborted()
         if (outcome instanceof Error) failed++
         print(given.json === true ? JSON.stringify(plain(repository, outcome)) : lineOf(repository, outcome))

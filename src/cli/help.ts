@@ -1,4 +1,5 @@
-// What `--help` says.
+// What `--help` says of the server, and of all commands in short.
+import { peopleTexts } from './people-help.ts'
 
 const overview = `Stemma hosts Git repositories and the artifacts built from them.
 
@@ -25,9 +26,15 @@ Usage: stemma COMMAND [FLAGS]
   quota show     Says how much an owner stores, and may.
   quota set      Limits how much an owner may store.
   quota clear    Gives an owner the server's limit again.
+  user           Users: create, list, show, suspend, unsuspend, promote, demote, rename, password, delete.
+  org            Organizations: create, list, members, add, remove, delete.
+  collaborator   Who may do what in one repository: add, list, remove.
+  repository     Repositories: create, list, rename, transfer, visibility, delete.
   token create   Makes an access token and prints it, this once.
   token list     Lists tokens (never their secrets).
   token revoke   Ends a token.
+  audit          Prints who changed what.
+  completion     Prints what bash, zsh or fish needs to complete commands.
   config check   Checks the configuration and prints what would be in force.
 
 Flags of every command
@@ -40,6 +47,7 @@ Settings also come from the environment: STEMMA_LISTEN, STEMMA_DATA, STEMMA_BUCK
 and DATABASE_URL. Flags beat the environment, the environment beats the file.`
 
 const texts: Readonly<Record<string, string>> = {
+  ...peopleTexts,
   serve: `Usage: stemma serve [--data DIR] [--listen HOST:PORT] [--config FILE]
 
 Runs the server until SIGTERM or SIGINT, which let running requests end first (a second one doesn't).
@@ -207,20 +215,6 @@ What is stored already stays; pushes and uploads that go past the limit are refu
   'quota clear': `Usage: stemma quota clear OWNER [--json] [--data DIR] [--config FILE]
 
 Gives the owner the server's limit (quota.ownerBytes) again, instead of one of its own.`,
-  'token create': `Usage: stemma token create --account NAME --name NAME [--expires 90d] [--data DIR] [--config FILE]
-
-Prints a new token. Use it as password with any user name, or as a bearer token. It can't be shown again.
-
-  --account NAME   Whose token it is; the administrator's account is admin. Works without a token, beside the
-                   running server or while it is down: who may read the data folder may make one.
-  --name NAME      What the account calls it; used to revoke it.
-  --expires 90d    When it ends (12h, 90d); never when left out.`,
-  'token list': `Usage: stemma token list [--account NAME] [--data DIR] [--config FILE]
-
-Lists tokens: account, name, when made, when it ends, when last used; separated by tabs.`,
-  'token revoke': `Usage: stemma token revoke --account NAME --name NAME [--data DIR] [--config FILE]
-
-Ends a token at once.`,
 }
 
 /** The text for one command, or the overview. */

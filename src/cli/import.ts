@@ -74,12 +74,12 @@ async function importAll(
   signal: AbortSignal,
 ): Promise<readonly Outcome[]> {
   const account = await findAccount(rooms.db.queries, owner)
-  if (account === null) throw new InputError('no-account', `there is no account '${owner}'`)
+  if (account === null) throw new InputError('no-account', `there is no account '${owner}'; stemma user list shows those that there are`)
   const progress = new Progress(process.stderr, systemClock)
   const outcomes: Outcome[] = []
   for (const item of items) {
-    const outcome = await importOne(rooms, item, { ownerId: account.id, ownerLogin: account.login }, given, progress, signal)
-    progress.clear()
+    const owned = { ownerId: account.id, ownerLogin: account.login }
+    const outcome = await importOne(rooms, item, owned, given, progress, signal).finally(() => progress.clear())
     signal.throwIfAborted()
     print(given.json === true ? JSON.stringify(plain(outcome)) : line(outcome))
     outcomes.push(outcome)

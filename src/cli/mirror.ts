@@ -1,10 +1,11 @@
 // `stemma mirror`: repositories that are kept in step with others elsewhere. The rows are the database's; the running server does the work,
 // and `mirror run` does it at once.
-import { createRepository, findAccount, findRepository, type Repository } from '../access/index.ts'
+import { createRepository, findAccount, findRepository, fullName, type Repository } from '../access/index.ts'
 import { InputError, systemClock, systemRandomness } from '../base/index.ts'
 import { withDatabase } from './database.ts'
 import { noRepository, parseRepository, repositoryNamed, type RepositoryName } from './repository-name.ts'
 import { interruptible, quietLog, withRooms } from './rooms.ts'
+import { Progress } from './progress.ts'
 import { type Flags, print, readToken, UsageError } from './usage.ts'
 import { type Config, parseDuration } from '../config.ts'
 import { type Database, sql } from '../db/index.ts'
@@ -14,6 +15,7 @@ import {
   listMirrors,
   type MirrorFacts,
   type MirrorOutcome,
+  type MirrorRunnerOptions,
   parsePlace,
   parseRefPatterns,
   RemoteOrigin,
@@ -72,10 +74,13 @@ export async function runMirrorRun(config: Config, given: Flags, [name]: readonl
       const { rows } = await sql<{ now: Date }>`select now() as now`.execute(db.queries)
       const choice = { due: false, repositoryId, notAfter: rows[0]?.now ?? new Date(systemClock.now()) } as const
       const sealer = await openSealer(config, systemRandomness)
-      const options = { parts: git.importParts, client: makeRemoteClient(config), sealer, randomness: systemRandomness, log }
+      const bar = new Progress(process.stderr, systemClock)
+      const progress: MirrorRunnerOptions['progress'] = ({ repository }, phase, at, total) =>
+        bar.show(fullName(repository), phase, at, total)
+      const options = { parts: git.importParts, client: makeRemoteClient(config), sealer, randomness: systemRandomness, log, progress }
       const done: MirrorOutcome[] = []
       for (;;) {
-        const outcome = await runNextMirror(options, choice, signal)
+        const outcome = await runNextMirror(options, choice, signal).finally(() => bar.clear())
         if (outcome === null) return done
         print(given.json === true ? JSON.stringify(plain(outcome)) : line(outcome))
         done.push(outcome)
@@ -104,7 +109,7 @@ async function createFollower(
   given: Flags,
 ): Promise<Repository> {
   const account = await findAccount(db.queries, owner)
-  if (account === null) throw new InputError('no-account', `there is no account '${owner}'`)
+  if (account === null) throw new InputError('no-account', `there is no account '${owner}'; stemma user list shows those that there are`)
   const state = await interruptible((signal) => new RemoteOrigin(remote, makeRemoteClient(config), signal).readState())
   return createRepository(db, {
     ownerId: account.id,

@@ -26,7 +26,7 @@ test('a terminal gets one line, drawn again at most ten times a second, no wider
   assert.deepEqual(written.slice(3), ['\r\u001b[K'])
 })
 
-test('elsewhere a phase gets a line, and another one every ten seconds', () => {
+test('elsewhere a phase gets a line, another one every ten seconds, and one for its end', () => {
   const { progress, written, pass } = screenOf(false)
   progress.show('admin/a', 'receiving', 1, 10)
   pass(500)
@@ -34,7 +34,12 @@ test('elsewhere a phase gets a line, and another one every ten seconds', () => {
   progress.show('admin/a', 'resolving', 3, 10)
   pass(10_000)
   progress.show('admin/a', 'resolving', 7, 0)
-  assert.deepEqual(written, ['admin/a: receiving 1/10\n', 'admin/a: resolving 3/10\n', 'admin/a: resolving 7\n'])
+  progress.show('admin/a', 'resolving', 8, 0)
+  progress.show('admin/a', 'resolving', 9, 0)
+  progress.clear()
+  progress.clear()
+  const receiving = ['admin/a: receiving 1/10\n', 'admin/a: receiving 2/10\n']
+  assert.deepEqual(written, [...receiving, 'admin/a: resolving 3/10\n', 'admin/a: resolving 7\n', 'admin/a: resolving 9\n'])
 })
 
 test('sizes for people', () => {

@@ -1,4 +1,5 @@
-// How far a long command is, on standard error: one line that is drawn again on a terminal, now and then a line where there is none.
+// How far a long command is, on standard error: one line that is drawn again on a terminal; where there is none a line now and then, and one for the end of
+// each phase, so that what was written last is how far it came.
 import type { Clock } from '../base/index.ts'
 
 const redrawMs = 100
@@ -17,6 +18,9 @@ export class Progress {
   #drawn = false
   #lastMs = Number.NEGATIVE_INFINITY
   #lastPhase = ''
+  /** What was last shown, and what would have been if it had been time. */
+  #written = ''
+  #unwritten = ''
 
   constructor(screen: Screen, clock: Clock) {
     this.#screen = screen
@@ -27,13 +31,19 @@ export class Progress {
   show(subject: string, phase: string, done: number, total: number): void {
     const now = this.#clock.monotonic()
     const everyMs = this.#screen.isTTY === true ? redrawMs : lineEveryMs
-    if (phase === this.#lastPhase && now - this.#lastMs < everyMs) return
-    if (this.#screen.isTTY !== true && this.#lastPhase === '' && now - this.#lastMs < everyMs) return
+    const figures = `${done.toLocaleString('en')}${total > 0 ? `/${total.toLocaleString('en')}` : ''}`
+    const text = `${subject}: ${phase} ${figures}\n`
+    if (phase === this.#lastPhase && now - this.#lastMs < everyMs) {
+      this.#unwritten = text
+      return
+    }
+    if (phase !== this.#lastPhase) this.#endPhase()
     this.#lastMs = now
     this.#lastPhase = phase
-    const figures = `${done.toLocaleString('en')}${total > 0 ? `/${total.toLocaleString('en')}` : ''}`
+    this.#unwritten = ''
     if (this.#screen.isTTY !== true) {
-      this.#screen.write(`${subject}: ${phase} ${figures}\n`)
+      this.#screen.write(text)
+      this.#written = text
       return
     }
     const share = total > 0 ? Math.min(1, done / total) : 0
@@ -44,9 +54,16 @@ export class Progress {
     this.#drawn = true
   }
 
+  /** Where there is no terminal: how far the phase came. */
+  #endPhase(): void {
+    if (this.#screen.isTTY !== true && this.#unwritten !== '' && this.#unwritten !== this.#written) this.#screen.write(this.#unwritten)
+    this.#unwritten = ''
+  }
+
   /** Takes the bar away, so that something else can be written. */
   clear(): void {
     if (this.#drawn) this.#screen.write('\r\u001b[K')
+    this.#endPhase()
     this.#drawn = false
     this.#lastPhase = ''
     this.#lastMs = Number.NEGATIVE_INFINITY

@@ -24,5 +24,5 @@ export async function repositoryNamed({ queries }: Database, wanted: RepositoryN
 }
 
 export function noRepository({ owner, name }: RepositoryName): InputError {
-  return new InputError('no-repository', `there is no repository '${owner}/${name}'`)
+  return new InputError('no-repository', `there is no repository '${owner}/${name}'; stemma repository list shows those that there are`)
 }

@@ -29,10 +29,46 @@ export const flags = {
   threads: { type: 'string' },
   memory: { type: 'string' },
   'token-file': { type: 'string' },
+  'password-file': { type: 'string' },
+  email: { type: 'string' },
+  admin: { type: 'boolean' },
+  role: { type: 'string' },
+  visibility: { type: 'string' },
+  description: { type: 'string' },
+  scope: { type: 'string', multiple: true },
+  repository: { type: 'string', multiple: true },
+  since: { type: 'string' },
+  until: { type: 'string' },
+  action: { type: 'string' },
+  actor: { type: 'string' },
   help: { type: 'boolean', short: 'h' },
   version: { type: 'boolean' },
 } as const
-export type Flags = { readonly [K in keyof typeof flags]?: ((typeof flags)[K]['type'] extends 'string' ? string : boolean) | undefined }
+export type FlagName = keyof typeof flags
+type ValueOf<F extends { readonly type: string }> = F extends { readonly multiple: true }
+  ? string[]
+  : F['type'] extends 'string'
+    ? string
+    : boolean
+export type Flags = { readonly [K in FlagName]?: ValueOf<(typeof flags)[K]> | undefined }
+
+/** Of flags with few values: what they are. */
+export const flagChoices: Readonly<Partial<Record<FlagName, readonly string[]>>> = {
+  role: ['read', 'write', 'admin'],
+  visibility: ['public', 'internal', 'private'],
+  scope: [
+    'repository:read',
+    'repository:write',
+    'repository:admin',
+    'organization:read',
+    'organization:admin',
+    'account:admin',
+    'server:read',
+    'server:admin',
+  ],
+}
+/** Of flags whose values are places on the disk. */
+export const pathFlags: ReadonlySet<FlagName> = new Set(['data', 'config', 'to', 'from', 'token-file', 'password-file'])
 
 /** A wrong command line. */
 export class UsageError extends Error {}
@@ -43,20 +79,48 @@ export function needed(value: string | undefined, command: string, flag: string)
   return value
 }
 
+/** The flag's value, one of few. UsageError for another. */
+export function chosen<T extends string>(flag: FlagName, value: string, choices: readonly T[]): T {
+  const choice = choices.find((one) => one === value)
+  if (choice === undefined) throw new UsageError(`--${flag} ${value} is none of ${choices.join(', ')}`)
+  return choice
+}
+
+/** The values of a flag that may be given several times, or with commas. */
+export function several(values: readonly string[] | undefined): string[] {
+  return (values ?? []).flatMap((value) => value.split(',')).filter((value) => value !== '')
+}
+
 /** The first line of the file, which is a secret. UsageError when there is none. */
-export function readToken(path: string): string {
+export function readToken(path: string, flag: FlagName = 'token-file'): string {
   let text: string
   try {
     text = readFileSync(path, 'utf8')
   } catch (error) {
-    throw new UsageError(`--token-file ${path} can't be read: ${error instanceof Error ? error.message : String(error)}`)
+    throw new UsageError(`--${flag} ${path} can't be read: ${error instanceof Error ? error.message : String(error)}`)
   }
   const token = text.split(/\r?\n/, 1)[0]?.trim() ?? ''
-  if (token === '') throw new UsageError(`--token-file ${path} is empty`)
+  if (token === '') throw new UsageError(`--${flag} ${path} is empty`)
   return token
 }
 
 /** A line on standard output, which is for answers. */
 export function print(text: string): void {
   process.stdout.write(`${text}\n`)
+}
+
+/** Rows as lines with tabs between, below their heads; with --json each as an object on its line. */
+export function printRows<T>(
+  isJson: boolean,
+  heads: readonly string[],
+  rows: readonly T[],
+  cells: (row: T) => readonly (string | null)[],
+): void {
+  if (isJson) return rows.forEach((row) => print(JSON.stringify(row)))
+  print([heads, ...rows.map((row) => cells(row).map((cell) => cell ?? '-'))].map((row) => row.join('\t')).join('\n'))
+}
+
+/** What came of a command: as an object with --json, else the words. */
+export function printDone(isJson: boolean, done: Readonly<Record<string, unknown>>, words: string): void {
+  print(isJson ? JSON.stringify(done) : words)
 }

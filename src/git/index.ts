@@ -76,6 +76,7 @@ export {
   parseRefPatterns,
   removeMirrors,
   sealMirrors,
+  type MirrorRunnerOptions,
   runNext as runNextMirror,
 } from './mirror/index.ts'
 export { type RepackOptions, type RepackPhase, type RepackResult, repackUnderLease } from './repack/index.ts'

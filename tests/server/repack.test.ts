@@ -171,7 +171,10 @@ test('a network of forks is one: what only a fork has stays with it, and hidden 
 
 test('what is not there, or is empty, is told in one line', stemmaOnly, async () => {
   const none = await stemma(['repack', 'admin/nothing', '--data', host.server.data])
-  assert.deepEqual([none.code, none.stderr], [1, "stemma: there is no repository 'admin/nothing'\n"])
+  assert.deepEqual(
+    [none.code, none.stderr],
+    [1, "stemma: there is no repository 'admin/nothing'; stemma repository list shows those that there are\n"],
+  )
   for (const wrong of [['nothing'], ['admin/x', '--window', '0'], ['admin/x', '--depth', 'deep'], ['admin/x', '--memory', '1MiB']]) {
     const { code, stderr } = await stemma(['repack', ...wrong, '--data', host.server.data])
     assert.equal(code, 2)

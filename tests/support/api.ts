@@ -14,6 +14,7 @@ import { testDatabase } from './test-database.ts'
 
 export interface TestApi {
   readonly db: Database
+  readonly databaseUrl: string
   readonly listener: Listener
   readonly url: string
   /** Every line of the log so far. */
@@ -102,6 +103,7 @@ export async function openApi(register: (listener: Listener, db: Database) => vo
   const [owner, stranger, admin] = await Promise.all([makeAccount(db, 'Olive'), makeAccount(db, 'sam'), makeAccount(db, 'root', true)])
   return {
     db,
+    databaseUrl: test.url,
     listener,
     url,
     log: lines,

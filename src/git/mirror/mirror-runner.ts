@@ -5,6 +5,7 @@ import type { Job } from '../../jobs/index.ts'
 import type { ImportParts } from '../import/bring.ts'
 import type { RemoteClient } from '../remote/index.ts'
 import { dropRun, endRun, isAnyDue, keepLease, type Mirror, type MirrorChoice, openMirror, takeMirror } from './mirrors.ts'
+import type { ImportProgress } from '../import/origin.ts'
 import { type MirrorResult, runMirror, shownError } from './run-mirror.ts'
 
 export interface MirrorRunnerOptions {
@@ -14,6 +15,8 @@ export interface MirrorRunnerOptions {
   readonly sealer: Sealer
   readonly randomness: Randomness
   readonly log: Log
+  /** How far that mirror's run is. */
+  readonly progress?: (mirror: Mirror, ...how: Parameters<ImportProgress>) => void
 }
 
 export interface MirrorOutcome {
@@ -58,7 +61,8 @@ export async function runNext(options: MirrorRunnerOptions, choice: MirrorChoice
   const lost = new AbortController()
   const keeping = keep(options, mirror, holder, lost, done.signal)
   try {
-    const run = { parts, client: options.client, signal: AbortSignal.any([signal, lost.signal]) }
+    const progress: ImportProgress = (...how) => options.progress?.(mirror, ...how)
+    const run = { parts, client: options.client, signal: AbortSignal.any([signal, lost.signal]), progress }
     const result = await runMirror(run, openMirror(mirror, options.sealer))
     await endRun(queries, mirror, holder, null)
     return { mirror, result, error: null }

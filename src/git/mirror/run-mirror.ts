@@ -3,6 +3,7 @@
 import { CorruptError, fromHex, InputError, UnavailableError } from '../../base/index.ts'
 import { bring, type ImportParts } from '../import/bring.ts'
 import { emptyPack } from '../import/empty-pack.ts'
+import type { ImportProgress } from '../import/origin.ts'
 import { RemoteOrigin } from '../import/remote-origin.ts'
 import type { NetworkPacks } from '../odb/index.ts'
 import { packStream } from '../pack-stream.ts'
@@ -23,6 +24,8 @@ export interface MirrorRun {
   readonly parts: ImportParts
   readonly client: RemoteClient
   readonly signal: AbortSignal
+  /** Of what is pulled; what is pushed says nothing. */
+  readonly progress?: ImportProgress
 }
 
 /** How many refs moved. */
@@ -45,7 +48,8 @@ export async function runMirror(run: MirrorRun, mirror: Mirror): Promise<MirrorR
   return mirror.direction === 'pull' ? pull(run, mirror) : push(run, mirror)
 }
 
-async function pull({ parts, client, signal }: MirrorRun, { repository, remote, refs }: Mirror): Promise<MirrorResult> {
+async function pull({ parts, client, signal, progress = () => {} }: MirrorRun, mirror: Mirror): Promise<MirrorResult> {
+  const { repository, remote, refs } = mirror
   const origin = new RemoteOrigin(remote, client, signal)
   const state = await origin.readState()
   return bring(parts, {
@@ -56,7 +60,7 @@ async function pull({ parts, client, signal }: MirrorRun, { repository, remote, 
     isMeant: refMatcher(refs),
     reason: 'mirror',
     isStrict: true,
-    progress: () => {},
+    progress,
     signal,
   })
 }

@@ -1,0 +1,101 @@
+// The commands about the server and what it stores: what each takes of the command line, and what it runs.
+// What a command needs is imported when it runs: --help must not wait for the whole server.
+import { makeLog } from '../base/index.ts'
+import type { Config } from '../config.ts'
+import type { Commands } from './command.ts'
+import { print } from './usage.ts'
+
+export const serverCommands: Commands = {
+  serve: { flags: ['data', 'listen', 'config'], run: async (config, given) => (await import('./serve.ts')).runServe(config, given) },
+  migrate: { flags: ['data', 'config'], run: runMigrate },
+  'config check': { flags: ['data', 'listen', 'config'], run: checkConfig },
+  import: {
+    flags: ['owner', 'name', 'public', 'token-file', 'no-strict', 'dry-run', 'json', 'data', 'config'],
+    takes: ['SOURCE'],
+    run: async (config, given, [source = '']) => (await import('./import.ts')).runImport(config, given, source),
+  },
+  'mirror add': {
+    flags: ['pull', 'push', 'every', 'refs', 'token-file', 'public', 'data', 'config'],
+    takes: ['OWNER/REPO', 'URL'],
+    run: async (...given) => (await import('./mirror.ts')).runMirrorAdd(...given),
+  },
+  'mirror list': {
+    flags: ['json', 'data', 'config'],
+    run: async (config, given) => (await import('./mirror.ts')).runMirrorList(config, given),
+  },
+  'mirror run': {
+    flags: ['json', 'data', 'config'],
+    takes: ['[OWNER/REPO]'],
+    run: async (...given) => (await import('./mirror.ts')).runMirrorRun(...given),
+  },
+  'mirror remove': {
+    flags: ['data', 'config'],
+    takes: ['OWNER/REPO', '[URL]'],
+    run: async (...given) => (await import('./mirror.ts')).runMirrorRemove(...given),
+  },
+  backup: {
+    flags: ['to', 'json', 'data', 'config'],
+    run: async (config, given) => (await import('./backup.ts')).runBackup(config, given),
+  },
+  'backup hold': {
+    flags: ['for', 'data', 'config'],
+    run: async (config, given) => (await import('./backup.ts')).runHold(config, given),
+  },
+  'backup release': {
+    flags: ['data', 'config'],
+    run: async (config) => (await import('./backup.ts')).runRelease(config),
+  },
+  restore: {
+    flags: ['from', 'json', 'data', 'config'],
+    run: async (config, given) => (await import('./backup.ts')).runRestore(config, given),
+  },
+  export: {
+    flags: ['to', 'json', 'data', 'config'],
+    takes: ['[OWNER/REPO…]'],
+    run: async (config, given, names) => (await import('./export.ts')).runExport(config, given, names),
+  },
+  fsck: {
+    flags: ['rebuild', 'json', 'data', 'config'],
+    takes: ['[OWNER/REPO]'],
+    run: async (config, given, [repository]) => (await import('./fsck.ts')).runFsck(config, given, repository),
+  },
+  repack: {
+    flags: ['window', 'depth', 'no-reuse', 'threads', 'memory', 'json', 'data', 'config'],
+    takes: ['OWNER/REPO'],
+    run: async (...given) => (await import('./repack.ts')).runRepack(...given),
+  },
+  gc: {
+    flags: ['grace', 'dry-run', 'yes', 'json', 'data', 'config'],
+    takes: ['[OWNER/REPO]'],
+    run: async (...given) => (await import('./gc.ts')).runGc(...given),
+  },
+  purge: {
+    flags: ['yes', 'json', 'data', 'config'],
+    takes: ['OWNER/REPO', 'OBJECT_ID', '[OBJECT_ID…]'],
+    run: async (...given) => (await import('./gc.ts')).runPurge(...given),
+  },
+}
+
+async function runMigrate(config: Config): Promise<void> {
+  const log = makeLog(config.log.level)
+  const { withDatabaseUrl } = await import('./database.ts')
+  const { migrate } = await import('../db/index.ts')
+  const applied = await withDatabaseUrl(config, log, true, (url) => migrate({ url, log, mayApply: true }))
+  print(applied.length === 0 ? 'The database is up to date.' : `Applied: ${applied.join(', ')}`)
+}
+
+async function checkConfig({ database, adminToken, secretKey, ...config }: Config): Promise<void> {
+  const bucket = config.bucket.kind === 's3' ? { ...config.bucket, secretAccessKey: hidden(config.bucket.secretAccessKey) } : config.bucket
+  const shown = {
+    ...config,
+    bucket,
+    adminToken: hidden(adminToken),
+    secretKey: hidden(secretKey),
+    database: { ...database, url: hidden(database.url) },
+  }
+  print(JSON.stringify(shown, null, 2))
+}
+
+function hidden(value: string | null): string | null {
+  return value === null ? null : '(set)'
+}
