@@ -29,6 +29,7 @@ after(async () => {
 async function importJson(url: string, name: string, ...args: readonly string[]) {
   const done = await stemma(['import', url, '--name', name, ...args, '--data', host.server.data, '--json'])
   assert.equal(`${done.stdout}${done.stderr}`.includes(elsewhere.token), false, 'the secret was printed')
+  assert.notEqual(done.stdout, '', `the command ended with ${done.code} and said nothing but: ${done.stderr}`)
   return { ...done, result: JSON.parse(done.stdout.split('\n')[0] ?? '') }
 }
 

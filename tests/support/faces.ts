@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { pino } from 'pino'
 import { Failures, type FailureSettings, makeGate } from '../../src/access/index.ts'
-import { makeLog, Sealer, systemClock, systemRandomness } from '../../src/base/index.ts'
+import { type Clock, makeLog, Sealer, systemClock, systemRandomness } from '../../src/base/index.ts'
 import { openBucket, sharedRequests } from '../../src/bucket/index.ts'
 import { loadConfig } from '../../src/config.ts'
 import type { Database } from '../../src/db/index.ts'
@@ -36,6 +36,9 @@ export interface FacesOptions {
   readonly trustProxy?: boolean
 }
 
+/** Time stands still for what is counted by the minute: how fast the machine is makes no difference. */
+const standingClock: Clock = { now: () => 0, monotonic: () => 0 }
+
 export async function openFaces({
   isWhole = false,
   rates,
@@ -57,7 +60,7 @@ export async function openFaces({
   const counts = sharedRequests()
   const git = makeGit(config, { db, bucket, log, counts })
   const store = makeStore(config, { db, bucket, log, counts })
-  const failures = rates === undefined ? {} : { failures: new Failures(rates, systemClock) }
+  const failures = rates === undefined ? {} : { failures: new Failures(rates, standingClock) }
   const gate = makeGate({ db, clock: systemClock, log, isCreatingOnPush: true, ...failures })
   const ending: Gate = {
     ...gate,
@@ -67,7 +70,7 @@ export async function openFaces({
       return verdict
     },
   }
-  const limits = rates === undefined ? {} : { rates: new RateLimits(rates, systemClock) }
+  const limits = rates === undefined ? {} : { rates: new RateLimits(rates, standingClock) }
   const listener = makeListener({ gate: isWhole ? gate : ending, log, randomness: systemRandomness, trustProxy, ...limits })
   const sealer = new Sealer(new Uint8Array(32), systemRandomness)
   const hooks = makeHooks(config, { db, git, log, sealer, outbound: makeOutbound(config), origin: () => 'http://stemma.test' })
