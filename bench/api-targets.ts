@@ -22,10 +22,10 @@ export async function targetsOf(cwd: string): Promise<Case[]> {
   const files = listed
     .flatMap((match) => (match ? [{ path: match[2] as string, sizeBytes: Number(match[1]) }] : []))
     .filter(({ path }) => !path.startsWith('"'))
-  const folders = (await git('ls-tree', '-r', '-d', '--name-only', head)).filter((path) => !path.startsWith('"'))
+  const folders = (await git('ls-tree', '-r', '-d', head)).flatMap((line) => /^040000 tree \w+\t([^"].*)$/.exec(line)?.[1] ?? [])
   const sources = files.filter(({ path, sizeBytes }) => /\.(?:c|h|sh|py|js|ts|go|rs)$/.test(path) && sizeBytes < 100_000)
   const commits = await git('rev-list', '--max-count=4000', head)
-  const tags = (await git('tag', '--sort=-creatordate', '--merged', head)).slice(0, 40)
+  const tags = (await git('tag', '--sort=-version:refname', '--merged', head)).filter((tag) => !tag.includes('-')).slice(0, 40)
   const entries = async (folder: string) =>
     (await git('ls-tree', '--name-only', head, folder === '' ? '.' : `${folder}/`)).filter((path) => !path.startsWith('"'))
   const shownFolders = ['', ...some(folders, 60)]
@@ -64,24 +64,32 @@ export async function targetsOf(cwd: string): Promise<Case[]> {
       })),
     },
     {
-      name: 'compare',
-      targets: [
-        ...tags.slice(1).map((tag, i) => [tag, tags[i] as string] as const),
-        ...some(commits.slice(0, 1000), 60).map((commit) => [commit, head] as const),
-      ].map(([from, to]) => ({
-        url: `compare/${encode(from)}...${encode(to)}`,
-        git: [
-          ['rev-list', '--left-right', '--count', `${from}...${to}`],
-          ['log', '-250', '--format=%H%n%an%n%B', `${from}..${to}`],
-          ['diff', '-M', '--numstat', '-p', `${from}...${to}`],
-        ],
-      })),
+      name: 'compare: ten commits',
+      targets: some(commits.slice(0, -10), 100).map((_, i, all) => {
+        const at = Math.floor((i * (commits.length - 10)) / all.length)
+        return comparison(commits[at + 10] as string, commits[at] as string)
+      }),
+    },
+    {
+      name: 'compare: releases',
+      targets: tags.slice(1, 21).map((tag, i) => comparison(tag, tags[i] as string)),
     },
     {
       name: 'blame',
       targets: some(sources, 60).map(({ path }) => ({ url: `blame/${encode(path)}`, git: [['blame', '--porcelain', head, '--', path]] })),
     },
   ]
+}
+
+function comparison(from: string, to: string): Target {
+  return {
+    url: `compare/${encodeURIComponent(from)}...${encodeURIComponent(to)}`,
+    git: [
+      ['rev-list', '--left-right', '--count', `${from}...${to}`],
+      ['log', '-250', '--format=%H%n%an%n%B', `${from}..${to}`],
+      ['diff', '-M', '--numstat', '-p', `${from}...${to}`],
+    ],
+  }
 }
 
 /** So many of them, evenly spread. */

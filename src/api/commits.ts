@@ -4,11 +4,11 @@ import Type from 'typebox'
 import { onRepository } from '../access/index.ts'
 import type { AnswerOf, CommitValue, FileDiff } from '../git/index.ts'
 import { notFound, Refusal, type Routes, validationFailed } from '../http/index.ts'
-import { RepositoryCall, isUnchanged, mediaOf, openLinkHeader, restOf, setLink, treePath, urlOf } from './repository-call.ts'
-import { notModified } from './git-data.ts'
+import { RepositoryCall, mediaOf, openLinkHeader, restOf, setLink, treePath, urlOf } from './repository-call.ts'
 import { commitJson, fileDiffJson } from './git-documents.ts'
 import { CommitJson, CommitListQuery, FullCommitJson, PageQuery, RestParams } from './git-schemas.ts'
 import type { ApiOptions } from './index.ts'
+import { type MadeAnswers, sendMade } from './made-answers.ts'
 import { linkHeader, pageOf } from './paging.ts'
 import { ErrorJson, RepositoryParams } from './schemas.ts'
 
@@ -18,7 +18,7 @@ const access = onRepository('repository:read')
 /** GitHub's: files of one page where none is said, and of all pages. */
 const filesPerPage = 300
 
-export function registerCommits(routes: Routes, options: ApiOptions): void {
+export function registerCommits(routes: Routes, options: ApiOptions, made: MadeAnswers): void {
   const list = { tags, params: RepositoryParams, querystring: CommitListQuery, response: { 200: Type.Array(CommitJson), ...errors } }
   routes.get('/repos/:owner/:repo/commits', { config: { access }, schema: list }, async (request, reply) => {
     const call = await RepositoryCall.of(options, request)
@@ -44,34 +44,31 @@ export function registerCommits(routes: Routes, options: ApiOptions): void {
 
   const one = { tags, params: RestParams, querystring: PageQuery, response: { 200: FullCommitJson, ...errors } }
   routes.get('/repos/:owner/:repo/commits/*', { config: { access, encodedSlash: true }, schema: one }, async (request, reply) =>
-    answerCommit(options, request, reply),
+    answerCommit(options, made, request, reply),
   )
 }
 
-async function answerCommit(options: ApiOptions, request: FastifyRequest, reply: FastifyReply) {
+async function answerCommit(options: ApiOptions, made: MadeAnswers, request: FastifyRequest, reply: FastifyReply) {
   const call = await RepositoryCall.of(options, request)
   call.assertNotEmpty()
   const wanted = restOf(request)
-  const missing = () => new Refusal(422, 'invalid', `No commit found for SHA: ${wanted}`)
-  const name = call.named(wanted, missing)
+  const oid = await call.commitOf(wanted, () => new Refusal(422, 'invalid', `No commit found for SHA: ${wanted}`))
+  const name = call.tip(oid)
   const media = mediaOf(request)
-  if (media === 'sha') {
-    const { commit } = await call.ask('showCommit', { name, files: null }, missing)
-    return sendText(reply, 'sha', commit.oid)
-  }
-  if (media === 'diff' || media === 'patch') return sendText(reply, media, await call.ask('commitText', { name, form: media }, missing))
+  if (media === 'sha') return sendText(reply, 'sha', oid)
+  if (media === 'diff' || media === 'patch') return sendText(reply, media, await call.ask('commitText', { name, form: media }))
   const { page, per_page: perPage = filesPerPage } = request.query as { page?: number; per_page?: number }
-  const files = { page: Math.max(1, page ?? 1), perPage: Math.min(Math.max(perPage, 1), filesPerPage) }
+  const files = { page: Math.min(Math.max(page ?? 1, 1), 1_000_000), perPage: Math.min(Math.max(perPage, 1), filesPerPage) }
   const range = { from: (files.page - 1) * files.perPage, count: files.perPage }
-  if (/^(?:[0-9a-f]{40}|[0-9a-f]{64})$/.test(wanted)) {
-    // whether he may see it is asked first
-    await call.ask('showCommit', { name, files: null }, missing)
-    if (isUnchanged(request, reply, `${wanted}-${range.from}-${range.count}`)) return notModified(reply)
+  const parts = [options.version, 'commit', call.urls.api, oid, range.from, range.count]
+  const make = async () => {
+    const { commit, diff } = await call.ask('showCommit', { name, files: range })
+    if (diff === null) throw notFound()
+    return { document: fullCommitJson(call, commit, diff), total: diff.fileCount }
   }
-  const { commit, diff } = await call.ask('showCommit', { name, files: range }, missing)
-  if (diff === null) throw notFound()
-  setLink(reply, linkHeader(urlOf(request, options.publicUrl), files, diff.fileCount))
-  return fullCommitJson(call, commit, diff)
+  return await sendMade(made, request, reply, parts, make, (total) =>
+    setLink(reply, linkHeader(urlOf(request, options.publicUrl), files, total)),
+  )
 }
 
 export function fullCommitJson(

@@ -3,13 +3,14 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import Type from 'typebox'
 import { onRepository, readableSiblings } from '../access/index.ts'
-import type { AnswerOf, Named } from '../git/index.ts'
+import type { AnswerOf, ObjectId } from '../git/index.ts'
 import { notFound, type Routes } from '../http/index.ts'
 import { sendText } from './commits.ts'
 import { RepositoryCall, mediaOf, restOf, setLink, urlOf } from './repository-call.ts'
 import { commitJson, fileDiffJson } from './git-documents.ts'
 import { ComparisonJson, PageQuery, RestParams } from './git-schemas.ts'
 import type { ApiOptions } from './index.ts'
+import { type MadeAnswers, sendMade } from './made-answers.ts'
 import { linkHeader, pageOf } from './paging.ts'
 import { ErrorJson } from './schemas.ts'
 
@@ -21,46 +22,48 @@ const mostCommits = 250
 /** Of the network, so many are looked through for an owner's. */
 const mostSiblings = 1000
 
-export function registerCompare(routes: Routes, options: ApiOptions): void {
+export function registerCompare(routes: Routes, options: ApiOptions, made: MadeAnswers): void {
   const schema = { tags, params: RestParams, querystring: PageQuery, response: { 200: ComparisonJson, ...errors } }
   const config = { access: onRepository('repository:read'), encodedSlash: true }
-  routes.get('/repos/:owner/:repo/compare/*', { config, schema }, async (request, reply) => answerComparison(options, request, reply))
+  routes.get('/repos/:owner/:repo/compare/*', { config, schema }, async (request, reply) => answerComparison(options, made, request, reply))
 }
 
-async function answerComparison(options: ApiOptions, request: FastifyRequest, reply: FastifyReply) {
+async function answerComparison(options: ApiOptions, made: MadeAnswers, request: FastifyRequest, reply: FastifyReply) {
   const call = await RepositoryCall.of(options, request)
   const wanted = restOf(request)
   const [, baseName, headName] = /^(.+?)\.\.\.(.+)$/s.exec(wanted) ?? []
   if (baseName === undefined || headName === undefined) throw notFound()
-  const [base, head] = [await sideOf(options, call, request, baseName), await sideOf(options, call, request, headName)]
+  const ids = [await commitOf(options, call, request, baseName), await commitOf(options, call, request, headName)] as const
+  const [base, head] = [call.tip(ids[0]), call.tip(ids[1])]
   const media = mediaOf(request)
   if (media === 'diff' || media === 'patch') return sendText(reply, media, await call.ask('compareText', { base, head, form: media }))
   const { page, per_page: perPage } = request.query as { page?: number; per_page?: number }
   const isPaged = page !== undefined || perPage !== undefined
   const commits = isPaged ? pageOf({ page: page ?? 1, per_page: perPage ?? 100 }) : { page: 1, perPage: mostCommits }
-  const answer = await call.ask('compare', {
-    base,
-    head,
-    skip: isPaged ? (commits.page - 1) * commits.perPage : null,
-    most: commits.perPage,
-    mostFiles: commits.page === 1 ? mostFiles : 0,
+  const skip = isPaged ? (commits.page - 1) * commits.perPage : null
+  const range = `${baseName}...${headName}`
+  const parts = [options.version, 'compare', call.urls.api, range, ...ids, skip ?? 'last', commits.perPage]
+  const make = async () => {
+    const answer = await call.ask('compare', { base, head, skip, most: commits.perPage, mostFiles: commits.page === 1 ? mostFiles : 0 })
+    return { document: comparisonJson(call, range, answer), total: answer.aheadCount }
+  }
+  return await sendMade(made, request, reply, parts, make, (total) => {
+    if (isPaged) setLink(reply, linkHeader(urlOf(request, options.publicUrl), commits, total))
   })
-  if (isPaged) setLink(reply, linkHeader(urlOf(request, options.publicUrl), commits, answer.aheadCount))
-  return comparisonJson(call, `${baseName}...${headName}`, answer)
 }
 
-/** `name`, or `owner:name` of a repository of the network. */
-async function sideOf({ db, git }: ApiOptions, call: RepositoryCall, request: FastifyRequest, text: string): Promise<Named> {
+/** What `name`, or `owner:name` of a repository of the network, leads to. */
+async function commitOf({ db, git }: ApiOptions, call: RepositoryCall, request: FastifyRequest, text: string): Promise<ObjectId> {
   const colon = text.indexOf(':')
-  if (colon < 0) return call.named(text)
+  if (colon < 0) return await call.commitOf(text)
   const owner = text.slice(0, colon).toLowerCase()
   const { repository } = call.view
-  if (owner === repository.ownerLogin.toLowerCase()) return call.named(text.slice(colon + 1))
+  if (owner === repository.ownerLogin.toLowerCase()) return await call.commitOf(text.slice(colon + 1))
   const siblings = await readableSiblings(db.queries, request.identity, repository, mostSiblings)
   const sibling = siblings.find(({ ownerLogin }) => ownerLogin.toLowerCase() === owner)
-  const named = sibling && git.browser.name(await git.browser.view(request, sibling), text.slice(colon + 1))
-  if (!named) throw notFound()
-  return named
+  const name = sibling && git.browser.name(await git.browser.view(request, sibling), text.slice(colon + 1))
+  if (!name) throw notFound()
+  return await call.ask('commitOf', { name })
 }
 
 function comparisonJson({ urls }: RepositoryCall, range: string, answer: AnswerOf<'compare'>): ComparisonJson {

@@ -9,6 +9,7 @@ import { typeOf } from './contents.ts'
 import { modeText, personJson } from './git-documents.ts'
 import { RestParams } from './git-schemas.ts'
 import type { ApiOptions } from './index.ts'
+import { type MadeAnswers, sendMade } from './made-answers.ts'
 import { BlameJson, FolderCommitsJson, type ShortCommitJson } from './path-schemas.ts'
 import { type GitUrls, RepositoryCall, restOf, treePath } from './repository-call.ts'
 import { ErrorJson, RepositoryParams } from './schemas.ts'
@@ -16,20 +17,24 @@ import { ErrorJson, RepositoryParams } from './schemas.ts'
 const tags = ['Contents']
 const errors = { 304: Type.Null(), 401: ErrorJson, 403: ErrorJson, 404: ErrorJson, 409: ErrorJson, 422: ErrorJson }
 
-export function registerPaths(routes: Routes, options: ApiOptions): void {
+export function registerPaths(routes: Routes, options: ApiOptions, made: MadeAnswers): void {
   const config = { access: onRepository('repository:read'), encodedSlash: true }
   for (const url of ['/repos/:owner/:repo/tree-commits', '/repos/:owner/:repo/tree-commits/*']) {
     const params = url.endsWith('*') ? RestParams : RepositoryParams
     const schema = { tags, params, querystring: RefQuery, response: { 200: FolderCommitsJson, ...errors } }
-    routes.get(url, { config, schema }, async (request) => {
-      const { call, question, ref } = await asked(options, request)
-      return folderJson(call.urls, await call.ask('folderCommits', question), ref)
+    routes.get(url, { config, schema }, async (request, reply) => {
+      const { call, commit, question, ref } = await asked(options, request)
+      const parts = [options.version, 'folder', call.urls.api, commit, question.path, ref]
+      const make = async () => ({ document: folderJson(call.urls, await call.ask('folderCommits', question), ref) })
+      return await sendMade(made, request, reply, parts, make)
     })
   }
   const schema = { tags, params: RestParams, querystring: RefQuery, response: { 200: BlameJson, ...errors } }
-  routes.get('/repos/:owner/:repo/blame/*', { config, schema }, async (request) => {
-    const { call, question } = await asked(options, request)
-    return blameJson(call.urls, question.path, await call.ask('blame', question))
+  routes.get('/repos/:owner/:repo/blame/*', { config, schema }, async (request, reply) => {
+    const { call, commit, question } = await asked(options, request)
+    const parts = [options.version, 'blame', call.urls.api, commit, question.path]
+    const make = async () => ({ document: blameJson(call.urls, question.path, await call.ask('blame', question)) })
+    return await sendMade(made, request, reply, parts, make)
   })
 }
 
@@ -39,8 +44,8 @@ async function asked(options: ApiOptions, request: FastifyRequest) {
   const { ref } = request.query as { ref?: string }
   const path = treePath(restOf(request))
   if (path === null) throw notFound()
-  const name = call.named(ref ?? 'HEAD', () => new Refusal(404, 'not-found', `No commit found for the ref ${ref}`))
-  return { call, question: { name, path }, ref: ref ?? call.defaultBranch }
+  const commit = await call.commitOf(ref ?? 'HEAD', () => new Refusal(404, 'not-found', `No commit found for the ref ${ref}`))
+  return { call, commit, question: { name: call.tip(commit), path }, ref: ref ?? call.defaultBranch }
 }
 
 function shortCommitJson(urls: GitUrls, { author, committer, message, oid }: CommitValue): ShortCommitJson {

@@ -34,6 +34,7 @@ const answers: { readonly [K in BrowseKind]: (question: object) => AnswerOf<K> }
   blame: () => ({ commit: oid, blob: oid, ranges: [{ start: 1, count: 1, from: 0, path: 'main', originStart: 1 }], commits: [commit] }),
   blobObject: () => ({ oid, sizeBytes: 1, content: 'YQ==\n', bytes: null }),
   commitObject: () => commit,
+  commitOf: () => oid,
   commitText: () => new Uint8Array(0),
   compare: () => ({ base: commit, head: oid, mergeBase: commit, aheadCount: 1, behindCount: 0, commits: [commit], diff }),
   compareText: () => new Uint8Array(0),

@@ -8,7 +8,7 @@ import { commitText, compare, compareText, showCommit } from './commit-diff.ts'
 import { listCommits } from './commit-list.ts'
 import { blame, folderCommits } from './folder-commits.ts'
 import { readContents, readReadme } from './contents.ts'
-import { blobObject, commitObject, kindsOf, tagObject } from './objects.ts'
+import { blobObject, commitObject, commitOf, kindsOf, tagObject } from './objects.ts'
 import { listTree } from './tree-list.ts'
 
 /** All that can be asked. */
@@ -16,6 +16,7 @@ const answers = {
   blame,
   blobObject,
   commitObject,
+  commitOf,
   commitText,
   compare,
   compareText,

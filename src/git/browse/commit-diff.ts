@@ -4,7 +4,7 @@ import { abbreviate } from '../archive/abbreviate.ts'
 import type { ObjectId } from '../format/object-id.ts'
 import type { PacedRepository } from '../upload-pack/repository.ts'
 import { type CommitValue, readCommit } from './commit-value.ts'
-import { type DiffAnswer, diffFiles, diffText } from './file-diff.ts'
+import { type DiffAnswer, diffFiles, diffText, type FileRange } from './file-diff.ts'
 import { newestFirst } from './commit-list.ts'
 import { formatPatch } from './mail.ts'
 import { findCommit, idOf, type Named } from './named.ts'
@@ -13,7 +13,7 @@ import { compareSides } from './sides.ts'
 export interface CommitQuestion {
   readonly name: Named
   /** Of the files: the first, and how many; null: the commit alone. */
-  readonly files: { readonly from: number; readonly count: number } | null
+  readonly files: Omit<FileRange, 'isTotal'> | null
 }
 
 export interface CommitAnswer {
@@ -24,7 +24,9 @@ export interface CommitAnswer {
 /** Against its first parent. InputError `no-such-object`. */
 export async function showCommit(repository: PacedRepository, { name, files }: CommitQuestion): Promise<CommitAnswer> {
   const commit = await findCommit(repository, name)
-  const diff = files && (await diffFiles(repository, await parentTree(repository, commit), repository.commits.tree(commit), files))
+  const diff =
+    files &&
+    (await diffFiles(repository, await parentTree(repository, commit), repository.commits.tree(commit), { ...files, isTotal: true }))
   return { commit: await readCommit(repository, commit), diff }
 }
 
@@ -96,7 +98,7 @@ export async function compare(repository: PacedRepository, question: CompareQues
     aheadCount: sides.right.size,
     behindCount: sides.leftCount,
     commits: values,
-    diff: await diffFiles(repository, commits.tree(mergeBase), commits.tree(head), { from: 0, count: question.mostFiles }),
+    diff: await diffFiles(repository, commits.tree(mergeBase), commits.tree(head), { from: 0, count: question.mostFiles, isTotal: false }),
   }
 }
 

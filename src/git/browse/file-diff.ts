@@ -26,7 +26,7 @@ export interface FileDiff {
 export interface DiffAnswer {
   readonly files: readonly FileDiff[]
   readonly fileCount: number
-  /** Of all files. */
+  /** Of all files whose lines were counted. */
   readonly additions: number
   readonly deletions: number
 }
@@ -39,17 +39,24 @@ const largestBytes = 4 << 20
 const mostBytes = 64 << 20
 const mostPatchText = 8 << 20
 const largestPatch = 1 << 20
+/** Whether a file is binary shows in its first bytes. */
+const binaryBytes = 8000
 /** Lines read and compared count for so many steps each. */
 const stepsPerByte = 1 / 50
 
-/**
- * @param from the first file whose patch is wanted, and how many
- */
+export interface FileRange {
+  /** The first file that is wanted, and how many. */
+  readonly from: number
+  readonly count: number
+  /** Lines are counted in the others, too. */
+  readonly isTotal: boolean
+}
+
 export async function diffFiles(
   repository: PacedRepository,
   before: number | null,
   after: number,
-  { from, count }: { readonly from: number; readonly count: number },
+  { count, from, isTotal }: FileRange,
 ): Promise<DiffAnswer> {
   const changes = await changesBetween(repository, before, after)
   const left = { bytes: mostBytes, patchText: mostPatchText }
@@ -57,6 +64,7 @@ export async function diffFiles(
   let [additions, deletions] = [0, 0]
   for (const [place, change] of changes.entries()) {
     const isShown = place >= from && place < from + count
+    if (!isShown && !isTotal) continue
     const lines = await linesOf(repository, change, left, isShown)
     additions += lines?.additions ?? 0
     deletions += lines?.deletions ?? 0
@@ -143,7 +151,7 @@ async function textOf(repository: PacedRepository, side: FileSide | null, left: 
   if (sizeBytes > largestBytes || sizeBytes > left.bytes) return null
   left.bytes -= sizeBytes
   const bytes = await repository.objects.read(number)
-  return isBinary(bytes) ? null : bytes
+  return isBinary(bytes.subarray(0, binaryBytes)) ? null : bytes
 }
 
 /** All changes as `git diff` prints them. @param abbreviate an id as git shortens it */

@@ -3,7 +3,7 @@ import { Kind, type ObjectId } from '../format/object-id.ts'
 import type { PacedRepository } from '../upload-pack/repository.ts'
 import { base64Json, base64Lines } from './base64.ts'
 import { type CommitValue, readCommit, readTag, type TagValue } from './commit-value.ts'
-import { findNamed, idOf, type Named, noSuchObject } from './named.ts'
+import { findCommit, findNamed, idOf, type Named, noSuchObject } from './named.ts'
 
 export interface ObjectQuestion {
   readonly name: Named
@@ -52,6 +52,11 @@ async function ofKind(repository: PacedRepository, name: Named, kind: Kind): Pro
   const number = await findNamed(repository, name)
   if (repository.set.kind(number) !== kind) throw noSuchObject(`${name.id} is an object of another kind`)
   return number
+}
+
+/** The commit that the name leads to. */
+export async function commitOf(repository: PacedRepository, { name }: ObjectQuestion): Promise<ObjectId> {
+  return idOf(repository, await findCommit(repository, name))
 }
 
 export interface KindsQuestion {
