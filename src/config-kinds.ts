@@ -214,6 +214,44 @@ export function listenAddress(fallback: string): Setting<ListenAddress> {
   return setting(parse(fallback), parse)
 }
 
+/** The same, or `off`: null. */
+export function listenAddressOrOff(fallback: string): Setting<ListenAddress | null> {
+  const { parse, ...rest } = listenAddress(fallback)
+  return {
+    ...rest,
+    parse: (value) => {
+      try {
+        return value === 'off' || value === false ? null : parse(value)
+      } catch (error) {
+        throw error instanceof BadValue ? new BadValue(`off, ${error.message}`) : error
+      }
+    },
+  }
+}
+
+/** A host as clients know it, with a port or without: then SSH's own. */
+export function publicHost(): Setting<ListenAddress | null> {
+  const allowed = 'HOST or HOST:PORT, such as git.example.org'
+  return setting<ListenAddress | null>(null, (value) => {
+    if (value === null) return null
+    const match = /^(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9._-]+)(?::(\d{1,5}))?$/.exec(asText(value, allowed))
+    const port = Number(match?.[2] ?? 22)
+    if (match?.[1] === undefined || port < 1 || port > 65_535) throw new BadValue(allowed)
+    return { host: match[1], port }
+  })
+}
+
+/** A list, or texts with commas between them. */
+export function texts(): Setting<readonly string[] | null> {
+  const allowed = 'a list of texts'
+  return setting<readonly string[] | null>(null, (value) => {
+    if (value === null) return null
+    const found = (Array.isArray(value) ? value : asText(value, allowed).split(',')).map((item) => asText(item, allowed).trim())
+    if (found.length === 0 || found.includes('')) throw new BadValue(allowed)
+    return found
+  })
+}
+
 /** An http or https URL without path, query and credentials; a slash at the end goes. */
 export function originUrl(): Setting<string | null> {
   return webUrl('an http:// or https:// URL without a path, such as https://git.example.org', (url) => url.pathname === '/')

@@ -10,14 +10,17 @@ import {
   hostList,
   keyText,
   listenAddress,
+  listenAddressOrOff,
   oneOf,
   optionalBytes,
   optionalText,
   originUrl,
   proxies,
+  publicHost,
   secret,
   serviceUrl,
   text,
+  texts,
   urlList,
 } from './config-kinds.ts'
 
@@ -83,6 +86,13 @@ export const settings = {
     audience: optionalText(),
   },
   quota: { ownerBytes: optionalBytes() },
+  ssh: {
+    listen: listenAddressOrOff('127.0.0.1:2222'),
+    publicHost: publicHost(),
+    hostKeys: texts(),
+    connections: count(256, 1),
+    loginTimeoutMs: duration('30s'),
+  },
   limits: {
     packBytes: bytes('16GiB', 1),
     objectBytes: bytes('2GiB', 1),

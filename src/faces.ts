@@ -11,6 +11,7 @@ import type { HookRoom } from './hooks/index.ts'
 import { type Listener, plainForm, type RateLimits } from './http/index.ts'
 import { registerLfs } from './lfs/index.ts'
 import { CiExchange, OidcSignIn, Passwords, registerSignIn, type SignInParts } from './sign-in/index.ts'
+import { sshUrl } from './ssh/index.ts'
 import { contentTotals, type SegmentStore } from './store/index.ts'
 import { version } from './version.ts'
 
@@ -29,6 +30,8 @@ export interface FaceParts {
   readonly counts: SharedArrayBuffer
   /** Undefined: nothing is limited. */
   readonly rates?: RateLimits
+  /** Where SSH is listened to; null: nowhere. */
+  readonly sshPort?: () => number | null
 }
 
 export function mountFaces(listener: Listener, parts: FaceParts): void {
@@ -65,7 +68,7 @@ function mountSignIn(listener: Listener, config: Config, parts: SignInParts): vo
   registerSignIn(listener, { oidc, publicUrl: config.publicUrl })
 }
 
-function mountApi(listener: Listener, { config, db, git, bucket, hooks, counts, rates }: FaceParts, signIn: SignInParts): void {
+function mountApi(listener: Listener, { config, db, git, bucket, hooks, counts, rates, sshPort }: FaceParts, signIn: SignInParts): void {
   const audience = config.ci.audience ?? config.publicUrl ?? 'stemma'
   const limits = { timeLimitMs: apiTimeLimitMs, graceS: config.git.collectGraceMs / 1000 }
   registerApi(listener, {
@@ -75,6 +78,7 @@ function mountApi(listener: Listener, { config, db, git, bucket, hooks, counts, 
     clock: systemClock,
     randomness: systemRandomness,
     publicUrl: config.publicUrl,
+    sshUrl: (origin, fullName) => sshUrl(config.ssh.publicHost, sshPort?.() ?? null, origin, fullName),
     version,
     rates,
     hooks,

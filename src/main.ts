@@ -25,6 +25,8 @@ import { pruneJob } from './lfs/index.ts'
 import { bucketConfig, makeGit, makeHooks, makeOutbound, makeRemoteClient, makeStore } from './rooms.ts'
 import { compareKeys, openSealer } from './secret-key.ts'
 import { expireSignIns } from './sign-in/index.ts'
+import { hostKeys, SshListener, type SshOptions, sshUrl } from './ssh/index.ts'
+import { version } from './version.ts'
 
 /** A server that answers requests. */
 export interface RunningServer {
@@ -112,8 +114,11 @@ async function startParts({ config, log, showToken, signal }: StartOptions, endi
   const store = makeStore(config, { db: database, bucket, log, counts })
   endings.add('content store', () => store.close(), 10_000)
   let reachedAt = config.publicUrl ?? ''
-  const hooks = makeHooks(config, { db: database, git, log, sealer, outbound: makeOutbound(config), origin: () => reachedAt })
-  mountFaces(listener, { config, db: database, bucket, git, store, hooks, log, counts, rates })
+  const ssh = await makeSsh(config, { db: database, git, log, rates, httpUrl: () => reachedAt })
+  const sshPort = () => ssh?.port ?? null
+  const places = () => ({ origin: reachedAt, sshUrl: (name: string) => sshUrl(config.ssh.publicHost, sshPort(), reachedAt, name) })
+  const hooks = makeHooks(config, { db: database, git, log, sealer, outbound: makeOutbound(config), places })
+  mountFaces(listener, { config, db: database, bucket, git, store, hooks, log, counts, rates, sshPort })
   const grace = { graceS: config.git.collectGraceMs / 1000 }
   const jobs = new JobRunner({
     database,
@@ -138,7 +143,7 @@ async function startParts({ config, log, showToken, signal }: StartOptions, endi
     ],
   })
   endings.add('background work', () => jobs.stop(), 10_000)
-  endings.add('listener', () => listener.close(), config.drainTimeoutMs + slackMs)
+  endings.add('listeners', async () => void (await Promise.all([listener.close(), ssh?.close()])), config.drainTimeoutMs + slackMs)
   signal?.throwIfAborted()
   await setServerQuota(database, config.quota.ownerBytes)
   const secret = await ensureAdministrator(database, config.adminToken, systemRandomness)
@@ -150,6 +155,7 @@ async function startParts({ config, log, showToken, signal }: StartOptions, endi
     if (secret !== null) showToken(secret)
   })
   reachedAt ||= listening
+  if (config.ssh.listen !== null) await ssh?.listen(config.ssh.listen)
   jobs.start()
   return {
     url: reachedAt,
@@ -168,6 +174,24 @@ async function untilAborted<T>(work: Promise<T>, signal: AbortSignal | undefined
   signal.addEventListener('abort', abort, { once: true })
   if (signal.aborted) abort()
   return Promise.race([work, aborted.promise]).finally(() => signal.removeEventListener('abort', abort))
+}
+
+/** Null: SSH is off. */
+async function makeSsh(config: Config, parts: Pick<SshOptions, 'db' | 'git' | 'log' | 'rates' | 'httpUrl'>): Promise<SshListener | null> {
+  const { drainTimeoutMs: drainMs, git, limits, ssh } = config
+  if (ssh.listen === null) return null
+  const { idleTimeoutMs, requestTimeoutMs, slowestBytesPerSecond, slowGraceMs } = limits
+  const { connections, loginTimeoutMs } = ssh
+  return new SshListener({
+    ...parts,
+    clock: systemClock,
+    randomness: systemRandomness,
+    isCreatingOnPush: git.createOnPush,
+    hostKeys: await hostKeys(parts.db, ssh.hostKeys, parts.log),
+    agent: `stemma/${version}`,
+    port: ssh.listen.port,
+    limits: { connections, loginTimeoutMs, idleTimeoutMs, requestTimeoutMs, slowestBytesPerSecond, slowGraceMs, drainMs },
+  })
 }
 
 /** A port that is taken, a host that isn't ours: one line for the operator. */

@@ -1,6 +1,6 @@
 // What the rooms are made with, out of the configuration: the same for the server and for commands that do its work beside it.
 import { join } from 'node:path'
-import { hookDocuments } from './api/index.ts'
+import { hookDocuments, type Places } from './api/index.ts'
 import { AllowedHosts, type Log, type Sealer, systemClock, systemRandomness } from './base/index.ts'
 import type { Bucket, BucketConfig as OpenBucketConfig } from './bucket/index.ts'
 import type { Config } from './config.ts'
@@ -65,10 +65,10 @@ export interface HookParts {
   readonly sealer: Sealer
   readonly outbound: Outbound
   /** Where clients reach the server, for the URLs in what is sent; asked when it is. */
-  readonly origin: () => string
+  readonly places: () => Places
 }
 
-export function makeHooks(config: Config, { db, git, log, sealer, outbound, origin }: HookParts): HookRoom {
+export function makeHooks(config: Config, { db, git, log, sealer, outbound, places }: HookParts): HookRoom {
   return {
     db,
     log,
@@ -76,7 +76,7 @@ export function makeHooks(config: Config, { db, git, log, sealer, outbound, orig
     randomness: systemRandomness,
     sealer,
     outbound,
-    documents: hookDocuments(db, origin),
+    documents: hookDocuments(db, places),
     commits: (repository, question) => findPushed(git, repository, question as PushedMove),
     limits: config.hooks,
     agent: git.options.agent,

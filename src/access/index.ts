@@ -48,6 +48,7 @@ export {
   type Visibility,
 } from './may.ts'
 export { type FindKeyCall, type KeyBearer, type KeyCall, makeFindKeyBearer, makeFindKeyCall } from './key-call.ts'
+export { issueLfsToken, type LfsOperation } from './lfs-token.ts'
 export { assertLogin, isAllowedLogin, assertRepositoryName, isRepositoryName, reservedLogins } from './names.ts'
 export { createOrganization, listMembers, type Member, memberRole, setMember } from './members.ts'
 export {

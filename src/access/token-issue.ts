@@ -18,7 +18,7 @@ export function hashToken(secret: string): Uint8Array {
   return createHash('sha256').update(secret, 'utf8').digest()
 }
 
-function makeSecret(randomness: Randomness): string {
+export function makeSecret(randomness: Randomness): string {
   return `stm_${hex(randomness.bytes(20))}`
 }
 

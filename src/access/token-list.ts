@@ -62,7 +62,7 @@ export async function countTokens(queries: Queries, of: TokensOf): Promise<numbe
 }
 
 async function tokenRows(queries: Queries, of: TokensOf) {
-  const query = queries.selectFrom('token').where('token.kind', '!=', 'session')
+  const query = queries.selectFrom('token').where('token.kind', 'not in', ['session', 'lfs'])
   if (of === null) return query
   if ('repositoryId' in of) return query.where('token.repository_id', '=', of.repositoryId)
   return query.where('token.account_id', '=', await accountId(queries, of.account))

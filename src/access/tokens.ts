@@ -10,7 +10,8 @@ import { hashToken } from './token-issue.ts'
 /** How exact `last_used_at` is. */
 const usePrecisionMs = 60_000
 
-export type TokenKind = 'personal' | 'session' | 'deploy' | 'ci'
+/** `lfs`: what git-lfs-authenticate gives out (lfs-token.ts). */
+export type TokenKind = 'personal' | 'session' | 'deploy' | 'ci' | 'lfs'
 
 /** What a token's row says of the caller, and that of its account, or of the repository that it is at home in. */
 export interface TokenRow {

@@ -1,11 +1,23 @@
 // Rows as the API's documents.
 import type { FastifyRequest } from 'fastify'
 import { type AccountKind, fullName, type Identity, may, type Repository, resourceOf } from '../access/index.ts'
+import type { ApiOptions } from './index.ts'
 import type { OwnerJson, RepositoryJson } from './schemas.ts'
 
 /** Where clients reach the server: the configured URL, or what this request was sent to. No slash at the end. */
 export function originOf(request: FastifyRequest, publicUrl: string | null): string {
   return (publicUrl ?? `${request.protocol}://${request.host}`).replace(/\/+$/, '')
+}
+
+/** Where this client reaches the server, by each way. */
+export interface Places {
+  readonly origin: string
+  readonly sshUrl: (fullName: string) => string | null
+}
+
+export function placesOf(request: FastifyRequest, { publicUrl, sshUrl }: Pick<ApiOptions, 'publicUrl' | 'sshUrl'>): Places {
+  const origin = originOf(request, publicUrl)
+  return { origin, sshUrl: (name) => sshUrl?.(origin, name) ?? null }
 }
 
 interface Owner {
@@ -34,7 +46,7 @@ export function ownerJson(origin: string, owner: Owner): OwnerJson {
 const typeWords = { user: 'User', organization: 'Organization' } as const
 
 /** As this caller sees it: `permissions` are his. The repository was found for him. */
-export function repositoryJson(origin: string, repository: Repository, caller: Identity, sizeBytes: number): RepositoryJson {
+export function repositoryJson({ origin, sshUrl }: Places, repository: Repository, caller: Identity, sizeBytes: number): RepositoryJson {
   const name = fullName(repository)
   const resource = resourceOf(repository)
   const { ownerId: id, ownerLogin: login, ownerKind: kind, ownerIsAdmin: isAdmin } = repository
@@ -52,6 +64,7 @@ export function repositoryJson(origin: string, repository: Repository, caller: I
     url: `${origin}/api/v3/repos/${name}`,
     forks_url: `${origin}/api/v3/repos/${name}/forks`,
     clone_url: `${origin}/${name}.git`,
+    ssh_url: sshUrl(name),
     default_branch: repository.head.replace(/^refs\/heads\//, ''),
     object_format: repository.objectFormat,
     size: Math.ceil(sizeBytes / 1024),

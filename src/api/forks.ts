@@ -17,7 +17,7 @@ import {
 } from '../access/index.ts'
 import { InputError } from '../base/index.ts'
 import { notFound, type Routes, validationFailed } from '../http/index.ts'
-import { originOf, repositoryJson } from './documents.ts'
+import { placesOf, repositoryJson } from './documents.ts'
 import { rethrowAsFault } from './faults.ts'
 import type { ApiOptions } from './index.ts'
 import { linkHeader, pageOf } from './paging.ts'
@@ -28,7 +28,7 @@ const tags = ['Fork']
 const errors = { 401: ErrorJson, 403: ErrorJson, 404: ErrorJson, 422: ErrorJson }
 
 export function registerForks(routes: Routes, options: ApiOptions): void {
-  const { db, publicUrl } = options
+  const { db } = options
   const url = '/repos/:owner/:repo/forks'
 
   const creation = { tags, params: RepositoryParams, body: NewForkJson, response: { 202: FullRepositoryJson, ...errors } }
@@ -66,10 +66,10 @@ export function registerForks(routes: Routes, options: ApiOptions): void {
     const direction = request.query.sort === 'oldest' ? 'asc' : 'desc'
     const { forks, total } = await listForks(db.queries, request.identity, id, { direction, ...page })
     const sizes = await networkSizes(db.queries, [networkId])
-    const origin = originOf(request, publicUrl)
-    const link = linkHeader(`${origin}${request.raw.url ?? ''}`, page, total)
+    const places = placesOf(request, options)
+    const link = linkHeader(`${places.origin}${request.raw.url ?? ''}`, page, total)
     if (link !== null) reply.header('link', link)
-    return forks.map((fork) => repositoryJson(origin, fork, request.identity, sizes.get(networkId) ?? 0))
+    return forks.map((fork) => repositoryJson(places, fork, request.identity, sizes.get(networkId) ?? 0))
   })
 }
 

@@ -2,18 +2,18 @@
 import { networkSizes, anonymous } from '../access/index.ts'
 import type { Database } from '../db/index.ts'
 import type { HookDocuments } from '../hooks/index.ts'
-import { ownerJson, repositoryJson } from './documents.ts'
+import { ownerJson, type Places, repositoryJson } from './documents.ts'
 import { organizationJson } from './people-documents.ts'
 
-/** @param origin where the server is reached; asked when a document is made */
-export function hookDocuments(db: Database, origin: () => string): HookDocuments {
+/** @param places where the server is reached; asked when a document is made */
+export function hookDocuments(db: Database, places: () => Places): HookDocuments {
   return {
     repository: async (repository) => {
       const sizes = await networkSizes(db.queries, [repository.networkId])
-      const { permissions: _, ...document } = repositoryJson(origin(), repository, anonymous, sizes.get(repository.networkId) ?? 0)
+      const { permissions: _, ...document } = repositoryJson(places(), repository, anonymous, sizes.get(repository.networkId) ?? 0)
       return document
     },
-    account: (account) => ownerJson(origin(), account),
-    organization: (account) => organizationJson(origin(), account),
+    account: (account) => ownerJson(places().origin, account),
+    organization: (account) => organizationJson(places().origin, account),
   }
 }

@@ -15,6 +15,7 @@ import { githubForm } from './form.ts'
 import { registerForks } from './forks.ts'
 import { registerGitConfig } from './git-config.ts'
 import { registerHooks } from './hooks.ts'
+import { registerKeys } from './keys.ts'
 import { registerMeta } from './meta.ts'
 import { registerQuotas } from './quotas.ts'
 import { registerRateLimit } from './rate-limit.ts'
@@ -24,6 +25,7 @@ import { registerSessions } from './sessions.ts'
 import { registerStorage, type StorageFigures } from './storage.ts'
 import { registerUsers } from './users.ts'
 
+export type { Places } from './documents.ts'
 export { hookDocuments } from './hook-documents.ts'
 export type { GitApi } from './repository-call.ts'
 export type { StorageFigures } from './storage.ts'
@@ -34,6 +36,8 @@ export interface ApiOptions {
   readonly randomness: Randomness
   /** Where clients reach the server, for the URLs in answers; null: what each request was sent to. */
   readonly publicUrl: string | null
+  /** How a repository is cloned over SSH by a client that reaches the server at that origin; null: not at all. */
+  readonly sshUrl?: (origin: string, fullName: string) => string | null
   /** Whether a name (a ref, an id, its beginning) stands for something of the repository that the request may see an archive of. */
   readonly findArchive: (request: FastifyRequest, repository: Repository, name: string) => Promise<boolean>
   /** Whether a fork gets that ref of the repository: not one that is hidden from whoever fetches. */
@@ -65,6 +69,7 @@ export function registerApi(listener: Listener, options: ApiOptions): void {
     registerGitConfig(routes, options)
     registerGitHalf(routes, options)
     registerHooks(routes, options)
+    registerKeys(routes, options)
     registerSessions(routes, options)
     registerCiTrusts(routes, options)
   })

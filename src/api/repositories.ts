@@ -21,7 +21,7 @@ import {
 } from '../access/index.ts'
 import { type FieldFault, notFound, type Routes, validationFailed } from '../http/index.ts'
 import type { ApiOptions } from './index.ts'
-import { originOf, repositoryJson } from './documents.ts'
+import { placesOf, repositoryJson } from './documents.ts'
 import { rethrowAsFault } from './faults.ts'
 import { ErrorJson, FullRepositoryJson, NewRepositoryJson, OrganizationParams, RepositoryChangeJson, RepositoryParams } from './schemas.ts'
 
@@ -89,17 +89,14 @@ export async function freshRepository(options: ApiOptions, request: FastifyReque
 }
 
 /** As this caller sees it; what it was forked from stands in it if he may read that, too. */
-export async function fullRepository(
-  { db, publicUrl }: ApiOptions,
-  request: FastifyRequest,
-  repository: Repository,
-): Promise<FullRepositoryJson> {
+export async function fullRepository(options: ApiOptions, request: FastifyRequest, repository: Repository): Promise<FullRepositoryJson> {
+  const { db } = options
   const { networkId, parentId } = repository
   const [sizes, parent] = await Promise.all([
     networkSizes(db.queries, [networkId]),
     parentId === null ? null : findRepositoryById(db.queries, parentId, request.identity),
   ])
-  const document = (of: Repository) => repositoryJson(originOf(request, publicUrl), of, request.identity, sizes.get(networkId) ?? 0)
+  const document = (of: Repository) => repositoryJson(placesOf(request, options), of, request.identity, sizes.get(networkId) ?? 0)
   const isShown = parent !== null && mayRead(request.identity, parent)
   return { ...document(repository), ...(isShown ? { parent: document(parent) } : {}) }
 }

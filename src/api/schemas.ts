@@ -47,6 +47,7 @@ const repositoryFields = {
   url: Type.String(),
   forks_url: Type.String(),
   clone_url: Type.String(),
+  ssh_url: nullable(Type.String({ description: 'null: the server has SSH off' })),
   default_branch: Type.String(),
   object_format: oneOf('sha1', 'sha256'),
   size: Type.Integer({ description: 'KiB of stored packs, those shared with forks included' }),

@@ -14,7 +14,7 @@ import {
   type Visibility,
 } from '../access/index.ts'
 import { type Routes, validationFailed } from '../http/index.ts'
-import { originOf, ownerJson, repositoryJson, timeJson } from './documents.ts'
+import { originOf, ownerJson, placesOf, repositoryJson, timeJson } from './documents.ts'
 import type { ApiOptions } from './index.ts'
 import { linkHeader, pageOf } from './paging.ts'
 import { ErrorJson, ListQuery, LoginParams, OrganizationParams, OwnListQuery, RepositoryJson, UserJson } from './schemas.ts'
@@ -75,12 +75,8 @@ interface ListRequest {
   readonly query: Static<typeof ListQuery> | Static<typeof OwnListQuery>
 }
 
-async function list(
-  { db, publicUrl }: ApiOptions,
-  request: FastifyRequest,
-  reply: FastifyReply,
-  wanted: ListRequest,
-): Promise<RepositoryJson[]> {
+async function list(options: ApiOptions, request: FastifyRequest, reply: FastifyReply, wanted: ListRequest): Promise<RepositoryJson[]> {
+  const { db } = options
   const { of, visibility, query } = wanted
   const page = pageOf(query)
   const sort = query.sort ?? 'full_name'
@@ -95,10 +91,10 @@ async function list(
     db.queries,
     repositories.map((repository) => repository.networkId),
   )
-  const origin = originOf(request, publicUrl)
-  const link = linkHeader(`${origin}${request.raw.url ?? ''}`, page, total)
+  const places = placesOf(request, options)
+  const link = linkHeader(`${places.origin}${request.raw.url ?? ''}`, page, total)
   if (link !== null) reply.header('link', link)
-  return repositories.map((repository) => repositoryJson(origin, repository, request.identity, sizes.get(repository.networkId) ?? 0))
+  return repositories.map((repository) => repositoryJson(places, repository, request.identity, sizes.get(repository.networkId) ?? 0))
 }
 
 export async function userJson(

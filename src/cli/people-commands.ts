@@ -8,6 +8,7 @@ const organizations = async () => import('./organizations.ts')
 const collaborators = async () => import('./collaborators.ts')
 const tokens = async () => import('./tokens.ts')
 const quota = async () => import('./quota.ts')
+const keys = async () => import('./keys.ts')
 const repositories = async () => import('./repositories.ts')
 
 /** Commands that change one thing of a user. */
@@ -91,6 +92,17 @@ export const peopleCommands: Commands = {
   'quota show': { flags: usual, takes: ['OWNER'], run: async (...given) => (await quota()).runShowQuota(...given) },
   'quota set': { flags: usual, takes: ['OWNER', 'SIZE'], run: async (...given) => (await quota()).runSetQuota(...given) },
   'quota clear': { flags: usual, takes: ['OWNER'], run: async (...given) => (await quota()).runClearQuota(...given) },
+  'key add': {
+    flags: ['account', 'repository', 'name', 'read-only', ...usual],
+    takes: ['FILE'],
+    run: async (...given) => (await keys()).runAddKey(...given),
+  },
+  'key list': { flags: ['account', 'repository', ...usual], run: async (config, given) => (await keys()).runListKeys(config, given) },
+  'key remove': {
+    flags: ['account', 'repository', ...usual],
+    takes: ['ID'],
+    run: async (...given) => (await keys()).runRemoveKey(...given),
+  },
   'token create': {
     flags: ['account', 'name', 'expires', 'scope', 'repository', 'owner', ...usual],
     run: async (config, given) => (await tokens()).runCreateToken(config, given),

@@ -67,6 +67,26 @@ export const peopleTexts: Readonly<Record<string, string>> = {
 
   --yes            Does it.`,
   ),
+  'key add': text(
+    'key add FILE --account USER | --repository OWNER/REPO [--name TITLE] [--read-only]',
+    `Adds an SSH key: the public one, in a file that ends in .pub.
+
+  FILE             Such as ~/.ssh/id_ed25519.pub; - reads standard input.
+  --account USER   Whoever holds the key is that user over SSH.
+  --repository OWNER/REPO  A deploy key: whoever holds it fetches from that repository alone, and pushes to it.
+  --name TITLE     What it is called in lists; the key's own comment when left out.
+  --read-only      A deploy key that only fetches.
+
+A key belongs to one user or one repository. Ed25519, ECDSA, RSA from 2048 bits on, and security keys are taken.`,
+  ),
+  'key list': text(
+    'key list --account USER | --repository OWNER/REPO',
+    'Lists SSH keys: number, title, fingerprint, what it may, when added, when last used; separated by tabs.',
+  ),
+  'key remove': text(
+    'key remove ID --account USER | --repository OWNER/REPO',
+    'Removes an SSH key: from the next command on it opens nothing, on connections that are open, too.',
+  ),
   'collaborator add': text(
     'collaborator add OWNER/REPO LOGIN [--role write]',
     `Makes a user a collaborator of one repository, or gives a collaborator another role.

@@ -7,6 +7,7 @@ export const flags = {
   config: { type: 'string' },
   account: { type: 'string' },
   name: { type: 'string' },
+  'read-only': { type: 'boolean' },
   to: { type: 'string' },
   from: { type: 'string' },
   for: { type: 'string' },

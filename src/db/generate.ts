@@ -17,7 +17,7 @@ const overrides = {
     'account.kind': `Generated<'user' | 'organization'>`,
     'network.object_format': `'sha1' | 'sha256'`,
     'repository.visibility': `'public' | 'internal' | 'private'`,
-    'token.kind': `Generated<'personal' | 'session' | 'deploy' | 'ci'>`,
+    'token.kind': `Generated<'personal' | 'session' | 'deploy' | 'ci' | 'lfs'>`,
   },
 }
 

@@ -468,13 +468,14 @@ export interface Token {
   expires_at: Date | null;
   hash: Uint8Array;
   id: Generated<number>;
-  kind: Generated<'personal' | 'session' | 'deploy' | 'ci'>;
+  kind: Generated<'personal' | 'session' | 'deploy' | 'ci' | 'lfs'>;
   last_used_at: Date | null;
   name: string;
   owner_ids: ArrayType<number> | null;
   repository_id: number | null;
   repository_ids: ArrayType<number> | null;
   scopes: string[] | null;
+  ssh_key_id: number | null;
 }
 
 export interface UploadIntent {

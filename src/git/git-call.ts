@@ -2,8 +2,8 @@
 // (serve-fetch, serve-push, archive) know nothing else of HTTP or SSH.
 import type { Actor, Identity, Repository, RepositoryToCreate } from '../access/index.ts'
 import { notFound } from '../http/index.ts'
-import type { PushHooks } from './receive-pack/index.ts'
-import type { RefScope } from './refs/index.ts'
+import { noHooks, type PushHooks } from './receive-pack/index.ts'
+import { everything, type RefScope } from './refs/index.ts'
 
 /** Said by nobody from outside: a front end that runs in this process (GitRoomOptions.contextOf) alone can give one. */
 export type GitContext = Pick<RefScope, 'namespace' | 'namespaceHead'>
@@ -23,6 +23,9 @@ export interface GitCall {
   readonly context: GitContext
   readonly hooks: PushHooks
 }
+
+/** Of a call from outside, where nobody speaks for others. */
+export const everywhere: Pick<GitCall, 'context' | 'hooks'> = { context: everything, hooks: noHooks }
 
 export type ProtocolVersion = 0 | 1 | 2
 

@@ -1,10 +1,8 @@
 // What an HTTP request says, as a call of a git service.
 import type { FastifyRequest } from 'fastify'
 import { actorOf } from '../access/index.ts'
-import { type GitCall, protocolVersion } from './git-call.ts'
+import { everywhere, type GitCall, protocolVersion } from './git-call.ts'
 import type { GitRoom } from './git-room.ts'
-import { noHooks } from './receive-pack/index.ts'
-import { everything } from './refs/index.ts'
 
 export function callOf(room: Pick<GitRoom, 'options'>, request: FastifyRequest): GitCall {
   const { identity, repository, repositoryToCreate } = request
@@ -17,7 +15,7 @@ export function callOf(room: Pick<GitRoom, 'options'>, request: FastifyRequest):
     path: request.params as { owner: string; repo: string },
     version: protocolVersion(String(request.headers['git-protocol'] ?? '')),
     isStateful: false,
-    context: contextOf?.(request) ?? everything,
-    hooks: hooksOf?.(request) ?? noHooks,
+    context: contextOf?.(request) ?? everywhere.context,
+    hooks: hooksOf?.(request) ?? everywhere.hooks,
   }
 }

@@ -16,6 +16,7 @@ const table: Record<string, readonly string[]> = {
   lfs: ['base', 'db', 'http', 'jobs', 'access', 'store'],
   git: ['base', 'db', 'http', 'bucket', 'jobs', 'access'],
   hooks: ['base', 'db', 'http', 'jobs', 'access'],
+  ssh: ['base', 'db', 'http', 'access', 'git'],
   'sign-in': ['base', 'db', 'http', 'jobs', 'access'],
   api: ['base', 'db', 'http', 'bucket', 'jobs', 'access', 'sign-in', 'git', 'store', 'hooks'],
   backup: ['base', 'db', 'bucket', 'jobs'],

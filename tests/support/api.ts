@@ -63,7 +63,7 @@ export function testHooks(db: Database): HookRoom {
     randomness: systemRandomness,
     sealer: new Sealer(new Uint8Array(32).fill(7), systemRandomness),
     outbound: new Outbound({ allowed: new AllowedHosts(['127.0.0.1']) }),
-    documents: hookDocuments(db, () => 'http://stemma.test'),
+    documents: hookDocuments(db, () => ({ origin: 'http://stemma.test', sshUrl: () => null })),
     commits: async () => ({ commits: [], head: null, isForced: false }),
     limits: { tries: 3, firstRetryMs: 10, timeoutMs: 1000, keepMs: 3600_000 },
     agent: 'stemma/test',

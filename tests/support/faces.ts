@@ -73,7 +73,8 @@ export async function openFaces({
   const limits = rates === undefined ? {} : { rates: new RateLimits(rates, standingClock) }
   const listener = makeListener({ gate: isWhole ? gate : ending, log, randomness: systemRandomness, trustProxy, ...limits })
   const sealer = new Sealer(new Uint8Array(32), systemRandomness)
-  const hooks = makeHooks(config, { db, git, log, sealer, outbound: makeOutbound(config), origin: () => 'http://stemma.test' })
+  const places = () => ({ origin: 'http://stemma.test', sshUrl: () => null })
+  const hooks = makeHooks(config, { db, git, log, sealer, outbound: makeOutbound(config), places })
   mountFaces(listener, { config, db, bucket, git, store, hooks, log, counts, ...limits })
   await listener.ready()
   return {

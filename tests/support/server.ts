@@ -64,7 +64,9 @@ export class Server {
   async begin(): Promise<void> {
     if (this.#child !== null) throw new Error('the server runs already')
     const args = ['serve', '--data', this.data, '--listen', `127.0.0.1:${this.#port}`, ...(this.#options.args ?? [])]
-    const env: Record<string, string | undefined> = { ...process.env, STEMMA_ADMIN_TOKEN: this.token, ...toLoopback, ...this.#options.env }
+    // several run side by side: who needs SSH says where
+    const own = { STEMMA_SSH_LISTEN: 'off', STEMMA_ADMIN_TOKEN: this.token }
+    const env: Record<string, string | undefined> = { ...process.env, ...own, ...toLoopback, ...this.#options.env }
     delete env.NODE_TEST_CONTEXT
     // Ends with the test's process, whatever becomes of that.
     const child = spawn('setpriv', ['--pdeathsig', 'KILL', command, ...args], { env, stdio: ['ignore', 'pipe', 'pipe'] })
