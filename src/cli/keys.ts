@@ -21,7 +21,7 @@ import { type Flags, printDone, printRows, several, UsageError } from './usage.t
 
 const mostListed = 10_000
 
-export async function runAddKey(config: Config, given: Flags, file: string): Promise<void> {
+export async function runAddKey(config: Config, given: Flags, [file = '']: readonly string[]): Promise<void> {
   const line = readLine(file)
   const isReadOnly = given['read-only'] === true
   const added = await withOwner(config, given, 'key add', async (db, owner) => {
@@ -45,7 +45,7 @@ export async function runListKeys(config: Config, given: Flags): Promise<void> {
   ])
 }
 
-export async function runRemoveKey(config: Config, given: Flags, id: string): Promise<void> {
+export async function runRemoveKey(config: Config, given: Flags, [id = '']: readonly string[]): Promise<void> {
   if (!/^\d{1,15}$/.test(id)) throw new UsageError(`'${id}' is no key's number; stemma key list shows them`)
   await withOwner(config, given, 'key remove', async (db, owner) => {
     const isGone = await db.transaction((tx) => deleteSshKey(tx, owner, Number(id), operator))
