@@ -1,19 +1,23 @@
 // What the API's routes answer to every kind of caller keeps to the schemas that they declare. Who is let in: authorisation.test.ts.
 import assert from 'node:assert/strict'
+import { randomBytes } from 'node:crypto'
 import { after, before, test } from 'node:test'
 import type { TSchema } from 'typebox'
 import { Compile } from 'typebox/compile'
 import {
   type Action,
+  addSshKey,
   createAccount,
   createOrganization,
   createRepository,
   deleteRepository,
   findRepository,
+  fullName,
   makeGate,
   onRepository,
   operator,
   type Repository,
+  type SshKeyOwner,
 } from '../../src/access/index.ts'
 import { makeLog, systemClock, systemRandomness } from '../../src/base/index.ts'
 import { Database } from '../../src/db/index.ts'
@@ -78,11 +82,24 @@ async function freshHook(repository: Repository): Promise<void> {
   hooks.set(repository.name, { hook: hook.id, delivery: delivery?.id ?? 0 })
 }
 
+/** The owner's own key, and one of each repository. */
+const keys = { own: 0, deploy: new Map<string, number>() }
+
+async function freshKey(owner: SshKeyOwner): Promise<number> {
+  const fields = [Buffer.from('ssh-ed25519'), randomBytes(32)].flatMap((field) => [Buffer.from([0, 0, 0, field.length]), field])
+  const line = `ssh-ed25519 ${Buffer.concat(fields).toString('base64')}`
+  return (await api.db.transaction((tx) => addSshKey(tx, { owner, title: '', line, isReadOnly: true, actor: operator }))).id
+}
+
 async function freshThings(): Promise<void> {
+  keys.own ||= await freshKey({ accountId: api.owner.id, login: api.owner.login })
+
   for (const visibility of ['public', 'private'] as const) {
     const old = await findRepository(api.db.queries, 'olive', `the-${visibility}`)
     if (old) await deleteRepository(api.db, old.id)
-    await freshHook(await createRepository(api.db, { ownerId: api.owner.id, name: `the-${visibility}`, visibility }))
+    const made = await createRepository(api.db, { ownerId: api.owner.id, name: `the-${visibility}`, visibility })
+    await freshHook(made)
+    keys.deploy.set(made.name, await freshKey({ repositoryId: made.id, ownerId: made.ownerId, fullName: fullName(made) }))
   }
 }
 
@@ -92,6 +109,7 @@ function urlOf(route: RouteFacts, action: Action | null, thing: Thing): string {
     .replace(/:repo/, `the-${thing}`)
     .replace(':hook_id', String(hooks.get(`the-${thing}`)?.hook ?? 1))
     .replace(':delivery_id', String(hooks.get(`the-${thing}`)?.delivery ?? 1))
+    .replace(':key_id', String(route.url.includes(':repo') ? (keys.deploy.get(`the-${thing}`) ?? 1) : keys.own))
     .replace('compare/*', 'compare/main...main')
     .replace('*', 'main')
     .replace(':branch', 'main')
