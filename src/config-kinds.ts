@@ -252,6 +252,12 @@ export function texts(): Setting<readonly string[] | null> {
   })
 }
 
+/** The same, or none. */
+export function optionalListenAddress(): Setting<ListenAddress | null> {
+  const { parse } = listenAddress('0')
+  return setting<ListenAddress | null>(null, (value) => (value === null ? null : parse(value)))
+}
+
 /** An http or https URL without path, query and credentials; a slash at the end goes. */
 export function originUrl(): Setting<string | null> {
   return webUrl('an http:// or https:// URL without a path, such as https://git.example.org', (url) => url.pathname === '/')

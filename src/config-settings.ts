@@ -12,6 +12,7 @@ import {
   listenAddress,
   listenAddressOrOff,
   oneOf,
+  optionalListenAddress,
   optionalBytes,
   optionalText,
   originUrl,
@@ -75,6 +76,8 @@ export const settings = {
     createAccounts: flag(true),
   },
   outbound: { allowPrivate: hostList() },
+  metrics: { listen: optionalListenAddress() },
+  otel: { endpoint: serviceUrl() },
   hooks: {
     tries: count(8, 1, 20),
     firstRetryMs: duration('10s'),

@@ -1,5 +1,5 @@
 // Every face that the server shows on its listener: which rooms register routes, with what. The server and the test of who may do what mount the same.
-import type { Log } from './base/index.ts'
+import type { Log, Metrics } from './base/index.ts'
 import { systemClock, systemRandomness } from './base/index.ts'
 import { registerApi } from './api/index.ts'
 import { addRequests, type Bucket, readShared } from './bucket/index.ts'
@@ -9,6 +9,7 @@ import { Browser, Composer, findArchive, forkTakesRef, type GitRoom, gitTotals, 
 import { makeHealth } from './health.ts'
 import type { HookRoom } from './hooks/index.ts'
 import { type Listener, plainForm, type RateLimits } from './http/index.ts'
+import { mountMetrics } from './metrics-listener.ts'
 import { registerLfs } from './lfs/index.ts'
 import { CiExchange, OidcSignIn, Passwords, registerSignIn, type SignInParts } from './sign-in/index.ts'
 import { sshUrl } from './ssh/index.ts'
@@ -25,6 +26,7 @@ export interface FaceParts {
   readonly git: GitRoom
   readonly store: SegmentStore
   readonly hooks: HookRoom
+  readonly metrics: Metrics
   readonly log: Log
   /** Where worker threads add up what they ask of the bucket. */
   readonly counts: SharedArrayBuffer
@@ -36,6 +38,7 @@ export interface FaceParts {
 
 export function mountFaces(listener: Listener, parts: FaceParts): void {
   mountHealth(listener, parts)
+  mountMetrics(listener, parts.metrics)
   registerGit(listener, parts.git)
   mountLfs(listener, parts)
   const surroundings = { clock: systemClock, randomness: systemRandomness }

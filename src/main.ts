@@ -7,6 +7,9 @@ import type { Config } from './config.ts'
 import { Database, EmbeddedPostgres, lockFolder, longestStopMs, migrate } from './db/index.ts'
 import { Endings } from './endings.ts'
 import { mountFaces } from './faces.ts'
+import { listenForMetrics } from './metrics-listener.ts'
+import { watchRooms } from './metrics.ts'
+import { makeTelemetry } from './telemetry.ts'
 import { type Listener, makeListener, RateLimits } from './http/index.ts'
 import { webhookJob, webhookTrimmer } from './hooks/index.ts'
 import { JobRunner, orphanSweeper, outboxTrimmer } from './jobs/index.ts'
@@ -73,6 +76,8 @@ export async function startServer(options: StartOptions): Promise<RunningServer>
 }
 
 async function startParts({ config, log, showToken, signal }: StartOptions, endings: Endings): Promise<RunningServer> {
+  const { metrics, counters, tracer, exporter } = makeTelemetry(config, log)
+  if (exporter !== null) endings.add('traces', () => exporter.close(), 10_000 + slackMs)
   const folderLock = await lockFolder(config.data)
   endings.add('data folder', () => folderLock.release())
   const ending = signal === undefined ? {} : { signal }
@@ -107,6 +112,8 @@ async function startParts({ config, log, showToken, signal }: StartOptions, endi
     },
     trustProxy: config.http.trustProxy,
     rates,
+    observer: counters.http,
+    tracer,
   })
   const counts = sharedRequests()
   const git = makeGit(config, { db: database, bucket, log, counts })
@@ -117,13 +124,17 @@ async function startParts({ config, log, showToken, signal }: StartOptions, endi
   const ssh = await makeSsh(config, { db: database, git, log, rates, httpUrl: () => reachedAt })
   const sshPort = () => ssh?.port ?? null
   const places = () => ({ origin: reachedAt, sshUrl: (name: string) => sshUrl(config.ssh.publicHost, sshPort(), reachedAt, name) })
-  const hooks = makeHooks(config, { db: database, git, log, sealer, outbound: makeOutbound(config), places })
-  mountFaces(listener, { config, db: database, bucket, git, store, hooks, log, counts, rates, sshPort })
+  const watching = { observe: counters.delivery, tracer }
+  const hooks = makeHooks(config, { db: database, git, log, sealer, outbound: makeOutbound(config), places, ...watching })
+  mountFaces(listener, { config, db: database, bucket, git, store, hooks, metrics, log, counts, rates, sshPort })
+  watchRooms(metrics, { db: database, bucket, counts, git, exporter })
   const grace = { graceS: config.git.collectGraceMs / 1000 }
   const jobs = new JobRunner({
     database,
     randomness: systemRandomness,
     log,
+    observe: counters.job,
+    tracer,
     jobs: [
       orphanSweeper(database, bucket, log),
       outboxTrimmer(database),
@@ -154,6 +165,7 @@ async function startParts({ config, log, showToken, signal }: StartOptions, endi
     // behind whatever else is said, and also when the port is taken: it is shown only this once
     if (secret !== null) showToken(secret)
   })
+  if (config.metrics.listen !== null) endings.add('metrics', await listenForMetrics(metrics, config.metrics.listen))
   reachedAt ||= listening
   if (config.ssh.listen !== null) await ssh?.listen(config.ssh.listen)
   jobs.start()

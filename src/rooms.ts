@@ -58,7 +58,7 @@ export function makeRemoteClient(config: Config): RemoteClient {
   return { agent: `stemma/${version}`, outbound: makeOutbound(config) }
 }
 
-export interface HookParts {
+export interface HookParts extends Pick<HookRoom, 'observe' | 'tracer'> {
   readonly db: Database
   readonly git: GitRoom
   readonly log: Log
@@ -68,8 +68,10 @@ export interface HookParts {
   readonly places: () => Places
 }
 
-export function makeHooks(config: Config, { db, git, log, sealer, outbound, places }: HookParts): HookRoom {
+export function makeHooks(config: Config, { db, git, log, sealer, outbound, places, observe, tracer }: HookParts): HookRoom {
   return {
+    observe,
+    tracer,
     db,
     log,
     clock: systemClock,

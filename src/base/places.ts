@@ -11,6 +11,16 @@ export class Places {
     this.#free = count
   }
 
+  /** How many are taken now. */
+  get taken(): number {
+    return this.#count - this.#free
+  }
+
+  /** Who waits for some. */
+  get waiting(): number {
+    return this.#waiting.length
+  }
+
   /**
    * Resolves when so many places are free, with the function that gives them back (once; more calls do nothing). Who needs more than there
    * are gets all of them.

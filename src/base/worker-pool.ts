@@ -4,6 +4,7 @@
 import { availableParallelism } from 'node:os'
 import { MessageChannel, type MessagePort, parentPort, type Transferable, Worker } from 'node:worker_threads'
 import { UnavailableError } from './errors.ts'
+import { childSpan } from './tracing.ts'
 
 export interface WorkerPoolOptions {
   /** The module that calls `serveJobs`. */
@@ -41,6 +42,8 @@ export class WorkerPool {
   readonly #options: Required<Pick<WorkerPoolOptions, 'threads'>> & WorkerPoolOptions
   #seats: Seat[] = []
   #closed = false
+  #started = 0
+  #crashed = 0
 
   constructor(options: WorkerPoolOptions) {
     this.#options = { threads: Math.max(2, availableParallelism()), ...options }
@@ -76,12 +79,15 @@ export class WorkerPool {
   start(kind: string, payload: unknown, transfer: readonly Transferable[] = []): StartedJob {
     const seat = this.#seat()
     const { port1, port2 } = new MessageChannel()
+    const span = childSpan(`worker ${kind}`)
+    this.#started++
     seat.ports.add(port1)
     // the worker closes its end when it is done, which may be long before what it made has been used up
     port1.once('close', () => seat.ports.delete(port1))
     const end = () => {
       port1.close()
       seat.ports.delete(port1)
+      span?.end(seat.failed)
     }
     try {
       seat.worker.postMessage({ kind, payload, port: port2 } satisfies JobMessage, [port2, ...transfer])
@@ -92,6 +98,12 @@ export class WorkerPool {
     const explain = (cause: unknown) =>
       seat.failed === undefined ? cause : new UnavailableError('worker', 'the worker thread ended', { cause: seat.failed })
     return { port: port1, end, explain }
+  }
+
+  /** Threads and jobs now; jobs started and threads died so far. */
+  get counts(): { readonly threads: number; readonly running: number; readonly started: number; readonly crashed: number } {
+    const running = this.#seats.reduce((sum, seat) => sum + seat.ports.size, 0)
+    return { threads: this.#seats.length, running, started: this.#started, crashed: this.#crashed }
   }
 
   /** Starts all threads now, so that no request waits for one to load its code. */
@@ -121,7 +133,9 @@ export class WorkerPool {
       seat.failed = error
       this.#seats = this.#seats.filter((other) => other !== seat)
       for (const port of seat.ports) port.close()
-      if (!this.#closed) this.#options.onCrash?.(error)
+      if (this.#closed) return
+      this.#crashed++
+      this.#options.onCrash?.(error)
     }
     worker.on('error', gone)
     worker.on('exit', (code) => gone(new Error(`the worker ended with code ${code}`)))

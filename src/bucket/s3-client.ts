@@ -2,7 +2,7 @@
 // and with answers translated to this room's errors. S3 servers differ in their messages (radosgw sends none), so only names and
 // status codes are looked at.
 import { S3Client } from '@aws-sdk/client-s3'
-import { CorruptError, type Randomness, UnavailableError } from '../base/index.ts'
+import { childSpan, CorruptError, type Randomness, UnavailableError } from '../base/index.ts'
 import type { BucketRequests } from './bucket.ts'
 import { unavailable } from './errors.ts'
 import { type RetryPolicy, retrying } from './retry.ts'
@@ -73,13 +73,17 @@ export class S3Requests {
     signal: AbortSignal | undefined,
     attempt: (limit: AbortSignal, number: number) => Promise<T>,
   ): Promise<T> {
+    const span = childSpan(`bucket ${kind}`, 'client')
     try {
-      return await retrying(this.#retry, this.#randomness, signal, mayRetry, (number) => {
+      const result = await retrying(this.#retry, this.#randomness, signal, mayRetry, (number) => {
         if (number > 1) this.#counts.retries++
         return this.once(kind, sizeBytes, signal, (limit) => attempt(limit, number))
       })
+      span?.end()
+      return result
     } catch (error) {
       const translated = this.translate(error)
+      span?.end(translated)
       if (translated.code !== 'aborted') this.#counts.failures++
       throw translated
     }

@@ -2,7 +2,7 @@
 // Invariants: every wait ends in a bounded time, whether PostgreSQL answers or not; a connection that broke is never asked again; no
 // connection's end is an uncaught error.
 import pg from 'pg'
-import { type Log, UnavailableError } from '../base/index.ts'
+import { childSpan, type Log, type Span, UnavailableError } from '../base/index.ts'
 
 export interface PoolOptions {
   /** postgresql://… ; a Unix socket's folder goes in `?host=`. */
@@ -102,6 +102,8 @@ export class PreparingPool {
   readonly #log: Log
   readonly #names: StatementNames | null
   readonly #clients = new Map<pg.PoolClient, PreparingClient>()
+  /** Statements so far, those that failed among them, and how long they took. */
+  readonly counts = { statements: 0, failures: 0, ms: 0 }
 
   constructor(options: PoolOptions) {
     this.#pool = openPool(options)
@@ -110,18 +112,28 @@ export class PreparingPool {
     this.#pool.on('remove', (client) => this.#clients.delete(client))
   }
 
+  /** Connections now: all, those that nobody uses, and who waits for one. */
+  get connections(): { readonly total: number; readonly idle: number; readonly waiting: number } {
+    const { totalCount: total, idleCount: idle, waitingCount: waiting } = this.#pool
+    return { total, idle, waiting }
+  }
+
   async connect(): Promise<PreparingClient> {
+    // from here to `release` is one group of statements: a transaction, or a statement by itself
+    const span = childSpan('database', 'client')
     let client: pg.PoolClient
     try {
       client = await this.#pool.connect()
     } catch (error) {
+      span?.end(error)
       throw asUnavailable(error)
     }
     let known = this.#clients.get(client)
     if (known === undefined) {
-      known = new PreparingClient(client, this.#names)
+      known = new PreparingClient(client, this.#names, this.counts)
       this.#clients.set(client, known)
     }
+    known.lend(span)
     return known
   }
 
@@ -145,11 +157,15 @@ function cut(client: pg.PoolClient): void {
 class PreparingClient {
   readonly #client: pg.PoolClient
   readonly #names: StatementNames | null
+  readonly #counts: PreparingPool['counts']
   #broken: UnavailableError | null = null
+  #span: Span | undefined
+  #statements = 0
 
-  constructor(client: pg.PoolClient, names: StatementNames | null) {
+  constructor(client: pg.PoolClient, names: StatementNames | null, counts: PreparingPool['counts']) {
     this.#client = client
     this.#names = names
+    this.#counts = counts
   }
 
   async query(text: string, values: readonly unknown[]): Promise<Answer> {
@@ -168,7 +184,16 @@ class PreparingClient {
     }
   }
 
+  /** Whoever has it now is traced by that span. */
+  lend(span: Span | undefined): void {
+    this.#span = span
+    this.#statements = 0
+  }
+
   release(): void {
+    this.#span?.set({ 'db.system.name': 'postgresql', 'stemma.statements': this.#statements })
+    this.#span?.end(this.#broken ?? undefined)
+    this.#span = undefined
     // A connection that is ended politely is waited for, and this one may never answer.
     if (this.#broken !== null) cut(this.#client)
     this.#client.release(this.#broken !== null)
@@ -176,13 +201,19 @@ class PreparingClient {
 
   async #send(query: pg.QueryConfig): Promise<Answer> {
     if (this.#broken !== null) throw this.#broken
+    if (this.#statements++ === 0) this.#span?.set({ 'db.query.text': query.text })
+    this.#counts.statements++
+    const startMs = performance.now()
     try {
       return await this.#client.query(query)
     } catch (error) {
+      this.#counts.failures++
       const told = asUnavailable(error)
       // PostgreSQL says that it ends the connection some time before it does.
       if (told instanceof UnavailableError && told.code === 'database-unavailable') this.#broken = told
       throw told
+    } finally {
+      this.#counts.ms += performance.now() - startMs
     }
   }
 }

@@ -41,6 +41,11 @@ export class Database {
     this.queries = new Kysely<DB>({ dialect: new PostgresDialect({ pool: this.#pool as unknown as PostgresPool }) })
   }
 
+  /** For whoever watches: connections now, statements so far. */
+  get figures(): PreparingPool['connections'] & PreparingPool['counts'] {
+    return { ...this.#pool.connections, ...this.#pool.counts }
+  }
+
   /**
    * Runs the function in one transaction: commits when it resolves, rolls back when it throws (and rethrows). UnavailableError
    * 'database-unavailable' before COMMIT was sent: nothing happened. 'commit-unknown': the connection broke during COMMIT, so it may

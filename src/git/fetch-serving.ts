@@ -28,6 +28,7 @@ export async function answerPack(
   { offer, refs, refsVersion }: { readonly refs: VisibleRefs; readonly refsVersion: number; readonly offer: FetchOffer },
   answer: GitAnswer,
 ): Promise<Preamble | null> {
+  room.counts.fetches++
   const told: { preamble?: Preamble } = {}
   let free: (() => void) | undefined
   try {

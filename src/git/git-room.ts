@@ -87,6 +87,8 @@ export class GitRoom {
   /** Ends of packs whose trailers were found right (AnswerOptions). */
   readonly packEnds = new Map<number, Uint8Array>()
   readonly packCache: PackCache
+  /** What was done so far: packs asked for, pushes answered. */
+  readonly counts = { fetches: 0, pushes: 0 }
   readonly negotiated = new Negotiated()
   readonly frameBuffers = new FrameBuffers()
   readonly sampler: StretchSampler

@@ -143,6 +143,7 @@ export async function push(room: GitRoom, call: GitCall, { body, nonce, onPlace,
     if (!repositoryToCreate) throw new Error('nothing to create')
     return targetOf(await createOrFind(room.options.db, { ...repositoryToCreate, networkId: newNetworkId, actor: call.actor }))
   }
+  room.counts.pushes++
   await receivePack(room.receive, {
     objectFormat: repository?.objectFormat ?? 'sha1',
     target: repository ? targetOf(repository) : null,

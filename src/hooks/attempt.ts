@@ -1,10 +1,10 @@
 // One try of a delivery: the request, what came of it, and whether and when it is tried again. What is waited for and read has bounds: a receiver
 // that never answers, or never ends, costs a connection for a while.
-import { InputError, UnavailableError } from '../base/index.ts'
+import { InputError, type Span, UnavailableError } from '../base/index.ts'
 import { type DueDelivery, endDelivery, type Outcome, readDue } from './deliveries.ts'
 import { type Sending, sendingOf } from './format/sending.ts'
 import type { HookLimits, HookRoom } from './hook-room.ts'
-import { openHookSecret } from './hooks.ts'
+import { hostOf, openHookSecret } from './hooks.ts'
 
 /** Of an answer's body so much is read and kept. */
 const keptBytes = 64 << 10
@@ -16,14 +16,25 @@ export async function attempt(room: HookRoom, id: number, signal: AbortSignal): 
   const due = await readDue(db.queries, id)
   if (due === null) return null
   const started = clock.monotonic()
-  const result = await send(room, due, signal)
+  const { tracer } = room
+  const result = await (tracer === undefined
+    ? send(room, due, signal)
+    : tracer.run(`webhook ${due.event}`, 'client', (span) => traced(span, room, due, signal)))
   const durationMs = clock.monotonic() - started
   const isAgain = result.mayPass && due.tries < room.limits.tries
   const { mayPass: _, ...facts } = result
   const outcome = { ...facts, durationMs, againMs: isAgain ? pauseMs(room.limits, due.tries, room.randomness.bytes(1)[0] ?? 0) : null }
   log.debug({ hook: due.hookId, delivery: id, event: due.event, status: outcome.status }, 'a webhook was called')
   await endDelivery(db.queries, id, outcome)
+  room.observe?.(outcome.status === 'OK' ? 'delivered' : isAgain ? 'retried' : 'failed', durationMs / 1000)
   return outcome
+}
+
+async function traced(span: Span, room: HookRoom, due: DueDelivery, signal: AbortSignal): Promise<Result> {
+  const result = await send(room, due, signal, { traceparent: span.traceparent })
+  span.set({ 'server.address': hostOf(due.url), 'stemma.hook': due.hookId, 'stemma.delivery': due.guid, 'stemma.status': result.status })
+  if (result.statusCode !== null) span.set({ 'http.response.status_code': result.statusCode })
+  return result
 }
 
 type Result = Omit<Outcome, 'durationMs' | 'againMs'> & {
@@ -33,7 +44,7 @@ type Result = Omit<Outcome, 'durationMs' | 'againMs'> & {
 
 const noAnswer = { statusCode: null, responseHeaders: null, responseBody: null }
 
-async function send(room: HookRoom, due: DueDelivery, signal: AbortSignal): Promise<Result> {
+async function send(room: HookRoom, due: DueDelivery, signal: AbortSignal, more: Readonly<Record<string, string>> = {}): Promise<Result> {
   // who switched it off wants no more of what it failed at; what he asks for by himself is tried once
   if (!due.isActive && due.tries > 1) return { ...noAnswer, request: null, status: 'the hook was switched off', mayPass: false }
   let sending: Sending
@@ -43,13 +54,14 @@ async function send(room: HookRoom, due: DueDelivery, signal: AbortSignal): Prom
     room.log.error({ err: error, hook: due.hookId }, "a webhook's secret could not be opened")
     return { ...noAnswer, request: null, status: 'the secret could not be opened: see the server’s log', mayPass: true }
   }
-  const { headers } = sending
+  const headers = { ...sending.headers, ...more }
   const limit = AbortSignal.timeout(room.limits.timeoutMs)
   try {
     const answer = await room.outbound.request({
       method: 'POST',
       url: due.url,
-      ...sending,
+      headers,
+      body: sending.body,
       signal: AbortSignal.any([signal, limit]),
       insecureTls: due.insecureSsl,
     })

@@ -35,6 +35,13 @@ export async function addDeliveries(
 /** SQL: whether `dueDeliveries` would find one. */
 export const isAnyDue = sql<boolean>`exists (select from hook_delivery where due_at <= now())`
 
+/** For how many seconds the delivery that is due longest has been due; 0: none is. */
+export async function webhookLag(queries: Queries): Promise<number> {
+  const { rows } = await sql<{ lag: number }>`
+    select coalesce(extract(epoch from now() - min(due_at)), 0)::float8 as lag from hook_delivery where due_at <= now()`.execute(queries)
+  return rows[0]?.lag ?? 0
+}
+
 export interface Room {
   /** Deliveries that are under way: not to be taken again. */
   readonly running: readonly number[]

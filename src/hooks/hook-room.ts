@@ -1,6 +1,6 @@
 // What the room works with. What it can't know itself — documents in GitHub's shapes, commits — is handed in.
 import type { AccountKind, Repository } from '../access/index.ts'
-import type { Clock, Log, Randomness, Sealer } from '../base/index.ts'
+import type { Clock, Log, Randomness, Sealer, Tracer } from '../base/index.ts'
 import type { Database } from '../db/index.ts'
 import type { Outbound } from '../http/index.ts'
 
@@ -27,7 +27,13 @@ export interface HookRoom {
   readonly limits: HookLimits
   /** `stemma/0.1.0` */
   readonly agent: string
+  /** Told of each try's end. */
+  readonly observe?: ((outcome: DeliveryOutcome, seconds: number) => void) | undefined
+  readonly tracer?: Tracer | undefined
 }
+
+/** `retried`: it failed, and is tried again. */
+export type DeliveryOutcome = 'delivered' | 'retried' | 'failed'
 
 /** GitHub's documents, as somebody without an account of his own sees them: absolute URLs, no permissions. */
 export interface HookDocuments {

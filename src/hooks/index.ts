@@ -4,6 +4,7 @@ export { hiddenSecret, hookConfig, hookDocument } from './documents.ts'
 export { type ContentType, contentTypes } from './format/sending.ts'
 export type {
   CommitQuestion,
+  DeliveryOutcome,
   FindCommits,
   HookAccount,
   HookDocuments,
@@ -23,5 +24,6 @@ export {
   type HookOwner,
   listHooks,
 } from './hooks.ts'
+export { webhookLag } from './deliveries.ts'
 export { type HookSubject, pingHook, testHook } from './trials.ts'
 export { webhookJob, webhookTrimmer } from './webhook-job.ts'

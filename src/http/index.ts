@@ -2,6 +2,7 @@
 export { actionsOf, assertDeclared, type Declaration, type Gate, notFound, type RouteAccess, type Verdict } from './gate.ts'
 export { defaultHttpLimits, type HttpLimits } from './limits.ts'
 export { type Listener, type ListenerOptions, makeListener, type RoomOptions, type Routes } from './listener.ts'
+export type { Answered, HttpObserver, Observing } from './observing.ts'
 export { Outbound, type OutboundAnswer, type OutboundRequest } from './outbound.ts'
 export { plainForm, type Problem, type ProblemAnswer, type ProblemForm, problemOf, Refusal, textForm } from './problem.ts'
 export { addressKey } from './address.ts'

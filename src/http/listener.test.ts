@@ -7,7 +7,7 @@ import { gzipSync } from 'node:zlib'
 import type { FastifyRequest } from 'fastify'
 import { pino } from 'pino'
 import Type from 'typebox'
-import { CorruptError, InputError, systemRandomness, UnavailableError } from '../base/index.ts'
+import { activityFields, CorruptError, InputError, systemRandomness, UnavailableError } from '../base/index.ts'
 import {
   type Gate,
   type HttpLimits,
@@ -51,7 +51,7 @@ interface Setup {
 function listenerWith(register: (routes: Routes) => void, setup: Setup = {}) {
   const lines: string[] = []
   const gate = gateSaying(setup.verdict ?? 'allowed')
-  const log = pino({ level: 'trace' }, { write: (line: string) => void lines.push(line) })
+  const log = pino({ level: 'trace', mixin: activityFields }, { write: (line: string) => void lines.push(line) })
   const listener = makeListener({ gate, log, randomness: systemRandomness, limits: { drainMs: 500, ...setup.limits } })
   listener.room(setup.room ?? json, register)
   open.push(listener)

@@ -11,10 +11,11 @@ import fastify, {
   type InjectOptions,
   type LightMyRequestResponse,
 } from 'fastify'
-import type { Log, Randomness } from '../base/index.ts'
+import { inSpan, type Log, type Randomness } from '../base/index.ts'
 import { Connections } from './connections.ts'
 import { admit, assertDeclared, type Door, type Gate, waitsForBody } from './gate.ts'
 import { defaultHttpLimits, type HttpLimits } from './limits.ts'
+import { clientRequestId, inRequest, type Observing, observeRequests } from './observing.ts'
 import { assertPath } from './path.ts'
 import { plainForm, type Problem, type ProblemForm, problemOf, Refusal } from './problem.ts'
 import { rateHeaders, type RateKind, type RateLimits, tooMany } from './rate-limits.ts'
@@ -24,7 +25,7 @@ import { compileValidator, type TypeBoxProvider } from './validation.ts'
 /** What a room registers its routes on. */
 export type Routes = FastifyInstance<Server, IncomingMessage, ServerResponse, Log, TypeBoxProvider>
 
-export interface ListenerOptions {
+export interface ListenerOptions extends Observing {
   readonly gate: Gate
   readonly log: Log
   readonly randomness: Randomness
@@ -71,11 +72,12 @@ export function makeListener(options: ListenerOptions): Listener {
   const connections = new Connections(app.server, limits)
   const routes: RouteFacts[] = []
   for (const [name, value] of Object.entries(options.gate.properties)) app.decorateRequest(name, value)
+  observeRequests(app as unknown as FastifyInstance, options)
   app.addHook('onRequest', async (request, reply) => {
     reply.header('x-request-id', request.id)
     assertPath(request.raw.url ?? '', request.routeOptions.config?.encodedSlash === true)
   })
-  app.addHook('onResponse', async (request, reply) => logAnswer(request, reply, options.gate))
+  app.addHook('onResponse', async (request, reply) => inRequest(request, () => logAnswer(request, reply, options.gate)))
   app.setErrorHandler((error, request, reply) => sendProblem(error, request, reply, plainForm, {}))
   app.setNotFoundHandler((request, reply) => sendNotFound(request, reply, routes, plainForm))
   return {
@@ -109,6 +111,7 @@ export function makeListener(options: ListenerOptions): Listener {
 function makeApp(options: ListenerOptions, limits: HttpLimits): Routes {
   const app = fastify({
     loggerInstance: options.log.child({}, { serializers: { req: requestFacts } }),
+    childLoggerFactory: (log) => log, // the log itself says which request a line is about (activityFields)
     logController: new LogController({ disableRequestLogging: true }), // it would log whole URLs
     genReqId: () => options.randomness.uuid(),
     trustProxy: Array.isArray(options.trustProxy)
@@ -143,10 +146,10 @@ function prepareRoom(scope: Routes, room: RoomOptions, { gate, rates }: Listener
     charge: (caller) => charge(rates, room.rate, request, reply, caller),
   })
   scope.addHook('onRequest', async (request, reply) => {
-    if (!request.is404 && !waitsForBody(request)) await admit(gate, request, doorOf(request, reply))
+    if (!request.is404 && !waitsForBody(request)) await inSpan('gate', () => admit(gate, request, doorOf(request, reply)))
   })
   scope.addHook('preValidation', async (request, reply) => {
-    if (!request.is404 && waitsForBody(request)) await admit(gate, request, doorOf(request, reply))
+    if (!request.is404 && waitsForBody(request)) await inSpan('gate', () => admit(gate, request, doorOf(request, reply)))
   })
   scope.setErrorHandler((error, request, reply) => sendProblem(error, request, reply, room.form, room.statusOf ?? {}))
   if (room.prefix) scope.setNotFoundHandler((request, reply) => sendNotFound(request, reply, routes, room.form))
@@ -215,7 +218,7 @@ function sendProblem(
   const problem = problemOf(error, statusOf)
   if (problem.status >= 500) {
     const words = problem.alarm ? 'ALARM: stored data is wrong' : `answered ${problem.status}`
-    request.log.error({ err: error, code: problem.code, alarm: problem.alarm }, words)
+    inRequest(request, () => request.log.error({ err: error, code: problem.code, alarm: problem.alarm }, words))
   }
   return send(problem, request, reply, form)
 }
@@ -238,7 +241,9 @@ function sendNotFound(request: FastifyRequest, reply: FastifyReply, routes: read
 // The path only: a query string may hold what its sender thinks secret, and headers hold tokens.
 function logAnswer(request: FastifyRequest, reply: FastifyReply, gate: Gate): void {
   const who = { ip: request.ip, account: gate.nameOf(request) }
-  request.log.info({ ...requestFacts(request), status: reply.statusCode, ms: Math.round(reply.elapsedTime), ...who }, 'answered')
+  const facts = { ...requestFacts(request), status: reply.statusCode, ms: Math.round(reply.elapsedTime), ...who }
+  const clientId = clientRequestId(request)
+  request.log.info(clientId === undefined ? facts : { ...facts, clientRequestId: clientId }, 'answered')
 }
 
 function requestFacts(request: { readonly method?: string | undefined; readonly url?: string | undefined }) {

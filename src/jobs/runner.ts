@@ -2,7 +2,7 @@
 // clock, so nodes' clocks don't matter), renews the lease while it works, and sets when the work is due next. A node that dies is
 // overtaken when its lease ends. Invariant: a run whose lease was lost is told so by its signal; what it does must be safe to do twice.
 import { setTimeout as sleep } from 'node:timers/promises'
-import { type Log, type Randomness, UnavailableError } from '../base/index.ts'
+import { type Log, type Randomness, type Tracer, UnavailableError } from '../base/index.ts'
 import { type Database, type RawBuilder, sql } from '../db/index.ts'
 import { findDue } from './due-work.ts'
 
@@ -24,6 +24,9 @@ export interface JobRunnerOptions {
   readonly randomness: Randomness
   readonly log: Log
   readonly jobs: readonly Job[]
+  /** Told of each run's end. */
+  readonly observe?: (kind: string, seconds: number, isFailed: boolean) => void
+  readonly tracer?: Tracer | undefined
   /** How often is looked for due work. Default: the shortest interval of all work, 5 s at most. */
   readonly pollMs?: number
 }
@@ -122,10 +125,16 @@ export class JobRunner {
     const lost = new AbortController()
     const done = new AbortController()
     const renewing = this.#renew(job.kind, holder, leaseMs, lost, done.signal)
+    const { observe, tracer } = this.#options
+    const signal = AbortSignal.any([this.#stop.signal, lost.signal])
+    const startMs = performance.now()
+    const tell = (isFailed: boolean) => observe?.(job.kind, (performance.now() - startMs) / 1000, isFailed && !this.#stop.signal.aborted)
     try {
-      await job.run(AbortSignal.any([this.#stop.signal, lost.signal]))
+      await (tracer === undefined ? job.run(signal) : tracer.run(`job ${job.kind}`, 'internal', () => job.run(signal)))
+      tell(false)
       return null
     } catch (error) {
+      tell(true)
       return error instanceof Error ? error : new Error(String(error))
     } finally {
       done.abort()

@@ -2,7 +2,7 @@
 import { pino } from 'pino'
 import { makeGate } from '../../src/access/index.ts'
 import { hookDocuments, registerApi, type StorageFigures } from '../../src/api/index.ts'
-import { AllowedHosts, makeLog, Sealer, systemClock, systemRandomness } from '../../src/base/index.ts'
+import { activityFields, AllowedHosts, makeLog, Sealer, systemClock, systemRandomness } from '../../src/base/index.ts'
 import { noRequests } from '../../src/bucket/index.ts'
 import type { Database } from '../../src/db/index.ts'
 import type { HookRoom } from '../../src/hooks/index.ts'
@@ -92,7 +92,7 @@ export function registerTestApi(listener: Listener, db: Database): void {
 /** `register` adds rooms of the test's own. */
 export async function openApi(register: (listener: Listener, db: Database) => void = () => {}): Promise<TestApi> {
   const lines: string[] = []
-  const log = pino({ level: 'debug' }, { write: (line: string) => void lines.push(line) })
+  const log = pino({ level: 'debug', mixin: activityFields }, { write: (line: string) => void lines.push(line) })
   const test = await testDatabase()
   const db = test.database
   const gate = makeGate({ db, clock: systemClock, log, isCreatingOnPush: true })

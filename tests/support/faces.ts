@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { pino } from 'pino'
 import { Failures, type FailureSettings, makeGate } from '../../src/access/index.ts'
-import { type Clock, makeLog, Sealer, systemClock, systemRandomness } from '../../src/base/index.ts'
+import { activityFields, type Clock, makeLog, Metrics, Sealer, systemClock, systemRandomness } from '../../src/base/index.ts'
 import { openBucket, sharedRequests } from '../../src/bucket/index.ts'
 import { loadConfig } from '../../src/config.ts'
 import type { Database } from '../../src/db/index.ts'
@@ -47,7 +47,9 @@ export async function openFaces({
 }: FacesOptions = {}): Promise<TestFaces> {
   const folder = mkdtempSync(join(tmpdir(), 'stemma-faces-'))
   const lines: string[] = []
-  const log = isWhole ? pino({ level: 'info' }, { write: (line: string) => void lines.push(line) }) : makeLog('silent')
+  const log = isWhole
+    ? pino({ level: 'info', mixin: activityFields }, { write: (line: string) => void lines.push(line) })
+    : makeLog('silent')
   const environment = { STEMMA_DATA: folder, STEMMA_WORKERS_COUNT: '1', ...more }
   const config = loadConfig({ environment })
   mkdirSync(join(folder, 'bucket'))
@@ -75,7 +77,7 @@ export async function openFaces({
   const sealer = new Sealer(new Uint8Array(32), systemRandomness)
   const places = () => ({ origin: 'http://stemma.test', sshUrl: () => null })
   const hooks = makeHooks(config, { db, git, log, sealer, outbound: makeOutbound(config), places })
-  mountFaces(listener, { config, db, bucket, git, store, hooks, log, counts, ...limits })
+  mountFaces(listener, { config, db, bucket, git, store, hooks, metrics: new Metrics(), log, counts, ...limits })
   await listener.ready()
   return {
     db,
