@@ -73,3 +73,7 @@ check: install ## Types, lint, format
 .PHONY: format
 format: install ## Formats the sources
 	node_modules/.bin/biome format --write
+
+.PHONY: openapi
+openapi: install ## Writes docs/openapi.json anew, from the routes and their schemas
+	STEMMA_WRITE_OPENAPI=1 $(node) --test tests/house/openapi.test.ts

@@ -6,7 +6,7 @@ import { addRequests, type Bucket, readShared } from './bucket/index.ts'
 import type { Config } from './config.ts'
 import type { Database } from './db/index.ts'
 import { Browser, Composer, findArchive, forkTakesRef, type GitRoom, gitTotals, networkStorage, registerGit } from './git/index.ts'
-import { makeHealth } from './health.ts'
+import { healthSchema, makeHealth } from './health.ts'
 import type { HookRoom } from './hooks/index.ts'
 import { type Listener, plainForm, type RateLimits } from './http/index.ts'
 import { mountMetrics } from './metrics-listener.ts'
@@ -50,7 +50,7 @@ export function mountFaces(listener: Listener, parts: FaceParts): void {
 function mountHealth(listener: Listener, { db: database, bucket, log }: FaceParts): void {
   const health = makeHealth({ database, bucket, log, clock: systemClock, version })
   listener.room({ form: plainForm, body: 'json' }, (routes) => {
-    routes.get('/health', { config: { access: 'public' } }, async (_request, reply) => {
+    routes.get('/health', { config: { access: 'public' }, schema: healthSchema }, async (_request, reply) => {
       const report = await health()
       return reply
         .code(report.status === 'ok' ? 200 : 503)

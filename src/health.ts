@@ -1,5 +1,6 @@
 // GET /health: whether this node can serve now. Its parts are asked afresh (at most once a second, each with a short limit; the spool, which
 // is written to for it, every few seconds), so the answer turns good again by itself. It tells states, not details: those stand in the log.
+import Type from 'typebox'
 import type { Bucket } from './bucket/index.ts'
 import { type Clock, type Log, probeSpool, UnavailableError } from './base/index.ts'
 import type { Database } from './db/index.ts'
@@ -14,6 +15,20 @@ export interface HealthReport {
   readonly bucket: { readonly status: PartState; readonly kind: Bucket['kind'] }
   /** Where pushes go until the bucket has them. */
   readonly spool: { readonly status: PartState }
+}
+
+const part = Type.Object({ status: Type.String({ description: 'ok, or the code of what is wrong' }) })
+const HealthReport = Type.Object({
+  status: Type.Enum(['ok', 'unavailable']),
+  version: Type.String(),
+  database: part,
+  bucket: Type.Object({ status: Type.String(), kind: Type.Enum(['filesystem', 's3', 'memory']) }),
+  spool: part,
+})
+export const healthSchema = {
+  tags: ['Meta'],
+  summary: 'Whether this node can serve now',
+  response: { 200: HealthReport, 503: HealthReport },
 }
 
 const cachedMs = 1000

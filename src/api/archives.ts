@@ -12,7 +12,11 @@ const endings = { tarball: 'tar.gz', zipball: 'zip' } as const
 
 export function registerArchives(routes: Routes, options: ApiOptions): void {
   const config = { access: onRepository('repository:read'), encodedSlash: true }
-  const schema = { tags, response: { 302: Type.Null(), 401: ErrorJson, 404: ErrorJson } }
+  const schema = {
+    tags,
+    summary: 'Leads to an archive of a branch, a tag or a commit',
+    response: { 302: Type.Null(), 401: ErrorJson, 404: ErrorJson },
+  }
   for (const kind of ['tarball', 'zipball'] as const) {
     const redirect = async (request: FastifyRequest, reply: FastifyReply, wanted: string) => {
       const repository = repositoryOf(request)

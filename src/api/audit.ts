@@ -26,23 +26,37 @@ import { ErrorJson, OrganizationParams, RepositoryParams } from './schemas.ts'
 const tags = ['Audit']
 const errors = { 401: ErrorJson, 403: ErrorJson, 404: ErrorJson, 422: ErrorJson }
 const response = { 200: Type.Array(AuditEntryJson), ...errors }
+const produces = ['application/json', 'application/x-ndjson']
 const jsonLines = 'application/x-ndjson'
 
 type Query = Static<typeof AuditQuery>
 
 export function registerAudit(routes: Routes, options: ApiOptions): void {
-  const ofServer = { tags, summary: 'The server’s audit (Stemma’s own)', querystring: AuditQuery, response }
+  const ofServer = { tags, summary: 'The server’s audit (Stemma’s own)', querystring: AuditQuery, produces, response }
   routes.get('/audit-log', { config: { access: onSelf('server:read') }, schema: ofServer }, async (request, reply) =>
     answer(options, request, reply, { filter: {}, query: request.query, isWhole: true }),
   )
 
-  const own = { tags, summary: 'What was done to the caller’s account and to his things (Stemma’s own)', querystring: AuditQuery, response }
+  const own = {
+    tags,
+    summary: 'What was done to the caller’s account and to his things (Stemma’s own)',
+    querystring: AuditQuery,
+    produces,
+    response,
+  }
   routes.get('/user/audit-log', { config: { access: onSelf('self:administer') }, schema: own }, async (request, reply) =>
     answer(options, request, reply, { filter: { ownerId: accountOf(request).id }, query: request.query, isWhole: false }),
   )
 
   const params = OrganizationParams
-  const ofOrganization = { tags, summary: 'An organization’s audit, its repositories’ included', params, querystring: AuditQuery, response }
+  const ofOrganization = {
+    tags,
+    summary: 'An organization’s audit, its repositories’ included',
+    params,
+    querystring: AuditQuery,
+    produces,
+    response,
+  }
   routes.get(
     '/orgs/:org/audit-log',
     { config: { access: onOrganization('organization:administer') }, schema: ofOrganization },
@@ -55,6 +69,7 @@ export function registerAudit(routes: Routes, options: ApiOptions): void {
     summary: 'A repository’s audit, since it belongs to its owner (Stemma’s own)',
     params: RepositoryParams,
     querystring: AuditQuery,
+    produces,
     response,
   }
   routes.get(

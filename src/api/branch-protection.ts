@@ -22,7 +22,12 @@ export function registerBranchProtection(routes: Routes, options: ApiOptions): v
   const { db } = options
   const config = { access: onRepository('repository:administer'), encodedSlash: true }
 
-  const reading = { tags, params: BranchProtectionParams, response: { 200: BranchProtectionJson, ...errors } }
+  const reading = {
+    tags,
+    summary: 'How a branch is protected',
+    params: BranchProtectionParams,
+    response: { 200: BranchProtectionJson, ...errors },
+  }
   routes.get(path, { config, schema: reading }, async (request) => {
     const ref = await branchOf(options, request, request.params.branch)
     const about = (await readRefRules(db.queries, repositoryOf(request).id)).filter((rule) => rule.matches(ref))
@@ -32,7 +37,7 @@ export function registerBranchProtection(routes: Routes, options: ApiOptions): v
     return await documentOf(options, request, rule, request.params.branch)
   })
 
-  const changing = { ...reading, body: BranchProtectionChangeJson }
+  const changing = { ...reading, summary: 'Protects a branch', body: BranchProtectionChangeJson }
   routes.put(path, { config, schema: changing }, async (request) => {
     const wanted = wantedOf(request.body)
     const ref = await branchOf(options, request, request.params.branch)
@@ -47,7 +52,12 @@ export function registerBranchProtection(routes: Routes, options: ApiOptions): v
     return await documentOf(options, request, rule, request.params.branch)
   })
 
-  const deletion = { tags, params: BranchProtectionParams, response: { 204: Type.Null(), ...errors } }
+  const deletion = {
+    tags,
+    summary: 'Ends a branch’s protection',
+    params: BranchProtectionParams,
+    response: { 204: Type.Null(), ...errors },
+  }
   routes.delete(path, { config, schema: deletion }, async (request, reply) => {
     const ref = await branchOf(options, request, request.params.branch)
     const repository = repositoryOf(request)

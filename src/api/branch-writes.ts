@@ -18,7 +18,13 @@ const errors = { 401: ErrorJson, 403: ErrorJson, 404: ErrorJson, 409: ErrorJson,
 const heads = 'refs/heads/'
 
 export function registerBranchWrites(routes: Routes, options: ApiOptions): void {
-  const merging = { tags, params: RepositoryParams, body: NewMergeJson, response: { 201: CommitJson, 204: Type.Null(), ...errors } }
+  const merging = {
+    tags,
+    summary: 'Merges one branch into another',
+    params: RepositoryParams,
+    body: NewMergeJson,
+    response: { 201: CommitJson, 204: Type.Null(), ...errors },
+  }
   const access = onRepository('repository:push')
   routes.post('/repos/:owner/:repo/merges', { config: { access }, schema: merging }, async (request, reply) => {
     const { base: baseName, commit_message: message, head: headName } = request.body
@@ -53,7 +59,7 @@ export function registerBranchWrites(routes: Routes, options: ApiOptions): void 
 
   // whoever may only push may rename no default branch: HEAD is the repository's own affair
   const config = { access: onRepository('repository:administer'), encodedSlash: true }
-  const renaming = { tags, params: RestParams, body: RenameJson, response: { 201: BranchJson, ...errors } }
+  const renaming = { tags, summary: 'Renames a branch', params: RestParams, body: RenameJson, response: { 201: BranchJson, ...errors } }
   routes.post('/repos/:owner/:repo/branches/*', { config, schema: renaming }, async (request, reply) => {
     const name = /^(.+)\/rename$/s.exec(restOf(request))?.[1]
     if (name === undefined) throw notFound()

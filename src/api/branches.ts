@@ -17,7 +17,13 @@ const heads = 'refs/heads/'
 const tagFolder = 'refs/tags/'
 
 export function registerBranches(routes: Routes, options: ApiOptions): void {
-  const list = { tags, params: RepositoryParams, querystring: BranchListQuery, response: { 200: Type.Array(ShortBranchJson), ...errors } }
+  const list = {
+    tags,
+    summary: 'Branches, by name',
+    params: RepositoryParams,
+    querystring: BranchListQuery,
+    response: { 200: Type.Array(ShortBranchJson), ...errors },
+  }
   routes.get('/repos/:owner/:repo/branches', { config: { access }, schema: list }, async (request, reply) => {
     const call = await RepositoryCall.of(options, request)
     const isProtected = await findProtection(options.db.queries, call.view.repository)
@@ -30,7 +36,7 @@ export function registerBranches(routes: Routes, options: ApiOptions): void {
       .map((ref) => shortBranchJson(call, ref, isProtected(ref.name)))
   })
 
-  const one = { tags, params: BranchParams, response: { 200: BranchJson, ...errors } }
+  const one = { tags, summary: 'A branch with its last commit', params: BranchParams, response: { 200: BranchJson, ...errors } }
   routes.get('/repos/:owner/:repo/branches/*', { config: { access, encodedSlash: true }, schema: one }, async (request) => {
     const call = await RepositoryCall.of(options, request)
     const ref = call.view.refs.byName.get(heads + restOf(request))
@@ -39,7 +45,13 @@ export function registerBranches(routes: Routes, options: ApiOptions): void {
     return await branchJson(call, ref, isProtected(ref.name))
   })
 
-  const tagList = { tags, params: RepositoryParams, querystring: PageQuery, response: { 200: Type.Array(TagJson), ...errors } }
+  const tagList = {
+    tags,
+    summary: 'Tags, by name',
+    params: RepositoryParams,
+    querystring: PageQuery,
+    response: { 200: Type.Array(TagJson), ...errors },
+  }
   routes.get('/repos/:owner/:repo/tags', { config: { access }, schema: tagList }, async (request, reply) => {
     const call = await RepositoryCall.of(options, request)
     // the newest names first, as GitHub

@@ -19,7 +19,13 @@ const access = onRepository('repository:read')
 const filesPerPage = 300
 
 export function registerCommits(routes: Routes, options: ApiOptions, made: MadeAnswers): void {
-  const list = { tags, params: RepositoryParams, querystring: CommitListQuery, response: { 200: Type.Array(CommitJson), ...errors } }
+  const list = {
+    tags,
+    summary: 'Commits from a ref on: of a path, of an author, of some time',
+    params: RepositoryParams,
+    querystring: CommitListQuery,
+    response: { 200: Type.Array(CommitJson), ...errors },
+  }
   routes.get('/repos/:owner/:repo/commits', { config: { access }, schema: list }, async (request, reply) => {
     const call = await RepositoryCall.of(options, request)
     call.assertNotEmpty()
@@ -42,7 +48,13 @@ export function registerCommits(routes: Routes, options: ApiOptions, made: MadeA
     return commits.map((commit) => commitJson(call.urls, commit))
   })
 
-  const one = { tags, params: RestParams, querystring: PageQuery, response: { 200: FullCommitJson, ...errors } }
+  const one = {
+    tags,
+    summary: 'A commit with what it changed',
+    params: RestParams,
+    querystring: PageQuery,
+    response: { 200: FullCommitJson, ...errors },
+  }
   routes.get('/repos/:owner/:repo/commits/*', { config: { access, encodedSlash: true }, schema: one }, async (request, reply) =>
     answerCommit(options, made, request, reply),
   )

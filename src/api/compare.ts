@@ -23,7 +23,13 @@ const mostCommits = 250
 const mostSiblings = 1000
 
 export function registerCompare(routes: Routes, options: ApiOptions, made: MadeAnswers): void {
-  const schema = { tags, params: RestParams, querystring: PageQuery, response: { 200: ComparisonJson, ...errors } }
+  const schema = {
+    tags,
+    summary: 'What is in one commit and not in another, and how their files differ: BASE...HEAD',
+    params: RestParams,
+    querystring: PageQuery,
+    response: { 200: ComparisonJson, ...errors },
+  }
   const config = { access: onRepository('repository:read'), encodedSlash: true }
   routes.get('/repos/:owner/:repo/compare/*', { config, schema }, async (request, reply) => answerComparison(options, made, request, reply))
 }

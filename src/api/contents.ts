@@ -26,14 +26,30 @@ export function registerContents(routes: Routes, options: ApiOptions): void {
   const response = { 200: ContentsJson, ...errors }
   for (const url of ['/repos/:owner/:repo/contents', '/repos/:owner/:repo/contents/*']) {
     const params = url.endsWith('*') ? RestParams : RepositoryParams
-    routes.get(url, { config, schema: { tags, params, querystring: RefQuery, response } }, answer('contents'))
+    routes.get(
+      url,
+      { config, schema: { tags, summary: 'A file, or what a folder holds', params, querystring: RefQuery, response } },
+      answer('contents'),
+    )
   }
   for (const url of ['/repos/:owner/:repo/readme', '/repos/:owner/:repo/readme/*']) {
     const params = url.endsWith('*') ? RestParams : RepositoryParams
-    const schema = { tags, params, querystring: RefQuery, response: { 200: FileJson, ...errors } }
+    const schema = {
+      tags,
+      summary: 'The readme of the repository, or of a folder',
+      params,
+      querystring: RefQuery,
+      response: { 200: FileJson, ...errors },
+    }
     routes.get(url, { config, schema }, answer('readme'))
   }
-  const raw = { tags, params: RestParams, querystring: RefQuery, response: { 200: Type.Unknown(), ...errors } }
+  const raw = {
+    tags,
+    summary: 'A file’s bytes (Stemma’s own)',
+    params: RestParams,
+    querystring: RefQuery,
+    response: { 200: Type.Unknown(), ...errors },
+  }
   routes.get('/repos/:owner/:repo/raw/*', { config, schema: raw }, answer('raw'))
 }
 

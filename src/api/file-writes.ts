@@ -27,7 +27,13 @@ interface FileBody {
 }
 
 export function registerFileWrites(routes: Routes, options: ApiOptions): void {
-  const change = { tags, params: RestParams, body: FileChangeJson, response: { 200: FileCommitJson, 201: FileCommitJson, ...errors } }
+  const change = {
+    tags,
+    summary: 'Makes or changes a file, as a commit',
+    params: RestParams,
+    body: FileChangeJson,
+    response: { 200: FileCommitJson, 201: FileCommitJson, ...errors },
+  }
   routes.put(url, { config, bodyLimit, schema: change }, async (request, reply) => {
     const { content, sha = null } = request.body
     const { call, path, result, sizeBytes } = await write(options, request, request.body, sha, { base64: content })
@@ -41,7 +47,13 @@ export function registerFileWrites(routes: Routes, options: ApiOptions): void {
     return reply.code(result.wasThere ? 200 : 201).send(document)
   })
 
-  const deletion = { tags, params: RestParams, body: FileDeletionJson, response: { 200: FileCommitJson, ...errors } }
+  const deletion = {
+    tags,
+    summary: 'Deletes a file, as a commit',
+    params: RestParams,
+    body: FileDeletionJson,
+    response: { 200: FileCommitJson, ...errors },
+  }
   routes.delete(url, { config, schema: deletion }, async (request) => {
     const { call, result } = await write(options, request, request.body, request.body.sha, null)
     return { content: null, commit: gitCommitJson(call.urls, result.commit) }

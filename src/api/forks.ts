@@ -31,7 +31,13 @@ export function registerForks(routes: Routes, options: ApiOptions): void {
   const { db } = options
   const url = '/repos/:owner/:repo/forks'
 
-  const creation = { tags, params: RepositoryParams, body: NewForkJson, response: { 202: FullRepositoryJson, ...errors } }
+  const creation = {
+    tags,
+    summary: 'Forks the repository',
+    params: RepositoryParams,
+    body: NewForkJson,
+    response: { 202: FullRepositoryJson, ...errors },
+  }
   routes.post(url, { config: { access: onRepository('repository:fork') }, schema: creation }, async (request, reply) => {
     const source = repositoryOf(request)
     const { name, organization, default_branch_only: isHeadOnly = false } = request.body
@@ -56,6 +62,7 @@ export function registerForks(routes: Routes, options: ApiOptions): void {
 
   const listing = {
     tags,
+    summary: 'Forks that the caller may read',
     params: RepositoryParams,
     querystring: ForkListQuery,
     response: { 200: Type.Array(RepositoryJson), ...errors },

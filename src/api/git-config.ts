@@ -12,12 +12,23 @@ const errors = { 401: ErrorJson, 403: ErrorJson, 404: ErrorJson, 422: ErrorJson 
 
 export function registerGitConfig(routes: Routes, { db }: ApiOptions): void {
   const access = onRepository('repository:administer')
-  const reading = { tags, params: RepositoryParams, response: { 200: GitConfigJson, ...errors } }
+  const reading = {
+    tags,
+    summary: 'Git’s own settings of the repository (Stemma’s own)',
+    params: RepositoryParams,
+    response: { 200: GitConfigJson, ...errors },
+  }
   routes.get('/repos/:owner/:repo/git-config', { config: { access }, schema: reading }, async (request) =>
     shown(repositoryOf(request).settings),
   )
 
-  const changing = { tags, params: RepositoryParams, body: GitConfigChangeJson, response: { 200: GitConfigJson, ...errors } }
+  const changing = {
+    tags,
+    summary: 'Changes Git’s settings of the repository (Stemma’s own)',
+    params: RepositoryParams,
+    body: GitConfigChangeJson,
+    response: { 200: GitConfigJson, ...errors },
+  }
   routes.patch('/repos/:owner/:repo/git-config', { config: { access }, schema: changing }, async (request) => {
     const given = Object.entries(request.body).map(([key, value]) => [key, valuesOf(value)] as const)
     // what was shown comes back: the secret stays what it is

@@ -19,7 +19,7 @@ const largestBlob = 100 << 20
 const access = onRepository('repository:read')
 
 export function registerGitData(routes: Routes, options: ApiOptions): void {
-  const commit = { tags, params: ShaParams, response: { 200: GitCommitJson, ...errors } }
+  const commit = { tags, summary: 'A commit object', params: ShaParams, response: { 200: GitCommitJson, ...errors } }
   routes.get('/repos/:owner/:repo/git/commits/:sha', { config: { access }, schema: commit }, async (request, reply) => {
     const call = await RepositoryCall.of(options, request)
     const value = await call.ask('commitObject', { name: byId(call, request.params.sha) })
@@ -27,7 +27,7 @@ export function registerGitData(routes: Routes, options: ApiOptions): void {
     return gitCommitJson(call.urls, value)
   })
 
-  const tag = { tags, params: ShaParams, response: { 200: GitTagJson, ...errors } }
+  const tag = { tags, summary: 'A tag object', params: ShaParams, response: { 200: GitTagJson, ...errors } }
   routes.get('/repos/:owner/:repo/git/tags/:sha', { config: { access }, schema: tag }, async (request, reply) => {
     const call = await RepositoryCall.of(options, request)
     const value = await call.ask('tagObject', { name: byId(call, request.params.sha) })
@@ -35,7 +35,13 @@ export function registerGitData(routes: Routes, options: ApiOptions): void {
     return gitTagJson(call.urls, value)
   })
 
-  const tree = { tags, params: RestParams, querystring: TreeQuery, response: { 200: GitTreeJson, ...errors } }
+  const tree = {
+    tags,
+    summary: 'A tree object, or all below it',
+    params: RestParams,
+    querystring: TreeQuery,
+    response: { 200: GitTreeJson, ...errors },
+  }
   routes.get('/repos/:owner/:repo/git/trees/*', { config: { access, encodedSlash: true }, schema: tree }, async (request) => {
     const call = await RepositoryCall.of(options, request)
     call.assertNotEmpty()
@@ -44,7 +50,7 @@ export function registerGitData(routes: Routes, options: ApiOptions): void {
     return treeJson(call, answer)
   })
 
-  const blob = { tags, params: ShaParams, response: { 200: BlobJson, ...errors } }
+  const blob = { tags, summary: 'A blob object', params: ShaParams, response: { 200: BlobJson, ...errors } }
   routes.get('/repos/:owner/:repo/git/blobs/:sha', { config: { access }, schema: blob }, async (request, reply) =>
     answerBlob(options, request, reply, request.params.sha),
   )

@@ -20,7 +20,7 @@ const access = onRepository('repository:push')
 export const mostTries = 5
 
 export function registerGitRefWrites(routes: Routes, options: ApiOptions): void {
-  const creation = { tags, params: RepositoryParams, body: NewRefJson, response: { 201: RefJson, ...errors } }
+  const creation = { tags, summary: 'Makes a ref', params: RepositoryParams, body: NewRefJson, response: { 201: RefJson, ...errors } }
   routes.post('/repos/:owner/:repo/git/refs', { config: { access }, schema: creation }, async (request, reply) => {
     const { ref, sha } = request.body
     assertRefName(ref)
@@ -33,7 +33,7 @@ export function registerGitRefWrites(routes: Routes, options: ApiOptions): void 
   })
 
   const config = { access, encodedSlash: true }
-  const change = { tags, params: RestParams, body: RefChangeJson, response: { 200: RefJson, ...errors } }
+  const change = { tags, summary: 'Moves a ref', params: RestParams, body: RefChangeJson, response: { 200: RefJson, ...errors } }
   routes.patch('/repos/:owner/:repo/git/refs/*', { config, schema: change }, async (request) => {
     const ref = fullName(restOf(request))
     const { force = false, sha } = request.body
@@ -48,7 +48,7 @@ export function registerGitRefWrites(routes: Routes, options: ApiOptions): void 
     }
   })
 
-  const deletion = { tags, params: RestParams, response: { 204: Type.Null(), ...errors } }
+  const deletion = { tags, summary: 'Deletes a ref', params: RestParams, response: { 204: Type.Null(), ...errors } }
   routes.delete('/repos/:owner/:repo/git/refs/*', { config, schema: deletion }, async (request, reply) => {
     const ref = fullName(restOf(request))
     for (let tries = 1; ; tries++) {

@@ -16,7 +16,7 @@ const errors = { 401: ErrorJson, 403: ErrorJson, 404: ErrorJson, 409: ErrorJson,
 
 export function registerGitRefs(routes: Routes, options: ApiOptions): void {
   const config = { access: onRepository('repository:read'), encodedSlash: true }
-  const one = { tags, params: RestParams, response: { 200: RefJson, ...errors } }
+  const one = { tags, summary: 'A ref', params: RestParams, response: { 200: RefJson, ...errors } }
   routes.get('/repos/:owner/:repo/git/ref/*', { config, schema: one }, async (request) => {
     const call = await RepositoryCall.of(options, request)
     call.assertNotEmpty()
@@ -34,11 +34,23 @@ export function registerGitRefs(routes: Routes, options: ApiOptions): void {
     setLink(reply, linkHeader(urlOf(request, options.publicUrl), page, found.length))
     return await documentsOf(call, found.slice((page.page - 1) * page.perPage, page.page * page.perPage))
   }
-  const some = { tags, params: RestParams, querystring: PageQuery, response: { 200: Type.Array(RefJson), ...errors } }
+  const some = {
+    tags,
+    summary: 'Refs that begin so',
+    params: RestParams,
+    querystring: PageQuery,
+    response: { 200: Type.Array(RefJson), ...errors },
+  }
   routes.get('/repos/:owner/:repo/git/matching-refs/*', { config, schema: some }, async (request, reply) =>
     list(request, reply, fullName(restOf(request))),
   )
-  const all = { tags, params: RepositoryParams, querystring: PageQuery, response: { 200: Type.Array(RefJson), ...errors } }
+  const all = {
+    tags,
+    summary: 'Refs, by name',
+    params: RepositoryParams,
+    querystring: PageQuery,
+    response: { 200: Type.Array(RefJson), ...errors },
+  }
   routes.get('/repos/:owner/:repo/git/refs', { config: { access: config.access }, schema: all }, async (request, reply) =>
     list(request, reply, 'refs/'),
   )

@@ -21,7 +21,7 @@ const params = RepositoryParams
 type Kinds = 'blob' | 'tree' | 'commit' | 'tag'
 
 export function registerGitWrites(routes: Routes, options: ApiOptions): void {
-  const blob = { tags, params, body: NewBlobJson, response: { 201: BlobMadeJson, ...errors } }
+  const blob = { tags, summary: 'Makes a blob object', params, body: NewBlobJson, response: { 201: BlobMadeJson, ...errors } }
   routes.post('/repos/:owner/:repo/git/blobs', { config, bodyLimit, schema: blob }, async (request, reply) => {
     const call = await RepositoryCall.of(options, request)
     const { content, encoding = 'utf-8' } = request.body
@@ -31,7 +31,7 @@ export function registerGitWrites(routes: Routes, options: ApiOptions): void {
     return created(reply, url, { url, sha: oid })
   })
 
-  const tree = { tags, params, body: NewTreeJson, response: { 201: GitTreeJson, ...errors } }
+  const tree = { tags, summary: 'Makes a tree object', params, body: NewTreeJson, response: { 201: GitTreeJson, ...errors } }
   routes.post('/repos/:owner/:repo/git/trees', { config, bodyLimit, schema: tree }, async (request, reply) => {
     const call = await RepositoryCall.of(options, request)
     const { task, named } = treeTask(request.body)
@@ -42,7 +42,7 @@ export function registerGitWrites(routes: Routes, options: ApiOptions): void {
     return created(reply, call.urls.git('trees', oid), treeJson(now, answer))
   })
 
-  const commit = { tags, params, body: NewCommitJson, response: { 201: GitCommitJson, ...errors } }
+  const commit = { tags, summary: 'Makes a commit object', params, body: NewCommitJson, response: { 201: GitCommitJson, ...errors } }
   routes.post('/repos/:owner/:repo/git/commits', { config, schema: commit }, async (request, reply) => {
     const call = await RepositoryCall.of(options, request)
     const { author, committer, message, parents = [], signature = null, tree: root } = request.body
@@ -58,7 +58,7 @@ export function registerGitWrites(routes: Routes, options: ApiOptions): void {
     return created(reply, call.urls.git('commits', made.oid), gitCommitJson(call.urls, made))
   })
 
-  const tag = { tags, params, body: NewTagJson, response: { 201: GitTagJson, ...errors } }
+  const tag = { tags, summary: 'Makes a tag object', params, body: NewTagJson, response: { 201: GitTagJson, ...errors } }
   routes.post('/repos/:owner/:repo/git/tags', { config, schema: tag }, async (request, reply) => {
     const call = await RepositoryCall.of(options, request)
     const { message, object, tag: name, tagger, type } = request.body

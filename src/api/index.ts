@@ -19,6 +19,7 @@ import { registerKeys } from './keys.ts'
 import { registerMeta } from './meta.ts'
 import { registerQuotas } from './quotas.ts'
 import { registerRateLimit } from './rate-limit.ts'
+import { registerOpenApi } from './openapi/index.ts'
 import { registerPeople } from './people.ts'
 import { registerRepositories } from './repositories.ts'
 import { registerSessions } from './sessions.ts'
@@ -28,6 +29,7 @@ import { registerUsers } from './users.ts'
 export type { Places } from './documents.ts'
 export { hookDocuments } from './hook-documents.ts'
 export type { GitApi } from './repository-call.ts'
+export { openApiDocument } from './openapi/index.ts'
 export type { StorageFigures } from './storage.ts'
 
 export interface ApiOptions {
@@ -55,9 +57,11 @@ export interface ApiOptions {
 
 /** Registers the room. Its gate is the access room's. */
 export function registerApi(listener: Listener, options: ApiOptions): void {
+  const registerDocument = registerOpenApi(listener, options.version)
   listener.room({ prefix: '/api/v3', form: githubForm, body: 'json', rate: 'api' }, (routes) => {
     routes.addHook('onSend', tagAnswer)
     registerMeta(routes, options)
+    registerDocument(routes)
     registerRateLimit(routes, options)
     registerQuotas(routes, options)
     registerUsers(routes, options)

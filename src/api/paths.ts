@@ -21,7 +21,13 @@ export function registerPaths(routes: Routes, options: ApiOptions, made: MadeAns
   const config = { access: onRepository('repository:read'), encodedSlash: true }
   for (const url of ['/repos/:owner/:repo/tree-commits', '/repos/:owner/:repo/tree-commits/*']) {
     const params = url.endsWith('*') ? RestParams : RepositoryParams
-    const schema = { tags, params, querystring: RefQuery, response: { 200: FolderCommitsJson, ...errors } }
+    const schema = {
+      tags,
+      summary: 'What a folder holds, with the last commit of each entry (Stemma’s own)',
+      params,
+      querystring: RefQuery,
+      response: { 200: FolderCommitsJson, ...errors },
+    }
     routes.get(url, { config, schema }, async (request, reply) => {
       const { call, commit, question, ref } = await asked(options, request)
       const parts = [options.version, 'folder', call.urls.api, commit, question.path, ref]
@@ -29,7 +35,13 @@ export function registerPaths(routes: Routes, options: ApiOptions, made: MadeAns
       return await sendMade(made, request, reply, parts, make)
     })
   }
-  const schema = { tags, params: RestParams, querystring: RefQuery, response: { 200: BlameJson, ...errors } }
+  const schema = {
+    tags,
+    params: RestParams,
+    summary: 'Who wrote which lines of a file (Stemma’s own)',
+    querystring: RefQuery,
+    response: { 200: BlameJson, ...errors },
+  }
   routes.get('/repos/:owner/:repo/blame/*', { config, schema }, async (request, reply) => {
     const { call, commit, question } = await asked(options, request)
     const parts = [options.version, 'blame', call.urls.api, commit, question.path]

@@ -30,16 +30,26 @@ const errors = { 401: ErrorJson, 403: ErrorJson, 404: ErrorJson, 422: ErrorJson 
 
 export function registerQuotas(routes: Routes, { db }: ApiOptions): void {
   const url = '/users/:login/quota'
-  const reading = { tags, params: LoginParams, response: { 200: QuotaJson, ...errors } }
+  const reading = {
+    tags,
+    summary: 'How much an owner stores, and may (Stemma’s own)',
+    params: LoginParams,
+    response: { 200: QuotaJson, ...errors },
+  }
   routes.get(url, { config: { access: onAccount('account:usage') }, schema: reading }, async (request) => quotaJson(accountOf(request)))
 
-  const setting = { ...reading, body: NewQuotaJson }
+  const setting = { ...reading, summary: 'Limits how much an owner may store (Stemma’s own)', body: NewQuotaJson }
   routes.put(url, { config: { access: onAccount('server:administer') }, schema: setting }, async (request) => {
     await change(request, request.body.limit_bytes)
     return quotaJson(accountOf(request))
   })
 
-  const clearing = { tags, params: LoginParams, response: { 204: Type.Null(), ...errors } }
+  const clearing = {
+    tags,
+    summary: 'Gives an owner the server’s limit again (Stemma’s own)',
+    params: LoginParams,
+    response: { 204: Type.Null(), ...errors },
+  }
   routes.delete(url, { config: { access: onAccount('server:administer') }, schema: clearing }, async (request, reply) => {
     await change(request, 'server')
     return reply.code(204).send(null)

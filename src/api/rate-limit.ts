@@ -21,7 +21,11 @@ const RateLimitJson = Type.Object({
 })
 
 export function registerRateLimit(routes: Routes, { rates }: ApiOptions): void {
-  const schema = { tags: ['RateLimit'], response: { 200: RateLimitJson, 401: ErrorJson, 404: ErrorJson } }
+  const schema = {
+    tags: ['RateLimit'],
+    summary: 'How many requests the caller may still make',
+    response: { 200: RateLimitJson, 401: ErrorJson, 404: ErrorJson },
+  }
   routes.get('/rate_limit', { config: { access: 'public', isUncounted: true }, schema }, async (request, reply) => {
     const figures = rates?.figures(identityKey(request.identity), request.ip) ?? new Map<string, RateFigures>()
     const core = figures.get('core')

@@ -21,12 +21,23 @@ export function registerRefRules(routes: Routes, options: ApiOptions): void {
   const changing = { access: onRepository('repository:administer') }
   const shown = (request: FastifyRequest, rule: RefRule) => refRuleJson(originOf(request, publicUrl), repositoryOf(request), rule)
 
-  const list = { tags, params: RepositoryParams, response: { 200: Type.Array(RefRuleJson), ...errors } }
+  const list = {
+    tags,
+    summary: 'Rules that protect refs (Stemma’s own)',
+    params: RepositoryParams,
+    response: { 200: Type.Array(RefRuleJson), ...errors },
+  }
   routes.get(path, { config: reading, schema: list }, async (request) =>
     (await readRefRules(db.queries, repositoryOf(request).id)).map((rule) => shown(request, rule)),
   )
 
-  const creation = { tags, params: RepositoryParams, body: NewRefRuleJson, response: { 201: RefRuleJson, ...errors } }
+  const creation = {
+    tags,
+    summary: 'Protects refs by a rule (Stemma’s own)',
+    params: RepositoryParams,
+    body: NewRefRuleJson,
+    response: { 201: RefRuleJson, ...errors },
+  }
   routes.post(path, { config: changing, schema: creation }, async (request, reply) => {
     const rule = await addRefRule(db, repositoryOf(request), wantedOf(request.body), actorOf(request)).catch(asRuleFault)
     if (rule === null) throw notFound()
@@ -34,14 +45,19 @@ export function registerRefRules(routes: Routes, options: ApiOptions): void {
     return reply.code(201).header('location', document.url).send(document)
   })
 
-  const one = { tags, params: RefRuleParams, response: { 200: RefRuleJson, ...errors } }
+  const one = {
+    tags,
+    summary: 'A rule that protects refs (Stemma’s own)',
+    params: RefRuleParams,
+    response: { 200: RefRuleJson, ...errors },
+  }
   routes.get(`${path}/:id`, { config: reading, schema: one }, async (request) => {
     const rule = (await readRefRules(db.queries, repositoryOf(request).id)).find(({ id }) => id === request.params.id)
     if (!rule) throw notFound()
     return shown(request, rule)
   })
 
-  const change = { ...one, body: RefRuleChangeJson }
+  const change = { ...one, summary: 'Changes a rule (Stemma’s own)', body: RefRuleChangeJson }
   routes.patch(`${path}/:id`, { config: changing, schema: change }, async (request) => {
     const { id } = request.params
     const rule = await changeRefRule(db, repositoryOf(request), id, wantedOf(request.body), actorOf(request)).catch(asRuleFault)
@@ -49,7 +65,7 @@ export function registerRefRules(routes: Routes, options: ApiOptions): void {
     return shown(request, rule)
   })
 
-  const deletion = { tags, params: RefRuleParams, response: { 204: Type.Null(), ...errors } }
+  const deletion = { tags, summary: 'Takes a rule away (Stemma’s own)', params: RefRuleParams, response: { 204: Type.Null(), ...errors } }
   routes.delete(`${path}/:id`, { config: changing, schema: deletion }, async (request, reply) => {
     if (!(await removeRefRule(db, repositoryOf(request), request.params.id, actorOf(request)))) throw notFound()
     return reply.code(204).send(null)

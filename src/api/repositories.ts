@@ -31,7 +31,7 @@ const errors = { 401: ErrorJson, 403: ErrorJson, 404: ErrorJson, 422: ErrorJson 
 export function registerRepositories(routes: Routes, options: ApiOptions): void {
   const { db } = options
 
-  const creation = { tags, body: NewRepositoryJson, response: { 201: FullRepositoryJson, ...errors } }
+  const creation = { tags, summary: 'Makes a repository', body: NewRepositoryJson, response: { 201: FullRepositoryJson, ...errors } }
   const create = async (request: FastifyRequest, reply: FastifyReply, body: Static<typeof NewRepositoryJson>) => {
     if (body.auto_init === true) throw validationFailed([unsupported('auto_init', 'push a first commit instead')])
     const repository = await createRepository(db, {
@@ -56,12 +56,18 @@ export function registerRepositories(routes: Routes, options: ApiOptions): void 
     async (request, reply) => create(request, reply, request.body),
   )
 
-  const reading = { tags, params: RepositoryParams, response: { 200: FullRepositoryJson, ...errors } }
+  const reading = { tags, summary: 'A repository', params: RepositoryParams, response: { 200: FullRepositoryJson, ...errors } }
   routes.get('/repos/:owner/:repo', { config: { access: onRepository('repository:read') }, schema: reading }, async (request) =>
     fullRepository(options, request, repositoryOf(request)),
   )
 
-  const changing = { tags, params: RepositoryParams, body: RepositoryChangeJson, response: { 200: FullRepositoryJson, ...errors } }
+  const changing = {
+    tags,
+    summary: 'Changes a repository',
+    params: RepositoryParams,
+    body: RepositoryChangeJson,
+    response: { 200: FullRepositoryJson, ...errors },
+  }
   routes.patch('/repos/:owner/:repo', { config: { access: onRepository('repository:administer') }, schema: changing }, async (request) => {
     if (request.body.archived === true) throw validationFailed([unsupported('archived', 'make the repository private instead')])
     const { id } = repositoryOf(request)
@@ -70,7 +76,7 @@ export function registerRepositories(routes: Routes, options: ApiOptions): void 
     return freshRepository(options, request, repository)
   })
 
-  const deletion = { tags, params: RepositoryParams, response: { 204: Type.Null(), ...errors } }
+  const deletion = { tags, summary: 'Deletes a repository', params: RepositoryParams, response: { 204: Type.Null(), ...errors } }
   routes.delete(
     '/repos/:owner/:repo',
     { config: { access: onRepository('repository:administer') }, schema: deletion },

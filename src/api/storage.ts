@@ -20,14 +20,19 @@ export interface StorageFigures {
 const errors = { 401: ErrorJson, 403: ErrorJson, 404: ErrorJson }
 
 export function registerStorage(routes: Routes, { storage }: ApiOptions): void {
-  const ofRepository = { tags: ['Repository'], params: RepositoryParams, response: { 200: RepositoryStorageJson, ...errors } }
+  const ofRepository = {
+    tags: ['Repository'],
+    summary: 'What the repository stores, and what is saved by which way (Stemma’s own)',
+    params: RepositoryParams,
+    response: { 200: RepositoryStorageJson, ...errors },
+  }
   const access = onRepository('repository:administer')
   routes.get('/repos/:owner/:repo/storage', { config: { access }, schema: ofRepository }, async (request) => {
     const { isShared, networkId } = repositoryOf(request)
     return { shared_with_forks: isShared, ...gitJson(await storage.ofNetwork(networkId)) }
   })
 
-  const ofServer = { tags: ['Server'], response: { 200: ServerStorageJson, ...errors } }
+  const ofServer = { tags: ['Server'], summary: 'What the server stores (Stemma’s own)', response: { 200: ServerStorageJson, ...errors } }
   routes.get('/storage', { config: { access: onSelf('server:read') }, schema: ofServer }, async () => {
     const [git, content] = await Promise.all([storage.ofGit(), storage.ofContent()])
     const storedBytes = content.segmentBytes + content.tailBytes + content.recipeBytes

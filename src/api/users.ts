@@ -24,17 +24,22 @@ const listTags = ['Repository']
 const errors = { 401: ErrorJson, 404: ErrorJson, 422: ErrorJson }
 
 export function registerUsers(routes: Routes, options: ApiOptions): void {
-  const own = { tags, response: { 200: UserJson, 401: ErrorJson } }
+  const own = { tags, summary: 'The caller', response: { 200: UserJson, 401: ErrorJson } }
   routes.get('/user', { config: { access: onSelf('self:read') }, schema: own }, async (request) =>
     userJson(options, request, accountOf(request), true),
   )
 
-  const other = { tags, params: LoginParams, response: { 200: UserJson, ...errors } }
+  const other = { tags, summary: 'A user or an organization', params: LoginParams, response: { 200: UserJson, ...errors } }
   routes.get('/users/:login', { config: { access: onAccount('account:read') }, schema: other }, async (request) =>
     userJson(options, request, accountOf(request), false),
   )
 
-  const ownList = { tags: listTags, querystring: OwnListQuery, response: { 200: Type.Array(RepositoryJson), ...errors } }
+  const ownList = {
+    tags: listTags,
+    summary: 'Repositories that the caller stands to',
+    querystring: OwnListQuery,
+    response: { 200: Type.Array(RepositoryJson), ...errors },
+  }
   routes.get('/user/repos', { config: { access: onSelf('self:read') }, schema: ownList }, async (request, reply) => {
     const { query } = request
     if (query.type !== undefined && (query.visibility !== undefined || query.affiliation !== undefined)) {
@@ -45,7 +50,12 @@ export function registerUsers(routes: Routes, options: ApiOptions): void {
     return list(options, request, reply, { of: { affiliations }, visibility, query })
   })
 
-  const ofAccount = { tags: listTags, querystring: ListQuery, response: { 200: Type.Array(RepositoryJson), ...errors } }
+  const ofAccount = {
+    tags: listTags,
+    summary: 'Repositories of an owner that the caller may read',
+    querystring: ListQuery,
+    response: { 200: Type.Array(RepositoryJson), ...errors },
+  }
   const listOfAccount = async (request: FastifyRequest, reply: FastifyReply, query: Static<typeof ListQuery>) => {
     if (query.type === 'member') return []
     return list(options, request, reply, {

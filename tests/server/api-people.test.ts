@@ -331,3 +331,14 @@ test('whose audit is whose', async () => {
   assert.deepEqual(await refused(by('stranger').request('GET /repos/{owner}/{repo}/audit-log', place)), [404])
   assert.deepEqual(await refused(by('stranger').request('GET /orgs/{org}/audit-log', { org: 'receivers' })), [403])
 })
+
+test('the document of the API is served, in both places, and known again', async () => {
+  const [root, below] = await Promise.all(['/openapi.json', '/api/v3/openapi.json'].map((path) => fetch(api.url + path)))
+  const text = await root?.text()
+  assert.equal(await below?.text(), text)
+  const document = JSON.parse(text ?? '') as { openapi: string; paths: Record<string, unknown> }
+  assert.equal(document.openapi, '3.1.0')
+  assert.ok(document.paths['/api/v3/orgs/{org}/memberships/{username}'])
+  const again = await fetch(`${api.url}/openapi.json`, { headers: { 'if-none-match': root?.headers.get('etag') ?? '' } })
+  assert.equal(again.status, 304)
+})
