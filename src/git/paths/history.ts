@@ -2,64 +2,50 @@
 // and at a commit where the path is as in a parent to that parent alone. The index knows where each such way ends; what stands between only
 // decides whose turn it is: a commit is reached when all that lie on the way to it were the youngest at hand, so it counts as old as the oldest of them.
 import type { PacedRepository } from '../upload-pack/index.ts'
-import type { Change, PathChanges } from './changes.ts'
+import { type Change, type PathChanges, splitPath } from './changes.ts'
+import type { CommitRows } from './commit-rows.ts'
 import { coverCommit } from './cover.ts'
-import { splitPath } from './changes.ts'
+import { comesFirst, type Waiting } from './turns.ts'
 
-/** Rows by time, the youngest first; of equals the one that came first. */
+/** The youngest first; of those with one time, the one whose turn it is. */
 class Queue {
-  readonly #rows: number[] = []
-  readonly #times: number[] = []
-  readonly #places: number[] = []
-  #pushed = 0
+  readonly #rows: CommitRows
+  readonly #heap: Waiting[] = []
 
-  get size(): number {
-    return this.#rows.length
+  constructor(rows: CommitRows) {
+    this.#rows = rows
   }
 
-  push(row: number, time: number): void {
-    let at = this.#rows.length
-    const place = this.#pushed++
+  push(waiting: Waiting): void {
+    const heap = this.#heap
+    let at = heap.push(waiting) - 1
     while (at > 0) {
       const above = (at - 1) >> 1
-      if ((this.#times[above] as number) >= time) break
-      this.#put(at, above)
+      if (!this.#isBefore(waiting, heap[above] as Waiting)) break
+      heap[at] = heap[above] as Waiting
       at = above
     }
-    this.#set(at, row, time, place)
+    heap[at] = waiting
   }
 
-  pop(): { readonly row: number; readonly time: number } {
-    const top = { row: this.#rows[0] as number, time: this.#times[0] as number }
-    const last = { row: this.#rows.pop() as number, time: this.#times.pop() as number, place: this.#places.pop() as number }
-    const size = this.#rows.length
-    if (size === 0) return top
+  pop(): Waiting | undefined {
+    const heap = this.#heap
+    const top = heap[0]
+    const last = heap.pop()
+    if (last === undefined || heap.length === 0) return top
     let at = 0
-    for (;;) {
-      let below = at * 2 + 1
-      if (below >= size) break
-      if (below + 1 < size && this.#isBefore(below + 1, this.#times[below] as number, this.#places[below] as number)) below++
-      if (!this.#isBefore(below, last.time, last.place)) break
-      this.#put(at, below)
+    for (let below = 1; below < heap.length; below = at * 2 + 1) {
+      if (below + 1 < heap.length && this.#isBefore(heap[below + 1] as Waiting, heap[below] as Waiting)) below++
+      if (!this.#isBefore(heap[below] as Waiting, last)) break
+      heap[at] = heap[below] as Waiting
       at = below
     }
-    this.#set(at, last.row, last.time, last.place)
+    heap[at] = last
     return top
   }
 
-  #isBefore(at: number, time: number, place: number): boolean {
-    const own = this.#times[at] as number
-    return own > time || (own === time && (this.#places[at] as number) < place)
-  }
-
-  #put(to: number, from: number): void {
-    this.#set(to, this.#rows[from] as number, this.#times[from] as number, this.#places[from] as number)
-  }
-
-  #set(at: number, row: number, time: number, place: number): void {
-    this.#rows[at] = row
-    this.#times[at] = time
-    this.#places[at] = place
+  #isBefore(a: Waiting, b: Waiting): boolean {
+    return a.time > b.time || (a.time === b.time && comesFirst(this.#rows, a, b))
   }
 }
 
@@ -92,27 +78,28 @@ export async function* historyOf(
   since: number,
 ): AsyncGenerator<Change, void, undefined> {
   const { rows } = index
-  const queue = new Queue()
-  const waiting = new Map<number, Change>()
+  const queue = new Queue(rows)
+  const changeAt = new Map<number, Change>()
   const listed = new Set<number>()
-  const follow = (row: number) => {
+  const follow = (row: number, from: Waiting | null, place: number) => {
     let time = Number.POSITIVE_INFINITY
-    const change = index.lastChange(changes, row, (from, to) => {
-      time = Math.min(time, rows.oldestTime(from, to))
+    const way: [number, number][] = []
+    const change = index.lastChange(changes, row, (young, old) => {
+      time = Math.min(time, rows.oldestTime(young, old))
+      way.push([young, old])
     })
     if (change === null || time < since || listed.has(change.row)) return
-    waiting.set(change.row, change)
-    queue.push(change.row, time)
+    changeAt.set(change.row, change)
+    queue.push({ row: change.row, time, from, place, depth: (from?.depth ?? 0) + 1, way })
   }
-  follow(start)
-  while (queue.size > 0) {
+  follow(start, null, 0)
+  for (let next = queue.pop(); next !== undefined; next = queue.pop()) {
     const turn = pace.turn(16)
     if (turn) await turn
-    const { row } = queue.pop()
-    if (listed.has(row)) continue
-    listed.add(row)
-    yield waiting.get(row) as Change
-    waiting.delete(row)
-    for (let place = 0; place < rows.parentCount(row); place++) follow(rows.parent(row, place))
+    if (listed.has(next.row)) continue
+    listed.add(next.row)
+    yield changeAt.get(next.row) as Change
+    changeAt.delete(next.row)
+    for (let place = 0; place < rows.parentCount(next.row); place++) follow(rows.parent(next.row, place), next, place)
   }
 }

@@ -99,7 +99,7 @@ test("tangled histories: last commits, histories in git's order, blame", async (
 
 test('commits of equal dates', async () => {
   const history = await makeRandomHistory(git, folder.join('equal'), new Seeded(seed), { skew: 0 })
-  await assertAllAsGit(await open(history.path, 'sha1'), history, 9, false)
+  await assertAllAsGit(await open(history.path, 'sha1'), history, 9)
 })
 
 test('sha256', async () => {
