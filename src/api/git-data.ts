@@ -14,7 +14,7 @@ import { ErrorJson } from './schemas.ts'
 const tags = ['Git']
 const errors = { 304: Type.Null(), 401: ErrorJson, 403: ErrorJson, 404: ErrorJson, 409: ErrorJson, 422: ErrorJson }
 /** GitHub's own. */
-const mostEntries = 100_000
+export const treeLimits = { mostEntries: 100_000, mostBytes: 7 << 20 }
 const largestBlob = 100 << 20
 const access = onRepository('repository:read')
 
@@ -46,7 +46,7 @@ export function registerGitData(routes: Routes, options: ApiOptions): void {
     const call = await RepositoryCall.of(options, request)
     call.assertNotEmpty()
     const isRecursive = request.query.recursive !== undefined
-    const answer = await call.ask('listTree', { name: call.named(restOf(request)), isRecursive, mostEntries })
+    const answer = await call.ask('listTree', { name: call.named(restOf(request)), isRecursive, ...treeLimits })
     return treeJson(call, answer)
   })
 

@@ -4,7 +4,7 @@ import { onRepository } from '../access/index.ts'
 import { type Kind, type ObjectId, parseKindName, type ResultOf, type TaskOf } from '../git/index.ts'
 import type { Routes } from '../http/index.ts'
 import { RepositoryCall } from './repository-call.ts'
-import { treeJson } from './git-data.ts'
+import { treeJson, treeLimits } from './git-data.ts'
 import { gitCommitJson, gitTagJson } from './git-documents.ts'
 import { assertRefName } from './git-ref-writes.ts'
 import { GitCommitJson, GitTagJson, GitTreeJson } from './git-schemas.ts'
@@ -38,7 +38,7 @@ export function registerGitWrites(routes: Routes, options: ApiOptions): void {
     const { oid } = await make(options, request, call, 'tree', task, named)
     // read back as anybody will read it
     const now = await RepositoryCall.now(options, request)
-    const answer = await now.ask('listTree', { name: now.named(oid), isRecursive: false, mostEntries: 100_000 })
+    const answer = await now.ask('listTree', { name: now.named(oid), isRecursive: false, ...treeLimits })
     return created(reply, call.urls.git('trees', oid), treeJson(now, answer))
   })
 

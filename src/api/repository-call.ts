@@ -14,8 +14,7 @@ export interface GitApi {
   readonly clock: Clock
 }
 
-/** Kept for as long as the refs are the same. */
-const commitTips = new WeakMap<object, ReadonlyMap<string, ObjectId>>()
+const heads = 'refs/heads/'
 
 /** One request to a repository. */
 export class RepositoryCall {
@@ -67,22 +66,13 @@ export class RepositoryCall {
     return named
   }
 
-  /** The commit that a name leads to, which the request may see. Without asking a worker where a ref says it. @param missing as `ask` */
+  /** The commit that a name leads to, which the request may see. Where a branch says it, no worker is asked. @param missing as `ask` */
   async commitOf(text: string, missing: () => Error = notFound): Promise<ObjectId> {
     const name = this.named(text, missing)
-    const known = name.isKnown ? this.#commitTips().get(name.id) : undefined
-    return known ?? (await this.ask('commitOf', { name }, missing))
-  }
-
-  /** What branches are at: commits, as the refs' transaction sees to it. */
-  #commitTips(): ReadonlyMap<string, ObjectId> {
-    const { refs } = this.view
-    const known = commitTips.get(refs)
-    if (known) return known
-    const branches = refs.refs.filter(({ name }) => name.startsWith('refs/heads/')).map(({ oid }) => [oid, oid] as const)
-    const tips = new Map<string, ObjectId>(branches)
-    commitTips.set(refs, tips)
-    return tips
+    const { byName, head } = this.view.refs
+    // what branches are at are commits: the refs' transaction sees to it
+    const branch = byName.get(text === 'HEAD' && head.startsWith(heads) ? head : heads + text)?.oid
+    return branch !== undefined && branch === name.id ? branch : await this.ask('commitOf', { name }, missing)
   }
 
   /** @param missing makes the answer where what is asked about isn't there; as the question's own errors else */

@@ -24,8 +24,20 @@ export async function compareSides(repository: PacedRepository, leftCommit: numb
   return sides
 }
 
+/** Tips of branches mostly, which many ask for. */
+const mostCounts = 256
+
 /** How many commits one leads to, itself among them. */
 export async function countReached(repository: PacedRepository, commit: number): Promise<number> {
+  const { reachedCounts: known } = repository
+  const count = known.get(commit) ?? (await reachedFrom(repository, commit))
+  known.delete(commit)
+  known.set(commit, count)
+  if (known.size > mostCounts) known.delete(known.keys().next().value as number)
+  return count
+}
+
+async function reachedFrom(repository: PacedRepository, commit: number): Promise<number> {
   const order = await outsideOrder(repository, [commit])
   const { commits, history } = repository
   const rows = new Uint8Array(history.commits.length)

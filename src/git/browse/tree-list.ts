@@ -20,6 +20,8 @@ export interface TreeQuestion {
   readonly name: Named
   readonly isRecursive: boolean
   readonly mostEntries: number
+  /** Of the document that is made of them, about. */
+  readonly mostBytes: number
 }
 
 export interface TreeAnswer {
@@ -29,10 +31,17 @@ export interface TreeAnswer {
   readonly isTruncated: boolean
 }
 
+/** What an entry takes beside its path, without its URL. */
+const entryBytes = 100
+
 /** InputError `no-such-object`. */
-export async function listTree(repository: PacedRepository, { name, isRecursive, mostEntries }: TreeQuestion): Promise<TreeAnswer> {
+export async function listTree(
+  repository: PacedRepository,
+  { name, isRecursive, mostBytes, mostEntries }: TreeQuestion,
+): Promise<TreeAnswer> {
   const { tree } = await findTree(repository, name)
   const entries: ListedEntry[] = []
+  let bytes = 0
   // the names of trees may be as deep as somebody likes: no recursion
   const open: { entries: readonly TreeEntry[]; at: number; prefix: string }[] = [
     { entries: await entriesOf(repository, tree), at: 0, prefix: '' },
@@ -45,8 +54,9 @@ export async function listTree(repository: PacedRepository, { name, isRecursive,
     }
     const turn = repository.pace.turn()
     if (turn) await turn
-    if (entries.length >= mostEntries) return { oid: idOf(repository, tree), entries, isTruncated: true }
     const path = level.prefix + asBuffer(entry.name).toString('utf8')
+    bytes += path.length + entryBytes
+    if (entries.length >= mostEntries || bytes > mostBytes) return { oid: idOf(repository, tree), entries, isTruncated: true }
     entries.push(listed(repository, entry, path))
     if (!isRecursive || !isTreeMode(entry.mode)) continue
     open.push({ entries: await entriesOf(repository, numberOf(repository, entry.oid)), at: 0, prefix: `${path}/` })

@@ -39,6 +39,8 @@ export interface FetchRepository {
   readonly headerCounts: Map<number, number>
   /** What the bytes of whole packs are checked by, by place in the set, as far as it was asked for. */
   readonly packSegments: Map<number, RegionSegments>
+  /** How many commits some of them lead to, themselves among them, as far as it was asked for. */
+  readonly reachedCounts: Map<number, number>
   /** The tips that were asked about last: they seldom change from one request to the next. */
   readonly lastTips: { value: KnownTips | null }
 }
@@ -96,6 +98,7 @@ export function openFetchRepository(
     paths,
     headerCounts: new Map(),
     packSegments: new Map(),
+    reachedCounts: new Map(),
     lastTips: { value: null },
   }
 }
