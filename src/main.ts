@@ -25,11 +25,10 @@ import {
   storageCounter,
 } from './git/index.ts'
 import { pruneJob } from './lfs/index.ts'
-import { bucketConfig, makeGit, makeHooks, makeOutbound, makeRemoteClient, makeStore } from './rooms.ts'
+import { bucketConfig, makeGit, makeHooks, makeOutbound, makeRemoteClient, makeSsh, makeStore } from './rooms.ts'
 import { compareKeys, openSealer } from './secret-key.ts'
 import { expireSignIns } from './sign-in/index.ts'
-import { hostKeys, SshListener, type SshOptions, sshUrl } from './ssh/index.ts'
-import { version } from './version.ts'
+import { sshUrl } from './ssh/index.ts'
 
 /** A server that answers requests. */
 export interface RunningServer {
@@ -121,7 +120,7 @@ async function startParts({ config, log, showToken, signal }: StartOptions, endi
   const store = makeStore(config, { db: database, bucket, log, counts })
   endings.add('content store', () => store.close(), 10_000)
   let reachedAt = config.publicUrl ?? ''
-  const ssh = await makeSsh(config, { db: database, git, log, rates, httpUrl: () => reachedAt })
+  const ssh = await makeSsh(config, sealer, { db: database, git, log, rates, httpUrl: () => reachedAt })
   const sshPort = () => ssh?.port ?? null
   const places = () => ({ origin: reachedAt, sshUrl: (name: string) => sshUrl(config.ssh.publicHost, sshPort(), reachedAt, name) })
   const watching = { observe: counters.delivery, tracer }
@@ -186,24 +185,6 @@ async function untilAborted<T>(work: Promise<T>, signal: AbortSignal | undefined
   signal.addEventListener('abort', abort, { once: true })
   if (signal.aborted) abort()
   return Promise.race([work, aborted.promise]).finally(() => signal.removeEventListener('abort', abort))
-}
-
-/** Null: SSH is off. */
-async function makeSsh(config: Config, parts: Pick<SshOptions, 'db' | 'git' | 'log' | 'rates' | 'httpUrl'>): Promise<SshListener | null> {
-  const { drainTimeoutMs: drainMs, git, limits, ssh } = config
-  if (ssh.listen === null) return null
-  const { idleTimeoutMs, requestTimeoutMs, slowestBytesPerSecond, slowGraceMs } = limits
-  const { connections, loginTimeoutMs } = ssh
-  return new SshListener({
-    ...parts,
-    clock: systemClock,
-    randomness: systemRandomness,
-    isCreatingOnPush: git.createOnPush,
-    hostKeys: await hostKeys(parts.db, ssh.hostKeys, parts.log),
-    agent: `stemma/${version}`,
-    port: ssh.listen.port,
-    limits: { connections, loginTimeoutMs, idleTimeoutMs, requestTimeoutMs, slowestBytesPerSecond, slowGraceMs, drainMs },
-  })
 }
 
 /** A port that is taken, a host that isn't ours: one line for the operator. */

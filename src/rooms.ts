@@ -1,13 +1,14 @@
 // What the rooms are made with, out of the configuration: the same for the server and for commands that do its work beside it.
 import { join } from 'node:path'
 import { hookDocuments, type Places } from './api/index.ts'
-import { AllowedHosts, type Log, type Sealer, systemClock, systemRandomness } from './base/index.ts'
+import { AllowedHosts, type Log, type Sealer, systemClock, systemRandomness, UnavailableError } from './base/index.ts'
 import type { Bucket, BucketConfig as OpenBucketConfig } from './bucket/index.ts'
 import type { Config } from './config.ts'
 import type { Database } from './db/index.ts'
 import { findPushed, GitRoom, type PushedMove, type RemoteClient } from './git/index.ts'
 import type { HookRoom } from './hooks/index.ts'
 import { Outbound } from './http/index.ts'
+import { hostKeys, SshListener, type SshOptions } from './ssh/index.ts'
 import { SegmentStore } from './store/index.ts'
 import { version } from './version.ts'
 
@@ -83,4 +84,33 @@ export function makeHooks(config: Config, { db, git, log, sealer, outbound, plac
     limits: config.hooks,
     agent: git.options.agent,
   }
+}
+
+/** Null: SSH is off, or can't be had on this node, which is logged. */
+export async function makeSsh(
+  config: Config,
+  sealer: Sealer,
+  parts: Pick<SshOptions, 'db' | 'git' | 'log' | 'rates' | 'httpUrl'>,
+): Promise<SshListener | null> {
+  const { drainTimeoutMs: drainMs, git, limits, ssh } = config
+  if (ssh.listen === null) return null
+  const keys = await hostKeys(parts.db, sealer, ssh.hostKeys, parts.log).catch((error: unknown) => {
+    if (!(error instanceof UnavailableError && error.code === 'other-key')) throw error
+    const advice = 'give every node the same secretKey, name files (ssh.hostKeys), or make other keys: stemma key forget-host'
+    parts.log.error({ err: error }, `SSH is off: the host keys are sealed with another secretKey; ${advice}`)
+    return null
+  })
+  if (keys === null) return null
+  const { idleTimeoutMs, requestTimeoutMs, slowestBytesPerSecond, slowGraceMs } = limits
+  const { connections, loginTimeoutMs } = ssh
+  return new SshListener({
+    ...parts,
+    clock: systemClock,
+    randomness: systemRandomness,
+    isCreatingOnPush: git.createOnPush,
+    hostKeys: keys,
+    agent: `stemma/${version}`,
+    port: ssh.listen.port,
+    limits: { connections, loginTimeoutMs, idleTimeoutMs, requestTimeoutMs, slowestBytesPerSecond, slowGraceMs, drainMs },
+  })
 }

@@ -30,7 +30,7 @@ Usage: stemma COMMAND [FLAGS]
   org            Organizations: create, list, members, add, remove, delete.
   collaborator   Who may do what in one repository: add, list, remove.
   repository     Repositories: create, list, rename, transfer, visibility, delete.
-  key            SSH keys of users, and deploy keys of repositories: add, list, remove.
+  key            SSH keys of users, and deploy keys of repositories: add, list, remove; forget-host: the server's own.
   token create   Makes an access token and prints it, this once.
   token list     Lists tokens (never their secrets).
   token revoke   Ends a token.

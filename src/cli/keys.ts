@@ -13,6 +13,7 @@ import {
 import { InputError } from '../base/index.ts'
 import type { Config } from '../config.ts'
 import type { Database } from '../db/index.ts'
+import { forgetHostKeys } from '../ssh/index.ts'
 import { accountNamed } from './account-named.ts'
 import { withDatabase } from './database.ts'
 import { parseRepository, repositoryNamed } from './repository-name.ts'
@@ -53,6 +54,11 @@ export async function runRemoveKey(config: Config, given: Flags, [id = '']: read
     if (!isGone) throw new InputError('no-such-key', `${name} has no key ${id}; stemma key list shows those that there are`)
   })
   printDone(given.json === true, { id: Number(id), removed: true }, `removed key ${id}`)
+}
+
+export async function runForgetHostKeys(config: Config, given: Flags): Promise<void> {
+  const count = await withDatabase(config, quietLog(config), (db) => forgetHostKeys(db))
+  printDone(given.json === true, { forgotten: count }, `forgot ${count} host keys; start the server anew to make others`)
 }
 
 async function withOwner<T>(

@@ -103,6 +103,7 @@ export const peopleCommands: Commands = {
     takes: ['ID'],
     run: async (...given) => (await keys()).runRemoveKey(...given),
   },
+  'key forget-host': { flags: usual, run: async (config, given) => (await keys()).runForgetHostKeys(config, given) },
   'token create': {
     flags: ['account', 'name', 'expires', 'scope', 'repository', 'owner', ...usual],
     run: async (config, given) => (await tokens()).runCreateToken(config, given),

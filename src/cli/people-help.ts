@@ -87,6 +87,11 @@ A key belongs to one user or one repository. Ed25519, ECDSA, RSA from 2048 bits 
     'key remove ID --account USER | --repository OWNER/REPO',
     'Removes an SSH key: from the next command on it opens nothing, on connections that are open, too.',
   ),
+  'key forget-host': text(
+    'key forget-host',
+    `Forgets the server's own SSH keys: the next start makes others, and clients that know the old ones warn their users. For when
+somebody else has seen them, or the secretKey that they are sealed with is lost.`,
+  ),
   'collaborator add': text(
     'collaborator add OWNER/REPO LOGIN [--role write]',
     `Makes a user a collaborator of one repository, or gives a collaborator another role.

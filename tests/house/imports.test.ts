@@ -20,7 +20,7 @@ const table: Record<string, readonly string[]> = {
   'sign-in': ['base', 'db', 'http', 'jobs', 'access'],
   api: ['base', 'db', 'http', 'bucket', 'jobs', 'access', 'sign-in', 'git', 'store', 'hooks'],
   backup: ['base', 'db', 'bucket', 'jobs'],
-  cli: ['base', 'db', 'bucket', 'jobs', 'access', 'sign-in', 'store', 'lfs', 'git', 'backup'],
+  cli: ['base', 'db', 'bucket', 'jobs', 'access', 'sign-in', 'store', 'lfs', 'git', 'ssh', 'backup'],
 }
 
 /** The command puts rooms together, as src/main.ts does for the server: with the files that stand above the rooms. */

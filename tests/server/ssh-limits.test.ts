@@ -15,6 +15,8 @@ import { makeSshKey, openSshHost, type SshHost, SshClient, type SshKeyFile, with
 import { until } from '../support/until.ts'
 
 const packBytes = 12 << 20
+/** Of all nodes. */
+const secretKey = 'what-the-nodes-of-this-test-seal-with-0123456789'
 
 describe('limits over SSH', { ...withSsh, ...stemmaOnly }, () => {
   let ssh: SshHost
@@ -26,6 +28,7 @@ describe('limits over SSH', { ...withSsh, ...stemmaOnly }, () => {
       STEMMA_LIMITS_SLOW_GRACE_MS: '3s',
       STEMMA_LIMITS_SLOWEST_BYTES_PER_SECOND: '1MiB',
       STEMMA_LIMITS_IDLE_TIMEOUT_MS: '2s',
+      STEMMA_SECRET_KEY: secretKey,
     })
     git = ssh.host.git
     key = makeSshKey(ssh.host.folder, 'raw')
@@ -208,7 +211,7 @@ describe('limits over SSH', { ...withSsh, ...stemmaOnly }, () => {
     const port = await freePort()
     const node = await Server.start({
       data: ssh.host.folder.join('node'),
-      env: { DATABASE_URL: databaseUrl(ssh.host.server), STEMMA_SSH_LISTEN: `127.0.0.1:${port}` },
+      env: { DATABASE_URL: databaseUrl(ssh.host.server), STEMMA_SSH_LISTEN: `127.0.0.1:${port}`, STEMMA_SECRET_KEY: secretKey },
     })
     const other = new SshClient({ folder: ssh.host.folder, port, key })
     assert.equal((await other.run(`git-upload-pack 'admin/nothing'`)).code, 128)
