@@ -90,7 +90,9 @@ async function startSshd(path: string, own: SshKeyFile): Promise<Sshd> {
 
 /** CPU time of a process and of all its children that have ended and were waited for (proc(5), fields 14 to 17; 100 ticks a second). */
 function withChildrenMs(pid: number): number {
-  const fields = readFileSync(`/proc/${pid}/stat`, 'latin1').replace(/^.*\) /s, '').split(' ')
+  const fields = readFileSync(`/proc/${pid}/stat`, 'latin1')
+    .replace(/^.*\) /s, '')
+    .split(' ')
   return fields.slice(11, 15).reduce((sum, ticks) => sum + Number(ticks) * 10, 0)
 }
 
@@ -144,6 +146,6 @@ try {
   await server.stop()
   folder.remove()
 }
-const report = `# SSH\n\n${conditions()}\n\n${sections.join('\n')}`
+const report = `# A clone over SSH, over HTTP, and by sshd\n\n${conditions()}\n\n${sections.join('\n')}`
 if (out !== null) writeFileSync(out, report)
 process.stdout.write(report)

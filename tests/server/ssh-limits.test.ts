@@ -203,6 +203,28 @@ describe('limits over SSH', { ...withSsh, ...stemmaOnly }, () => {
     await closed
   })
 
+  it('a server that stops lets a clone end, and takes no other', async () => {
+    const { client, closed } = await logIn()
+    const channel = await exec(client, `git-upload-pack 'admin/large'`)
+    channel.write(await want())
+    let takenBytes = 0
+    let stopping: Promise<number | null> | undefined
+    channel.on('data', (bytes: Buffer) => {
+      takenBytes += bytes.length
+      stopping ??= ssh.host.server.stop()
+      if (bytes.subarray(-4).toString() === '0000' && takenBytes > packBytes) channel.end('0000')
+    })
+    const [code] = (await once(channel, 'exit')) as [number]
+    assert.equal(code, 0)
+    assert.ok(takenBytes > packBytes, `${takenBytes} bytes`)
+    assert.equal(await stopping, 0)
+    await closed
+    const refused = connect(ssh.port, '127.0.0.1')
+    const [error] = (await once(refused, 'error')) as [Error & { code?: string }]
+    assert.equal(error.code, 'ECONNREFUSED')
+    await ssh.host.server.begin()
+  })
+
   it('host keys stay over a restart, and another node shows the same', async () => {
     const known = readFileSync(ssh.client.knownHosts, 'utf8')
     await ssh.host.server.stop()
