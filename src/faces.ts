@@ -5,7 +5,18 @@ import { registerApi } from './api/index.ts'
 import { addRequests, type Bucket, readShared } from './bucket/index.ts'
 import type { Config } from './config.ts'
 import type { Database } from './db/index.ts'
-import { Browser, Composer, findArchive, forkTakesRef, type GitRoom, gitTotals, networkStorage, registerGit } from './git/index.ts'
+import {
+  Browser,
+  Composer,
+  findArchive,
+  forkTakesRef,
+  type GitRoom,
+  gitTotals,
+  networkStorage,
+  readGpgKey,
+  registerGit,
+  SignatureVerifier,
+} from './git/index.ts'
 import { healthSchema, makeHealth } from './health.ts'
 import type { HookRoom } from './hooks/index.ts'
 import { type Listener, plainForm, type RateLimits } from './http/index.ts'
@@ -85,7 +96,13 @@ function mountApi(listener: Listener, { config, db, git, bucket, hooks, counts, 
     version,
     rates,
     hooks,
-    git: { browser: new Browser(git, limits), composer: new Composer(git, limits), clock: systemClock },
+    git: {
+      browser: new Browser(git, limits),
+      composer: new Composer(git, limits),
+      clock: systemClock,
+      signatures: new SignatureVerifier({ queries: db.queries, workers: git.workers, clock: systemClock }),
+      readGpgKey: (text) => readGpgKey(git.workers, text),
+    },
     takesRef: (...ref) => forkTakesRef(git, ...ref),
     storage: {
       ofNetwork: (networkId) => networkStorage(git, networkId),

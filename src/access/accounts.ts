@@ -5,6 +5,7 @@ import { type Actor, audit, operator } from './audit.ts'
 import type { AuditAction } from './audit-actions.ts'
 import { type AccountId, anonymous, type Identity, type Role } from './identity.ts'
 import type { AccountKind, AccountResource } from './may.ts'
+import { raiseSigningVersion } from './signing-version.ts'
 import { assertLogin } from './names.ts'
 import { administrator } from './token-issue.ts'
 
@@ -15,6 +16,8 @@ export interface Account {
   readonly isAdmin: boolean
   readonly displayName: string | null
   readonly email: string | null
+  /** Somebody else than the user says that it is his. */
+  readonly isEmailVerified: boolean
   readonly createdAt: Date
   /** Since then it may do nothing. */
   readonly suspendedAt: Date | null
@@ -45,7 +48,15 @@ export function accountRows(queries: Queries, identity: Identity = anonymous) {
   return queries
     .selectFrom('account')
     .leftJoin('membership as own', (join) => join.onRef('own.organization_id', '=', 'account.id').on('own.account_id', '=', callerId))
-    .select(['account.id', 'account.login', 'account.kind', 'account.is_admin', 'account.display_name', 'account.email'])
+    .select([
+      'account.id',
+      'account.login',
+      'account.kind',
+      'account.is_admin',
+      'account.display_name',
+      'account.email',
+      'account.email_is_verified',
+    ])
     .select(['account.created_at', 'account.suspended_at', 'own.role as caller_role'])
 }
 
@@ -59,6 +70,7 @@ export function accountIn(row: AccountRow): Account {
     isAdmin: row.is_admin,
     displayName: row.display_name,
     email: row.email,
+    isEmailVerified: row.email_is_verified,
     createdAt: row.created_at,
     suspendedAt: row.suspended_at,
     callerRole: row.caller_role,
@@ -87,7 +99,7 @@ export async function insertAccount(tx: Tx, kind: AccountKind, options: NewAccou
   if (login.toLowerCase() === administrator) throw new InputError('reserved-login', `The name '${login}' is reserved`)
   const made = await tx
     .insertInto('account')
-    .values({ login, kind, is_admin: isAdmin, display_name: displayName, email })
+    .values({ login, kind, is_admin: isAdmin, display_name: displayName, email, email_is_verified: email !== null })
     .returning('id')
     .executeTakeFirstOrThrow()
     .catch(rethrowTaken(login))
@@ -125,7 +137,7 @@ export async function changeAccount(db: Database, id: AccountId, change: Account
         .updateTable('account')
         .set({
           ...(displayName === undefined ? {} : { display_name: displayName }),
-          ...(email === undefined ? {} : { email }),
+          ...(email === undefined ? {} : { email, email_is_verified: isVerified(before, email, actor) }),
           ...(isAdmin === undefined ? {} : { is_admin: isAdmin }),
           ...(isSuspended === undefined ? {} : { suspended_at: isSuspended ? (before.suspended_at ?? sql<Date>`now()`) : null }),
           login: login ?? before.login,
@@ -133,12 +145,23 @@ export async function changeAccount(db: Database, id: AccountId, change: Account
         .where('id', '=', id)
         .execute()
         .catch(rethrowTaken(login ?? ''))
+      if (email !== undefined) await raiseSigningVersion(tx)
       if (isSuspended === true) await tx.deleteFrom('token').where('account_id', '=', id).where('kind', '=', 'session').execute()
       for (const [action, details] of acts(before, change)) await audit(tx, actor, { action, ownerId: id, target: before.login, details })
       return accountIn(await accountRows(tx).where('account.id', '=', id).executeTakeFirstOrThrow())
     },
     { mayRetry: true },
   )
+}
+
+/** Whether somebody other than the user says that the address is his: commits in its name are his, then. */
+function isVerified(
+  before: { readonly id: number; readonly email: string | null; readonly email_is_verified: boolean },
+  email: string | null,
+  actor: Actor,
+): boolean {
+  if (email === null) return false
+  return actor.accountId !== before.id || (before.email_is_verified && email === before.email)
 }
 
 interface AccountBefore {
@@ -211,6 +234,7 @@ export async function deleteAccount(db: Database, id: AccountId, actor: Actor): 
       }
       await assertNobodysOnlyAdmin(tx, id)
       await tx.deleteFrom('account').where('id', '=', id).execute()
+      await raiseSigningVersion(tx) // its keys went with it
       const action = account.kind === 'user' ? 'account.delete' : 'organization.delete'
       await audit(tx, actor, { action, ownerId: id, target: account.login })
       return true

@@ -28,6 +28,8 @@ export const auditActions = {
   'token.revoke': 'a token was ended',
   'ssh-key.create': 'an SSH key was added to a user or a repository',
   'ssh-key.delete': 'an SSH key was taken away',
+  'signing-key.create': 'a user can be known by a key as who signed commits and tags',
+  'signing-key.delete': 'he can not any more',
   'ref-rule.create': 'some refs of a repository are protected by a rule',
   'ref-rule.change': 'the rule says something else',
   'ref-rule.delete': 'the rule is gone',

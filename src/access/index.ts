@@ -100,6 +100,20 @@ export {
   sshKeyTypes,
   type SshPublicKey,
 } from './ssh-public-key.ts'
+export {
+  addGpgKey,
+  addSshSigningKey,
+  deleteSigningKey,
+  findSigningKeys,
+  type GpgFacts,
+  type GpgKey,
+  type GpgPart,
+  listGpgKeys,
+  listSshSigningKeys,
+  type SigningCandidate,
+  type SshSigningKey,
+} from './signing-keys.ts'
+export { readSigningVersion } from './signing-version.ts'
 export { delegateToken } from './token-delegation.ts'
 export { countTokens, listTokens, namesOfGrants, type TokenFacts } from './token-list.ts'
 export { type Carrier, findIdentity, identityOf, type TokenKind, TokenUses } from './tokens.ts'

@@ -1,7 +1,7 @@
 // POST /repos/{owner}/{repo}/merges and /branches/{branch}/rename (GitHub REST "Branches").
 import Type from 'typebox'
 import { actorOf, onRepository, repositoryOf, updateRepository } from '../access/index.ts'
-import { type CommitValue, findProtection } from '../git/index.ts'
+import { type CommitValue, findProtection, unsigned } from '../git/index.ts'
 import { notFound, Refusal, type Routes } from '../http/index.ts'
 import { branchJson, branchNotFound } from './branches.ts'
 import { RepositoryCall, restOf } from './repository-call.ts'
@@ -53,7 +53,7 @@ export function registerBranchWrites(routes: Routes, options: ApiOptions): void 
       if (tries < mostTries && isLost(outcome)) continue
       const refusal = refusalOf(outcome)
       if (refusal) throw refusal
-      return reply.code(201).send(commitJson(call.urls, result))
+      return reply.code(201).send(commitJson(call.urls, result, unsigned))
     }
   })
 

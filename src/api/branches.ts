@@ -78,7 +78,7 @@ export async function branchJson(call: RepositoryCall, ref: Ref, isProtected: bo
   const self = `${urls.api}/branches/${name.split('/').map(encodeURIComponent).join('/')}`
   return {
     name,
-    commit: commitJson(urls, commit),
+    commit: commitJson(urls, commit, await call.verify(commit)),
     _links: { html: urls.page('tree', name), self },
     protected: isProtected,
     protection: { enabled: isProtected, required_status_checks: { enforcement_level: 'off', contexts: [], checks: [] } },

@@ -2,7 +2,7 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import Type from 'typebox'
 import { onRepository } from '../access/index.ts'
-import type { AnswerOf, CommitValue, FileDiff } from '../git/index.ts'
+import { type AnswerOf, type CommitValue, type FileDiff, type Verification } from '../git/index.ts'
 import { notFound, Refusal, type Routes, validationFailed } from '../http/index.ts'
 import { RepositoryCall, mediaOf, openLinkHeader, restOf, setLink, treePath, urlOf } from './repository-call.ts'
 import { commitJson, fileDiffJson } from './git-documents.ts'
@@ -45,7 +45,8 @@ export function registerCommits(routes: Routes, options: ApiOptions, made: MadeA
     const { commits, isMore, total } = await call.ask('listCommits', { ...question, path: tree })
     const url = urlOf(request, options.publicUrl)
     setLink(reply, total === null ? openLinkHeader(url, page, isMore) : linkHeader(url, page, total))
-    return commits.map((commit) => commitJson(call.urls, commit))
+    const verdictOn = await call.verifyAll(commits)
+    return commits.map((commit) => commitJson(call.urls, commit, verdictOn(commit)))
   })
 
   const one = {
@@ -72,11 +73,12 @@ async function answerCommit(options: ApiOptions, made: MadeAnswers, request: Fas
   const { page, per_page: perPage = filesPerPage } = request.query as { page?: number; per_page?: number }
   const files = { page: Math.min(Math.max(page ?? 1, 1), 1_000_000), perPage: Math.min(Math.max(perPage, 1), filesPerPage) }
   const range = { from: (files.page - 1) * files.perPage, count: files.perPage }
-  const parts = [options.version, 'commit', call.urls.api, oid, range.from, range.count]
+  const parts = [options.version, 'commit', call.urls.api, oid, range.from, range.count, await call.signingVersion()]
   const make = async () => {
     const { commit, diff } = await call.ask('showCommit', { name, files: range })
     if (diff === null) throw notFound()
-    return { document: fullCommitJson(call, commit, diff), total: diff.fileCount }
+    const verification = await call.verify(commit)
+    return { document: fullCommitJson(call, commit, diff, verification), total: diff.fileCount, isLasting: verification.isLasting }
   }
   return await sendMade(made, request, reply, parts, make, (total) =>
     setLink(reply, linkHeader(urlOf(request, options.publicUrl), files, total)),
@@ -87,11 +89,12 @@ export function fullCommitJson(
   { urls }: RepositoryCall,
   commit: CommitValue,
   diff: NonNullable<AnswerOf<'showCommit'>['diff']>,
+  verification: Verification,
 ): FullCommitJson {
   const { additions, deletions } = diff
   const refOf = ({ status }: FileDiff) => (status === 'removed' ? (commit.parents[0] ?? commit.oid) : commit.oid)
   return {
-    ...commitJson(urls, commit),
+    ...commitJson(urls, commit, verification),
     stats: { total: additions + deletions, additions, deletions },
     files: diff.files.map((file) => fileDiffJson(urls, file, refOf(file))),
   }

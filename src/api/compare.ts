@@ -3,7 +3,7 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import Type from 'typebox'
 import { onRepository, readableSiblings } from '../access/index.ts'
-import type { AnswerOf, ObjectId } from '../git/index.ts'
+import type { AnswerOf, ObjectId, CommitValue, Verification } from '../git/index.ts'
 import { notFound, type Routes } from '../http/index.ts'
 import { sendText } from './commits.ts'
 import { RepositoryCall, mediaOf, restOf, setLink, urlOf } from './repository-call.ts'
@@ -48,10 +48,13 @@ async function answerComparison(options: ApiOptions, made: MadeAnswers, request:
   const commits = isPaged ? pageOf({ page: page ?? 1, per_page: perPage ?? 100 }) : { page: 1, perPage: mostCommits }
   const skip = isPaged ? (commits.page - 1) * commits.perPage : null
   const range = `${baseName}...${headName}`
-  const parts = [options.version, 'compare', call.urls.api, range, ...ids, skip ?? 'last', commits.perPage]
+  const parts = [options.version, 'compare', call.urls.api, range, ...ids, skip ?? 'last', commits.perPage, await call.signingVersion()]
   const make = async () => {
     const answer = await call.ask('compare', { base, head, skip, most: commits.perPage, mostFiles: commits.page === 1 ? mostFiles : 0 })
-    return { document: comparisonJson(call, range, answer), total: answer.aheadCount }
+    const { base: of, commits: shown, mergeBase } = answer
+    const verdictOn = await call.verifyAll([of, mergeBase, ...shown])
+    const isLasting = [of, mergeBase, ...shown].every((commit) => verdictOn(commit).isLasting)
+    return { document: comparisonJson(call, range, answer, verdictOn), total: answer.aheadCount, isLasting }
   }
   return await sendMade(made, request, reply, parts, make, (total) => {
     if (isPaged) setLink(reply, linkHeader(urlOf(request, options.publicUrl), commits, total))
@@ -72,7 +75,12 @@ async function commitOf({ db, git }: ApiOptions, call: RepositoryCall, request: 
   return await call.ask('commitOf', { name })
 }
 
-function comparisonJson({ urls }: RepositoryCall, range: string, answer: AnswerOf<'compare'>): ComparisonJson {
+function comparisonJson(
+  { urls }: RepositoryCall,
+  range: string,
+  answer: AnswerOf<'compare'>,
+  verdictOn: (commit: CommitValue) => Verification,
+): ComparisonJson {
   const { aheadCount, base, behindCount, commits, diff, head, mergeBase } = answer
   const status = aheadCount > 0 ? (behindCount > 0 ? 'diverged' : 'ahead') : behindCount > 0 ? 'behind' : 'identical'
   const html = `${urls.html}/compare/${range.split('/').map(encodeURIComponent).join('/')}`
@@ -82,13 +90,13 @@ function comparisonJson({ urls }: RepositoryCall, range: string, answer: AnswerO
     permalink_url: `${urls.html}/compare/${base.oid}...${head}`,
     diff_url: `${html}.diff`,
     patch_url: `${html}.patch`,
-    base_commit: commitJson(urls, base),
-    merge_base_commit: commitJson(urls, mergeBase),
+    base_commit: commitJson(urls, base, verdictOn(base)),
+    merge_base_commit: commitJson(urls, mergeBase, verdictOn(mergeBase)),
     status,
     ahead_by: aheadCount,
     behind_by: behindCount,
     total_commits: aheadCount,
-    commits: commits.map((commit) => commitJson(urls, commit)),
+    commits: commits.map((commit) => commitJson(urls, commit, verdictOn(commit))),
     files: diff.files.map((file) => fileDiffJson(urls, file, file.status === 'removed' ? mergeBase.oid : head)),
   }
 }

@@ -2,7 +2,7 @@
 // swapped: 409 where another one is there. That the branch moved for another reason meanwhile is no conflict.
 import type { FastifyRequest } from 'fastify'
 import { onRepository } from '../access/index.ts'
-import type { Content, FileResult, NewCommit, ObjectId } from '../git/index.ts'
+import { type Content, type FileResult, type NewCommit, type ObjectId, unsigned } from '../git/index.ts'
 import { Refusal, type Routes } from '../http/index.ts'
 import { commonJson } from './contents.ts'
 import { RepositoryCall, restOf, treePath } from './repository-call.ts'
@@ -42,7 +42,7 @@ export function registerFileWrites(routes: Routes, options: ApiOptions): void {
         ...commonJson(call.urls, { type: 'file', path, oid: result.oid ?? '', ref: branchOf(call, request.body), sizeBytes }),
         type: 'file' as const,
       },
-      commit: gitCommitJson(call.urls, result.commit),
+      commit: gitCommitJson(call.urls, result.commit, unsigned),
     }
     return reply.code(result.wasThere ? 200 : 201).send(document)
   })
@@ -56,7 +56,7 @@ export function registerFileWrites(routes: Routes, options: ApiOptions): void {
   }
   routes.delete(url, { config, schema: deletion }, async (request) => {
     const { call, result } = await write(options, request, request.body, request.body.sha, null)
-    return { content: null, commit: gitCommitJson(call.urls, result.commit) }
+    return { content: null, commit: gitCommitJson(call.urls, result.commit, unsigned) }
   })
 }
 

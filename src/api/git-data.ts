@@ -5,7 +5,7 @@ import Type from 'typebox'
 import { onRepository } from '../access/index.ts'
 import type { AnswerOf } from '../git/index.ts'
 import { Refusal, type Routes } from '../http/index.ts'
-import { RepositoryCall, isUnchanged, mediaOf, restOf } from './repository-call.ts'
+import { RepositoryCall, isUnchanged, mediaOf, restOf, tagOf } from './repository-call.ts'
 import { gitCommitJson, gitTagJson, modeText, nodeId } from './git-documents.ts'
 import { BlobJson, GitCommitJson, GitTagJson, GitTreeJson, RestParams, ShaParams, TreeQuery } from './git-schemas.ts'
 import type { ApiOptions } from './index.ts'
@@ -23,16 +23,18 @@ export function registerGitData(routes: Routes, options: ApiOptions): void {
   routes.get('/repos/:owner/:repo/git/commits/:sha', { config: { access }, schema: commit }, async (request, reply) => {
     const call = await RepositoryCall.of(options, request)
     const value = await call.ask('commitObject', { name: byId(call, request.params.sha) })
-    if (isUnchanged(request, reply, value.oid)) return notModified(reply)
-    return gitCommitJson(call.urls, value)
+    const verification = await call.verify(value)
+    if (isUnchanged(request, reply, tagOf(value.oid, verification))) return notModified(reply)
+    return gitCommitJson(call.urls, value, verification)
   })
 
   const tag = { tags, summary: 'A tag object', params: ShaParams, response: { 200: GitTagJson, ...errors } }
   routes.get('/repos/:owner/:repo/git/tags/:sha', { config: { access }, schema: tag }, async (request, reply) => {
     const call = await RepositoryCall.of(options, request)
     const value = await call.ask('tagObject', { name: byId(call, request.params.sha) })
-    if (isUnchanged(request, reply, value.oid)) return notModified(reply)
-    return gitTagJson(call.urls, value)
+    const verification = await call.verify(value)
+    if (isUnchanged(request, reply, tagOf(value.oid, verification))) return notModified(reply)
+    return gitTagJson(call.urls, value, verification)
   })
 
   const tree = {

@@ -1,5 +1,5 @@
 // Git's objects as the API's documents.
-import type { CommitValue, FileDiff, Person, TagValue } from '../git/index.ts'
+import type { CommitValue, FileDiff, Person, TagValue, Verification } from '../git/index.ts'
 import { timeJson } from './documents.ts'
 import type { GitUrls } from './repository-call.ts'
 import type { CommitJson, FileDiffJson, GitCommitJson, GitTagJson, PersonJson, RefJson } from './git-schemas.ts'
@@ -11,9 +11,11 @@ export function personJson(person: Person | null): PersonJson {
   return { name: person?.name ?? '', email: person?.email ?? '', date: timeJson(new Date(seconds * 1000)) }
 }
 
-/** Signatures are shown, and whose they are isn't known yet. */
-function verificationJson({ payload, signature }: Pick<CommitValue, 'payload' | 'signature'>) {
-  return { verified: false, reason: signature === null ? 'unsigned' : 'unknown_key', signature, payload, verified_at: null }
+function verificationJson(
+  { payload, signature }: Pick<CommitValue, 'payload' | 'signature'>,
+  { reason, verified, verifiedAt }: Verification,
+) {
+  return { verified, reason, signature, payload, verified_at: verifiedAt && timeJson(verifiedAt) }
 }
 
 export function nodeId(kind: string, oid: string): string {
@@ -24,7 +26,7 @@ function parentsJson(urls: GitUrls, commit: CommitValue, url: (oid: string) => s
   return commit.parents.map((oid) => ({ sha: oid, url: url(oid), html_url: urls.page('commit', oid) }))
 }
 
-export function gitCommitJson(urls: GitUrls, commit: CommitValue): GitCommitJson {
+export function gitCommitJson(urls: GitUrls, commit: CommitValue, verification: Verification): GitCommitJson {
   return {
     sha: commit.oid,
     node_id: nodeId('Commit', commit.oid),
@@ -35,11 +37,11 @@ export function gitCommitJson(urls: GitUrls, commit: CommitValue): GitCommitJson
     message: commit.message,
     tree: { sha: commit.tree, url: urls.git('trees', commit.tree) },
     parents: parentsJson(urls, commit, (oid) => urls.git('commits', oid)),
-    verification: verificationJson(commit),
+    verification: verificationJson(commit, verification),
   }
 }
 
-export function commitJson(urls: GitUrls, commit: CommitValue): CommitJson {
+export function commitJson(urls: GitUrls, commit: CommitValue, verification: Verification): CommitJson {
   return {
     sha: commit.oid,
     node_id: nodeId('Commit', commit.oid),
@@ -50,7 +52,7 @@ export function commitJson(urls: GitUrls, commit: CommitValue): CommitJson {
       tree: { sha: commit.tree, url: urls.git('trees', commit.tree) },
       url: urls.git('commits', commit.oid),
       comment_count: 0,
-      verification: verificationJson(commit),
+      verification: verificationJson(commit, verification),
     },
     url: urls.commit(commit.oid),
     html_url: urls.page('commit', commit.oid),
@@ -79,7 +81,7 @@ export function fileDiffJson(urls: GitUrls, file: FileDiff, ref: string): FileDi
   }
 }
 
-export function gitTagJson(urls: GitUrls, tag: TagValue): GitTagJson {
+export function gitTagJson(urls: GitUrls, tag: TagValue, verification: Verification): GitTagJson {
   return {
     node_id: nodeId('Tag', tag.oid),
     tag: tag.name,
@@ -88,7 +90,7 @@ export function gitTagJson(urls: GitUrls, tag: TagValue): GitTagJson {
     message: tag.message,
     tagger: personJson(tag.tagger),
     object: { sha: tag.object, type: tag.kind, url: urls.git(`${tag.kind}s`, tag.object) },
-    verification: verificationJson(tag),
+    verification: verificationJson(tag, verification),
   }
 }
 

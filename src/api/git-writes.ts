@@ -55,7 +55,7 @@ export function registerGitWrites(routes: Routes, options: ApiOptions): void {
     }
     const task = { tree: root as ObjectId, parents: parents as ObjectId[], commit: words }
     const made = await make(options, request, call, 'commit', task, [root, ...parents])
-    return created(reply, call.urls.git('commits', made.oid), gitCommitJson(call.urls, made))
+    return created(reply, call.urls.git('commits', made.oid), gitCommitJson(call.urls, made, await call.verify(made)))
   })
 
   const tag = { tags, summary: 'Makes a tag object', params, body: NewTagJson, response: { 201: GitTagJson, ...errors } }
@@ -71,7 +71,7 @@ export function registerGitWrites(routes: Routes, options: ApiOptions): void {
       tagger: signerOf(options, request, tagger, 'tagger'),
     }
     const made = await make(options, request, call, 'tag', task, [object])
-    return created(reply, call.urls.git('tags', made.oid), gitTagJson(call.urls, made))
+    return created(reply, call.urls.git('tags', made.oid), gitTagJson(call.urls, made, await call.verify(made)))
   })
 }
 

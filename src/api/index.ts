@@ -23,6 +23,7 @@ import { registerOpenApi } from './openapi/index.ts'
 import { registerPeople } from './people.ts'
 import { registerRepositories } from './repositories.ts'
 import { registerSessions } from './sessions.ts'
+import { registerSigningKeys } from './signing-keys.ts'
 import { registerStorage, type StorageFigures } from './storage.ts'
 import { registerUsers } from './users.ts'
 
@@ -68,6 +69,7 @@ export function registerApi(listener: Listener, options: ApiOptions): void {
     registerPeople(routes, options)
     registerRepositories(routes, options)
     registerForks(routes, options)
+    registerSigningKeys(routes, options)
     registerStorage(routes, options)
     registerArchives(routes, options)
     registerGitConfig(routes, options)

@@ -1,7 +1,7 @@
 // Answers that are functions of commits alone, kept as the bytes that go out: a commit with what it changed never becomes another one, and to work a large one
 // out again takes longer than everything else about the request.
 // Invariant: an answer is found only by whoever was shown, in the same request, that he may see the commits that it is made of; and nothing but objects,
-// the repository's name and where it was reached goes into one.
+// the repository's name, where it was reached, and whose signatures are (by the number that grows with keys and addresses) goes into one.
 import { createHash } from 'node:crypto'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { isUnchanged } from './repository-call.ts'
@@ -10,7 +10,11 @@ export interface MadeAnswer {
   readonly bytes: Buffer
   /** How much there is on all pages; null: there is one. */
   readonly total: number | null
+  /** False: time alone may make it another one (a key expires); then nobody keeps it. */
+  readonly isLasting: boolean
 }
+
+type Make = () => Promise<{ readonly document: unknown; readonly total?: number; readonly isLasting?: boolean }>
 
 /** What keeping one costs beside its bytes. */
 const overheadBytes = 300
@@ -29,7 +33,7 @@ export class MadeAnswers {
   }
 
   /** The answer as it was made before, or is being made for somebody else; or what `make` makes. What that throws is thrown to all who wait for it. */
-  async get(key: string, make: () => Promise<{ readonly document: unknown; readonly total?: number }>): Promise<MadeAnswer> {
+  async get(key: string, make: Make): Promise<MadeAnswer> {
     const known = this.#kept.get(key)
     if (known) {
       this.#kept.delete(key)
@@ -38,11 +42,15 @@ export class MadeAnswers {
     }
     const pending = this.#underWay.get(key)
     if (pending) return await pending
-    const making = make().then(({ document, total = null }) => ({ bytes: Buffer.from(JSON.stringify(document)), total }))
+    const making = make().then(({ document, total = null, isLasting = true }) => ({
+      bytes: Buffer.from(JSON.stringify(document)),
+      total,
+      isLasting,
+    }))
     this.#underWay.set(key, making)
     try {
       const made = await making
-      this.#keep(key, made)
+      if (made.isLasting) this.#keep(key, made)
       return made
     } finally {
       this.#underWay.delete(key)
@@ -72,13 +80,14 @@ export async function sendMade(
   request: FastifyRequest,
   reply: FastifyReply,
   parts: readonly (string | number)[],
-  make: () => Promise<{ readonly document: unknown; readonly total?: number }>,
+  make: Make,
   page: (total: number) => void = () => {},
 ): Promise<never> {
   const key = JSON.stringify(parts)
   if (isUnchanged(request, reply, createHash('sha256').update(key).digest('base64url'))) return (await reply.code(304).send()) as never
   try {
-    const { bytes, total } = await answers.get(key, make)
+    const { bytes, isLasting, total } = await answers.get(key, make)
+    if (!isLasting) reply.removeHeader('etag')
     if (total !== null) page(total)
     return reply.type('application/json; charset=utf-8').send(bytes) as never
   } catch (error) {

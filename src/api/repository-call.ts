@@ -1,7 +1,22 @@
 // What the routes of the Git half have in common: the repository as the request sees it, GitHub's words for what isn't there, URLs.
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { type Clock, InputError } from '../base/index.ts'
-import type { AnswerOf, Browser, BrowseKind, Composer, Named, ObjectId, QuestionOf, RepositoryView } from '../git/index.ts'
+import {
+  type AnswerOf,
+  type Browser,
+  type BrowseKind,
+  type CommitValue,
+  type Composer,
+  type Named,
+  type ObjectId,
+  type QuestionOf,
+  type readGpgKey,
+  type RepositoryView,
+  type SignatureVerifier,
+  type TagValue,
+  unsigned,
+  type Verification,
+} from '../git/index.ts'
 import { notFound, Refusal } from '../http/index.ts'
 import { originOf } from './documents.ts'
 import type { ApiOptions } from './index.ts'
@@ -12,6 +27,9 @@ export interface GitApi {
   readonly browser: Pick<Browser, 'ask' | 'name' | 'tip' | 'view' | 'viewNow'>
   readonly composer: Pick<Composer, 'ask' | 'make' | 'move' | 'push'>
   readonly clock: Clock
+  readonly signatures: Pick<SignatureVerifier, 'verify' | 'version'>
+  /** What an OpenPGP key says of itself. InputError `bad-gpg-key`. */
+  readonly readGpgKey: (text: string) => ReturnType<typeof readGpgKey>
 }
 
 const heads = 'refs/heads/'
@@ -21,9 +39,11 @@ export class RepositoryCall {
   readonly view: RepositoryView
   readonly urls: GitUrls
   readonly #browser: GitApi['browser']
+  readonly #signatures: GitApi['signatures']
 
-  private constructor(browser: GitApi['browser'], view: RepositoryView, urls: GitUrls) {
+  private constructor({ browser, signatures }: GitApi, view: RepositoryView, urls: GitUrls) {
     this.#browser = browser
+    this.#signatures = signatures
     this.view = view
     this.urls = urls
   }
@@ -31,13 +51,13 @@ export class RepositoryCall {
   static async of({ git, publicUrl }: Pick<ApiOptions, 'git' | 'publicUrl'>, request: FastifyRequest): Promise<RepositoryCall> {
     const view = await git.browser.view(request)
     const { ownerLogin, name } = view.repository
-    return new RepositoryCall(git.browser, view, new GitUrls(originOf(request, publicUrl), `${ownerLogin}/${name}`))
+    return new RepositoryCall(git, view, new GitUrls(originOf(request, publicUrl), `${ownerLogin}/${name}`))
   }
 
   /** The same as things are now. */
   static async now({ git, publicUrl }: Pick<ApiOptions, 'git' | 'publicUrl'>, request: FastifyRequest): Promise<RepositoryCall> {
     const { urls } = await RepositoryCall.of({ git, publicUrl }, request)
-    return new RepositoryCall(git.browser, await git.browser.viewNow(request), urls)
+    return new RepositoryCall(git, await git.browser.viewNow(request), urls)
   }
 
   get isEmpty(): boolean {
@@ -52,6 +72,27 @@ export class RepositoryCall {
   /** Refusal 409 where there is nothing yet. */
   assertNotEmpty(): void {
     if (this.isEmpty) throw new Refusal(409, 'empty-repository', 'Git Repository is empty.')
+  }
+
+  /** Whose the signatures are, for each of those commits and tags. */
+  async verifyAll(values: readonly (CommitValue | TagValue)[]): Promise<(value: CommitValue | TagValue) => Verification> {
+    const objects = values.map((value) => {
+      const { oid, payload, payloadBytes, signature } = value
+      const person = 'committer' in value ? value.committer : value.tagger
+      return { oid, signature, payload: payloadBytes ?? (payload === null ? null : Buffer.from(payload)), email: person?.email ?? null }
+    })
+    const verdicts = await this.#signatures.verify(objects)
+    const byOid = new Map(objects.map(({ oid }, place) => [oid, verdicts[place] ?? unsigned]))
+    return ({ oid }) => byOid.get(oid) ?? unsigned
+  }
+
+  /** What is made of verdicts is good for one of these. */
+  async signingVersion(): Promise<number> {
+    return await this.#signatures.version()
+  }
+
+  async verify(value: CommitValue | TagValue): Promise<Verification> {
+    return (await this.verifyAll([value]))(value)
   }
 
   /** What a ref is at. */
@@ -176,6 +217,11 @@ export function mediaOf(request: FastifyRequest): string | null {
     if (found?.[1] !== undefined) return found[1]
   }
   return null
+}
+
+/** Of what names an object and says whose its signature is: keys come and go. */
+export function tagOf(oid: string, { reason, verifiedAt }: Verification): string {
+  return reason === 'unsigned' ? oid : `${oid}-${reason}-${verifiedAt?.getTime() ?? 0}`
 }
 
 /**

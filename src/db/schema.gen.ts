@@ -35,6 +35,7 @@ export interface Account {
   created_at: Generated<Date>;
   display_name: string | null;
   email: string | null;
+  email_is_verified: Generated<boolean>;
   id: Generated<number>;
   is_admin: Generated<boolean>;
   kind: Generated<'user' | 'organization'>;
@@ -123,6 +124,17 @@ export interface ExternalIdentity {
   created_at: Generated<Date>;
   issuer: string;
   subject: string;
+}
+
+export interface GpgKey {
+  account_id: number;
+  armored: string;
+  created_at: Generated<Date>;
+  facts: Json;
+  fingerprint: string;
+  id: Generated<number>;
+  key_ids: string[];
+  name: string;
 }
 
 export interface History {
@@ -460,6 +472,15 @@ export interface SshKey {
   type: string;
 }
 
+export interface SshSigningKey {
+  account_id: number;
+  blob: Uint8Array;
+  created_at: Generated<Date>;
+  fingerprint: Uint8Array;
+  id: Generated<number>;
+  title: string;
+}
+
 export interface Token {
   account_id: number | null;
   claims: Json | null;
@@ -497,6 +518,7 @@ export interface DB {
   content_review: ContentReview;
   content_segment: ContentSegment;
   external_identity: ExternalIdentity;
+  gpg_key: GpgKey;
   history: History;
   hook: Hook;
   hook_delivery: HookDelivery;
@@ -530,6 +552,7 @@ export interface DB {
   server_fact: ServerFact;
   ssh_host_key: SshHostKey;
   ssh_key: SshKey;
+  ssh_signing_key: SshSigningKey;
   token: Token;
   upload_intent: UploadIntent;
 }

@@ -22,6 +22,7 @@ import { objectInfoJob, type ObjectInfoJob } from './object-info-job.ts'
 import { Deflater, Inflater, PackSets } from './odb/index.ts'
 import type { PushedJob } from './pushed/pushed-job.ts'
 import type { CheckJob, PlanJob, SearchJob, SecondJob, WriteJob } from './repack/jobs.ts'
+import type { SignatureJob } from './signatures/verify-job.ts'
 import { countJob, type CountJob } from './storage/count-job.ts'
 import { receiveJob, type ReceiveJob } from './receive-pack/index.ts'
 
@@ -71,6 +72,8 @@ serveJobs({
   merge: async (job: MergeJob, port) => (await import('./compact/merge-job.ts')).mergeJob(job, port, { sets, inflater, deflater }),
   pushed: async (job: PushedJob, port) => (await import('./pushed/pushed-job.ts')).pushedJob(job, port, repositories),
   objectInfo: (job: ObjectInfoJob, port) => objectInfoJob(job, port, repositories),
+  signatures: async (job: SignatureJob, port) => (await import('./signatures/verify-job.ts')).signatureJob(job, port),
+  gpgKey: async (job: { readonly text: string }, port) => (await import('./signatures/verify-job.ts')).gpgKeyJob(job, port),
   // seldom asked for: the other threads need not load them
   index: async (job: IndexJob, port) => (await import('./export/index-job.ts')).indexJob(job, port),
   fsck: async (job: FsckJob, port) => (await import('./fsck/fsck-job.ts')).fsckJob(job, port, reader, inflater),

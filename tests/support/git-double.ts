@@ -1,8 +1,8 @@
 // The Git half of the API without a Git room behind it: every name stands for something, and every question has an answer. For tests that ask who may,
 // and in which shape; what is answered is for the tests with a real server (tests/server/api-git*.test.ts).
-import { systemClock } from '../../src/base/index.ts'
+import { InputError, systemClock } from '../../src/base/index.ts'
 import type { GitApi } from '../../src/api/index.ts'
-import type { AnswerOf, BrowseKind, CommitValue, ObjectId, Ref } from '../../src/git/index.ts'
+import { type AnswerOf, type BrowseKind, type CommitValue, type ObjectId, type Ref, unsigned } from '../../src/git/index.ts'
 
 const oid = '1234567890123456789012345678901234567890' as ObjectId
 const person = { name: 'A', email: 'a@example.com', seconds: 1_700_000_000 }
@@ -15,8 +15,19 @@ const commit: CommitValue = {
   message: 'words',
   signature: null,
   payload: null,
+  payloadBytes: null,
 }
-const tag = { oid, name: 'v1', object: oid, kind: 'commit', tagger: person, message: 'words', signature: null, payload: null } as const
+const tag = {
+  oid,
+  name: 'v1',
+  object: oid,
+  kind: 'commit',
+  tagger: person,
+  message: 'words',
+  signature: null,
+  payload: null,
+  payloadBytes: null,
+} as const
 const file = {
   path: 'main',
   oldPath: null,
@@ -68,6 +79,10 @@ export const gitDouble: GitApi = {
   },
   composer: { ask: unasked, make: unasked, move: unasked, push: unasked },
   clock: systemClock,
+  signatures: { verify: async (objects) => objects.map(() => unsigned), version: async () => 0 },
+  readGpgKey: async () => {
+    throw new InputError('bad-gpg-key', 'no key')
+  },
 }
 
 /** Requests without a body get no further than that. */

@@ -1,8 +1,9 @@
 // Commits and tags as plain values, for showing.
 import { CorruptError, InputError } from '../../base/index.ts'
 import { decodeCommit } from '../format/commit.ts'
-import { decodeHeaderBlock, decodeText, encodeHeaderBlock, type Identity } from '../format/header-block.ts'
+import { decodeText, type Identity } from '../format/header-block.ts'
 import { kindName, type KindName, type ObjectFormat, type ObjectId } from '../format/object-id.ts'
+import { signedCommit, type SignedParts, signedTag } from '../format/signed-object.ts'
 import { decodeTag } from '../format/tag.ts'
 import type { PacedRepository } from '../upload-pack/repository.ts'
 import { idOf } from './named.ts'
@@ -24,6 +25,8 @@ export interface CommitValue {
   readonly signature: string | null
   /** What was signed; null without a signature. */
   readonly payload: string | null
+  /** The same as it is, where the text isn't that. */
+  readonly payloadBytes: Uint8Array | null
 }
 
 export interface TagValue {
@@ -35,6 +38,7 @@ export interface TagValue {
   readonly message: string
   readonly signature: string | null
   readonly payload: string | null
+  readonly payloadBytes: Uint8Array | null
 }
 
 /** CorruptError when the stored commit is none. */
@@ -50,26 +54,29 @@ export async function readTag(repository: PacedRepository, number: number): Prom
 
 /** What is written through the API is shown by the same functions. InputError `commit-malformed`, `object-headers`. */
 export function commitValue(oid: ObjectId, bytes: Uint8Array, format: ObjectFormat): CommitValue {
-  const { tree, parents, author, committer, message, signature } = decodeCommit(bytes, format)
-  const payload = signature === null ? null : unsigned(bytes)
-  return { oid, tree, parents, author: person(author), committer: person(committer), message: shown(message), signature, payload }
+  const { tree, parents, author, committer, message } = decodeCommit(bytes, format)
+  const people = { author: person(author), committer: person(committer) }
+  return { oid, tree, parents, ...people, message: shown(message), ...signatureOf(signedCommit(bytes, format)) }
 }
 
 /** InputError `tag-malformed`, `object-headers`. */
 export function tagValue(oid: ObjectId, bytes: Uint8Array, format: ObjectFormat): TagValue {
-  const { name, object, kind, tagger, message, signature } = decodeTag(bytes, format)
-  const payload = signature === null ? null : decodeText(bytes.subarray(0, bytes.length - Buffer.byteLength(signature)))
-  return { oid, name, object, kind: kindName(kind), tagger: person(tagger), message: shown(message), signature, payload }
+  const { name, object, kind, tagger, message } = decodeTag(bytes, format)
+  const shape = { oid, name, object, kind: kindName(kind), tagger: person(tagger), message: shown(message) }
+  return { ...shape, ...signatureOf(signedTag(bytes, format)) }
+}
+
+function signatureOf(parts: SignedParts | null): Pick<CommitValue, 'signature' | 'payload' | 'payloadBytes'> {
+  if (parts === null) return { signature: null, payload: null, payloadBytes: null }
+  const { signature, payload: bytes } = parts
+  const payload = decodeText(bytes)
+  const isText = Buffer.compare(Buffer.from(payload), bytes) === 0
+  return { signature, payload, payloadBytes: isText ? null : bytes.slice() }
 }
 
 /** As GitHub: without the line end that git writes behind a message. */
 function shown(message: string): string {
   return message.replace(/\n+$/, '')
-}
-
-function unsigned(bytes: Uint8Array): string {
-  const { headers, message } = decodeHeaderBlock(bytes)
-  return decodeText(encodeHeaderBlock({ headers: headers.filter(({ name }) => !name.startsWith('gpgsig')), message }))
 }
 
 function person(identity: Identity | null): Person | null {

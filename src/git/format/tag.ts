@@ -3,6 +3,7 @@ import { InputError, latin1 } from '../../base/index.ts'
 import { decodeHeaderBlock, decodeText, findHeader, type Header, type Identity, parseIdentity } from './header-block.ts'
 import { parseKindName } from './object.ts'
 import { hashBytes, type Kind, type ObjectFormat, type ObjectId, parseObjectId } from './object-id.ts'
+import { signatureAt } from './signed-object.ts'
 
 /** What a tag points to. */
 export interface TagTarget {
@@ -46,15 +47,15 @@ export function decodeTag(bytes: Uint8Array, format: ObjectFormat): Tag {
   const name = findHeader(block, 'tag')
   if (name === null) throw new InputError('tag-malformed', 'bogus tag: no name')
   const tagger = findHeader(block, 'tagger')
-  const text = block.message === null ? '' : decodeText(block.message)
-  const signatureAt = text.search(/^-----BEGIN (?:PGP SIGNATURE|PGP MESSAGE|SSH SIGNATURE|SIGNED MESSAGE)-----/m)
+  const message = block.message ?? new Uint8Array(0)
+  const at = signatureAt(message)
   return {
     object,
     kind,
     name: decodeText(name),
     tagger: tagger === null ? null : parseIdentity(tagger),
-    message: signatureAt === -1 ? text : text.slice(0, signatureAt),
-    signature: signatureAt === -1 ? null : text.slice(signatureAt),
+    message: decodeText(message.subarray(0, at)),
+    signature: at === message.length ? null : latin1(message.subarray(at)),
     headers: block.headers,
   }
 }
