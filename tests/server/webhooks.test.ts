@@ -1,6 +1,7 @@
 // Webhooks from a real push to a real receiver: what is sent, how it is signed, what happens when it isn't taken, and what the log says of it.
 import assert from 'node:assert/strict'
 import { after, before, describe, it } from 'node:test'
+import { octokitOf } from '../support/api-git.ts'
 import { adminToken } from '../support/server.ts'
 import { type Host, onPeer, openHost } from '../support/host.ts'
 import { isSigned, Receiver, type Received } from '../support/receiver.ts'
@@ -385,6 +386,41 @@ describe('webhooks', { skip: onPeer ? 'not on the peer' : false }, () => {
     assert.deepEqual([one.status, one.body.errors[0].field], [422, 'hooks'])
     const page = await api('GET', 'refused/hooks?per_page=20&page=3')
     assert.equal(page.body.length, 10)
+  })
+
+  it('Octokit makes, lists, tries out and redelivers them as on GitHub', async () => {
+    const octokit = octokitOf(host.server.url, adminToken)
+    await host.create('octo')
+    const at = { owner: 'admin', repo: 'octo' }
+    const config = { url: receiver.url('/octo'), content_type: 'json', secret, insecure_ssl: '0' }
+    const { data: hook } = await octokit.rest.repos.createWebhook({ ...at, name: 'web', events: ['push'], config })
+    assert.deepEqual([hook.type, hook.active, hook.config.secret], ['Repository', true, '********'])
+    const [ping] = (await receiver.wait('/octo', 1, 'ping')) as [Received]
+    assert.ok(isSigned(ping, secret))
+    const { data: list } = await octokit.rest.repos.listWebhooks(at)
+    assert.deepEqual(
+      list.map(({ id }) => id),
+      [hook.id],
+    )
+    await octokit.rest.repos.updateWebhook({ ...at, hook_id: hook.id, add_events: ['create'], config: { ...config, content_type: 'form' } })
+    await octokit.rest.repos.updateWebhookConfigForRepo({ ...at, hook_id: hook.id, content_type: 'json' })
+    assert.equal((await octokit.rest.repos.getWebhookConfigForRepo({ ...at, hook_id: hook.id })).data.content_type, 'json')
+    await octokit.rest.repos.pingWebhook({ ...at, hook_id: hook.id })
+    await receiver.wait('/octo', 2, 'ping')
+    await until('both are in the log', async () => (await deliveries('octo', hook.id, 2)).length === 2)
+    const all = await octokit.paginate(octokit.rest.repos.listWebhookDeliveries, { ...at, hook_id: hook.id, per_page: 1 })
+    assert.deepEqual(
+      all.map(({ event, status }) => `${event} ${status}`),
+      ['ping OK', 'ping OK'],
+    )
+    const delivery_id = all[1]?.id ?? 0
+    const { data: whole } = await octokit.rest.repos.getWebhookDelivery({ ...at, hook_id: hook.id, delivery_id })
+    assert.equal(whole.guid, ping.guid)
+    assert.equal((await octokit.rest.repos.redeliverWebhookDelivery({ ...at, hook_id: hook.id, delivery_id })).status, 202)
+    const repeated = (await receiver.wait('/octo', 3, 'ping')).at(-1)
+    assert.equal(repeated?.guid, ping.guid)
+    await octokit.rest.repos.deleteWebhook({ ...at, hook_id: hook.id })
+    await assert.rejects(octokit.rest.repos.getWebhook({ ...at, hook_id: hook.id }), { status: 404 })
   })
 
   it("another repository's hook or delivery is none of this one's", async () => {
