@@ -1,14 +1,16 @@
 // What a moved ref has that it hadn't before: commits with who, when, why, and which paths they changed; and whether it lost some.
-import { fromHex, hex } from '../../base/index.ts'
+import { fromHex } from '../../base/index.ts'
+import { newestFirst } from '../browse/commit-list.ts'
+import { pathText } from '../browse/text.ts'
+import { idOf } from '../browse/named.ts'
+import { diffTrees, type FileChange } from '../browse/tree-diff.ts'
 import { decodeCommit } from '../format/commit.ts'
 import { formatDate } from '../format/date-format.ts'
 import type { Identity } from '../format/header-block.ts'
 import { Kind, type ObjectId } from '../format/object-id.ts'
 import { parseTagTarget } from '../format/tag.ts'
 import { walkCommits } from '../upload-pack/commit-walk.ts'
-import { objectSteps } from '../upload-pack/pace.ts'
 import type { PacedRepository } from '../upload-pack/repository.ts'
-import { changedNames, type NameBudget } from './changed-names.ts'
 
 export interface PushedQuestion {
   readonly before: ObjectId | null
@@ -53,7 +55,6 @@ interface Person {
 /** In all of one answer. */
 const mostTextBytes = 4 << 20
 const longestMessage = 64 << 10
-const mostTrees = 20_000
 const mostNames = 20_000
 /** Of one commit. */
 const mostNamesEach = 300
@@ -91,30 +92,8 @@ async function newest(repository: PacedRepository, start: number, ends: readonly
     return commits.slice(0, most)
   }
   // a whole history, of which the beginning is not wanted
-  const { commits, pace } = repository
   const found: number[] = []
-  const seen = new Set([start])
-  const queue: number[] = [] // by time, the newest last
-  const add = async (commit: number) => {
-    const loading = commits.load(commit)
-    if (loading) await loading
-    const time = commits.time(commit)
-    let at = queue.length
-    while (at > 0 && commits.time(queue[at - 1] as number) > time) at--
-    queue.splice(at, 0, commit)
-  }
-  await add(start)
-  for (let commit = queue.pop(); commit !== undefined && found.length < most; commit = queue.pop()) {
-    const turn = pace.turn(objectSteps)
-    if (turn) await turn
-    found.push(commit)
-    for (let place = 0; place < commits.parentCount(commit); place++) {
-      const parent = commits.parent(commit, place)
-      if (seen.has(parent)) continue
-      seen.add(parent)
-      await add(parent)
-    }
-  }
+  for await (const commit of newestFirst(repository, [start])) if (found.push(commit) >= most) break
   return found
 }
 
@@ -133,7 +112,7 @@ async function isForced(
 /** Makes commits as they are told; what it tells is bounded in all. */
 class Teller {
   readonly #repository: PacedRepository
-  readonly #budget: NameBudget = { trees: mostTrees, names: mostNames }
+  #namesLeft = mostNames
   #textBytes = 0
 
   constructor(repository: PacedRepository) {
@@ -154,11 +133,10 @@ class Teller {
     const parent = commits.parentCount(number) > 0 ? commits.parent(number, 0) : null
     const waiting = parent === null ? undefined : commits.load(parent)
     if (waiting) await waiting
-    const budget = { trees: this.#budget.trees, names: Math.min(mostNamesEach, this.#budget.names) }
-    const had = { ...budget }
-    const names = await changedNames(this.#repository, parent === null ? null : commits.tree(parent), commits.tree(number), budget)
-    this.#budget.trees -= had.trees - budget.trees
-    this.#budget.names -= had.names - budget.names
+    const most = Math.min(mostNamesEach, this.#namesLeft)
+    const { changes } = await diffTrees(this.#repository, parent === null ? null : commits.tree(parent), commits.tree(number), most)
+    this.#namesLeft -= changes.length
+    const names = (wanted: (change: FileChange) => boolean) => changes.filter(wanted).map(({ path }) => pathText(path))
     return {
       id: idOf(this.#repository, number),
       treeId: tree,
@@ -167,7 +145,9 @@ class Teller {
       timestamp: timeOf(committer),
       author: person(author),
       committer: person(committer),
-      ...names,
+      added: names(({ before }) => before === null),
+      removed: names(({ after }) => after === null),
+      modified: names(({ before, after }) => before !== null && after !== null),
     }
   }
 }
@@ -184,10 +164,6 @@ function timeOf(identity: Identity | null): string {
 function numberOf({ set }: PacedRepository, oid: ObjectId): number | null {
   const number = set.find(fromHex(oid), 0)
   return number >= 0 && set.kind(number) === Kind.commit ? number : null
-}
-
-function idOf({ set }: PacedRepository, number: number): ObjectId {
-  return hex(set.oid(number)) as ObjectId
 }
 
 /** The commit that a ref's value stands for; null: none. */
