@@ -133,7 +133,12 @@ export class ChannelLine implements GitLine {
     process.nextTick(() => socket.uncork())
     const sentBytes = socket.bytesWritten
     const waitingBytes = channel.writableLength
-    channel.write(asBuffer(bytes), () => this.#wake())
+    try {
+      channel.write(asBuffer(bytes), () => this.#wake())
+    } catch {
+      this.leave() // the connection was put away in this very turn
+      return undefined
+    }
     const takenBytes = bytes.length - (channel.writableLength - waitingBytes)
     if (socket.bytesWritten - sentBytes < takenBytes) this.#isKeying = true
     if (this.#hasRoom()) return undefined

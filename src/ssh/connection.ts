@@ -61,8 +61,11 @@ export class Connection {
     client.on('request', (_accept, reject) => reject?.())
     client.on('error', (error: Error & { level?: string }) => {
       this.#log.debug({ err: error }, 'an SSH connection failed')
+      this.#closed()
       socket.destroy()
     })
+    // at once: what is written when the library has put the connection away is thrown back at whoever writes
+    client.on('end', () => this.#closed())
     socket.on('close', () => this.#closed())
     socket.on('data', () => this.#bound())
   }
@@ -108,6 +111,7 @@ export class Connection {
 
   #cut(reason: string): void {
     this.#log.info({ account: this.#login?.name, reason }, 'an SSH connection was cut off')
+    this.#closed()
     this.#socket.destroy()
   }
 

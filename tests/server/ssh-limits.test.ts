@@ -163,6 +163,28 @@ describe('limits over SSH', { ...withSsh, ...stemmaOnly }, () => {
     await closed
   })
 
+  it('clients that hang up in the middle of a clone or a push harm nobody', async () => {
+    for (const command of ['git-upload-pack', 'git-receive-pack']) {
+      for (const leave of ['end', 'destroy', 'noise'] as const) {
+        const { client, closed } = await logIn()
+        const channel = await exec(client, `${command} 'admin/large'`)
+        if (command === 'git-upload-pack') channel.write(await want())
+        else
+          channel.write(
+            `0096${'0'.repeat(40)} ${'1'.repeat(40)} refs/heads/x\0report-status side-band-64k object-format=sha1`.padEnd(150) + '0000PACK',
+          )
+        await once(channel, 'data')
+        const { _sock: socket } = client as unknown as { _sock: Socket }
+        if (leave === 'noise')
+          socket.write(Buffer.alloc(200, 7)) // no packet
+        else socket[leave]()
+        await closed
+      }
+    }
+    assert.ok(ssh.host.server.isRunning)
+    assert.equal((await ssh.client.run(`git-upload-pack 'admin/large'`, { input: '0000' })).code, 0)
+  })
+
   it('a connection runs four commands at once, and more when they have ended', async () => {
     const { client, closed } = await logIn()
     const four = await Promise.all(Array.from({ length: 4 }, () => exec(client, `git-upload-pack 'admin/large'`)))
