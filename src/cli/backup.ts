@@ -12,7 +12,7 @@ import { version } from '../version.ts'
 import { withDatabase, withDatabaseUrl } from './database.ts'
 import { formatBytes, Progress } from './progress.ts'
 import { interruptible, quietLog } from './rooms.ts'
-import { type Flags, needed, print, UsageError } from './usage.ts'
+import { type Flags, needed, print, printDone, UsageError } from './usage.ts'
 
 const surroundings = { clock: systemClock, randomness: systemRandomness }
 /** The hold that an operator makes by hand. */
@@ -88,10 +88,10 @@ export async function runHold(config: Config, given: Flags): Promise<void> {
   const ms = parseDuration(given.for ?? '24h')
   if (ms === null || ms <= 0 || ms > longestHoldMs) throw new UsageError(`--for ${given.for} is no duration up to 31d, such as 24h`)
   const until = await withDatabase(config, quietLog(config), (database) => holdKeys(database, handHold, ms / 1000))
-  print(`No key is deleted until ${until.toISOString()}.`)
+  printDone(given.json === true, { until }, `No key is deleted until ${until.toISOString()}.`)
 }
 
-export async function runRelease(config: Config): Promise<void> {
+export async function runRelease(config: Config, given: Flags): Promise<void> {
   await withDatabase(config, quietLog(config), (database) => releaseKeys(database, handHold))
-  print('Keys that nothing refers to are deleted again.')
+  printDone(given.json === true, { until: null }, 'Keys that nothing refers to are deleted again.')
 }

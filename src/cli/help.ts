@@ -27,7 +27,7 @@ Usage: stemma COMMAND [FLAGS]
   quota set      Limits how much an owner may store.
   quota clear    Gives an owner the server's limit again.
   user           Users: create, list, show, suspend, unsuspend, promote, demote, rename, password, delete.
-  org            Organizations: create, list, members, add, remove, delete.
+  org            Organizations: create, list, rename, members, add, remove, delete.
   collaborator   Who may do what in one repository: add, list, remove.
   repository     Repositories: create, list, rename, transfer, visibility, delete.
   key            SSH keys of users, and deploy keys of repositories: add, list, remove; forget-host: the server's own.
@@ -60,7 +60,7 @@ Runs the server until SIGTERM or SIGINT, which let running requests end first (a
 Prints one line with its URL when it is ready; the log goes to standard error, one JSON object a line.
 The first start prints the administrator's token, unless STEMMA_ADMIN_TOKEN sets one (20 characters or more).
 Should it get lost, make another one: stemma token create --account admin --name NAME --data DIR`,
-  migrate: `Usage: stemma migrate [--data DIR] [--config FILE]
+  migrate: `Usage: stemma migrate [--json] [--data DIR] [--config FILE]
 
 Applies the migrations that the database lacks. Safe to run on several machines at once.`,
   import: `Usage: stemma import SOURCE [--owner ACCOUNT] [--name NAME] [--public] [--token-file FILE]
@@ -86,7 +86,7 @@ is looked up, here and (in a folder) in the source. What was interrupted goes on
 complete and verified is passed over, what has changed in the source since is brought. Exits with 1 when one failed.
 LFS objects don't come, only their pointers: push them from a clone that has them (git lfs push --all URL).`,
   'mirror add': `Usage: stemma mirror add OWNER/REPO URL [--pull | --push] [--every 10m] [--refs LIST] [--token-file FILE]
-                         [--public] [--data DIR] [--config FILE]
+                         [--public] [--json] [--data DIR] [--config FILE]
 
 Keeps a repository in step with one elsewhere, as background work of the server, for as long as the mirror exists.
 
@@ -108,7 +108,7 @@ Lists mirrors, separated by tabs: repository, direction, URL, pause, last succes
 
 Runs all mirrors, or those of one repository, now; those that another run is at are left to it.
 Exits with 1 when one failed.`,
-  'mirror remove': `Usage: stemma mirror remove OWNER/REPO [URL] [--data DIR] [--config FILE]
+  'mirror remove': `Usage: stemma mirror remove OWNER/REPO [URL] [--json] [--data DIR] [--config FILE]
 
 Ends the repository's mirrors, or the one with that URL, and forgets their secrets. A run under way is told to stop.`,
   backup: `Usage: stemma backup --to FOLDER [--json] [--data DIR] [--config FILE]
@@ -121,10 +121,10 @@ holds a backup already gets only what is new, and keeps the old one until the ne
   --json       One JSON object at the end instead of a line of text.
 
 Exits with 1 when the bucket lacked a key that a row names: the backup is made all the same; see stemma fsck.`,
-  'backup hold': `Usage: stemma backup hold [--for 24h] [--data DIR] [--config FILE]
+  'backup hold': `Usage: stemma backup hold [--for 24h] [--json] [--data DIR] [--config FILE]
 
 No key is deleted from the bucket until then: for backups with other tools (pg_dump, then a copy of the bucket). Again: until later.`,
-  'backup release': `Usage: stemma backup release [--data DIR] [--config FILE]
+  'backup release': `Usage: stemma backup release [--json] [--data DIR] [--config FILE]
 
 Ends what backup hold began.`,
   restore: `Usage: stemma restore --from FOLDER [--json] [--data DIR] [--config FILE]

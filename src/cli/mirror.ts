@@ -6,7 +6,7 @@ import { withDatabase } from './database.ts'
 import { noRepository, parseRepository, repositoryNamed, type RepositoryName } from './repository-name.ts'
 import { interruptible, quietLog, withRooms } from './rooms.ts'
 import { Progress } from './progress.ts'
-import { type Flags, print, readToken, UsageError } from './usage.ts'
+import { type Flags, print, printDone, readToken, UsageError } from './usage.ts'
 import { type Config, parseDuration } from '../config.ts'
 import { type Database, sql } from '../db/index.ts'
 import {
@@ -48,6 +48,8 @@ export async function runMirrorAdd(config: Config, given: Flags, [name = '', url
     return found === null
   })
   const what = direction === 'pull' ? `follows ${remote.url}` : `is pushed to ${remote.url}`
+  const done = { repository: name, direction, url: remote.url, refs, everyS: Math.round(everyMs / 1000), made }
+  if (given.json === true) return print(JSON.stringify(done))
   print(`${name} ${what} every ${given.every ?? defaultEvery}${made ? '; it was made for that' : ''}`)
   if (direction === 'pull') print('What is pushed to it here, in the refs that it follows, is undone by the next run.')
 }
@@ -91,13 +93,13 @@ export async function runMirrorRun(config: Config, given: Flags, [name]: readonl
   if (outcomes.some((outcome) => outcome.error !== null)) process.exitCode = 1
 }
 
-export async function runMirrorRemove(config: Config, _given: Flags, [name = '', url]: readonly string[]): Promise<void> {
+export async function runMirrorRemove(config: Config, given: Flags, [name = '', url]: readonly string[]): Promise<void> {
   const removed = await withDatabase(config, quietLog(config), async (db) => {
     const repository = await repositoryNamed(db, parseRepository(name))
     return removeMirrors(db, repository, url === undefined ? null : remoteOf(url, {}).url)
   })
   if (removed === 0) throw new InputError('no-mirror', `${name} has no ${url === undefined ? 'mirror' : 'mirror to that URL'}`)
-  print(`Removed: ${removed}. The repository stays as it is.`)
+  printDone(given.json === true, { repository: name, removed }, `Removed: ${removed}. The repository stays as it is.`)
 }
 
 /** A repository that follows another is made when that one can be read: it must name objects the same way. */

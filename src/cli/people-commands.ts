@@ -28,7 +28,7 @@ export const peopleCommands: Commands = {
   'user unsuspend': userSwitch('unsuspend'),
   'user promote': userSwitch('promote'),
   'user demote': userSwitch('demote'),
-  'user rename': { flags: usual, takes: ['LOGIN', 'NEW_LOGIN'], run: async (...given) => (await users()).runRename(...given) },
+  'user rename': { flags: usual, takes: ['LOGIN', 'NEW_LOGIN'], run: async (...given) => (await users()).runRename('user', ...given) },
   'user password': {
     flags: ['password-file', ...usual],
     takes: ['LOGIN'],
@@ -41,6 +41,7 @@ export const peopleCommands: Commands = {
     run: async (...given) => (await organizations()).runCreateOrganization(...given),
   },
   'org list': { flags: usual, run: async (config, given) => (await organizations()).runListOrganizations(config, given) },
+  'org rename': { flags: usual, takes: ['ORG', 'NEW_LOGIN'], run: async (...given) => (await users()).runRename('organization', ...given) },
   'org members': { flags: usual, takes: ['ORG'], run: async (...given) => (await organizations()).runListMembers(...given) },
   'org add': {
     flags: ['role', ...usual],

@@ -30,7 +30,7 @@ export const peopleTexts: Readonly<Record<string, string>> = {
   'user demote': text('user demote LOGIN', 'Makes an administrator an ordinary user. The last one stays.'),
   'user rename': text(
     'user rename LOGIN NEW_LOGIN',
-    'Gives a user, or an organization, another login. Its repositories answer under the new one only.',
+    'Gives a user another login. His repositories answer under the new one only, and the old one is free for others.',
   ),
   'user password': text(
     'user password LOGIN --password-file FILE',
@@ -53,6 +53,10 @@ export const peopleTexts: Readonly<Record<string, string>> = {
   --name NAME      What it is called.`,
   ),
   'org list': text('org list', 'Lists organizations: login, name, when made; separated by tabs.'),
+  'org rename': text(
+    'org rename ORG NEW_LOGIN',
+    'Gives an organization another login. Its repositories answer under the new one only, and the old one is free for others.',
+  ),
   'org members': text('org members ORG', 'Lists the members of an organization with their roles.'),
   'org add': text(
     'org add ORG LOGIN [--role read]',

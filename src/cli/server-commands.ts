@@ -3,11 +3,11 @@
 import { makeLog } from '../base/index.ts'
 import type { Config } from '../config.ts'
 import type { Commands } from './command.ts'
-import { print } from './usage.ts'
+import { type Flags, print, printDone } from './usage.ts'
 
 export const serverCommands: Commands = {
   serve: { flags: ['data', 'listen', 'config'], run: async (config, given) => (await import('./serve.ts')).runServe(config, given) },
-  migrate: { flags: ['data', 'config'], run: runMigrate },
+  migrate: { flags: ['json', 'data', 'config'], run: runMigrate },
   'config check': { flags: ['data', 'listen', 'config'], run: checkConfig },
   import: {
     flags: ['owner', 'name', 'public', 'token-file', 'no-strict', 'dry-run', 'json', 'data', 'config'],
@@ -15,7 +15,7 @@ export const serverCommands: Commands = {
     run: async (config, given, [source = '']) => (await import('./import.ts')).runImport(config, given, source),
   },
   'mirror add': {
-    flags: ['pull', 'push', 'every', 'refs', 'token-file', 'public', 'data', 'config'],
+    flags: ['pull', 'push', 'every', 'refs', 'token-file', 'public', 'json', 'data', 'config'],
     takes: ['OWNER/REPO', 'URL'],
     run: async (...given) => (await import('./mirror.ts')).runMirrorAdd(...given),
   },
@@ -29,7 +29,7 @@ export const serverCommands: Commands = {
     run: async (...given) => (await import('./mirror.ts')).runMirrorRun(...given),
   },
   'mirror remove': {
-    flags: ['data', 'config'],
+    flags: ['json', 'data', 'config'],
     takes: ['OWNER/REPO', '[URL]'],
     run: async (...given) => (await import('./mirror.ts')).runMirrorRemove(...given),
   },
@@ -38,12 +38,12 @@ export const serverCommands: Commands = {
     run: async (config, given) => (await import('./backup.ts')).runBackup(config, given),
   },
   'backup hold': {
-    flags: ['for', 'data', 'config'],
+    flags: ['for', 'json', 'data', 'config'],
     run: async (config, given) => (await import('./backup.ts')).runHold(config, given),
   },
   'backup release': {
-    flags: ['data', 'config'],
-    run: async (config) => (await import('./backup.ts')).runRelease(config),
+    flags: ['json', 'data', 'config'],
+    run: async (config, given) => (await import('./backup.ts')).runRelease(config, given),
   },
   restore: {
     flags: ['from', 'json', 'data', 'config'],
@@ -76,12 +76,12 @@ export const serverCommands: Commands = {
   },
 }
 
-async function runMigrate(config: Config): Promise<void> {
+async function runMigrate(config: Config, given: Flags): Promise<void> {
   const log = makeLog(config.log.level)
   const { withDatabaseUrl } = await import('./database.ts')
   const { migrate } = await import('../db/index.ts')
   const applied = await withDatabaseUrl(config, log, true, (url) => migrate({ url, log, mayApply: true }))
-  print(applied.length === 0 ? 'The database is up to date.' : `Applied: ${applied.join(', ')}`)
+  printDone(given.json === true, { applied }, applied.length === 0 ? 'The database is up to date.' : `Applied: ${applied.join(', ')}`)
 }
 
 async function checkConfig({ database, adminToken, secretKey, ...config }: Config): Promise<void> {

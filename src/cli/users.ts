@@ -78,9 +78,14 @@ export async function runSwitch(word: keyof typeof switches, config: Config, giv
   printDone(given.json === true, userJson(changed), `${changed.login} ${words}`)
 }
 
-export async function runRename(config: Config, given: Flags, [before = '', login = '']: readonly string[]): Promise<void> {
+export async function runRename(
+  kind: Account['kind'],
+  config: Config,
+  given: Flags,
+  [before = '', login = '']: readonly string[],
+): Promise<void> {
   const changed = await withDatabase(config, quietLog(config), async (db) => {
-    const account = await accountNamed(db, before)
+    const account = await accountNamed(db, before, kind)
     return (await changeAccount(db, account.id, { login }, operator)) ?? account
   })
   printDone(given.json === true, userJson(changed), `${before} is ${changed.login} now; its repositories answer as ${changed.login}/… only`)

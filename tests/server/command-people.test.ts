@@ -91,6 +91,8 @@ test('organisations and their members', async () => {
   ])
   await wrong(1, /Nobody else administers guild; make someone its admin first/, 'org', 'remove', 'guild', 'olive')
   await ok('org', 'remove', 'guild', 'sam')
+  await ok('org', 'rename', 'guild', 'gild')
+  await ok('org', 'rename', 'gild', 'guild')
   await wrong(1, /sam is no member of guild; stemma org members guild/, 'org', 'remove', 'guild', 'sam')
   assert.match(await ok('org', 'list'), /^LOGIN\tNAME\tCREATED\nguild\tThe Guild\t/)
 })
@@ -160,7 +162,7 @@ test('the audit has all of it, and is narrowed', async () => {
   const words = new Set(all.map(({ action }) => action))
   const expected =
     `account.create account.password account.suspend account.unsuspend account.promote account.demote account.rename account.delete
-    organization.create member.add member.remove repository.create collaborator.add collaborator.remove repository.change repository.transfer
+    organization.create member.add member.remove organization.rename repository.create collaborator.add collaborator.remove repository.change repository.transfer
     repository.delete token.create token.revoke`.split(/\s+/)
   assert.deepEqual(
     expected.filter((word) => !words.has(word)),
@@ -168,8 +170,11 @@ test('the audit has all of it, and is narrowed', async () => {
   )
   assert.ok(all.every(({ actor }) => actor === 'the operator'))
   assert.equal(JSON.stringify(all).includes('stm_'), false)
-  const times = all.map(({ at }) => String(at))
-  assert.deepEqual(times, times.toSorted())
+  const ids = all.map(({ id }) => Number(id))
+  assert.deepEqual(
+    ids,
+    ids.toSorted((a, b) => a - b),
+  )
   const member = await json('audit', '--action', 'member', '--owner', 'guild', '--since', '1h')
   assert.deepEqual(
     member.map(({ action }) => action),
