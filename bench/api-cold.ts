@@ -1,6 +1,6 @@
 // How many requests to the bucket one file costs by the API on a node that has nothing in its caches, counted by a small S3 in memory: for the first file
 // after a start, indexes of packs come first; for each further one, in parts of the repository that nobody has looked at, only the file's own way.
-//   bin/node bench/api-cold.ts --repo L=/path/to/L.git [--out FILE]
+//   bin/node bench/api-cold.ts --repo L=/path/to/L.git [--runs 5] [--out FILE]
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -12,7 +12,7 @@ import { benchArguments } from './arguments.ts'
 import { conditions, markdownTable, median, short } from './table.ts'
 
 const args = benchArguments()
-const files = 20
+const files = args.runs
 const folder = new TempFolder('bench-api-cold')
 const bucket = await MemoryS3.start()
 const rows: string[][] = []

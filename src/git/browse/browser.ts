@@ -33,11 +33,15 @@ export class Browser {
   readonly #room: GitRoom
   readonly #options: BrowserOptions
   readonly #places: Places
+  /** For questions that may take a worker for seconds: one for each, so that the others have their turns. */
+  readonly #longPlaces: Places
 
   constructor(room: GitRoom, options: BrowserOptions) {
     this.#room = room
     this.#options = options
-    this.#places = new Places(Math.max(2, room.options.threads) * questionsPerWorker)
+    const workers = Math.max(2, room.options.threads)
+    this.#places = new Places(workers * questionsPerWorker)
+    this.#longPlaces = new Places(workers)
   }
 
   /**
@@ -89,7 +93,7 @@ export class Browser {
 
   async #run<K extends BrowseKind>(view: RepositoryView, kind: K, question: QuestionOf<K>): Promise<AnswerOf<K>> {
     const late = AbortSignal.timeout(this.#options.timeLimitMs)
-    const free = await this.#places.take()
+    const free = await (isLong(kind, question) ? this.#longPlaces : this.#places).take()
     try {
       late.throwIfAborted()
       const { repository, refsVersion } = view
@@ -121,6 +125,15 @@ export class Browser {
 /** Is the answer found by which commits changed which paths? */
 function asksPaths(kind: BrowseKind, question: object): boolean {
   return kind === 'folderCommits' || kind === 'blame' || (kind === 'listCommits' && 'path' in question && question.path !== '')
+}
+
+const longKinds: ReadonlySet<BrowseKind> = new Set<BrowseKind>(['blame', 'commitText', 'compare', 'compareText', 'showCommit'])
+
+/** Whether it may be about much: differences, or commits that have to be read until some are found. */
+function isLong(kind: BrowseKind, question: object): boolean {
+  if (kind === 'showCommit') return 'files' in question && question.files !== null
+  if (kind !== 'listCommits') return longKinds.has(kind)
+  return ('author' in question && question.author !== null) || ('committer' in question && question.committer !== null)
 }
 
 function isNamed(value: unknown): value is Named {
