@@ -21,7 +21,7 @@ import { conditions, markdownTable, median, short } from './table.ts'
 const args = benchArguments([], ['samples'])
 const samples = Number(args.values('samples')[0] ?? 40)
 /** Entries of a folder that git is asked about, each by a process; the time for all of them is worked out. */
-const askedEntries = 12
+const askedEntries = 6
 const pushes = 40
 const all = { commits: Number.POSITIVE_INFINITY, changes: Number.POSITIVE_INFINITY }
 const folder = new TempFolder('bench-paths')

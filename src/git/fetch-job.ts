@@ -3,17 +3,8 @@
 import type { MessagePort } from 'node:worker_threads'
 import { answerJob, MessageStream, type Places, type StartedJob, UnavailableError, type WorkerPool } from '../base/index.ts'
 import type { ObjectId } from './format/index.ts'
-import {
-  type Deflater,
-  type Inflater,
-  ObjectCache,
-  ObjectReader,
-  type PackSet,
-  type PackSetHandle,
-  type PackSets,
-  type PathPartHandle,
-} from './odb/index.ts'
-import { PathIndex } from './paths/path-index.ts'
+import { type Deflater, type Inflater, ObjectCache, ObjectReader, type PackSet, type PackSetHandle, type PackSets } from './odb/index.ts'
+import { PathIndexes } from './paths/path-indexes.ts'
 import {
   type FetchEvent,
   fetchEvents,
@@ -36,7 +27,6 @@ interface OpenRepository {
   readonly cache: ObjectCache
   readonly historyKey: string | null
   readonly cutOff: string
-  readonly generation: number
 }
 
 /** What a worker keeps of each network between fetches. */
@@ -46,6 +36,7 @@ export class FetchRepositories {
   readonly #inflater: Inflater
   readonly #deflater: Deflater
   readonly #repositories = new Map<string, OpenRepository>()
+  readonly #paths = new PathIndexes()
 
   /** @param cacheBytes for inflated objects of the network that is read at the moment */
   constructor(sets: PackSets, cacheBytes: number, inflater: Inflater, deflater: Deflater) {
@@ -61,7 +52,7 @@ export class FetchRepositories {
     const known = this.#repositories.get(handle.networkId)
     const historyKey = handle.history?.key ?? null
     const cutOff = shallow.join()
-    const paths = this.#paths(handle, known, cutOff)
+    const paths = this.#paths.open(handle, cutOff)
     if (known?.repository.set === set && known.historyKey === historyKey && known.cutOff === cutOff && known.repository.paths === paths) {
       return known.repository
     }
@@ -71,22 +62,10 @@ export class FetchRepositories {
     const table = handle.history ? new Uint8Array(handle.history.bytes) : null
     const repository = openFetchRepository(set, new ObjectReader(set, cache, this.#inflater), table, shallow, this.#deflater, paths)
     this.#repositories.delete(handle.networkId)
-    this.#repositories.set(handle.networkId, { repository, cache, historyKey, cutOff, generation: handle.generation ?? 0 })
+    this.#repositories.set(handle.networkId, { repository, cache, historyKey, cutOff })
     if (this.#repositories.size > 4) this.#repositories.delete(this.#repositories.keys().next().value as string)
     return repository
   }
-
-  /** The known one, unless objects have left the network since, or it was made of other parts than those that are stored now. */
-  #paths(handle: PackSetHandle, known: OpenRepository | undefined, cutOff: string): PathIndex {
-    const stored = cutOff === '' ? handle.paths : [] // a table doesn't know where a repository is cut off
-    const isOurs = known?.cutOff === cutOff && known.generation === (handle.generation ?? 0)
-    if (known && isOurs && (stored === undefined || sameKeys(known.repository.paths.keys, stored))) return known.repository.paths
-    return new PathIndex(handle.format, stored)
-  }
-}
-
-function sameKeys(keys: readonly string[], parts: readonly PathPartHandle[]): boolean {
-  return keys.length === parts.length && parts.every(({ key }, i) => keys[i] === key)
 }
 
 /** In a worker: runs the fetch and sends its events; behind the preamble only when it is told to go on. */

@@ -14,7 +14,7 @@ export interface CoverLimits {
  * For a question that is asked now. What lies outside of the stored parts is less than this, unless a large history has just come; then the commits
  * that were added stay, and the next question goes on there.
  */
-export const askLimits: CoverLimits = { commits: 1 << 15, changes: 1 << 20 }
+export const askLimits: CoverLimits = { commits: 1 << 15, changes: 1 << 19 }
 
 /** The commit's row, after it was added with its ancestors. UnavailableError 'paths-not-ready' beyond the limits; else errors as `treeChanges`. */
 export async function coverCommit(repository: PacedRepository, commit: number, limits = askLimits): Promise<number> {

@@ -8,6 +8,11 @@ import { type Change, type ChangePart, isSameState, NewChanges, type PathChanges
 import { CommitRows } from './commit-rows.ts'
 import { KeptBlames } from './kept-blames.ts'
 
+/** Without anything in it; for each row; for each change that isn't stored. */
+const emptyBytes = 80 << 10
+const rowBytes = 100
+const changeBytes = 110
+
 export class PathIndex {
   readonly format: ObjectFormat
   readonly rows: CommitRows
@@ -39,6 +44,11 @@ export class PathIndex {
     })
     this.storedRows = this.rows.count
     this.#parts = [this.fresh, ...this.stored.toReversed()]
+  }
+
+  /** About what it takes of this thread's memory. */
+  get bytes(): number {
+    return emptyBytes + this.rows.count * rowBytes + this.fresh.count * changeBytes
   }
 
   /** The path's changes, those of the youngest rows first. */
