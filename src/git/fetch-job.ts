@@ -52,10 +52,10 @@ export class FetchRepositories {
     const known = this.#repositories.get(handle.networkId)
     const historyKey = handle.history?.key ?? null
     const cutOff = shallow.join()
+    const isCurrent = known?.repository.set === set && known.historyKey === historyKey && known.cutOff === cutOff
+    if (isCurrent && handle.paths === undefined) return known.repository // nothing is asked of its paths
     const paths = this.#paths.open(handle, cutOff)
-    if (known?.repository.set === set && known.historyKey === historyKey && known.cutOff === cutOff && known.repository.paths === paths) {
-      return known.repository
-    }
+    if (isCurrent && known.repository.paths === paths) return known.repository
     // packs are only added behind: what the cache has by number is right
     const extended = known?.repository.set.packs.every((pack, place) => set.packs[place] === pack)
     const cache = known && extended ? known.cache : new ObjectCache(this.#cacheBytes)

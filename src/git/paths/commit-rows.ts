@@ -3,23 +3,26 @@
 // A row's `jump` leads far up the line, so that any ancestor on it is reached in about 2·log₂(its depth) steps (Myers, "An applicative
 // random-access stack"): it costs a word for each row and never has to be worked out again.
 
+/** Room for so many at first: most networks are never asked. */
+const firstRows = 32
+
 export class CommitRows {
   readonly #h: number
   #count = 0
   #ids: Uint8Array
   #slots: Int32Array // row + 1 by hash of the id
-  #times = new Float64Array(1024)
-  #firstParents = new Uint32Array(1025) // row → place in #parents; one more than the last, too
-  #parents = new Uint32Array(1024)
-  #depths = new Uint32Array(1024)
-  #jumps = new Int32Array(1024) // −1: the row is a root
-  #oldest = new Float64Array(1024) // lowest time among the row and those that its jump leads over
+  #times = new Float64Array(firstRows)
+  #firstParents = new Uint32Array(firstRows + 1) // row → place in #parents; one more than the last, too
+  #parents = new Uint32Array(firstRows)
+  #depths = new Uint32Array(firstRows)
+  #jumps = new Int32Array(firstRows) // −1: the row is a root
+  #oldest = new Float64Array(firstRows) // lowest time among the row and those that its jump leads over
 
   /** @param h bytes of an id */
   constructor(h: number) {
     this.#h = h
-    this.#ids = new Uint8Array(1024 * h)
-    this.#slots = new Int32Array(4096)
+    this.#ids = new Uint8Array(firstRows * h)
+    this.#slots = new Int32Array(firstRows * 4)
   }
 
   get count(): number {

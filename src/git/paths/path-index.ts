@@ -9,7 +9,7 @@ import { CommitRows } from './commit-rows.ts'
 import { KeptBlames } from './kept-blames.ts'
 
 /** Without anything in it; for each row; for each change that isn't stored. */
-const emptyBytes = 80 << 10
+const emptyBytes = 8 << 10
 const rowBytes = 100
 const changeBytes = 110
 
