@@ -1,4 +1,5 @@
 // Every face that the server shows on its listener: which rooms register routes, with what. The server and the test of who may do what mount the same.
+import type { Failures } from './access/index.ts'
 import type { Log, Metrics } from './base/index.ts'
 import { systemClock, systemRandomness } from './base/index.ts'
 import { registerApi } from './api/index.ts'
@@ -45,6 +46,7 @@ export interface FaceParts {
   readonly rates?: RateLimits
   /** Where SSH is listened to; null: nowhere. */
   readonly sshPort?: () => number | null
+  readonly failures?: Failures
 }
 
 export function mountFaces(listener: Listener, parts: FaceParts): void {
@@ -53,7 +55,7 @@ export function mountFaces(listener: Listener, parts: FaceParts): void {
   registerGit(listener, parts.git)
   mountLfs(listener, parts)
   const surroundings = { clock: systemClock, randomness: systemRandomness }
-  const signIn: SignInParts = { db: parts.db, ...surroundings, passwords: new Passwords(systemRandomness) }
+  const signIn: SignInParts = { db: parts.db, ...surroundings, passwords: new Passwords(systemRandomness), failures: parts.failures }
   mountSignIn(listener, parts.config, signIn)
   mountApi(listener, parts, signIn)
 }

@@ -125,7 +125,7 @@ async function startParts({ config, log, showToken, signal }: StartOptions, endi
   const places = () => ({ origin: reachedAt, sshUrl: (name: string) => sshUrl(config.ssh.publicHost, sshPort(), reachedAt, name) })
   const watching = { observe: counters.delivery, tracer }
   const hooks = makeHooks(config, { db: database, git, log, sealer, outbound: makeOutbound(config), places, ...watching })
-  mountFaces(listener, { config, db: database, bucket, git, store, hooks, metrics, log, counts, rates, sshPort })
+  mountFaces(listener, { config, db: database, bucket, git, store, hooks, metrics, log, counts, rates, failures, sshPort })
   watchRooms(metrics, { db: database, bucket, counts, git, exporter })
   const grace = { graceS: config.git.collectGraceMs / 1000 }
   const jobs = new JobRunner({

@@ -2,6 +2,10 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { addressKey } from './address.ts'
 
+test('what is no address takes no room of its own', () => {
+  for (const text of ['', 'unknown', 'x'.repeat(100_000), '1.2.3.4, 5.6.7.8', '::g']) assert.equal(addressKey(text), 'none')
+})
+
 test('IPv4 as it is, IPv6 by its /64, however it is written', () => {
   assert.equal(addressKey('192.0.2.7'), '192.0.2.7')
   assert.equal(addressKey('::ffff:192.0.2.7'), '192.0.2.7')

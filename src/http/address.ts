@@ -1,9 +1,9 @@
 // Addresses as whom they are counted for: whoever has one IPv6 address has the 2^64 of its network.
-import { isIPv6 } from 'node:net'
+import { isIPv4, isIPv6 } from 'node:net'
 
-/** IPv4 as it is, also in IPv6's clothes; IPv6 as its /64. */
+/** IPv4 as it is, also in IPv6's clothes; IPv6 as its /64. What is no address (a proxy's word that nobody checked) is one for all. */
 export function addressKey(ip: string): string {
-  if (!isIPv6(ip)) return ip
+  if (!isIPv6(ip)) return isIPv4(ip) ? ip : 'none'
   const [plain = ip] = ip.split('%', 1) // a zone
   const mapped = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(plain)
   if (mapped?.[1] !== undefined) return mapped[1]

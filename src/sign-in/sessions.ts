@@ -1,6 +1,6 @@
 // Sessions: how a browser stays signed in. A session is a token of its own kind, which only a cookie carries (docs/design/sign-in.md).
 import { type Clock, InputError, type Randomness } from '../base/index.ts'
-import { type Account, type AccountId, type Actor, audit, hashToken, issueToken } from '../access/index.ts'
+import { type Account, type AccountId, type Actor, audit, type Failures, hashToken, issueToken } from '../access/index.ts'
 import { type Database, type Queries, sql, type Tx } from '../db/index.ts'
 import { assertPassword, type Passwords } from './passwords.ts'
 
@@ -11,6 +11,8 @@ export interface SignInParts {
   readonly clock: Clock
   readonly randomness: Randomness
   readonly passwords: Passwords
+  /** Counts wrong passwords; nobody does without it. */
+  readonly failures?: Failures | undefined
 }
 
 export interface BegunSession {
@@ -30,8 +32,9 @@ export interface Visitor {
   readonly priorSecret: string | null
 }
 
-/** InputError `bad-password`: there is no such login, or it isn't its password; `suspended`. */
+/** InputError `bad-password`: there is no such login, or it isn't its password; `suspended`. Refusal 429 after too many that were wrong. */
 export async function signInByPassword(parts: SignInParts, given: { readonly login: string; readonly password: string }, visitor: Visitor) {
+  parts.failures?.assertMayTryPassword(visitor.ip, given.login)
   const row = await parts.db.queries
     .selectFrom('account')
     .select(['id', 'login', 'password_hash', 'suspended_at'])
@@ -39,9 +42,11 @@ export async function signInByPassword(parts: SignInParts, given: { readonly log
     .executeTakeFirst()
   const { isRight, isOld } = await parts.passwords.verify(given.password, row?.password_hash ?? null)
   if (row === undefined || !isRight) {
+    parts.failures?.passwordFailed(visitor.ip, given.login)
     if (row !== undefined) await auditRefusal(parts.db.queries, row, visitor)
     throw new InputError('bad-password', 'Incorrect login or password')
   }
+  parts.failures?.passwordSucceeded(visitor.ip, given.login)
   const anew = isOld ? await parts.passwords.hash(given.password) : null
   return parts.db.transaction(async (tx) => {
     if (anew !== null) await tx.updateTable('account').set({ password_hash: anew }).where('id', '=', row.id).execute()
@@ -138,7 +143,7 @@ export async function endSession(db: Database, accountId: AccountId, tokenId: nu
  * `current`, where it is given, must be the present one: InputError `bad-password`.
  */
 export async function setPassword(
-  parts: Pick<SignInParts, 'db' | 'passwords'>,
+  parts: Pick<SignInParts, 'db' | 'passwords' | 'failures'>,
   account: Pick<Account, 'id' | 'login' | 'kind'>,
   wanted: { readonly password: string; readonly current?: string | null; readonly keptTokenId?: number | null },
   actor: Actor,
@@ -147,11 +152,16 @@ export async function setPassword(
   if (account.kind !== 'user') throw new InputError('no-user', `${account.login} is an organisation: nobody signs in as it`)
   assertPassword(wanted.password, account.login)
   if (wanted.current !== undefined) {
+    const ip = actor.ip ?? ''
+    parts.failures?.assertMayTryPassword(ip, account.login)
     const row = await db.queries.selectFrom('account').select('password_hash').where('id', '=', account.id).executeTakeFirst()
     const stored = row?.password_hash ?? null
     // whoever has none yet has shown who he is by a token
     const isRight = stored === null ? wanted.current === null : (await passwords.verify(wanted.current ?? '', stored)).isRight
-    if (!isRight) throw new InputError('bad-password', 'The current password is wrong')
+    if (!isRight) {
+      parts.failures?.passwordFailed(ip, account.login)
+      throw new InputError('bad-password', 'The current password is wrong')
+    }
   }
   const hash = await passwords.hash(wanted.password)
   await db.transaction(async (tx) => {

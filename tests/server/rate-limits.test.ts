@@ -133,6 +133,29 @@ test('bad credentials: refused beyond the limit, from that address alone, and go
   assert.equal((await ask({ url: '/api/v3/rate_limit', token: 'guess', ip: '192.0.2.40' })).statusCode, 429)
 })
 
+test('passwords: so many wrong ones for an account, whoever sends them, and whether or not it is there', async () => {
+  const guarded = await openFaces({ isWhole: true, rates: { ...off, failures: 100, accountFailures: 3 }, trustProxy: true })
+  const { token } = await makeAccount(guarded.db, 'paula')
+  const authorization = `Bearer ${token}`
+  const set = await guarded.listener.inject({ method: 'PUT', url: '/api/v3/user/password', headers: { authorization }, payload: { password: 'correct horse' } })
+  assert.equal(set.statusCode, 204, set.body)
+  const signIn = async (login: string, password: string, ip: string) => {
+    const headers = { 'x-forwarded-for': ip, 'sec-fetch-site': 'same-origin' }
+    return (await guarded.listener.inject({ method: 'POST', url: '/api/v3/session', headers, payload: { login, password } })).statusCode
+  }
+  assert.equal(await signIn('paula', 'correct horse', '192.0.2.1'), 201)
+  const tried = async (login: string) => {
+    const statuses: number[] = []
+    for (let i = 0; i < 5; i++) statuses.push(await signIn(login, `guess ${i}`, `198.51.100.${i}`))
+    return statuses
+  }
+  assert.deepEqual(await tried('paula'), [401, 401, 401, 429, 429])
+  assert.deepEqual(await tried('nobody-here'), [401, 401, 401, 429, 429])
+  assert.equal(await signIn('paula', 'correct horse', '203.0.113.1'), 429)
+  assert.equal(await signIn('paula', 'correct horse', '192.0.2.1'), 201, 'where she signed in before')
+  await guarded.close()
+})
+
 test('without limits nothing is said of them, and /rate_limit isn’t there', async () => {
   const free = await openFaces({ isWhole: true, rates: off })
   const root = await free.listener.inject({ url: '/api/v3/' })

@@ -77,7 +77,7 @@ export async function openFaces({
   const sealer = new Sealer(new Uint8Array(32), systemRandomness)
   const places = () => ({ origin: 'http://stemma.test', sshUrl: () => null })
   const hooks = makeHooks(config, { db, git, log, sealer, outbound: makeOutbound(config), places })
-  mountFaces(listener, { config, db, bucket, git, store, hooks, metrics: new Metrics(), log, counts, ...limits })
+  mountFaces(listener, { config, db, bucket, git, store, hooks, metrics: new Metrics(), log, counts, ...limits, ...failures })
   await listener.ready()
   return {
     db,
