@@ -2,6 +2,7 @@
 // other. Rows are never changed, and outlive what they tell of. Secrets never stand in them.
 import type { FastifyRequest } from 'fastify'
 import type { Queries } from '../db/index.ts'
+import { sentFrom } from '../http/index.ts'
 import type { AuditAction } from './audit-actions.ts'
 import type { AccountId, Identity, RepositoryId } from './identity.ts'
 
@@ -18,7 +19,7 @@ export interface Actor {
 export const operator: Actor = { accountId: null, name: 'the operator' }
 
 export function actorOf(request: FastifyRequest): Actor {
-  return { ...actorBy(request.identity), ip: request.ip, requestId: request.id }
+  return { ...actorBy(request.identity), ip: sentFrom(request), requestId: request.id }
 }
 
 export function actorBy(identity: Identity): Actor {

@@ -2,7 +2,7 @@
 import Type, { type Static } from 'typebox'
 import { actorOf, findRepository, onRepository, repositoryOf } from '../access/index.ts'
 import { InputError } from '../base/index.ts'
-import { notFound, Refusal, type Routes, validationFailed } from '../http/index.ts'
+import { notFound, Refusal, type Routes, validationFailed, sentFrom } from '../http/index.ts'
 import { type CiTrust, createCiTrust, deleteCiTrust, listCiTrusts } from '../sign-in/index.ts'
 import { timeJson } from './documents.ts'
 import type { ApiOptions } from './index.ts'
@@ -71,7 +71,7 @@ export function registerCiTrusts(routes: Routes, { db, ciExchange }: ApiOptions)
   routes.post('/repos/:owner/:repo/ci-token', { config: { access: 'public' }, schema: exchange }, async (request, reply) => {
     const { owner, repo } = request.params
     const repository = await findRepository(db.queries, owner, repo)
-    const visitor = { ip: request.ip, requestId: request.id }
+    const visitor = { ip: sentFrom(request), requestId: request.id }
     const { secret, expiresAt, scopes, trust } = await ciExchange.exchange(repository, request.body.id_token, visitor).catch(asRefusal)
     return reply
       .code(201)

@@ -1,12 +1,13 @@
 // Rows as the API's documents.
 import type { FastifyRequest } from 'fastify'
 import { type AccountKind, fullName, type Identity, may, type Repository, resourceOf } from '../access/index.ts'
+import { sentOrigin } from '../http/index.ts'
 import type { ApiOptions } from './index.ts'
 import type { OwnerJson, RepositoryJson } from './schemas.ts'
 
 /** Where clients reach the server: the configured URL, or what this request was sent to. No slash at the end. */
 export function originOf(request: FastifyRequest, publicUrl: string | null): string {
-  return (publicUrl ?? `${request.protocol}://${request.host}`).replace(/\/+$/, '')
+  return (publicUrl ?? sentOrigin(request)).replace(/\/+$/, '')
 }
 
 /** Where this client reaches the server, by each way. */

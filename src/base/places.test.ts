@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { Places } from './places.ts'
+import { Places, SharedPlaces } from './places.ts'
 
 test('no more than so many at once, in the order in which they came', async () => {
   const places = new Places(2)
@@ -43,4 +43,37 @@ test('who needs many places is not passed by those who need few, and who needs m
   ;(await small)()
   assert.deepEqual(order, ['first', 'large', 'small'])
   ;(await take('all', 10))()
+})
+
+test('shared places: whoever holds all that he may keeps nobody else out', async () => {
+  const places = new SharedPlaces(8)
+  const slow = await Promise.all([places.take('slow'), places.take('slow')])
+  const order: string[] = []
+  const waiting = [1, 2].map(async (n) => {
+    const free = await places.take('slow')
+    order.push(`slow ${n}`)
+    return free
+  })
+  const others = await Promise.all(['a', 'b', 'c', 'a', 'b', 'c'].map(async (caller) => places.take(caller)))
+  assert.equal(order.length, 0)
+  const late = places.take('d').then((free) => {
+    order.push('d')
+    return free
+  })
+  others[0]?.()
+  ;(await late)()
+  assert.deepEqual(order, ['d'], 'it passes those who may have no more')
+  slow[0]?.()
+  slow[0]?.()
+  ;(await waiting[0])?.()
+  ;(await waiting[1])?.()
+  assert.deepEqual(order, ['d', 'slow 1', 'slow 2'])
+})
+
+test('shared places: of one place everybody may have one', async () => {
+  const places = new SharedPlaces(1)
+  const free = await places.take('a')
+  const next = places.take('b')
+  free()
+  ;(await next)()
 })

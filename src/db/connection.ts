@@ -2,7 +2,7 @@
 // Invariants: every wait ends in a bounded time, whether PostgreSQL answers or not; a connection that broke is never asked again; no
 // connection's end is an uncaught error.
 import pg from 'pg'
-import { childSpan, type Log, type Span, UnavailableError } from '../base/index.ts'
+import { childSpan, InputError, type Log, type Span, UnavailableError } from '../base/index.ts'
 
 export interface PoolOptions {
   /** postgresql://… ; a Unix socket's folder goes in `?host=`. */
@@ -244,10 +244,11 @@ const systemErrors = new Set([
 const brokenConnection =
   /^(Connection terminated|timeout exceeded when trying to connect|Query read timeout|Client (has encountered a connection error|was closed)|Cannot use a pool after)/
 
-/** UnavailableError where the database, not the statement, is the trouble; else the error as it is. */
+/** UnavailableError where the database, not the statement, is the trouble; InputError where a client's text is none of PostgreSQL's; else the error as it is. */
 export function asUnavailable(error: unknown): unknown {
   if (!(error instanceof Error) || error instanceof UnavailableError) return error
   const state = sqlState(error)
+  if (state === '22021') return new InputError('invalid', 'No text may hold a NUL character', { cause: error })
   if (state === '57014') return new UnavailableError('statement-timeout', 'the database took too long over a statement', { cause: error })
   if (state === '55P03') return new UnavailableError('lock-timeout', 'a row was locked for too long', { cause: error })
   const isConnection =

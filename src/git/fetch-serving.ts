@@ -20,12 +20,21 @@ import {
   type PackSource,
 } from './upload-pack/index.ts'
 
+/** What a fetch is about beside its request. */
+export interface ToldToFetch {
+  /** For whom it takes a place: `placeKey`. */
+  readonly caller: string
+  readonly refs: VisibleRefs
+  readonly refsVersion: number
+  readonly offer: FetchOffer
+}
+
 /** Answers a fetch: what the negotiation came to. What goes wrong is told to the client as far as that is possible, and logged: null. */
 export async function answerPack(
   room: GitRoom,
   repository: Repository,
   request: FetchRequest,
-  { offer, refs, refsVersion }: { readonly refs: VisibleRefs; readonly refsVersion: number; readonly offer: FetchOffer },
+  { caller, offer, refs, refsVersion }: ToldToFetch,
   answer: GitAnswer,
 ): Promise<Preamble | null> {
   room.counts.fetches++
@@ -33,7 +42,7 @@ export async function answerPack(
   let free: (() => void) | undefined
   try {
     const task = fetchTask(request, refs, offer, (view) => room.views.once(view, packedTips))
-    free = await room.fetches.take()
+    free = await room.fetches.take(caller)
     // else everybody who has left while he waited would have a negotiation, and no place to bound them
     if (answer.gone.aborted) return null
     const packs = await room.packsUnder(repository, refsVersion)

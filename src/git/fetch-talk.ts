@@ -5,7 +5,7 @@ import { InputError } from '../base/index.ts'
 import { scopeOf } from './context.ts'
 import { advertiseFetch, advertiseRefs, answerAsked, assertFetchEnabled, offerOf, readFetch, readWhole } from './serve-fetch.ts'
 import { answerPack } from './fetch-serving.ts'
-import { type GitCall, repositoryIn } from './git-call.ts'
+import { type GitCall, placeKey, repositoryIn } from './git-call.ts'
 import { type GitLine, Requests, sendAdvertisement } from './git-line.ts'
 import type { GitRoom } from './git-room.ts'
 import type { Preamble } from './negotiated.ts'
@@ -110,7 +110,7 @@ class Negotiation {
       conversation: { answered: this.#common.length, isShallowTold: this.#isShallowTold },
     }
     const refs = this.#room.views.of(this.#snapshot, scopeOf(this.#room, this.#call, 'fetch'))
-    const told = { offer: offerOf(this.#room, present), refs, refsVersion: this.#snapshot.version }
+    const told = { caller: placeKey(this.#call), offer: offerOf(this.#room, present), refs, refsVersion: this.#snapshot.version }
     const answered = await answerPack(this.#room, repositoryIn(present), request, told, this.#line.answer())
     await this.#line.flush()
     return answered

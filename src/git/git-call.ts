@@ -1,7 +1,7 @@
 // One call of a git service, whatever it came by: what the gate has found and what the transport brings, and where the answer goes. The services
 // (serve-fetch, serve-push, archive) know nothing else of HTTP or SSH.
-import type { Actor, Identity, Repository, RepositoryToCreate } from '../access/index.ts'
-import { notFound } from '../http/index.ts'
+import { type Actor, type Identity, identityKey, type Repository, type RepositoryToCreate } from '../access/index.ts'
+import { addressKey, notFound } from '../http/index.ts'
 import { noHooks, type PushHooks } from './receive-pack/index.ts'
 import { everything, type RefScope } from './refs/index.ts'
 
@@ -33,6 +33,11 @@ export type ProtocolVersion = 0 | 1 | 2
 export function protocolVersion(text: string): ProtocolVersion {
   const versions = [...text.matchAll(/(?:^|:)version=([012])(?=:|$)/g)].map((match) => Number(match[1]))
   return Math.max(0, ...versions) as ProtocolVersion
+}
+
+/** For whom a call takes places that are shared: the caller, or the address of one who is nobody in particular. */
+export function placeKey({ identity, actor }: Pick<GitCall, 'identity' | 'actor'>): string {
+  return identityKey(identity) ?? addressKey(actor.ip ?? '')
 }
 
 /** The repository, where the service needs one that is there; Refusal 404 otherwise. */

@@ -1,7 +1,7 @@
 // The Git room, put together: packs, refs, workers, and the two halves of the protocol over them.
 import type { FastifyRequest } from 'fastify'
 import { compileKernel } from '../../kernels/index.ts'
-import { type Clock, type Log, Places, type Randomness, WorkerPool } from '../base/index.ts'
+import { type Clock, type Log, Places, SharedPlaces, type Randomness, WorkerPool } from '../base/index.ts'
 import { type BlockReader, type Bucket, type BucketConfig, makeBlockReader } from '../bucket/index.ts'
 import type { Database } from '../db/index.ts'
 import type { GitContext } from './git-call.ts'
@@ -77,7 +77,7 @@ export class GitRoom {
   readonly intakeParts: PackIntakeParts
   readonly reader: BlockReader
   /** Fetches under way. */
-  readonly fetches: Places
+  readonly fetches: SharedPlaces
   /** Fetches that a worker negotiates: what that takes is given back before the client is waited for. */
   readonly negotiations: Places
   /** Bytes of memory for packs that are being made. */
@@ -103,7 +103,7 @@ export class GitRoom {
     this.sampler = new StretchSampler(randomness)
     const { folder, packBytes } = options.cache
     this.packCache = new PackCache({ folder, limitBytes: packBytes, buffers: this.frameBuffers, clock, randomness })
-    this.fetches = new Places(limits.concurrentFetches)
+    this.fetches = new SharedPlaces(limits.concurrentFetches)
     this.fetchMemory = new Places(limits.fetchMemoryBytes)
     this.requests = new Places(largeRequests)
     const threads = Math.max(2, options.threads)

@@ -2,8 +2,8 @@
 import type { Repository } from '../access/index.ts'
 import { concatBytes, CorruptError, InputError } from '../base/index.ts'
 import { scopeOf, settingsOf } from './context.ts'
-import { answerPack } from './fetch-serving.ts'
-import { type GitAnswer, type GitCall, type ProtocolVersion, repositoryIn } from './git-call.ts'
+import { answerPack, type ToldToFetch } from './fetch-serving.ts'
+import { type GitAnswer, type GitCall, type ProtocolVersion, placeKey, repositoryIn } from './git-call.ts'
 import { type GitRoom, smallRequestBytes } from './git-room.ts'
 import { runObjectInfo } from './object-info-job.ts'
 import type { RefSnapshot, VisibleRefs } from './refs/index.ts'
@@ -104,8 +104,9 @@ export async function answerAsked(room: GitRoom, call: GitCall, asked: AskedFetc
   if (asked.command === 'bundle-uri') return open().end(formatBundleUris(offer.settings))
   const snapshot = await room.refs.read(repository.id, repository.refsVersion)
   const refs = room.views.of(snapshot, scope)
-  if (asked.command === 'object-info') return await answerObjectInfo(room, repository, asked.request, { refs, offer }, open())
-  await answerPack(room, repository, asked.request, { refs, offer, refsVersion: snapshot.version }, open())
+  if (asked.command === 'object-info')
+    return await answerObjectInfo(room, repository, asked.request, { caller: placeKey(call), refs, offer }, open())
+  await answerPack(room, repository, asked.request, { caller: placeKey(call), refs, offer, refsVersion: snapshot.version }, open())
 }
 
 /**
@@ -160,10 +161,10 @@ async function answerObjectInfo(
   room: GitRoom,
   repository: Repository,
   request: ObjectInfoRequest,
-  { offer, refs }: { readonly refs: VisibleRefs; readonly offer: FetchOffer },
+  { caller, offer, refs }: Omit<ToldToFetch, 'refsVersion'>,
   answer: GitAnswer,
 ): Promise<void> {
-  const free = await room.fetches.take()
+  const free = await room.fetches.take(caller)
   try {
     if (answer.gone.aborted) return
     const packs = await room.packs.open(repository.networkId) // after the refs: they may rest on no newer pack

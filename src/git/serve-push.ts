@@ -3,7 +3,7 @@ import { createOrFind, findQuota, type Identity, readableSiblings, type Reposito
 import { InputError, withoutEnd } from '../base/index.ts'
 import { moverOf, scopeOf, settingsOf } from './context.ts'
 import type { ObjectId } from './format/index.ts'
-import type { GitAnswer, GitCall } from './git-call.ts'
+import { type GitAnswer, type GitCall, placeKey } from './git-call.ts'
 import type { GitRoom } from './git-room.ts'
 import { advertisePush, formatOtherRefs, makeNonce, type NonceIssuer, pushCapabilities, receivePack } from './receive-pack/index.ts'
 import { everything, namespacePrefix, type RefScope, type RefSnapshot, type VisibleRefs } from './refs/index.ts'
@@ -151,6 +151,7 @@ export async function push(room: GitRoom, call: GitCall, { body, nonce, onPlace,
     create,
     by: moverOf(identity, repository),
     settings: pushSettingsOf(room, call),
+    caller: placeKey(call),
     quota: async () => {
       const ownerId = repository?.ownerId ?? repositoryToCreate?.ownerId
       return ownerId === undefined ? null : findQuota(room.options.db, ownerId)

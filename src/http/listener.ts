@@ -16,6 +16,7 @@ import { Connections } from './connections.ts'
 import { admit, assertDeclared, type Door, type Gate, waitsForBody } from './gate.ts'
 import { defaultHttpLimits, type HttpLimits } from './limits.ts'
 import { clientRequestId, inRequest, type Observing, observeRequests } from './observing.ts'
+import { assertHost, sentFrom } from './origin.ts'
 import { assertPath } from './path.ts'
 import { plainForm, type Problem, type ProblemForm, problemOf, Refusal } from './problem.ts'
 import { rateHeaders, type RateKind, type RateLimits, tooMany } from './rate-limits.ts'
@@ -75,6 +76,7 @@ export function makeListener(options: ListenerOptions): Listener {
   observeRequests(app as unknown as FastifyInstance, options)
   app.addHook('onRequest', async (request, reply) => {
     reply.header('x-request-id', request.id)
+    assertHost(request)
     assertPath(request.raw.url ?? '', request.routeOptions.config?.encodedSlash === true)
   })
   app.addHook('onResponse', async (request, reply) => inRequest(request, () => logAnswer(request, reply, options.gate)))
@@ -240,7 +242,7 @@ function sendNotFound(request: FastifyRequest, reply: FastifyReply, routes: read
 
 // The path only: a query string may hold what its sender thinks secret, and headers hold tokens.
 function logAnswer(request: FastifyRequest, reply: FastifyReply, gate: Gate): void {
-  const who = { ip: request.ip, account: gate.nameOf(request) }
+  const who = { ip: sentFrom(request), account: gate.nameOf(request) }
   const facts = { ...requestFacts(request), status: reply.statusCode, ms: Math.round(reply.elapsedTime), ...who }
   const clientId = clientRequestId(request)
   request.log.info(clientId === undefined ? facts : { ...facts, clientRequestId: clientId }, 'answered')

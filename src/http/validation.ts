@@ -3,6 +3,7 @@
 import type { FastifyTypeProvider } from 'fastify'
 import type { Static, TSchema } from 'typebox'
 import { Compile } from 'typebox/compile'
+import { notFound } from './gate.ts'
 import { Refusal } from './problem.ts'
 
 export interface TypeBoxProvider extends FastifyTypeProvider {
@@ -27,13 +28,30 @@ type Checked = { value: unknown } | { error: Error }
 /** Fastify's validator compiler. */
 export function compileValidator({ schema, httpPart }: { schema: unknown; httpPart?: string }): (data: unknown) => Checked {
   const validator = Compile(schema as TSchema)
+  const numbers = numbersIn(schema)
   const isText = httpPart === 'querystring' || httpPart === 'params'
   return (data) => {
+    const odd = isText ? oddNumber(numbers, data) : undefined
+    if (odd !== undefined) {
+      const fault: FieldFault = { field: odd, code: 'invalid', message: `${odd} must be a whole number` }
+      return { error: httpPart === 'params' ? notFound() : validationFailed([fault]) }
+    }
     // No body at all is taken for an empty one, so that what is told is which fields are missing.
     const value: unknown = isText ? validator.Convert(data ?? {}) : (data ?? {})
     if (validator.Check(value)) return { value }
     return { error: validationFailed(faultsOf(validator.Errors(value))) }
   }
+}
+
+function numbersIn(schema: unknown): string[] {
+  const { properties = {} } = schema as { properties?: Readonly<Record<string, { readonly type?: unknown }>> }
+  return Object.keys(properties).filter((name) => properties[name]?.type === 'integer' || properties[name]?.type === 'number')
+}
+
+/** A parameter that isn't written as the number that it must be, or is larger than any of ours: conversion would take `true` for 1. */
+function oddNumber(names: readonly string[], data: unknown): string | undefined {
+  const given = (data ?? {}) as Readonly<Record<string, unknown>>
+  return names.find((name) => given[name] !== undefined && !/^-?\d{1,15}$/.test(String(given[name])))
 }
 
 interface SchemaError {

@@ -1,6 +1,6 @@
 // How answers look: git-lfs's media type, its form of errors, and where its clients find the routes.
 import type { FastifyReply, FastifyRequest } from 'fastify'
-import type { ProblemForm } from '../http/index.ts'
+import { type ProblemForm, sentOrigin } from '../http/index.ts'
 
 export const mediaType = 'application/vnd.git-lfs+json'
 export const documentationUrl = 'https://github.com/git-lfs/git-lfs/tree/main/docs/api'
@@ -26,6 +26,6 @@ export function sendJson(reply: FastifyReply, status: number, body: unknown): Fa
 /** The LFS URL of the request's repository, as this client reaches it; no slash at the end. */
 export function lfsUrl(request: FastifyRequest, publicUrl: string | null): string {
   const { owner, repo } = request.params as { owner: string; repo: string }
-  const origin = (publicUrl ?? `${request.protocol}://${request.host}`).replace(/\/+$/, '')
+  const origin = (publicUrl ?? sentOrigin(request)).replace(/\/+$/, '')
   return `${origin}/${encodeURIComponent(owner)}/${encodeURIComponent(repo)}.git/info/lfs`
 }

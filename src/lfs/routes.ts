@@ -1,7 +1,7 @@
 // Git LFS over HTTP (git-lfs docs/api): which URL does what, and who may. Invariants: docs/design/lfs.md.
 import type { FastifyRequest } from 'fastify'
 import { onRepository } from '../access/index.ts'
-import { type Clock, type Log, Places } from '../base/index.ts'
+import { type Clock, type Log, SharedPlaces } from '../base/index.ts'
 import type { Database } from '../db/index.ts'
 import type { Listener } from '../http/index.ts'
 import type { ContentStore } from '../store/index.ts'
@@ -39,7 +39,7 @@ const base = '/:owner/:repo.git/info/lfs'
 const statusOf = { 'digest-mismatch': 422, 'size-mismatch': 422, 'quota-exceeded': 507 }
 
 export function registerLfs(listener: Listener, options: LfsOptions): void {
-  const parts: TransferParts = { ...options, downloads: new Places(options.limits.concurrentDownloads), uploads: new CallerPlaces() }
+  const parts: TransferParts = { ...options, downloads: new SharedPlaces(options.limits.concurrentDownloads), uploads: new CallerPlaces() }
   listener.room({ form: lfsForm, challenge: true, body: 'json', statusOf, rate: 'git' }, (routes) => {
     routes.post(`${base}/objects/batch`, { config: { access: access.batch } }, async (request, reply) =>
       sendJson(reply, 200, await answerBatch(parts, request)),

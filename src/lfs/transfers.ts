@@ -2,8 +2,8 @@
 import { Readable } from 'node:stream'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { actorOf, createOrFind, identityKey, type OwnerQuota, quotaExceeded, type Repository, repositoryOf } from '../access/index.ts'
-import { type Clock, CorruptError, InputError, type Log, type Places } from '../base/index.ts'
-import { notFound, parseRange, Refusal, requestBody } from '../http/index.ts'
+import { type Clock, CorruptError, InputError, type Log, type SharedPlaces } from '../base/index.ts'
+import { addressKey, notFound, parseRange, Refusal, requestBody } from '../http/index.ts'
 import { type Digest, parseDigest } from '../store/index.ts'
 import type { CallerPlaces } from './caller-places.ts'
 import { sendJson } from './answers.ts'
@@ -16,7 +16,7 @@ export interface TransferParts extends BatchParts {
   readonly clock: Clock
   readonly log: Log
   /** Downloads at one time: each reads some MiB ahead. */
-  readonly downloads: Places
+  readonly downloads: SharedPlaces
   readonly uploads: CallerPlaces
   readonly limits: { readonly objectBytes: number; readonly requestTimeoutMs: number }
 }
@@ -67,7 +67,7 @@ export async function download(parts: TransferParts, request: FastifyRequest, re
   const gone = new AbortController()
   const content = await parts.store.get(digest, { offset: range.from, sizeBytes: length }, gone.signal)
   if (content === null) throw new CorruptError('content', `LFS object ${digest} has a row and no content`)
-  const free = await parts.downloads.take()
+  const free = await parts.downloads.take(identityKey(request.identity) ?? addressKey(request.ip))
   const leave = (): void => {
     gone.abort(new Error('the client closed the connection'))
     free()

@@ -1,7 +1,7 @@
 // /login/oidc: where a browser begins to sign in by OIDC, and where the provider sends it back.
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { sessionCookie } from '../access/index.ts'
-import { type Listener, notFound, plainForm } from '../http/index.ts'
+import { type Listener, notFound, plainForm, sentFrom, sentOrigin } from '../http/index.ts'
 import type { OidcSignIn } from './oidc.ts'
 import { sessionSeconds, type Visitor } from './sessions.ts'
 
@@ -16,7 +16,7 @@ export interface SignInRoutesOptions {
 }
 
 export function registerSignIn(listener: Listener, { oidc, publicUrl }: SignInRoutesOptions): void {
-  const originOf = (request: FastifyRequest) => (publicUrl ?? `${request.protocol}://${request.host}`).replace(/\/+$/, '')
+  const originOf = (request: FastifyRequest) => (publicUrl ?? sentOrigin(request)).replace(/\/+$/, '')
   listener.room({ form: plainForm, body: 'json', statusOf }, (routes) => {
     routes.get('/login/oidc', { config: { access: 'public' } }, async (request, reply) => {
       if (oidc === null) throw notFound()
@@ -61,8 +61,8 @@ function redirect(reply: FastifyReply, location: string, cookies: readonly strin
 
 /** What is kept of where a sign-in comes from. */
 export function visitorOf(request: FastifyRequest): Visitor {
-  const { ip, id: requestId, headers } = request
-  return { ip, requestId, userAgent: headers['user-agent'] ?? null, priorSecret: cookieIn(request, sessionCookie) }
+  const { id: requestId, headers } = request
+  return { ip: sentFrom(request), requestId, userAgent: headers['user-agent'] ?? null, priorSecret: cookieIn(request, sessionCookie) }
 }
 
 /** Signs the browser in; with an empty secret, out. */

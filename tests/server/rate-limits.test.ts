@@ -137,7 +137,12 @@ test('passwords: so many wrong ones for an account, whoever sends them, and whet
   const guarded = await openFaces({ isWhole: true, rates: { ...off, failures: 100, accountFailures: 3 }, trustProxy: true })
   const { token } = await makeAccount(guarded.db, 'paula')
   const authorization = `Bearer ${token}`
-  const set = await guarded.listener.inject({ method: 'PUT', url: '/api/v3/user/password', headers: { authorization }, payload: { password: 'correct horse' } })
+  const set = await guarded.listener.inject({
+    method: 'PUT',
+    url: '/api/v3/user/password',
+    headers: { authorization },
+    payload: { password: 'correct horse' },
+  })
   assert.equal(set.statusCode, 204, set.body)
   const signIn = async (login: string, password: string, ip: string) => {
     const headers = { 'x-forwarded-for': ip, 'sec-fetch-site': 'same-origin' }

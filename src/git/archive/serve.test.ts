@@ -28,7 +28,7 @@ function roomOf(requestTimeoutMs: number) {
   return { room, port, held: () => held }
 }
 
-const call = { repository: { networkId: 'n' } } as unknown as GitCall
+const call = { repository: { networkId: 'n' }, identity: { kind: 'anonymous' }, actor: {} } as unknown as GitCall
 const isLate = (error: unknown) => error instanceof UnavailableError && error.code === 'request-time'
 
 test('a search that takes too long ends, and says why', async () => {

@@ -1,7 +1,7 @@
 // What downloads and git-upload-archive share: an archive of one repository, as one call may see it, made in a worker.
 import { UnavailableError } from '../../base/index.ts'
 import { scopeOf, settingsOf } from '../context.ts'
-import { type GitCall, repositoryIn } from '../git-call.ts'
+import { type GitCall, placeKey, repositoryIn } from '../git-call.ts'
 import type { GitRoom } from '../git-room.ts'
 import type { VisibleRefs } from '../refs/index.ts'
 import { packedTips } from '../upload-pack/index.ts'
@@ -36,12 +36,12 @@ export function taskOf(room: GitRoom, call: GitCall, name: ObjectName, refs: Vis
  */
 export async function serveArchive(
   room: GitRoom,
-  call: Pick<GitCall, 'repository'>,
+  call: Pick<GitCall, 'repository' | 'identity' | 'actor'>,
   task: ArchiveTask,
   gone: AbortSignal | null,
   use: Parameters<typeof runArchive<void>>[3],
 ): Promise<void> {
-  const free = await room.fetches.take()
+  const free = await room.fetches.take(placeKey(call))
   const late = AbortSignal.timeout(room.options.limits.requestTimeoutMs)
   const end = gone === null ? late : AbortSignal.any([gone, late])
   try {

@@ -1,7 +1,7 @@
 // The dumb protocol (gitprotocol-http(5), "Dumb Clients"): a repository as if its files lay on a web server. What git http-backend sends, byte
 // for byte where that is defined: types, cache headers, 403 where http.getanyfile is off.
 import type { FastifyReply, FastifyRequest } from 'fastify'
-import { type Repository, repositoryOf } from '../../access/index.ts'
+import { actorOf, type Repository, repositoryOf } from '../../access/index.ts'
 import { CorruptError } from '../../base/index.ts'
 import { parseRange, Refusal } from '../../http/index.ts'
 import { Answer } from '../answer.ts'
@@ -9,6 +9,7 @@ import { scopeOf, settingsOf } from '../context.ts'
 import { callOf } from '../http-call.ts'
 import { untilGone } from '../fetch-serving.ts'
 import { hashBytes, type ObjectFormat, type ObjectId } from '../format/object-id.ts'
+import { placeKey } from '../git-call.ts'
 import type { GitRoom } from '../git-room.ts'
 import type { NetworkPacks } from '../odb/index.ts'
 import { headRef, isDetached, type VisibleRefs } from '../refs/index.ts'
@@ -151,7 +152,7 @@ export class DumbFace {
     type: string,
   ): Promise<void> {
     const job = { packs: packs.handle, cutOff: view.cutOff, tipsKey: view.key, question }
-    const free = await this.#room.fetches.take()
+    const free = await this.#room.fetches.take(placeKey({ identity: request.identity, actor: actorOf(request) }))
     try {
       await askDumb(
         this.#room.workers,
@@ -184,7 +185,7 @@ export class DumbFace {
       status: isPart ? 206 : 200,
       headers: { ...headers, ...part, 'content-length': String(range.to - range.from) },
     })
-    const free = await this.#room.fetches.take()
+    const free = await this.#room.fetches.take(placeKey({ identity: request.identity, actor: actorOf(request) }))
     try {
       await this.#pour(view.repository, request, out, pack.stream(range.from, range.to - range.from))
     } finally {

@@ -9,9 +9,9 @@ import {
   type Clock,
   InputError,
   MessageStream,
-  Places,
   type Randomness,
   remakeSpool,
+  SharedPlaces,
   withPauses,
   type WorkerPool,
 } from '../../base/index.ts'
@@ -46,6 +46,8 @@ export type PackQuestions = Pick<ReceiveJob, 'packs' | 'tips' | 'fsck' | 'buildO
   readonly networkId: string
   /** receive.maxInputSize; 0: the server's own limit alone. */
   readonly maxInputBytes: number
+  /** For whom a large one takes a place; the server's own work when left out. */
+  readonly caller?: string
   /** What the owner may store: the pack is refused as soon as it is larger than what is left. Null: he has no limit. */
   readonly quota?: OwnerQuota | null
   /** The sender need not be heard out when the pack has been refused: it is a server of somebody's, which may go on for ever. */
@@ -70,11 +72,11 @@ export interface IntakeProgress {
 
 export class PackIntake {
   readonly #parts: PackIntakeParts
-  readonly #places: Places
+  readonly #places: SharedPlaces
 
   constructor(parts: PackIntakeParts) {
     this.#parts = parts
-    this.#places = new Places(parts.concurrentPushes)
+    this.#places = new SharedPlaces(parts.concurrentPushes)
   }
 
   /**
@@ -82,7 +84,7 @@ export class PackIntake {
    * @throws InputError when the pack is not to be had (each reason in git's words); nothing is left behind then
    */
   async take(
-    { maxInputBytes, networkId, onPlace, quota = null, stopsEarly = false, ...questions }: PackQuestions,
+    { caller = 'the server', maxInputBytes, networkId, onPlace, quota = null, stopsEarly = false, ...questions }: PackQuestions,
     body: AsyncIterable<Uint8Array>,
     progress: IntakeProgress,
   ): Promise<StagedPack> {
@@ -100,7 +102,7 @@ export class PackIntake {
     if (!existsSync(scratchFolder)) await remakeSpool(scratchFolder)
     try {
       const result = await workers.run('receive', job, [], (port) =>
-        converse(port, this.#admitted(body, place), upload, progress, stopsEarly, questions.staysOpen === true),
+        converse(port, this.#admitted(body, place, caller), upload, progress, stopsEarly, questions.staysOpen === true),
       )
       if (result.value !== null) return { pack: tail(result), facts: result, discard: async () => {} }
       await upload.complete(result.valueBytes)
@@ -119,12 +121,12 @@ export class PackIntake {
   }
 
   /** The body, which waits for a place as soon as it is larger than a tail: each large pack has memory of its own in a worker. */
-  async *#admitted(body: AsyncIterable<Uint8Array>, place: Place): AsyncGenerator<Uint8Array, void, undefined> {
+  async *#admitted(body: AsyncIterable<Uint8Array>, place: Place, caller: string): AsyncGenerator<Uint8Array, void, undefined> {
     let sizeBytes = 0
     for await (const bytes of body) {
       sizeBytes += bytes.length
       if (sizeBytes > this.#parts.tailBytes && place.free === undefined) {
-        place.free = await this.#places.take()
+        place.free = await this.#places.take(caller)
         place.onTaken?.()
       }
       yield bytes

@@ -56,6 +56,8 @@ export interface Push {
   /** Who pushes, as rules of refs see him. */
   readonly by: RefMover
   readonly settings: GitSettings
+  /** For whom a large pack takes a place; the server's own work when left out. */
+  readonly caller?: string
   /** What the repository's owner may store yet; null: he has no limit. Asked when a pack comes. */
   readonly quota: () => Promise<OwnerQuota | null>
   /** Which of the repository's refs the pusher speaks of. */

@@ -120,6 +120,7 @@ export class Reception {
       ancestry: asked,
       maxInputBytes: settings.push.maxInputBytes,
       quota: await this.#push.quota(),
+      ...(this.#push.caller === undefined ? {} : { caller: this.#push.caller }),
       ...(this.#push.onPlace === undefined ? {} : { onPlace: this.#push.onPlace }),
       ...(this.#push.staysOpen === undefined ? {} : { staysOpen: this.#push.staysOpen }),
     }
