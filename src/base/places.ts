@@ -55,14 +55,24 @@ const largestShare = 4
  * first, of those who may have one more.
  */
 export class SharedPlaces {
+  readonly #count: number
   readonly #each: number
   #free: number
   readonly #held = new Map<string, number>()
   readonly #waiting: { readonly caller: string; readonly go: () => void }[] = []
 
   constructor(count: number) {
+    this.#count = count
     this.#each = Math.max(1, Math.ceil(count / largestShare))
     this.#free = count
+  }
+
+  get taken(): number {
+    return this.#count - this.#free
+  }
+
+  get waiting(): number {
+    return this.#waiting.length
   }
 
   /** Resolves when the caller has a place, with the function that gives it back (once; more calls do nothing). */
