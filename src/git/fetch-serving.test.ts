@@ -17,7 +17,15 @@ test('who has left while waiting for a place costs no negotiation, and gives the
     throw new Error('nobody waits for this')
   }
   const log = { error: () => {} }
-  const room = { fetches, packsUnder: begin, packs: { open: begin }, workers: { start: begin }, options: { log } } as unknown as GitRoom
+  const counts = { fetches: 0, pushes: 0 }
+  const room = {
+    counts,
+    fetches,
+    packsUnder: begin,
+    packs: { open: begin },
+    workers: { start: begin },
+    options: { log },
+  } as unknown as GitRoom
   const gone = new AbortController()
   const answer = { gone: gone.signal, end: () => {}, break: () => {}, write: () => undefined } as unknown as Answer
   const refs = { head: '', refs: [], byName: new Map() }

@@ -6,7 +6,7 @@ import { answerPack, type ToldToFetch } from './fetch-serving.ts'
 import { type GitAnswer, type GitCall, type ProtocolVersion, placeKey, repositoryIn } from './git-call.ts'
 import { type GitRoom, smallRequestBytes } from './git-room.ts'
 import { runObjectInfo } from './object-info-job.ts'
-import type { RefSnapshot, VisibleRefs } from './refs/index.ts'
+import type { RefSnapshot } from './refs/index.ts'
 import {
   advertiseUploadPack,
   asksSidebandAll,
