@@ -1,4 +1,4 @@
-// What of signing in has expired leaves: sessions and CI jobs' tokens, sign-ins that nobody finished, id-tokens that were exchanged.
+// What of signing in has expired leaves: sessions, tokens of CI jobs and for LFS over SSH, sign-ins that nobody finished, id-tokens that were exchanged.
 import { type Database, sql } from '../db/index.ts'
 import type { Job } from '../jobs/index.ts'
 import { expireExchanges } from './ci-exchange.ts'
@@ -13,7 +13,7 @@ export function expireSignIns(db: Database): Job {
       await expireExchanges(db)
       await db.queries
         .deleteFrom('token')
-        .where('kind', 'in', ['session', 'ci'])
+        .where('kind', 'in', ['session', 'ci', 'lfs'])
         .where('expires_at', '<', sql<Date>`now() - interval '1 day'`)
         .execute()
     },
