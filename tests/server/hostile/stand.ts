@@ -67,10 +67,10 @@ export function ask(
   })
 }
 
-/** What is wrong with an answer to a hostile request, whoever sent it; null: nothing. 503 is for what the stand can't reach. */
+/** What is wrong with an answer to a hostile request, whoever sent it; null: nothing. 503 says that the database was too busy: no request leads to it. */
 export function faultIn(answer: LightMyRequestResponse): string | null {
   const { statusCode, headers, body } = answer
-  if (statusCode >= 500) return `${statusCode} ${body.slice(0, 120)}`
+  if (statusCode >= 500 && statusCode !== 503) return `${statusCode} ${body.slice(0, 120)}`
   if (Object.keys(headers).some((name) => name.startsWith('x-injected'))) return 'a header was injected'
   if (body.length > 1 << 20) return `${body.length} bytes`
   if (
