@@ -71,6 +71,7 @@ export function hostList(): Setting<readonly string[]> {
     if (value === null) return []
     const entries = Array.isArray(value) ? value : asText(value, allowed).split(',')
     const hosts = entries.map((entry) => asText(entry, allowed).trim())
+    if (hosts.some((host) => /^(true|false|yes|no)$/i.test(host))) throw new BadValue(allowed) // a switch, as which it would open nothing
     try {
       new AllowedHosts(hosts)
     } catch {

@@ -141,7 +141,7 @@ test('hosts are a list, or a text with commas; a key is long', () => {
   assert.deepEqual(of('outbound: { allowPrivate: [10.0.0.0/8, ci.internal, "::1"] }'), ['10.0.0.0/8', 'ci.internal', '::1'])
   const environment = { STEMMA_OUTBOUND_ALLOW_PRIVATE: '127.0.0.1, fd00::/8' }
   assert.deepEqual(loadConfig({ environment }).outbound.allowPrivate, ['127.0.0.1', 'fd00::/8'])
-  for (const bad of ['10.0.0.0/99', 'a b', '"http://x"', '[[1]]', '{ a: 1 }']) {
+  for (const bad of ['10.0.0.0/99', 'a b', '"http://x"', '[[1]]', '{ a: 1 }', 'true', '[false]']) {
     assert.throws(() => of(`outbound: { allowPrivate: ${bad} }`), { code: 'config', message: /a list of networks/ }, bad)
   }
   const key = 'k'.repeat(32)

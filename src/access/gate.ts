@@ -11,6 +11,7 @@ import { isCrossSite, sentToken } from './credentials.ts'
 import { Failures } from './failures.ts'
 import { type AccountIdentity, anonymous, type Identity, identityKey } from './identity.ts'
 import { type Action, actions, isOpenToAnonymous, may } from './may.ts'
+import { refusalOf } from './refusals.ts'
 import type { Repository } from './repository-rows.ts'
 import { findIdentity, identityOf, TokenUses } from './tokens.ts'
 
@@ -99,6 +100,7 @@ export function makeGate(options: GateOptions): Gate & { close(): Promise<void> 
   const parts = { ...options, uses, findCall: makeFindCall() }
   return {
     actions,
+    refusalOf: (action) => refusalOf(action as Action),
     properties: { identity: null, repository: null, repositoryToCreate: null, account: null },
     keyOf: ({ identity }) => (identity ? identityKey(identity) : null),
     nameOf: ({ identity }) => (identity?.kind === 'account' ? identity.login : identity?.kind === 'repository' ? identity.name : null),

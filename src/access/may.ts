@@ -7,7 +7,7 @@ import type { AccountId, Identity, RepositoryId, Role } from './identity.ts'
  * `server` what concerns all accounts, `account:usage` how much an account stores. `repository:fork` makes a fork of it in an account of the caller's, `repository:push` changes refs and
  * objects; `repository:administer` changes or deletes the repository itself.
  */
-const neededScope = {
+export const neededScope = {
   'account:read': null,
   'account:usage': 'repository:read',
   'self:read': null,

@@ -61,11 +61,15 @@ export function registerCommits(routes: Routes, options: ApiOptions, made: MadeA
   )
 }
 
+/** What GitHub has below a commit, and isn't here; a branch may be called so. */
+const lackingBelow = /\/(?:branches-where-head|check-runs|check-suites|comments|pulls|status|statuses)$/
+
 async function answerCommit(options: ApiOptions, made: MadeAnswers, request: FastifyRequest, reply: FastifyReply) {
   const call = await RepositoryCall.of(options, request)
   call.assertNotEmpty()
   const wanted = restOf(request)
-  const oid = await call.commitOf(wanted, () => new Refusal(422, 'invalid', `No commit found for SHA: ${wanted}`))
+  const missing = () => (lackingBelow.test(wanted) ? notFound() : new Refusal(422, 'invalid', `No commit found for SHA: ${wanted}`))
+  const oid = await call.commitOf(wanted, missing)
   const name = call.tip(oid)
   const media = mediaOf(request)
   if (media === 'sha') return sendText(reply, 'sha', oid)

@@ -8,12 +8,15 @@ const documentationUrl = 'https://docs.github.com/rest'
 export function githubForm(problem: Problem, request: FastifyRequest): ProblemAnswer {
   const tags = (request.routeOptions.schema as { tags?: readonly string[] } | undefined)?.tags
   const resource = tags?.[0] ?? 'Request'
-  const message =
-    problem.code === 'forbidden' ? `Must have admin rights to ${resource === 'Server' ? 'the server' : 'Repository'}.` : problem.message
   const errors = (problem.details as readonly FieldFault[] | undefined)?.map((fault) => ({ resource, ...fault }))
   return {
     type: 'application/json; charset=utf-8',
-    body: JSON.stringify({ message, ...(errors ? { errors } : {}), documentation_url: documentationUrl, status: String(problem.status) }),
+    body: JSON.stringify({
+      message: problem.message,
+      ...(errors ? { errors } : {}),
+      documentation_url: documentationUrl,
+      status: String(problem.status),
+    }),
     headers: problem.status === 401 ? { 'www-authenticate': 'Bearer realm="Stemma"' } : {},
   }
 }

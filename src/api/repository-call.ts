@@ -121,7 +121,9 @@ export class RepositoryCall {
     try {
       return await this.#browser.ask(this.view, kind, question)
     } catch (error) {
-      if (error instanceof InputError && (error.code === 'no-such-object' || error.code === 'no-common-ancestor')) throw missing()
+      if (error instanceof InputError && error.code === 'no-such-object') throw missing()
+      if (error instanceof InputError && error.code === 'no-common-ancestor')
+        throw new Refusal(404, 'not-found', `Not Found: ${error.message}`)
       if (error instanceof InputError && error.code === 'blame-too-large') throw new Refusal(422, 'invalid', error.message)
       throw error
     }

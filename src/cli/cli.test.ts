@@ -25,13 +25,23 @@ test('help and version', () => {
   for (const args of [['--help'], ['-h'], ['help']]) assert.match(stemma(...args).out, /^Stemma hosts Git[^]*serve[^]*token create/)
   assert.match(stemma('serve', '--help').out, /^Usage: stemma serve/)
   assert.match(stemma('token', 'create', '--help').out, /^Usage: stemma token create/)
+  for (const args of [
+    ['org', '--help'],
+    ['help', 'org'],
+    ['org', 'crate', '--help'],
+  ])
+    assert.match(
+      stemma(...args).out,
+      /^Usage: stemma org create [^]*Usage: stemma org delete [^]*\nstemma org COMMAND --help says more of each\.\n$/,
+    )
 })
 
 test('a wrong command line gets one line and exit code 2', () => {
   const wrong: [string[], RegExp][] = [
     [[], /which command\? One of: serve/],
     [['sreve'], /unknown command 'sreve'; there are: serve/],
-    [['token'], /unknown command 'token'; there are: token create, token list, token revoke$/m],
+    [['token', 'mint'], /unknown command 'token mint'; there are: token create/],
+    [['token'], /'token' alone is no command; there are: token create, token list, token revoke$/m],
     [['serve', '--lissten', 'x'], /Unknown option '--lissten': see stemma serve --help/],
     [['serve', '--listen'], /'--listen <value>' argument missing/],
     [['serve', '--account', 'x'], /'stemma serve' takes no --account; it takes --data, --listen, --config/],

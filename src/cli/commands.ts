@@ -24,14 +24,16 @@ export async function runCommand(args: readonly string[]): Promise<void> {
   const { values, positionals } = parse(args)
   if (values.version === true) return print(`stemma ${version}`)
   const name = commandName(positionals[0] === 'help' ? positionals.slice(1) : positionals)
-  if (values.help === true || positionals[0] === 'help') return print(helpText(name))
+  if (values.help === true || positionals[0] === 'help') return print(helpText(name, positionals[positionals[0] === 'help' ? 1 : 0]))
   if (positionals.length === 0) throw new UsageError(`which command? One of: ${firstWords().join(', ')} (stemma --help explains them)`)
   const command = name === null ? undefined : commands[name]
   if (name === null || command === undefined) {
     const names = Object.keys(commands)
     const near = names.filter((known) => known.startsWith(`${positionals[0]} `))
     const known = near.length > 0 ? near : firstWords()
-    throw new UsageError(`unknown command '${positionals.join(' ')}'; there are: ${known.join(', ')}`)
+    const what =
+      near.length > 0 && positionals.length === 1 ? `'${positionals[0]}' alone is no command` : `unknown command '${positionals.join(' ')}'`
+    throw new UsageError(`${what}; there are: ${known.join(', ')}`)
   }
   const taken = positionals.slice(name.split(' ').length)
   const stray = Object.keys(values).find((flag) => !command.flags.some((known) => known === flag))

@@ -218,7 +218,18 @@ What is stored already stays; pushes and uploads that go past the limit are refu
 Gives the owner the server's limit (quota.ownerBytes) again, instead of one of its own.`,
 }
 
-/** The text for one command, or the overview. */
-export function helpText(command: string | null): string {
-  return (command === null ? undefined : texts[command]) ?? overview
+/** The text for one command; for the first word of several, their usages and what each does; else the overview. */
+export function helpText(command: string | null, word?: string): string {
+  const text = command === null ? undefined : texts[command]
+  if (text !== undefined) return text
+  const family = Object.entries(texts).filter(([name]) => name.startsWith(`${word} `))
+  if (family.length === 0) return overview
+  return `${family.map(([, one]) => shortText(one)).join('\n\n')}\n\nstemma ${word} COMMAND --help says more of each.`
+}
+
+/** The usage, and the first sentence of the words below it. */
+function shortText(text: string): string {
+  const [usage = '', words = ''] = text.split('\n\n')
+  const sentence = /^[^]*?[.:](?=\s|$)/.exec(words)?.[0] ?? words
+  return `${usage}\n    ${sentence.replace(/:$/, '.').replaceAll('\n', ' ')}`
 }

@@ -29,6 +29,8 @@ export type Verdict =
 export interface Gate {
   /** Actions that may be declared. */
   readonly actions: ReadonlySet<string>
+  /** What whoever may not do that is told: what it takes. */
+  refusalOf(action: string): string
   /** Names of request properties that `admit` sets, with their value before it. */
   readonly properties: Readonly<Record<string, null>>
   /** Who calls, for the log; null: nobody in particular. Asked when `admit` has run. */
@@ -92,25 +94,26 @@ export async function admit(gate: Gate, request: FastifyRequest, { challenge, ch
   if (access === undefined) throw new Error('a route without a declaration was reached')
   const isNobody = request.headers.authorization === undefined && request.headers.cookie === undefined
   if (isNobody) charge(null)
-  const verdict = await ask(gate, request, access)
+  const action = actionOf(request, access)
+  const verdict = await gate.admit(request, action, access === 'public' ? null : access.resource(request))
   if (!isNobody && verdict !== 'bad-credentials') charge(gate.keyOf(request))
+  if (verdict === 'forbidden') throw new Refusal(403, verdict, gate.refusalOf(action ?? ''))
   refuse(verdict, gate, request, challenge)
 }
 
-async function ask(gate: Gate, request: FastifyRequest, access: RouteAccess): Promise<Verdict> {
-  if (access === 'public') return gate.admit(request, null, null)
+function actionOf(request: FastifyRequest, access: RouteAccess): string | null {
+  if (access === 'public') return null
   const action = typeof access.action === 'string' ? access.action : access.action.of(request)
   if (!actionsOf(access).includes(action)) throw new Error(`undeclared action '${action}'`)
-  return gate.admit(request, action, access.resource(request))
+  return action
 }
 
-function refuse(verdict: Verdict, gate: Gate, request: FastifyRequest, challenge: boolean): void {
+function refuse(verdict: Exclude<Verdict, 'forbidden'>, gate: Gate, request: FastifyRequest, challenge: boolean): void {
   if (verdict === 'allowed') return
   if (verdict === 'bad-credentials') throw new Refusal(401, verdict, 'Bad credentials')
   if (verdict === 'unauthenticated') throw new Refusal(401, verdict, 'Requires authentication')
   if (verdict === 'suspended') throw new Refusal(403, verdict, 'Your account is suspended; ask the administrator of this server')
   if (verdict === 'cross-site') throw new Refusal(403, verdict, 'A page of another site sent this; sign in and send it from here')
-  if (verdict === 'forbidden') throw new Refusal(403, verdict, 'This token may not do that')
   if (challenge && gate.nameOf(request) === null) throw new Refusal(401, 'unauthenticated', 'Requires authentication')
   throw notFound()
 }

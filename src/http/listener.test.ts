@@ -32,6 +32,7 @@ function gateSaying(verdict: Verdict): Gate & { calls: string[] } {
   return {
     calls,
     actions: new Set(['thing:read', 'thing:write']),
+    refusalOf: (action) => `This takes ${action}`,
     properties: { caller: null },
     keyOf: ({ headers }) => headers.authorization ?? null,
     nameOf: ({ headers }) => (headers.authorization === undefined ? null : 'someone'),

@@ -56,6 +56,7 @@ function oddNumber(names: readonly string[], data: unknown): string | undefined 
 
 interface SchemaError {
   readonly keyword: string
+  readonly schemaPath: string
   readonly instancePath: string
   readonly message: string
   readonly params: object
@@ -66,6 +67,14 @@ function faultsOf(errors: readonly SchemaError[]): FieldFault[] {
   const faults = new Map<string, FieldFault>()
   for (const error of errors) {
     const at = error.instancePath.slice(1).replaceAll('/', '.')
+    if (error.keyword === 'additionalProperties' && 'additionalProperties' in error.params) {
+      for (const name of error.params.additionalProperties as string[]) {
+        const field = at === '' ? name : `${at}.${name}`
+        faults.set(field, { field, code: 'invalid', message: `${field} is not known here` })
+      }
+      continue
+    }
+    if (error.schemaPath.endsWith('/additionalProperties')) continue // the schema `false` of such a property: told once is enough
     if (error.keyword === 'required' && 'requiredProperties' in error.params) {
       for (const name of error.params.requiredProperties as string[]) {
         const field = at === '' ? name : `${at}.${name}`
@@ -74,10 +83,18 @@ function faultsOf(errors: readonly SchemaError[]): FieldFault[] {
       continue
     }
     const known = faults.get(at)
-    const summary = error.keyword === 'anyOf' ? 'is none of the values allowed here' : summaryOf(error)
+    const summary =
+      error.keyword === 'anyOf' ? unionSummary(errors.filter(({ instancePath }) => instancePath === error.instancePath)) : summaryOf(error)
     if (!known || error.keyword === 'anyOf') faults.set(at, { field: at, code: 'invalid', message: `${at || 'the body'} ${summary}` })
   }
   return [...faults.values()]
+}
+
+/** Of a union: its words, where one of its branches has words, and null, where that is another. */
+function unionSummary(branches: readonly SchemaError[]): string {
+  const words = branches.find(({ keyword }) => keyword === 'enum')
+  if (words === undefined) return 'is none of the values allowed here'
+  return `${summaryOf(words)}${branches.some(({ message }) => message === 'must be null') ? ', or null' : ''}`
 }
 
 function summaryOf(error: SchemaError): string {

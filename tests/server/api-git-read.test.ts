@@ -211,6 +211,7 @@ test('compare', stemmaOnly, async () => {
   }
   assert.equal((await refusal(rest.repos.compareCommitsWithBasehead({ ...at, basehead: 'main...nope' }))).status, 404)
   assert.equal((await refusal(rest.repos.compareCommitsWithBasehead({ ...at, basehead: 'main' }))).status, 404)
+  for (const ref of ['main', 'nope']) assert.equal((await refusal(rest.repos.getCombinedStatusForRef({ ...at, ref }))).status, 404)
 })
 
 test('contents: files, folders, links, submodules; readme', stemmaOnly, async () => {

@@ -165,6 +165,13 @@ test('what is wrong is told in GitHub’s shape', async () => {
   assert.deepEqual((await refused(octokit().rest.users.getAuthenticated())).body.message, 'Requires authentication')
   const forbidden = await refused(octokit(api.stranger.token).rest.repos.delete({ owner: 'Olive', repo: 'taken' }))
   assert.deepEqual([forbidden.status, forbidden.body.message], [403, 'Must have admin rights to Repository.'])
+  const reader = await refused(octokit(api.stranger.token).request('PUT /repos/Olive/taken/contents/x', { message: 'x', content: '' }))
+  assert.match(
+    `${reader.status} ${reader.body.message}`,
+    /^403 You may read this repository, but not push to it: this takes the role write/,
+  )
+  const ruler = await refused(octokit(api.stranger.token).request('GET /audit-log'))
+  assert.match(`${ruler.status} ${ruler.body.message}`, /^403 This takes an administrator of the server/)
   assert.equal((await refused(octokit().request('GET /nowhere'))).body.message, 'Not Found')
 })
 

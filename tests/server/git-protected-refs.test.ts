@@ -278,6 +278,26 @@ describe('rules of refs', stemmaOnly, () => {
     assert.deepEqual([ofRules(await audited.execute()), ofRules(await told.execute())], [each, each])
   })
 
+  it('that name a role or users allow nobody else; what they say nothing of has its default', async () => {
+    await create('named')
+    const made = async (push: object) =>
+      (await host.server.api('POST', rulesPath('named'), { pattern: `p${Math.random()}`, push })).body.push
+    assert.deepEqual(await made({}), { role: 'write', users: [], deploy: true })
+    assert.deepEqual(await made({ deploy: false }), { role: 'write', users: [], deploy: false })
+    assert.deepEqual(await made({ role: 'admin' }), { role: 'admin', users: [], deploy: false })
+    assert.deepEqual(await made({ users: ['writer'] }), { role: null, users: ['writer'], deploy: false })
+    assert.deepEqual(await made({ users: ['writer'], deploy: true }), { role: null, users: ['writer'], deploy: true })
+  })
+
+  it('say what is wrong with a field: one that isn’t known, a word that isn’t allowed', async () => {
+    await create('faults')
+    const { body } = await host.server.api('POST', rulesPath('faults'), { patern: 'x', push: { role: 'owner' } })
+    assert.deepEqual(
+      body.errors.map(({ message }: { message: string }) => message),
+      ['pattern is required', 'patern is not known here', 'push.role must be one of write, admin, or null'],
+    )
+  })
+
   it('of another repository are out of reach, and what can’t be is refused by its field', async () => {
     await create('mine', { pattern: 'main' })
     await create('theirs')

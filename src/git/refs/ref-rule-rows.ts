@@ -9,7 +9,7 @@ import { type Allowed, fullPattern, patternMatcher, type RefAct, refActs, type R
 const mostRules = 50
 const mostAccounts = 100
 
-/** Who may, by logins; what is left out keeps what it is, or has its default. */
+/** Who may, by logins. In a change, what is left out keeps what it is. */
 export interface WantedAllowed {
   readonly role?: Allowed['role'] | undefined
   readonly users?: readonly string[] | undefined
@@ -22,12 +22,10 @@ export interface WantedRule extends Readonly<Partial<Record<RefAct, WantedAllowe
   readonly bindsAdmins?: boolean | undefined
 }
 
-/** Whoever may push at all pushes; nobody forces or deletes. */
-const defaults: Readonly<Record<RefAct, Allowed>> = {
-  push: { role: 'write', accounts: [], deploy: true },
-  force: { role: null, accounts: [], deploy: false },
-  delete: { role: null, accounts: [], deploy: false },
-}
+const nobody: Allowed = { role: null, accounts: [], deploy: false }
+
+/** Of a new rule that doesn't say who: whoever may push at all pushes; nobody forces or deletes. One that names a role or users allows nobody else. */
+const defaults: Readonly<Record<RefAct, Allowed>> = { push: { role: 'write', accounts: [], deploy: true }, force: nobody, delete: nobody }
 
 /** All rules of the repository, in the order they were made. */
 export async function readRefRules(queries: Queries, repositoryId: number): Promise<RefRule[]> {
@@ -88,7 +86,10 @@ export async function addRefRule(db: Database, repository: Repository, wanted: W
       .values({ repository_id: repository.id, pattern, binds_admins: wanted.bindsAdmins ?? true })
       .returning('id')
       .executeTakeFirstOrThrow()
-    for (const act of refActs) await allow(tx, id, act, wanted[act] ?? {}, defaults[act])
+    for (const act of refActs) {
+      const { role, users } = wanted[act] ?? {}
+      await allow(tx, id, act, wanted[act] ?? {}, role === undefined && users === undefined ? defaults[act] : nobody)
+    }
     await tx.updateTable('repository').set({ has_ref_rules: true }).where('id', '=', repository.id).execute()
     return await told(tx, repository, 'ref-rule.create', id, actor)
   })
