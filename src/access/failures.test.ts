@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { InputError } from '../base/index.ts'
 import { Refusal } from '../http/index.ts'
 import { Failures } from './failures.ts'
 
@@ -87,6 +88,24 @@ test('passwords: one address may not go from account to account', () => {
   const { failures } = failuresAt()
   for (let i = 0; i < 6; i++) failures.passwordFailed('2001:db8::1', `user-${i}`)
   assert.ok(isRefused(() => failures.assertMayTryPassword('2001:db8::2', 'another')))
+})
+
+test('passwords that are tried at one time are no more than one after the other, and the right one counts for nothing', async () => {
+  const { failures } = failuresAt()
+  const wrong = async () => {
+    await Promise.resolve()
+    throw new InputError('bad-password', 'wrong')
+  }
+  const ends = await Promise.all(
+    Array.from({ length: 9 }, async () =>
+      failures.tryPassword('192.0.2.1', 'olive', wrong).catch((error: unknown) => (error instanceof Refusal ? 'not tried' : 'wrong')),
+    ),
+  )
+  assert.deepEqual(ends.sort(), [...Array.from({ length: 6 }, () => 'not tried'), 'wrong', 'wrong', 'wrong'])
+  for (let i = 0; i < 9; i++) assert.equal(await failures.tryPassword('192.0.2.2', 'sam', async () => 'in'), 'in')
+  const busy = async () => Promise.reject(new Error('too many at once'))
+  for (let i = 0; i < 9; i++) await assert.rejects(failures.tryPassword('192.0.2.3', 'popeye', busy), /too many at once/)
+  failures.assertMayTryPassword('192.0.2.3', 'popeye')
 })
 
 test('off is off', () => {

@@ -7,7 +7,7 @@
 //   somebody signed in to it before, that address counts by itself: strangers elsewhere don't lock its user out.
 // A node counts for itself and in memory. What is remembered is bounded.
 import { createHash } from 'node:crypto'
-import type { Clock } from '../base/index.ts'
+import { type Clock, InputError } from '../base/index.ts'
 import { addressKey, TokenBuckets, tooMany } from '../http/index.ts'
 
 /** Failures a minute; 0: as many as they like. */
@@ -48,6 +48,32 @@ export class Failures {
 
   tokenSucceeded(ip: string, secret: string): void {
     if (this.#byAddress !== null && !isOurs(secret)) this.#remember(knownToken(addressKey(ip), secret))
+  }
+
+  /**
+   * Looks at a password: `check` throws InputError `bad-password` when it is no good. Refusal 429, as `assertMayTryPassword`. Until it is known how it ends it counts
+   * as a failure: many that are tried at one time are no more than one after the other.
+   */
+  async tryPassword<T>(ip: string, login: string, check: () => Promise<T>): Promise<T> {
+    this.assertMayTryPassword(ip, login)
+    const { address, account } = this.#passwordKeys(ip, login)
+    this.passwordFailed(ip, login)
+    let isWrong = false
+    try {
+      const result = await check()
+      this.passwordSucceeded(ip, login)
+      return result
+    } catch (error) {
+      isWrong = error instanceof InputError && error.code === 'bad-password'
+      throw error
+    } finally {
+      if (!isWrong)
+        for (const [buckets, key] of [
+          [this.#byAccount, account],
+          [this.#byAddress, address],
+        ] as const)
+          buckets?.giveBack(key)
+    }
   }
 
   /** Before a password is looked at. Refusal 429, the same whether or not there is such an account. */

@@ -114,6 +114,6 @@ export {
   type SshSigningKey,
 } from './signing-keys.ts'
 export { readSigningVersion } from './signing-version.ts'
-export { delegateToken } from './token-delegation.ts'
+export { assertMayMake, delegateToken, sshKeyGrant } from './token-delegation.ts'
 export { countTokens, listTokens, namesOfGrants, type TokenFacts } from './token-list.ts'
 export { type Carrier, findIdentity, identityOf, type TokenKind, TokenUses } from './tokens.ts'

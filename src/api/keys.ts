@@ -5,6 +5,7 @@ import {
   accountOf,
   actorOf,
   addSshKey,
+  assertMayMake,
   callerOf,
   deleteSshKey,
   findSshKey,
@@ -15,10 +16,12 @@ import {
   onRepository,
   onSelf,
   repositoryOf,
+  sshKeyGrant,
   type SshKey,
   type SshKeyOwner,
 } from '../access/index.ts'
 import { InputError } from '../base/index.ts'
+import type { Tx } from '../db/index.ts'
 import { notFound, type Routes, validationFailed } from '../http/index.ts'
 import { originOf, timeJson } from './documents.ts'
 import { PageQuery } from './git-schemas.ts'
@@ -58,7 +61,11 @@ function registerUserKeys(routes: Routes, options: ApiOptions): void {
   routes.post('/user/keys', { ...change, schema: creation }, async (request, reply) => {
     const { key: line, title = '' } = request.body
     const wanted = { owner: ownKeys(request), title, line, isReadOnly: false, actor: actorOf(request) }
-    const document = json(request, await db.transaction((tx) => addSshKey(tx, wanted)).catch(asFault))
+    const add = async (tx: Tx) => {
+      await assertMayMake(tx, callerOf(request), sshKeyGrant)
+      return addSshKey(tx, wanted)
+    }
+    const document = json(request, await db.transaction(add).catch(asFault))
     return reply.code(201).header('location', document.url).send(document)
   })
 
@@ -188,7 +195,14 @@ function keyJson(url: string, { createdAt, fingerprint, id, isReadOnly, lastUsed
   }
 }
 
-const fields: Readonly<Record<string, string>> = { 'bad-key': 'key', 'weak-key': 'key', 'key-in-use': 'key', 'key-title': 'title' }
+const fields: Readonly<Record<string, string>> = {
+  'bad-key': 'key',
+  'weak-key': 'key',
+  'key-in-use': 'key',
+  'key-title': 'title',
+  'token-too-strong': 'key',
+  'token-too-long': 'key',
+}
 
 function asFault(error: unknown): never {
   const field = error instanceof InputError ? fields[error.code] : undefined

@@ -101,8 +101,9 @@ export function registerSessions(routes: Routes, options: ApiOptions): void {
   }
   routes.put('/user/password', { config: { access: onSelf('self:administer') }, schema: changing }, async (request, reply) => {
     const { password, current_password: current = null } = request.body
-    const wanted = { password, current, keptTokenId: callerOf(request).tokenId }
-    await setPassword(signIn, accountOf(request), wanted, actorOf(request)).catch(asFault)
+    const account = accountOf(request)
+    const set = () => setPassword(signIn, account, { password, current, caller: callerOf(request) }, actorOf(request))
+    await (signIn.failures === undefined ? set() : signIn.failures.tryPassword(request.ip, account.login, set)).catch(asFault)
     return reply.code(204).send(null)
   })
 }

@@ -49,6 +49,12 @@ export class TokenBuckets {
     return this.#stateOf(bucket, isAllowed)
   }
 
+  /** A token that was taken comes back: it was for nothing. */
+  giveBack(key: string): void {
+    const bucket = this.#filled(key)
+    if (bucket !== undefined) bucket.tokens = Math.min(this.perMinute, bucket.tokens + 1)
+  }
+
   /** What there is, nothing taken: `isAllowed` says whether a token could be. */
   peek(key: string): BucketState {
     const bucket = this.#filled(key) ?? { tokens: this.perMinute, atMs: 0 }

@@ -1,6 +1,16 @@
 // Sessions: how a browser stays signed in. A session is a token of its own kind, which only a cookie carries (docs/design/sign-in.md).
 import { type Clock, InputError, type Randomness } from '../base/index.ts'
-import { type Account, type AccountId, type Actor, audit, type Failures, hashToken, issueToken } from '../access/index.ts'
+import {
+  type Account,
+  type AccountId,
+  type AccountIdentity,
+  type Actor,
+  assertMayMake,
+  audit,
+  type Failures,
+  hashToken,
+  issueToken,
+} from '../access/index.ts'
 import { type Database, type Queries, sql, type Tx } from '../db/index.ts'
 import { assertPassword, type Passwords } from './passwords.ts'
 
@@ -32,9 +42,17 @@ export interface Visitor {
   readonly priorSecret: string | null
 }
 
-/** InputError `bad-password`: there is no such login, or it isn't its password; `suspended`. Refusal 429 after too many that were wrong. */
-export async function signInByPassword(parts: SignInParts, given: { readonly login: string; readonly password: string }, visitor: Visitor) {
-  parts.failures?.assertMayTryPassword(visitor.ip, given.login)
+/** InputError `bad-password`: there is no such login, or it isn't its password; `suspended`. Refusal 429: too many were no good. */
+export async function signInByPassword(
+  parts: SignInParts,
+  given: { readonly login: string; readonly password: string },
+  visitor: Visitor,
+): Promise<BegunSession> {
+  const signIn = () => signInUncounted(parts, given, visitor)
+  return parts.failures === undefined ? signIn() : parts.failures.tryPassword(visitor.ip, given.login, signIn)
+}
+
+async function signInUncounted(parts: SignInParts, given: { readonly login: string; readonly password: string }, visitor: Visitor) {
   const row = await parts.db.queries
     .selectFrom('account')
     .select(['id', 'login', 'password_hash', 'suspended_at'])
@@ -42,11 +60,9 @@ export async function signInByPassword(parts: SignInParts, given: { readonly log
     .executeTakeFirst()
   const { isRight, isOld } = await parts.passwords.verify(given.password, row?.password_hash ?? null)
   if (row === undefined || !isRight) {
-    parts.failures?.passwordFailed(visitor.ip, given.login)
     if (row !== undefined) await auditRefusal(parts.db.queries, row, visitor)
     throw new InputError('bad-password', 'Incorrect login or password')
   }
-  parts.failures?.passwordSucceeded(visitor.ip, given.login)
   const anew = isOld ? await parts.passwords.hash(given.password) : null
   return parts.db.transaction(async (tx) => {
     if (anew !== null) await tx.updateTable('account').set({ password_hash: anew }).where('id', '=', row.id).execute()
@@ -139,38 +155,38 @@ export async function endSession(db: Database, accountId: AccountId, tokenId: nu
 }
 
 /**
- * Sets the account's password and ends its sessions, but for the one that is named. InputError `weak-password`, `no-user` (an organisation has none).
- * `current`, where it is given, must be the present one: InputError `bad-password`.
+ * Sets the account's password and ends its sessions, but for the one that calls. InputError `weak-password`, `no-user` (an organisation has none).
+ * Where a caller is named, `current` must be the present password: InputError `bad-password`; where there is none yet, what he shows must be good for all that
+ * a session is: InputError `token-too-strong`, `token-too-long`. Without a caller the operator sets it.
  */
 export async function setPassword(
-  parts: Pick<SignInParts, 'db' | 'passwords' | 'failures'>,
+  parts: Pick<SignInParts, 'db' | 'passwords'>,
   account: Pick<Account, 'id' | 'login' | 'kind'>,
-  wanted: { readonly password: string; readonly current?: string | null; readonly keptTokenId?: number | null },
+  wanted: { readonly password: string; readonly current?: string | null; readonly caller?: AccountIdentity },
   actor: Actor,
 ): Promise<void> {
   const { db, passwords } = parts
+  const { caller, current = null } = wanted
+  let isFirst = false
   if (account.kind !== 'user') throw new InputError('no-user', `${account.login} is an organisation: nobody signs in as it`)
   assertPassword(wanted.password, account.login)
-  if (wanted.current !== undefined) {
-    const ip = actor.ip ?? ''
-    parts.failures?.assertMayTryPassword(ip, account.login)
+  if (caller !== undefined) {
     const row = await db.queries.selectFrom('account').select('password_hash').where('id', '=', account.id).executeTakeFirst()
     const stored = row?.password_hash ?? null
-    // whoever has none yet has shown who he is by a token
-    const isRight = stored === null ? wanted.current === null : (await passwords.verify(wanted.current ?? '', stored)).isRight
-    if (!isRight) {
-      parts.failures?.passwordFailed(ip, account.login)
-      throw new InputError('bad-password', 'The current password is wrong')
-    }
+    isFirst = stored === null
+    const isRight = stored === null ? current === null : (await passwords.verify(current ?? '', stored)).isRight
+    if (!isRight) throw new InputError('bad-password', 'The current password is wrong')
   }
   const hash = await passwords.hash(wanted.password)
   await db.transaction(async (tx) => {
+    // a session may whatever its account may
+    if (isFirst && caller !== undefined) await assertMayMake(tx, caller, null)
     await tx.updateTable('account').set({ password_hash: hash }).where('id', '=', account.id).execute()
     await tx
       .deleteFrom('token')
       .where('account_id', '=', account.id)
       .where('kind', '=', 'session')
-      .where('id', '!=', wanted.keptTokenId ?? 0)
+      .where('id', '!=', caller?.tokenId ?? 0)
       .execute()
     await audit(tx, actor, { action: 'account.password', ownerId: account.id, target: account.login })
   })

@@ -161,6 +161,27 @@ test('passwords: so many wrong ones for an account, whoever sends them, and whet
   await guarded.close()
 })
 
+test('passwords that are no good: refused beyond the limit, one after the other or all at once, and the right one isn’t looked at then', async () => {
+  const strict = await openFaces({ isWhole: true, rates: { ...off, failures: 5 }, trustProxy: true })
+  const { token } = await makeAccount(strict.db, 'popeye')
+  const password = 'correct horse'
+  const send = async (method: 'POST' | 'PUT', url: string, body: unknown, headers: Readonly<Record<string, string>>) =>
+    strict.listener.inject({ method, url, headers: { 'content-type': 'application/json', ...headers }, payload: JSON.stringify(body) })
+  const set = await send('PUT', '/api/v3/user/password', { password }, { authorization: `Bearer ${token}` })
+  assert.equal(set.statusCode, 204, set.body)
+  const signIn = async (ip: string, given: string, login = 'popeye') =>
+    (await send('POST', '/api/v3/session', { login, password: given }, { 'x-forwarded-for': ip })).statusCode
+  const atOnce = await Promise.all(
+    Array.from({ length: 12 }, async (_, i) => signIn('192.0.2.50', 'wrong horse', i % 2 === 0 ? 'popeye' : 'nobody')),
+  )
+  assert.deepEqual(atOnce.sort(), [...times(5, 401), ...times(7, 429)])
+  assert.equal(await signIn('192.0.2.50', password), 429)
+  // whoever signs in takes nothing from the allowance
+  for (let i = 0; i < 6; i++) assert.equal(await signIn('192.0.2.51', password), 201)
+  assert.equal(await signIn('192.0.2.51', 'wrong horse'), 401)
+  await strict.close()
+})
+
 test('without limits nothing is said of them, and /rate_limit isn’t there', async () => {
   const free = await openFaces({ isWhole: true, rates: off })
   const root = await free.listener.inject({ url: '/api/v3/' })
