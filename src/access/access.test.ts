@@ -247,3 +247,28 @@ async function countRows(table: 'network' | 'pack' | 'key_deletion'): Promise<nu
     .executeTakeFirstOrThrow()
   return row.count
 }
+
+test('token timing: a secret is compared with nothing; what is looked up is its hash, by the same statement whatever it is', async () => {
+  const { database: db } = scratch
+  const bob = await makeAccount(db, 'timed')
+  const asked: { readonly sql: string; readonly parameters: readonly unknown[] }[] = []
+  const watched = new Proxy(db.queries, {
+    get: (queries, name) => {
+      const own = Reflect.get(queries, name, queries) as unknown
+      if (name !== 'executeQuery') return typeof own === 'function' ? (own.bind(queries) as unknown) : own
+      return (query: (typeof asked)[number]) => {
+        asked.push(query)
+        return queries.executeQuery(query as never)
+      }
+    },
+  })
+  const find = makeFindCall()
+  const nearly = `${bob.token.slice(0, -1)}${bob.token.endsWith('0') ? '1' : '0'}`
+  for (const secret of [bob.token, nearly, 'x', '']) await find(watched, secret, 'alice', 'called')
+  assert.equal(asked.length, 4)
+  assert.equal(new Set(asked.map(({ sql }) => sql)).size, 1)
+  assert.doesNotMatch(JSON.stringify(asked), new RegExp(bob.token.slice(0, 20)))
+  const [right, other] = asked.map(({ parameters }) => Buffer.from(parameters.find((value) => value instanceof Uint8Array) as Uint8Array))
+  assert.ok(right && other && right.length === 32)
+  assert.notDeepEqual(right.subarray(0, 8), other.subarray(0, 8), 'what is nearly a token is nowhere near it')
+})

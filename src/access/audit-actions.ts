@@ -22,7 +22,7 @@ export const auditActions = {
   'collaborator.remove': 'a user is no collaborator any more',
   'identity.link': 'somebody of an OIDC provider is that user from now on',
   'session.begin': 'a user signed in',
-  'session.refuse': 'somebody tried to sign in as that user with a wrong password',
+  'session.refuse': 'somebody tried to sign in as that user with a wrong password, or by a login that isn’t there',
   'session.end': 'a user signed out, or ended a session elsewhere',
   'token.create': 'a token was made',
   'token.revoke': 'a token was ended',

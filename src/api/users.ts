@@ -4,9 +4,11 @@ import Type, { type Static } from 'typebox'
 import {
   type Account,
   accountOf,
+  accountResource,
   type Affiliation,
   type ListOptions,
   listRepositories,
+  may,
   networkSizes,
   onAccount,
   onOrganization,
@@ -120,7 +122,7 @@ export async function userJson(
   return {
     ...ownerJson(originOf(request, publicUrl), account),
     name: account.displayName,
-    email: isSelf ? account.email : null,
+    email: isSelf && may(request.identity, 'self:administer', accountResource(account)) ? account.email : null,
     public_repos: await count('public'),
     ...(privateCount === undefined ? {} : { total_private_repos: privateCount, owned_private_repos: privateCount }),
     created_at: created,

@@ -60,7 +60,7 @@ async function signInUncounted(parts: SignInParts, given: { readonly login: stri
     .executeTakeFirst()
   const { isRight, isOld } = await parts.passwords.verify(given.password, row?.password_hash ?? null)
   if (row === undefined || !isRight) {
-    if (row !== undefined) await auditRefusal(parts.db.queries, row, visitor)
+    await auditRefusal(parts.db.queries, row, visitor)
     throw new InputError('bad-password', 'Incorrect login or password')
   }
   const anew = isOld ? await parts.passwords.hash(given.password) : null
@@ -76,10 +76,12 @@ async function signInUncounted(parts: SignInParts, given: { readonly login: stri
   })
 }
 
-async function auditRefusal(queries: Queries, { id, login }: { readonly id: number; readonly login: string }, visitor: Visitor) {
+/** For a login that isn't there, too: the row takes time, which would tell them apart. What was typed isn't kept: some type their password there. */
+async function auditRefusal(queries: Queries, known: { readonly id: number; readonly login: string } | undefined, visitor: Visitor) {
   const { ip, requestId } = visitor
   const actor = { accountId: null, name: 'anonymous', ip, requestId }
-  await audit(queries, actor, { action: 'session.refuse', ownerId: id, target: login, details: { how: 'password' } })
+  const { id: ownerId, login: target } = known ?? { id: null, login: '(no such login)' }
+  await audit(queries, actor, { action: 'session.refuse', ownerId, target, details: { how: 'password' } })
 }
 
 /** In the caller's transaction: the new session, with a new secret; the one that the browser had is gone. InputError `suspended`. */
