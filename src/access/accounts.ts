@@ -32,6 +32,7 @@ export function accountResource({ id, kind, callerRole }: Account): AccountResou
 
 /** The account of that login, in any case, as that caller stands to it; null when there is none. */
 export async function findAccount(queries: Queries, login: string, identity: Identity = anonymous): Promise<Account | null> {
+  if (login.includes('\0')) return null // PostgreSQL's text holds none
   const row = await accountRows(queries, identity).where(sql<boolean>`lower(account.login) = ${login.toLowerCase()}`).executeTakeFirst()
   return row ? accountIn(row) : null
 }

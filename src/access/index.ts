@@ -65,7 +65,7 @@ export {
 } from './quotas.ts'
 export { mayRead, readableBy } from './readable.ts'
 export { deleteRepository } from './repository-deletion.ts'
-export { type Affiliation, allRepositories, type ListOptions, listRepositories, networkSizes } from './repository-list.ts'
+export { type Affiliation, allRepositories, type ListOptions, listRepositories, networkSizes, repositorySizes } from './repository-list.ts'
 export { findRepository, findRepositoryById, type Repository, type RepositorySettings, resourceOf } from './repository-rows.ts'
 export { transferRepository } from './repository-transfer.ts'
 export { createRepository, fullName, type NewRepository, type RepositoryChange, updateRepository } from './repositories.ts'

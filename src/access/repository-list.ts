@@ -1,6 +1,6 @@
 // Pages of repositories: an account's, or the caller's.
 import { type Queries, sql } from '../db/index.ts'
-import type { AccountId, Identity, NetworkId } from './identity.ts'
+import type { AccountId, Identity, NetworkId, RepositoryId } from './identity.ts'
 import type { Visibility } from './may.ts'
 import { mayRead, readableBy } from './readable.ts'
 import { type Repository, repositoryOf, repositoryRows } from './repository-rows.ts'
@@ -68,6 +68,25 @@ function affiliatedWith(identity: Identity, affiliations: readonly Affiliation[]
 export async function allRepositories(queries: Queries): Promise<Repository[]> {
   const rows = await repositoryRows(queries).orderBy(sql`lower(account.login)`).orderBy(sql`lower(repository.name)`).execute()
   return rows.map(repositoryOf)
+}
+
+/**
+ * Bytes of each, as whoever may read it may know them: of its packs, where they are its own alone. Forks share theirs, and how those grow tells what others do in private: of
+ * such a repository it is what was brought through itself.
+ */
+export async function repositorySizes(
+  queries: Queries,
+  repositories: readonly Pick<Repository, 'id' | 'networkId' | 'isShared'>[],
+): Promise<Map<RepositoryId, number>> {
+  const alone = await networkSizes(
+    queries,
+    repositories.filter(({ isShared }) => !isShared).map(({ networkId }) => networkId),
+  )
+  const shared = repositories.filter(({ isShared }) => isShared).map(({ id }) => id)
+  const rows =
+    shared.length === 0 ? [] : await queries.selectFrom('repository').select(['id', 'pushed_bytes']).where('id', 'in', shared).execute()
+  const pushed = new Map(rows.map((row) => [row.id, row.pushed_bytes]))
+  return new Map(repositories.map(({ id, isShared, networkId }) => [id, (isShared ? pushed.get(id) : alone.get(networkId)) ?? 0]))
 }
 
 /** Bytes of the stored packs of each network. Networks without packs are missing. */

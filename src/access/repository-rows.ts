@@ -50,6 +50,7 @@ export async function findRepository(
   name: string,
   identity: Identity = anonymous,
 ): Promise<Repository | null> {
+  if (`${owner}${name}`.includes('\0')) return null // PostgreSQL's text holds none
   const rows = repositoryRows(queries, identity)
   const row = await rows.where(sameOwner(owner.toLowerCase())).where(sameName(name.toLowerCase())).executeTakeFirst()
   return row ? repositoryOf(row) : null

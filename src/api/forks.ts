@@ -11,9 +11,9 @@ import {
   forkRepository,
   listForks,
   may,
-  networkSizes,
   onRepository,
   repositoryOf,
+  repositorySizes,
 } from '../access/index.ts'
 import { InputError } from '../base/index.ts'
 import { notFound, type Routes, validationFailed } from '../http/index.ts'
@@ -68,15 +68,15 @@ export function registerForks(routes: Routes, options: ApiOptions): void {
     response: { 200: Type.Array(RepositoryJson), ...errors },
   }
   routes.get(url, { config: { access: onRepository('repository:read') }, schema: listing }, async (request, reply) => {
-    const { id, networkId } = repositoryOf(request)
+    const { id } = repositoryOf(request)
     const page = pageOf(request.query)
     const direction = request.query.sort === 'oldest' ? 'asc' : 'desc'
     const { forks, total } = await listForks(db.queries, request.identity, id, { direction, ...page })
-    const sizes = await networkSizes(db.queries, [networkId])
+    const sizes = await repositorySizes(db.queries, forks)
     const places = placesOf(request, options)
     const link = linkHeader(`${places.origin}${request.raw.url ?? ''}`, page, total)
     if (link !== null) reply.header('link', link)
-    return forks.map((fork) => repositoryJson(places, fork, request.identity, sizes.get(networkId) ?? 0))
+    return forks.map((fork) => repositoryJson(places, fork, request.identity, sizes.get(fork.id) ?? 0))
   })
 }
 

@@ -1,5 +1,5 @@
 // Repositories and accounts as webhooks tell of them: the API's documents, but for what depends on who asks.
-import { networkSizes, anonymous } from '../access/index.ts'
+import { repositorySizes, anonymous } from '../access/index.ts'
 import type { Database } from '../db/index.ts'
 import type { HookDocuments } from '../hooks/index.ts'
 import { ownerJson, type Places, repositoryJson } from './documents.ts'
@@ -9,8 +9,8 @@ import { organizationJson } from './people-documents.ts'
 export function hookDocuments(db: Database, places: () => Places): HookDocuments {
   return {
     repository: async (repository) => {
-      const sizes = await networkSizes(db.queries, [repository.networkId])
-      const { permissions: _, ...document } = repositoryJson(places(), repository, anonymous, sizes.get(repository.networkId) ?? 0)
+      const sizes = await repositorySizes(db.queries, [repository])
+      const { permissions: _, ...document } = repositoryJson(places(), repository, anonymous, sizes.get(repository.id) ?? 0)
       return document
     },
     account: (account) => ownerJson(places().origin, account),

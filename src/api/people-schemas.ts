@@ -16,7 +16,7 @@ export const CollaboratorParams = Type.Object({ owner: Type.String(), repo: Type
 
 /** One page after an id, as GitHub lists accounts. */
 export const SinceQuery = Type.Object({
-  since: Type.Optional(Type.Integer({ minimum: 0, description: 'the id of the last one that was seen' })),
+  since: Type.Optional(Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER, description: 'the id of the last one that was seen' })),
   per_page: paging.per_page,
 })
 export const PageQuery = Type.Object(paging)

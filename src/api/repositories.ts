@@ -9,12 +9,12 @@ import {
   deleteRepository,
   findRepositoryById,
   mayRead,
-  networkSizes,
   onOrganization,
   onRepository,
   onSelf,
   type Repository,
   repositoryOf,
+  repositorySizes,
   updateRepository,
   type RepositoryChange,
   type Visibility,
@@ -97,12 +97,10 @@ export async function freshRepository(options: ApiOptions, request: FastifyReque
 /** As this caller sees it; what it was forked from stands in it if he may read that, too. */
 export async function fullRepository(options: ApiOptions, request: FastifyRequest, repository: Repository): Promise<FullRepositoryJson> {
   const { db } = options
-  const { networkId, parentId } = repository
-  const [sizes, parent] = await Promise.all([
-    networkSizes(db.queries, [networkId]),
-    parentId === null ? null : findRepositoryById(db.queries, parentId, request.identity),
-  ])
-  const document = (of: Repository) => repositoryJson(placesOf(request, options), of, request.identity, sizes.get(networkId) ?? 0)
+  const { parentId } = repository
+  const parent = parentId === null ? null : await findRepositoryById(db.queries, parentId, request.identity)
+  const sizes = await repositorySizes(db.queries, parent === null ? [repository] : [repository, parent])
+  const document = (of: Repository) => repositoryJson(placesOf(request, options), of, request.identity, sizes.get(of.id) ?? 0)
   const isShown = parent !== null && mayRead(request.identity, parent)
   return { ...document(repository), ...(isShown ? { parent: document(parent) } : {}) }
 }

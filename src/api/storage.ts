@@ -1,8 +1,9 @@
 // /repos/{owner}/{repo}/storage and /storage: what is stored, in bytes, and what is saved by which way. Ours; docs/design/storage.md says what each figure is.
-import { onRepository, onSelf, repositoryOf } from '../access/index.ts'
+import type { FastifyRequest } from 'fastify'
+import { may, onRepository, onSelf, repositoryOf } from '../access/index.ts'
 import type { BucketRequests } from '../bucket/index.ts'
 import type { GitTotals, NetworkStorage } from '../git/index.ts'
-import type { Routes } from '../http/index.ts'
+import { Refusal, type Routes } from '../http/index.ts'
 import type { ContentTotals } from '../store/index.ts'
 import type { ApiOptions } from './index.ts'
 import { ErrorJson, RepositoryParams } from './schemas.ts'
@@ -29,6 +30,7 @@ export function registerStorage(routes: Routes, { storage }: ApiOptions): void {
   const access = onRepository('repository:administer')
   routes.get('/repos/:owner/:repo/storage', { config: { access }, schema: ofRepository }, async (request) => {
     const { isShared, networkId } = repositoryOf(request)
+    if (isShared && !mayReadServer(request)) throw new Refusal(403, 'forbidden', sharedStore)
     return { shared_with_forks: isShared, ...gitJson(await storage.ofNetwork(networkId)) }
   })
 
@@ -55,6 +57,16 @@ export function registerStorage(routes: Routes, { storage }: ApiOptions): void {
       requests: requestsJson(storage.requests()),
     }
   })
+}
+
+/** Also a stranger's fork of it administers that: how many objects there are, and how many twice, would tell him what others keep in private. */
+const sharedStore = 'Its store is shared with forks: only who administers the server is told its figures'
+
+function mayReadServer({ identity }: FastifyRequest): boolean {
+  return (
+    identity.kind === 'account' &&
+    may(identity, 'server:read', { kind: 'account', accountId: identity.accountId, accountKind: 'user', role: null })
+  )
 }
 
 function gitJson({ stored, sums }: NetworkStorage): GitStorageJson {

@@ -9,10 +9,10 @@ import {
   type ListOptions,
   listRepositories,
   may,
-  networkSizes,
   onAccount,
   onOrganization,
   onSelf,
+  repositorySizes,
   type Visibility,
 } from '../access/index.ts'
 import { type Routes, validationFailed } from '../http/index.ts'
@@ -99,14 +99,11 @@ async function list(options: ApiOptions, request: FastifyRequest, reply: Fastify
     direction: query.direction ?? (sort === 'full_name' ? 'asc' : 'desc'),
     ...page,
   })
-  const sizes = await networkSizes(
-    db.queries,
-    repositories.map((repository) => repository.networkId),
-  )
+  const sizes = await repositorySizes(db.queries, repositories)
   const places = placesOf(request, options)
   const link = linkHeader(`${places.origin}${request.raw.url ?? ''}`, page, total)
   if (link !== null) reply.header('link', link)
-  return repositories.map((repository) => repositoryJson(places, repository, request.identity, sizes.get(repository.networkId) ?? 0))
+  return repositories.map((repository) => repositoryJson(places, repository, request.identity, sizes.get(repository.id) ?? 0))
 }
 
 export async function userJson(

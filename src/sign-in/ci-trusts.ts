@@ -112,6 +112,7 @@ function assertTrust({ name, issuer, claims, scopes: words, lifetimeSeconds }: N
   if (entries.length > 20 || entries.some(([claim, pattern]) => claim.length > 100 || pattern.length > 500 || pattern === '')) {
     refuse('At most 20 claims, each with a pattern of 1 to 500 characters')
   }
+  if (entries.flat().some((text) => /[\p{Cc}\p{Cs}]/u.test(text))) refuse('A claim and its pattern hold no control characters')
   const who = identifying.map((claim) => claims[claim]).find((pattern) => pattern !== undefined)
   if (who === undefined)
     refuse(`One of the claims ${identifying.join(', ')} must be among them: without it any job of that provider would be trusted`)

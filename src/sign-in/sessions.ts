@@ -56,7 +56,7 @@ async function signInUncounted(parts: SignInParts, given: { readonly login: stri
   const row = await parts.db.queries
     .selectFrom('account')
     .select(['id', 'login', 'password_hash', 'suspended_at'])
-    .where(sql<boolean>`lower(login) = ${given.login.toLowerCase()}`)
+    .where(sql<boolean>`lower(login) = ${given.login.replaceAll('\0', ' ').toLowerCase()}`)
     .executeTakeFirst()
   const { isRight, isOld } = await parts.passwords.verify(given.password, row?.password_hash ?? null)
   if (row === undefined || !isRight) {
