@@ -78,7 +78,7 @@ export async function updateRepository(
   const update = async (tx: Queries) => {
     const before = await tx
       .selectFrom('repository')
-      .select(['head', 'name', 'description', 'visibility', 'settings'])
+      .select(['head', 'name', 'description', 'visibility', 'settings', 'parent_id'])
       .where('id', '=', id)
       .forUpdate()
       .executeTakeFirst()
@@ -87,6 +87,9 @@ export async function updateRepository(
     const settings = changeSettings?.(before.settings as RepositorySettings)
     const newHead = plain.head === before.head ? undefined : plain.head
     if (newHead !== undefined) await assertBranch(tx, id, newHead)
+    if (plain.visibility !== undefined && isWider(plain.visibility, before.visibility as Visibility)) {
+      await assertNotWiderThan(tx, before.parent_id, plain.visibility)
+    }
     const isViewNew = newHead !== undefined || settings !== undefined // hidden refs are among the settings
     await tx
       .updateTable('repository')
@@ -115,6 +118,20 @@ export async function updateRepository(
   } catch (error) {
     throw nameTaken(error)
   }
+}
+
+/** Whether more see what has that visibility. */
+function isWider(one: Visibility, other: Visibility): boolean {
+  const order: readonly Visibility[] = ['private', 'internal', 'public']
+  return order.indexOf(one) > order.indexOf(other)
+}
+
+/** Who may read a repository may fork it, and decides by that alone not who else reads what is in it. */
+async function assertNotWiderThan(tx: Queries, parentId: number | null, visibility: Visibility): Promise<void> {
+  if (parentId === null) return
+  const parent = await tx.selectFrom('repository').select('visibility').where('id', '=', parentId).executeTakeFirst()
+  if (parent === undefined || !isWider(visibility, parent.visibility as Visibility)) return
+  throw new InputError('wider-than-source', 'A fork is shown to nobody whom the repository that it was forked from isn’t shown to')
 }
 
 function changedKeys(before: RepositorySettings, after: RepositorySettings): string[] {

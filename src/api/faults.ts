@@ -8,6 +8,7 @@ const custom = (field: string): Place => ({ field, code: 'custom' })
 const places: Readonly<Record<string, Place>> = {
   'repository-exists': custom('name'),
   'bad-repository-name': custom('name'),
+  'wider-than-source': custom('visibility'),
   'no-such-branch': { field: 'default_branch', code: 'invalid' },
   'bad-login': { field: 'login', code: 'invalid' },
   'reserved-login': { field: 'login', code: 'invalid' },

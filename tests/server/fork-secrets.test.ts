@@ -1,4 +1,4 @@
-// What is stored of forks in one place is told to nobody who may not read them all: neither by sizes nor by figures of the store.
+// What forks keep from each other: what is stored of them in one place is told by no size and no figure, and no fork opens what its source keeps closed.
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
 import { createRepository, forkRepository } from '../../src/access/index.ts'
@@ -28,7 +28,7 @@ async function write(owner: string, by: TestAccount, sizeBytes: number): Promise
   assert.equal(statusCode, 201, body)
 }
 
-async function ask(method: 'GET' | 'PUT', url: string, by?: TestAccount, payload?: object) {
+async function ask(method: 'GET' | 'PUT' | 'PATCH', url: string, by?: TestAccount, payload?: object) {
   const headers = by === undefined ? {} : { authorization: `Bearer ${by.token}` }
   return faces.listener.inject({ method, url: `/api/v3${url}`, headers, ...(payload ? { payload } : {}) })
 }
@@ -51,6 +51,20 @@ test('figures of a store that forks share are for administrators of the server',
   assert.equal((await ask('GET', '/repos/eve/pub/storage', eve)).statusCode, 403)
   assert.equal((await ask('GET', '/repos/ann/pub/storage', ann)).statusCode, 403)
   assert.equal((await ask('GET', '/repos/eve/pub/storage', root)).statusCode, 200)
+})
+
+test('a fork is shown to no more than its source, also by a change of it', async () => {
+  const source = await createRepository(faces.db, { ownerId: ann.id, name: 'closed', visibility: 'private' })
+  await faces.db.queries.insertInto('collaborator').values({ repository_id: source.id, account_id: eve.id, role: 'read' }).execute()
+  const made = await forkRepository(faces.db, { sourceId: source.id, ownerId: eve.id, name: 'closed', takesRef: () => true })
+  assert.equal(made?.visibility, 'private')
+  for (const change of [{ visibility: 'internal' }, { private: false }]) {
+    const answer = await ask('PATCH', '/repos/eve/closed', eve, change)
+    assert.deepEqual([answer.statusCode, answer.json().errors?.[0]?.field], [422, 'visibility'])
+  }
+  assert.equal((await ask('PATCH', '/repos/eve/closed', eve, { private: true, description: 'mine' })).statusCode, 200)
+  assert.equal((await ask('PATCH', '/repos/ann/closed', ann, { private: false })).statusCode, 200)
+  assert.equal((await ask('PATCH', '/repos/eve/closed', eve, { private: false })).statusCode, 200)
 })
 
 test('names with a NUL are names of nothing', async () => {
