@@ -77,7 +77,18 @@ export function registerBranchWrites(routes: Routes, options: ApiOptions): void 
       if (commands[0] === gone) await updateRepository(options.db, repositoryOf(request).id, { head: to }, actorOf(request))
       const view = (await RepositoryCall.now(options, request)).view
       const refusal = refusalOf(await options.git.composer.move(request, view, commands, [tip.oid]))
-      if (refusal) throw refusal
+      if (refusal === null) continue
+      // what may not go (a rule, receive.denyDeletes) is what HEAD names, as before
+      if (commands[0] === gone) {
+        await updateRepository(options.db, repositoryOf(request).id, { head: from }, actorOf(request))
+        await options.git.composer.move(
+          request,
+          (await RepositoryCall.now(options, request)).view,
+          [{ ref: to, old: tip.oid, fresh: null }],
+          [],
+        )
+      }
+      throw refusal
     }
     const now = await RepositoryCall.now(options, request)
     const isProtected = await findProtection(options.db.queries, now.view.repository)
