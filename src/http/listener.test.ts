@@ -216,7 +216,7 @@ test('headers: too large is 431, too slow is cut off', async () => {
 })
 
 test('raw bodies reach the handler untouched; other content types don’t', async () => {
-  const { start } = listenerWith(registerCounting({ limitBytes: 10_000_000 }), { room: raw, limits: { lingerMs: 100 } })
+  const { start } = listenerWith(registerCounting({ limitBytes: 10_000_000 }), { room: raw, limits: { lingerMs: 10_000 } })
   const url = `${await start()}/x`
   const bytes = new Uint8Array(3_000_000).fill(7)
   const post = async (body: NonNullable<RequestInit['body']>, headers: Record<string, string> = {}) => {
