@@ -162,9 +162,8 @@ class Place {
     const bucket = await openBucket({ kind: 'filesystem', folder: this.#bucketFolder }, surroundings)
     await sweepOrphans(database, bucket, makeLog('silent'))
     await bucket.close()
-    const rows = await sql<{ key: string }>`select key from pack where key is not null union select key from history`.execute(
-      database.queries,
-    )
+    const rows = await sql<{ key: string }>`
+      select key from pack where key is not null union select key from history union select key from path_table`.execute(database.queries)
     const files = readdirSync(this.#bucketFolder, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile())
     const keys = files
       .map((file) => join(file.parentPath, file.name).slice(this.#bucketFolder.length + 1))

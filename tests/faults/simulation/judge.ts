@@ -164,9 +164,8 @@ async function judgeSwept(run: SimulatedRun): Promise<void> {
   const { bucket, db } = run.world
   await run.world.hoursPass(48)
   await sweepOrphans(db.database, bucket, silent)
-  const { rows } = await sql<{ key: string }>`select key from pack where key is not null union all select key from history`.execute(
-    db.database.queries,
-  )
+  const { rows } = await sql<{ key: string }>`select key from pack where key is not null union all select key from history
+    union all select key from path_table`.execute(db.database.queries)
   const named = new Set(rows.map((row) => row.key))
   const stored = await storedKeys(run)
   for (const key of stored) if (!named.has(key)) run.fault(`leaked: ${key}`)
