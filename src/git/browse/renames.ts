@@ -1,14 +1,12 @@
 // Which files that came are files that went: as `git diff -M` finds them. First those of the same bytes; then, where there aren't too many, those that have
 // at least half in common, by the same measure as git's (diffcore-delta.c).
 import type { ObjectId } from '../format/object-id.ts'
+import { mayBeSimilar, renameScore, similarity as similarityOf, type Spans, spansOf, wholeScore } from '../format/similarity.ts'
 import { isGitlinkMode, Mode } from '../format/tree.ts'
 import type { FileChange, FileSide } from './tree-diff.ts'
 
-/** Scores are of so many. */
-const whole = 60_000
-const leastScore = whole / 2
 /** What has a name that no other file has needs more, and is asked first. */
-const leastNamesakeScore = leastScore + (whole - leastScore) / 2
+const leastNamesakeScore = renameScore + (wholeScore - renameScore) / 2
 /** Pairs that are compared at most, and bytes of all files that are looked into. */
 const mostPairs = 20_000
 const mostBytes = 24 << 20
@@ -52,7 +50,7 @@ export async function findRenames(changes: readonly FileChange[], blobs: Blobs):
   const renamed = new Map(come.map((target) => [target.change, target]))
   return changes.flatMap((change) => {
     const { from = null, score = 0 } = renamed.get(change) ?? {}
-    if (from) return [{ ...change, before: from.side, oldPath: from.change.path, similarity: Math.floor((score * 100) / whole) }]
+    if (from) return [{ ...change, before: from.side, oldPath: from.change.path, similarity: Math.floor((score * 100) / wholeScore) }]
     return taken.has(change) ? [] : [change]
   })
 }
@@ -68,7 +66,7 @@ function matchEqual(gone: readonly Gone[], come: readonly Come[], blobs: Blobs):
     const free = (byId.get(target.side.oid) ?? []).filter(({ isTaken, side }) => !isTaken && isLink(side) === isLink(target.side))
     if (free.length === 0 || blobs.sizeBytes(target.side.oid) === 0) continue
     const source = free.find(({ change }) => baseName(change.path) === baseName(target.change.path)) ?? (free[0] as Gone)
-    take(source, target, whole)
+    take(source, target, wholeScore)
   }
 }
 
@@ -93,7 +91,7 @@ async function matchSimilar(gone: readonly Gone[], come: readonly Come[], blobs:
     for (const source of sources) {
       if (source.isTaken) continue
       const score = await similarity.score(source.side, target.side)
-      if (score < leastScore) continue
+      if (score < renameScore) continue
       best.push({ source, target, score, isNamesake: baseName(source.change.path) === baseName(target.change.path) })
       best.sort(byScore)
       best.length = Math.min(best.length, mostCandidates)
@@ -140,7 +138,7 @@ function isLink({ mode }: FileSide): boolean {
 /** How much of one file stands in another one. */
 class Similarity {
   readonly #blobs: Blobs
-  readonly #spans = new Map<string, ReadonlyMap<number, number>>()
+  readonly #spans = new Map<string, Spans>()
 
   constructor(blobs: Blobs) {
     this.#blobs = blobs
@@ -148,17 +146,14 @@ class Similarity {
 
   async score(source: FileSide, target: FileSide): Promise<number> {
     const [a, b] = [this.#blobs.sizeBytes(source.oid), this.#blobs.sizeBytes(target.oid)]
-    const larger = Math.max(a, b)
-    if (b === 0 || (larger - Math.min(a, b)) * whole > larger * (whole - leastScore)) return 0
+    if (!mayBeSimilar(a, b)) return 0
     const [from, to] = [await this.#of(source.oid), await this.#of(target.oid)]
     const turn = this.#blobs.turn(1 + from.size / 8)
     if (turn) await turn
-    let copied = 0
-    for (const [hash, count] of from) copied += Math.min(count, to.get(hash) ?? 0)
-    return Math.floor((copied * whole) / larger)
+    return similarityOf(from, a, to, b)
   }
 
-  async #of(oid: ObjectId): Promise<ReadonlyMap<number, number>> {
+  async #of(oid: ObjectId): Promise<Spans> {
     const known = this.#spans.get(oid)
     if (known) return known
     const bytes = await this.#blobs.read(oid)
@@ -168,29 +163,4 @@ class Similarity {
     this.#spans.set(oid, spans)
     return spans
   }
-}
-
-const spanBytes = 64
-const spanHashes = 107_927
-
-/** Bytes by the hash of the line, or the 64 bytes of one, that they stand in. */
-function spansOf(bytes: Uint8Array): ReadonlyMap<number, number> {
-  const spans = new Map<number, number>()
-  const isText = bytes.subarray(0, 8000).indexOf(0) < 0
-  let [first, second, length] = [0, 0, 0]
-  const end = () => {
-    const hash = ((first + Math.imul(second, 0x61)) >>> 0) % spanHashes
-    spans.set(hash, (spans.get(hash) ?? 0) + length)
-    first = second = length = 0
-  }
-  for (let at = 0; at < bytes.length; at++) {
-    const byte = bytes[at] as number
-    if (isText && byte === 0x0d && bytes[at + 1] === 0x0a) continue
-    const before = first
-    first = (((first << 7) ^ (second >>> 25)) + byte) >>> 0
-    second = ((second << 7) ^ (before >>> 25)) >>> 0
-    if (++length === spanBytes || byte === 0x0a) end()
-  }
-  if (length > 0) end()
-  return spans
 }
