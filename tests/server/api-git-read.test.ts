@@ -4,7 +4,8 @@ import { once } from 'node:events'
 import { type IncomingMessage, request } from 'node:http'
 import { after, before, test } from 'node:test'
 import type { Octokit } from 'octokit'
-import { makeVaried, octokitOf, refusal, submoduleUrl } from '../support/api-git.ts'
+import { makeVaried, refusal, submoduleUrl } from '../support/api-git.ts'
+import { octokitOf } from '../support/octokit.ts'
 import { type Host, openHost, stemmaOnly } from '../support/host.ts'
 
 let host: Host

@@ -2,7 +2,8 @@
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
 import type { Octokit } from 'octokit'
-import { octokitOf, refusal } from '../support/api-git.ts'
+import { refusal } from '../support/api-git.ts'
+import { octokitOf } from '../support/octokit.ts'
 import { wholeClone } from '../support/git.ts'
 import { type Host, openHost, stemmaOnly } from '../support/host.ts'
 

@@ -1,8 +1,8 @@
 // The API as GitHub's own client sees it: Octokit, unmodified, with our base URL.
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
-import { Octokit } from 'octokit'
 import { openApi, type TestApi } from '../support/api.ts'
+import { octokitOf } from '../support/octokit.ts'
 
 let api: TestApi
 before(async () => {
@@ -10,16 +10,7 @@ before(async () => {
 })
 after(async () => await api?.close())
 
-const quiet = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} }
-function octokit(auth?: string): Octokit {
-  return new Octokit({
-    ...(auth === undefined ? {} : { auth }),
-    baseUrl: `${api.url}/api/v3`,
-    retry: { enabled: false },
-    throttle: { enabled: false },
-    log: quiet,
-  })
-}
+const octokit = (auth?: string) => octokitOf(api.url, auth)
 
 interface ErrorBody {
   readonly message: string

@@ -2,13 +2,13 @@
 import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
 import { after, before, test } from 'node:test'
-import { Octokit } from 'octokit'
 import type pg from 'pg'
 import type { TestAccount } from '../support/accounts.ts'
 import { openDatabase } from '../support/database.ts'
 import { Forks } from '../support/forks.ts'
 import { wholeClone } from '../support/git.ts'
 import { type Host, openHost, stemmaOnly } from '../support/host.ts'
+import { octokitOf } from '../support/octokit.ts'
 
 let host: Host
 let db: pg.Client
@@ -34,12 +34,7 @@ after(async () => {
   await host?.close()
 })
 
-function octokit(auth: string | undefined): Octokit['rest'] {
-  const quiet = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} }
-  const off = { enabled: false }
-  const credentials = auth === undefined ? {} : { auth }
-  return new Octokit({ ...credentials, baseUrl: `${host.server.url}/api/v3`, retry: off, throttle: off, log: quiet }).rest
-}
+const octokit = (auth: string | undefined) => octokitOf(host.server.url, auth).rest
 
 async function parent(name: string, settings: Readonly<Record<string, unknown>> = { private: false }): Promise<string> {
   const url = await host.server.create(name, settings)

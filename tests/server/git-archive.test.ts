@@ -5,8 +5,8 @@ import { execFileSync } from 'node:child_process'
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs'
 import { after, before, describe, it } from 'node:test'
 import { gunzipSync } from 'node:zlib'
-import { Octokit } from 'octokit'
 import { type Host, openHost, stemmaOnly } from '../support/host.ts'
+import { octokitOf } from '../support/octokit.ts'
 import type { Git } from '../support/git.ts'
 import { flush, pkt, readPkts, send, type WireAnswer } from '../support/wire.ts'
 
@@ -148,7 +148,7 @@ describe('downloads', stemmaOnly, () => {
 
 describe('the API', stemmaOnly, () => {
   it('leads to downloads, for Octokit as for curl', async () => {
-    const octokit = new Octokit({ baseUrl: `${host.server.url}/api/v3`, auth: host.server.token })
+    const octokit = octokitOf(host.server.url, host.server.token)
     const repository = { owner: 'admin', repo: 'archived' }
     const tarball = await octokit.rest.repos.downloadTarballArchive({ ...repository, ref: 'v1.0' })
     assert.ok(gunzipSync(Buffer.from(tarball.data as ArrayBuffer)).equals(local('--prefix=archived-1.0/', 'v1.0')))

@@ -1,7 +1,7 @@
 // Webhooks from a real push to a real receiver: what is sent, how it is signed, what happens when it isn't taken, and what the log says of it.
 import assert from 'node:assert/strict'
 import { after, before, describe, it } from 'node:test'
-import { octokitOf } from '../support/api-git.ts'
+import { octokitOf } from '../support/octokit.ts'
 import { adminToken } from '../support/server.ts'
 import { type Host, onPeer, openHost } from '../support/host.ts'
 import { isSigned, Receiver, type Received } from '../support/receiver.ts'

@@ -1,17 +1,8 @@
-// For tests of the API's Git half: a repository that has one of everything, GitHub's own client, and what refusals look like.
+// For tests of the API's Git half: a repository that has one of everything, and what refusals look like.
 import assert from 'node:assert/strict'
 import { chmodSync, mkdirSync, renameSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { Octokit } from 'octokit'
 import type { Git } from './git.ts'
-
-const quiet = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} }
-
-/** Octokit as it is, but for where it goes. */
-export function octokitOf(url: string, auth?: string): Octokit {
-  const off = { enabled: false }
-  return new Octokit({ ...(auth === undefined ? {} : { auth }), baseUrl: `${url}/api/v3`, retry: off, throttle: off, log: quiet })
-}
 
 interface Refused {
   readonly status: number
