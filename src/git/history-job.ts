@@ -2,15 +2,15 @@
 // in place by one transaction. What is written goes on where the tables before it end, or takes the place of the small ones among them.
 // Doing it twice does no harm; a push or fetch never waits for it.
 import type { MessagePort } from 'node:worker_threads'
-import { answerJob, concatBytes, CorruptError, InputError, MessageStream, UnavailableError } from '../base/index.ts'
-import { type Bucket, historyKey, type Key } from '../bucket/index.ts'
+import { answerJob, UnavailableError } from '../base/index.ts'
+import { historyKey, type Key } from '../bucket/index.ts'
 import { type Database, type RawBuilder, sql } from '../db/index.ts'
 import type { Job } from '../jobs/index.ts'
 import { policy } from './compact/policy.ts'
+import { collectPart, dropPart, isWhole, keyGrace, type Outgrown, storePart, tableJob } from './derived-tables.ts'
 import type { FetchRepositories } from './fetch-job.ts'
 import { encodeHistory, type HistoryEnd, noHistory } from './format/history-table.ts'
 import type { GitRoom } from './git-room.ts'
-import { isPackAbove, newestPack, packRanges } from './new-packs.ts'
 import { dropHistory, type PackSetHandle } from './odb/index.ts'
 import { extendHistory, paced } from './upload-pack/index.ts'
 
@@ -35,18 +35,6 @@ const leastObjects = 2048
 const uncoveredTimes = 3
 /** A part is written anew together with what goes on behind it, when that has more than half as many commits. */
 const growth = 2
-/** A table's upload that takes longer is nobody's any more. */
-const leaseSeconds = 3600
-/** A reader that knows the old table's row may still be about to load it. */
-const keyGrace = sql<Date>`now() + interval '1 hour'`
-/** Rows that got their ids before others and were committed after them: looked at again. */
-const idSlack = 1000
-/** So often is looked for those, where no new pack is the reason. */
-const lookAgainMs = 60_000
-/** A network whose table would be too large is tried again when it has so many times the objects; so many such networks are remembered. */
-const worthAgain = 1.5
-const mostTooLarge = 10_000
-
 /** In a worker: makes the table and sends its bytes. */
 export async function historyJob(job: HistoryJob, port: MessagePort, repositories: FetchRepositories): Promise<void> {
   await answerJob(port, async (main, signal) => {
@@ -73,53 +61,19 @@ export function partFor(ends: readonly HistoryEnd[], rows: number): number {
 
 /** Leased work: every network whose packs outgrew its table gets a new one. @param least for tests */
 export function historyBuilder(room: GitRoom, intervalMs = 3000, least = leastObjects): Job {
-  const { clock } = room.options
-  let lastPack = 0 // packs up to this id were seen by this node
-  let lookedAtMs = Number.NEGATIVE_INFINITY
-  const tooLarge = new Map<string, number>() // networks that can have no table, and how many objects each had
-  return {
+  return tableJob<Uncovered>(room, {
     kind: 'build-history',
     intervalMs,
-    work: () => (clock.monotonic() - lookedAtMs > lookAgainMs ? sql<boolean>`true` : isPackAbove(lastPack)),
-    run: async (signal) => {
-      const { db, log } = room.options
-      const newest = await newestPack(db)
-      for await (const network of outgrown(db, lastPack - idSlack, newest, least)) {
-        signal.throwIfAborted()
-        if (network.objects < (tooLarge.get(network.id) ?? 0) * worthAgain) continue
-        try {
-          await build(room, network, signal)
-        } catch (error) {
-          if (error instanceof InputError && error.code === 'repository-deleted') continue
-          // what doesn't answer keeps it from the others, too; what is damaged, or cut off (its oldest commits' parents aren't stored), doesn't
-          if (signal.aborted || (error instanceof UnavailableError && error.code !== 'worker')) throw error
-          if (!(error instanceof CorruptError)) noteTooLarge(tooLarge, network) // so does what a worker has no memory for
-          log.warn({ err: error, network: network.id }, 'a history table could not be made; fetches go without')
-        }
-      }
-      lastPack = newest
-      lookedAtMs = clock.monotonic()
-    },
-  }
+    find: (db, isIn) => uncoveredIn(db, isIn, least),
+    make: (network, signal) => build(room, network, signal),
+    failure: 'a history table could not be made; fetches go without',
+  })
 }
 
-function noteTooLarge(tooLarge: Map<string, number>, { id, objects }: Outgrown): void {
-  tooLarge.delete(id)
-  tooLarge.set(id, objects)
-  if (tooLarge.size > mostTooLarge) tooLarge.delete(tooLarge.keys().next().value as string)
-}
-
-/** A repository that is cut off leaves commits without parents in its network: no table can be made of those. */
-const isWhole = sql`not exists (select 1 from repository r where r.network_id = n.id and r.settings ? 'stemma.shallow')`
-
-/** Networks with packs above that id whose tables lack enough, or were made for other packs (one that began before was committed later). */
-async function* outgrown(db: Database, afterPack: number, newest: number, least: number): AsyncGenerator<Outgrown> {
-  for (const isIn of packRanges(afterPack, newest)) yield* await outgrownIn(db, isIn, least)
-}
-
-async function outgrownIn(db: Database, isIn: RawBuilder<boolean>, least: number): Promise<Outgrown[]> {
+/** Networks whose tables lack enough, or were made for other packs (one that began before was committed later). */
+async function uncoveredIn(db: Database, isIn: RawBuilder<boolean>, least: number): Promise<Uncovered[]> {
   const uncovered = least * uncoveredTimes
-  const { rows } = await sql<Outgrown>`
+  const { rows } = await sql<Uncovered>`
     select n.id, p.objects::float8 as objects, p.objects - greatest(p.settled, h.objects) >= ${uncovered} as "withTails"
     from (select distinct network_id as id from pack where ${isIn}) n
     cross join lateral (
@@ -135,43 +89,31 @@ async function outgrownIn(db: Database, isIn: RawBuilder<boolean>, least: number
   return rows
 }
 
-interface Outgrown {
-  readonly id: string
-  readonly objects: number
+interface Uncovered extends Outgrown {
   readonly withTails: boolean
 }
 
-async function build(room: GitRoom, { id: networkId, withTails }: Outgrown, signal: AbortSignal): Promise<void> {
-  const { bucket, db, log, randomness } = room.options
+async function build(room: GitRoom, { id: networkId, withTails }: Uncovered, signal: AbortSignal): Promise<void> {
+  const { db, log, randomness } = room.options
   const { handle } = await room.packs.open(networkId)
   const packCount = withTails ? handle.packs.length : handle.packs.findLastIndex((pack) => pack.key !== null) + 1
   if (packCount === 0) return
   const before = performance.now()
-  const { made, bytes } = await room.workers.run('history', { packs: handle, packCount } satisfies HistoryJob, [], collect, signal)
+  const job = { packs: handle, packCount } satisfies HistoryJob
+  const { made, bytes } = await room.workers.run('history', job, [], collectPart<MadePart>, signal)
+  if (bytes === null) throw new Error('a worker made a history table of no bytes')
   const key = historyKey(randomness.uuid())
-  await db.queries
-    .insertInto('upload_intent')
-    .values({ key, expires_at: sql<Date>`now() + ${leaseSeconds} * interval '1 second'` })
-    .execute()
-  await bucket.put(key, bytes, signal)
+  await storePart(room, key, bytes, signal)
   const kept = handle.history?.parts.slice(0, made.part).map((part) => part.key) ?? []
   const ids = made.packs.map((pack) => pack.id)
   const objects = made.packs.reduce((sum, { count }) => sum + count, 0)
   const table = { network_id: networkId, key, part: made.part, size_bytes: bytes.length, object_count: objects, pack_count: ids.length }
   const placed = await place(db, { ...table, last_pack: Math.max(...ids) }, kept, ids)
-  if (!placed) await drop(db, bucket, key)
+  if (!placed) await dropPart(room, key)
   else {
     const ms = Math.round(performance.now() - before)
     log.info({ network: networkId, objects, packs: made.own, part: made.part, bytes: bytes.length, ms }, 'made a history table')
   }
-}
-
-async function collect(port: MessagePort): Promise<{ readonly made: MadePart; readonly bytes: Uint8Array }> {
-  const worker = new MessageStream<MadePart>(port)
-  const made = await worker.message()
-  const parts: Uint8Array[] = []
-  for await (const bytes of worker.bytes()) parts.push(bytes)
-  return { made, bytes: parts.length === 1 ? (parts[0] as Uint8Array) : concatBytes(parts) }
 }
 
 interface NewTable {
@@ -208,9 +150,4 @@ async function place(db: Database, table: NewTable, kept: readonly string[], pac
     await tx.updateTable('network').set({ packs_version: sql<number>`packs_version + 1` }).where('id', '=', table.network_id).execute()
     return true
   })
-}
-
-async function drop(db: Database, bucket: Bucket, key: Key): Promise<void> {
-  await bucket.delete(key)
-  await db.queries.deleteFrom('upload_intent').where('key', '=', key).execute()
 }
