@@ -3,7 +3,7 @@
 import { CorruptError, fromHex, hex, InputError, latin1 } from '../../base/index.ts'
 import { decodeTree, isTreeMode } from '../format/tree.ts'
 import { hashBytes, Kind, kindName, type ObjectId } from '../format/object-id.ts'
-import { assertReachable } from '../upload-pack/reach.ts'
+import { candidatesById, isReached } from '../upload-pack/by-id.ts'
 import type { PacedRepository } from '../upload-pack/repository.ts'
 import { peelTags, tagTarget } from '../upload-pack/peel-tags.ts'
 import type { ObjectName, Step } from './revision.ts'
@@ -13,9 +13,6 @@ export interface TreeIsh {
   readonly commit: number | null
   readonly tree: number
 }
-
-/** Objects whose ids begin alike, of which each has to be asked whether it is reachable. */
-const mostCandidates = 8
 
 /**
  * @param tips packed ids of what visible refs point to; may be empty where `name.isTip`
@@ -38,42 +35,16 @@ export async function resolveTreeIsh(repository: PacedRepository, name: ObjectNa
 
 async function startOf(repository: PacedRepository, name: ObjectName, tips: Uint8Array): Promise<number> {
   const { set } = repository
-  const width = hashBytes(set.format) * 2
   if (name.isTip) {
     const number = set.find(fromHex(name.id), 0)
     if (number < 0) throw new CorruptError('object', `a ref points to ${name.id}, which is not stored`)
     return number
   }
   const found: number[] = []
-  for (const number of candidates(repository, name.id, width)) if (await isReachable(repository, tips, number)) found.push(number)
+  for (const number of candidatesById(repository, name.id)) if (await isReached(repository, tips, number)) found.push(number)
   if (found.length === 1) return found[0] as number
   if (found.length > 1) throw new InputError('no-such-object', `short object ID ${name.id} is ambiguous`)
   throw notValid(name)
-}
-
-/** Objects that may be meant by an id or its beginning: of a shortened one, only commits and tags. */
-function candidates({ set }: PacedRepository, id: string, width: number): number[] {
-  if (id.length === width) {
-    const number = set.find(fromHex(id), 0)
-    return number < 0 ? [] : [number]
-  }
-  const found = new Set<number>()
-  for (const oid of set.startingWith(id)) {
-    const number = set.find(oid, 0)
-    if (set.kind(number) === Kind.commit || set.kind(number) === Kind.tag) found.add(number)
-    if (found.size >= mostCandidates) break
-  }
-  return [...found]
-}
-
-async function isReachable(repository: PacedRepository, tips: Uint8Array, number: number): Promise<boolean> {
-  try {
-    await assertReachable(repository, tips, [number])
-    return true
-  } catch (error) {
-    if (error instanceof InputError) return false
-    throw error
-  }
 }
 
 async function take(repository: PacedRepository, from: number, step: Step, name: ObjectName): Promise<number> {

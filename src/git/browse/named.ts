@@ -5,8 +5,8 @@ import { CorruptError, fromHex, hex, InputError } from '../../base/index.ts'
 import { hashBytes, Kind, type ObjectFormat, type ObjectId } from '../format/object-id.ts'
 import { findRef } from '../archive/revision.ts'
 import type { VisibleRefs } from '../refs/index.ts'
+import { candidatesById, isReached } from '../upload-pack/by-id.ts'
 import { peelTags } from '../upload-pack/peel-tags.ts'
-import { assertReachable } from '../upload-pack/reach.ts'
 import type { PacedRepository } from '../upload-pack/repository.ts'
 
 /** What is asked for, as plain data. */
@@ -23,9 +23,6 @@ export interface Named {
 
 /** The least that is taken for the beginning of an id. */
 const shortestId = 4
-/** Objects whose ids begin alike, of which each has to be asked whether it is reachable. */
-const mostCandidates = 8
-
 /**
  * A whole id, a ref by git's order of folders, or the beginning of an id; null when it is none of them. No other revision syntax.
  * @param tipsOf `packedTips`, or what remembers its answers
@@ -41,38 +38,16 @@ export function parseName(text: string, refs: VisibleRefs, format: ObjectFormat,
 /** The object's number. InputError `no-such-object`; CorruptError when a ref points to nothing. */
 export async function findNamed(repository: PacedRepository, name: Named): Promise<number> {
   const { set } = repository
-  const isWhole = name.id.length === hashBytes(set.format) * 2
   if (name.isKnown) {
     const number = set.find(fromHex(name.id), 0)
     if (number < 0) throw new CorruptError('object', `a ref points to ${name.id}, which is not stored`)
     return number
   }
   const found: number[] = []
-  const candidates = isWhole ? [set.find(fromHex(name.id), 0)].filter((number) => number >= 0) : beginningWith(repository, name.id)
-  for (const number of candidates) if (name.isOwn || (await isReached(repository, name.tips, number))) found.push(number)
+  for (const number of candidatesById(repository, name.id))
+    if (name.isOwn || (await isReached(repository, name.tips, number))) found.push(number)
   if (found.length === 1) return found[0] as number
   throw noSuchObject(found.length > 1 ? `short object ID ${name.id} is ambiguous` : `no object ${name.id}`)
-}
-
-/** Of shortened ids, only commits and tags are meant. */
-function beginningWith({ set }: PacedRepository, id: string): number[] {
-  const found = new Set<number>()
-  for (const oid of set.startingWith(id)) {
-    const number = set.find(oid, 0)
-    if (set.kind(number) === Kind.commit || set.kind(number) === Kind.tag) found.add(number)
-    if (found.size >= mostCandidates) break
-  }
-  return [...found]
-}
-
-async function isReached(repository: PacedRepository, tips: Uint8Array, number: number): Promise<boolean> {
-  try {
-    await assertReachable(repository, tips, [number])
-    return true
-  } catch (error) {
-    if (error instanceof InputError && error.code === 'not-our-ref') return false
-    throw error
-  }
 }
 
 /** The commit that the name leads to, loaded. InputError `no-such-object` also when it leads to another kind of object. */
