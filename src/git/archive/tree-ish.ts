@@ -2,7 +2,7 @@
 // told apart from what isn't stored by nothing.
 import { CorruptError, fromHex, hex, InputError, latin1 } from '../../base/index.ts'
 import { decodeTree, isTreeMode } from '../format/tree.ts'
-import { hashBytes, Kind, kindName, type ObjectId } from '../format/object-id.ts'
+import { Kind, kindName, type ObjectId } from '../format/object-id.ts'
 import { candidatesById, isReached } from '../upload-pack/by-id.ts'
 import type { PacedRepository } from '../upload-pack/repository.ts'
 import { peelTags, tagTarget } from '../upload-pack/peel-tags.ts'
