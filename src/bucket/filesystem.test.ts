@@ -55,7 +55,8 @@ test('a key is the path below the folder; an upload in the spool is moved, not c
 })
 
 test('an upload from another file system is copied', async (context) => {
-  if (!existsSync('/dev/shm') || (await stat('/dev/shm')).dev === (await stat(folder)).dev) return context.skip('/dev/shm is no second file system here')
+  if (!existsSync('/dev/shm') || (await stat('/dev/shm')).dev === (await stat(folder)).dev)
+    return context.skip('/dev/shm is no second file system here')
   const elsewhere = await mkdtemp('/dev/shm/stemma-')
   try {
     const path = join(elsewhere, 'file')
