@@ -6,6 +6,7 @@ import { type Actor, audit } from './audit.ts'
 import type { AccountId, RepositoryId, Role } from './identity.ts'
 import { may } from './may.ts'
 import type { Member } from './members.ts'
+import { type PageRequest, readPage } from './page.ts'
 import { fullName, tell } from './repositories.ts'
 import { findRepositoryById, type Repository, resourceOf } from './repository-rows.ts'
 
@@ -16,7 +17,7 @@ export type Circle = 'outside' | 'direct' | 'all'
 export async function listCollaborators(
   queries: Queries,
   repository: Pick<Repository, 'id' | 'ownerId'>,
-  { circle, role, page, perPage }: { readonly circle: Circle; readonly role?: Role; readonly page: number; readonly perPage: number },
+  { circle, role, ...wanted }: PageRequest & { readonly circle: Circle; readonly role?: Role },
 ): Promise<{ members: Member[]; total: number }> {
   const owns = sql<boolean>`(account.id = ${repository.ownerId} and account.kind = 'user')`
   const standing = sql<Role | null>`case when ${owns} then 'admin'::role else greatest(collaborator.role, membership.role) end`
@@ -33,17 +34,7 @@ export async function listCollaborators(
         or (${circle !== 'outside'} and ${owns}) or (${circle === 'all'} and membership.role is not null))`,
     )
     .$if(role !== undefined, (query) => query.where(sql<boolean>`${standing} = ${role}::role`))
-  const [found, { total }] = await Promise.all([
-    rows
-      .orderBy(sql`lower(account.login)`)
-      .limit(perPage)
-      .offset((page - 1) * perPage)
-      .execute(),
-    rows
-      .clearSelect()
-      .select((select) => select.fn.countAll<number>().as('total'))
-      .executeTakeFirstOrThrow(),
-  ])
+  const { found, total } = await readPage(rows, (all) => all.orderBy(sql`lower(account.login)`), wanted)
   return { members: found.map((row) => ({ account: accountIn(row), role: row.standing as Role })), total }
 }
 

@@ -7,6 +7,7 @@ import type { AccountId, Identity, NetworkId, RepositoryId } from './identity.ts
 import type { Visibility } from './may.ts'
 import { assertRepositoryName } from './names.ts'
 import { chargeOwner } from './quotas.ts'
+import { type PageRequest, readPage } from './page.ts'
 import { mayRead, readableBy } from './readable.ts'
 import { fullName, nameTaken, tell } from './repositories.ts'
 import { type Repository, repositoryOf, type RepositorySettings, repositoryRows, sameName } from './repository-rows.ts'
@@ -101,11 +102,8 @@ function inherited(settings: RepositorySettings): RepositorySettings {
   return shallow ? { 'stemma.shallow': shallow } : {}
 }
 
-export interface ForkPage {
+export interface ForkPage extends PageRequest {
   readonly direction: 'asc' | 'desc'
-  /** From 1. */
-  readonly page: number
-  readonly perPage: number
 }
 
 /** One page of what was forked from that repository and the caller may read, by the time when it was; and how many there are in all. */
@@ -113,21 +111,11 @@ export async function listForks(
   queries: Queries,
   identity: Identity,
   parentId: RepositoryId,
-  { direction, page, perPage }: ForkPage,
+  { direction, ...wanted }: ForkPage,
 ): Promise<{ forks: Repository[]; total: number }> {
   const rows = repositoryRows(queries, identity).where('repository.parent_id', '=', parentId).where(readableBy(identity))
-  const [found, { total }] = await Promise.all([
-    rows
-      .orderBy('repository.created_at', direction)
-      .orderBy('repository.id', direction)
-      .limit(perPage)
-      .offset((page - 1) * perPage)
-      .execute(),
-    rows
-      .clearSelect()
-      .select((select) => select.fn.countAll<number>().as('total'))
-      .executeTakeFirstOrThrow(),
-  ])
+  const order = (all: typeof rows) => all.orderBy('repository.created_at', direction).orderBy('repository.id', direction)
+  const { found, total } = await readPage(rows, order, wanted)
   return { forks: found.map(repositoryOf).filter((fork) => mayRead(identity, fork)), total }
 }
 

@@ -4,6 +4,7 @@ import { type Database, type Queries, sql, type Tx } from '../db/index.ts'
 import { type Account, accountIn, accountRows, insertAccount } from './accounts.ts'
 import { type Actor, audit } from './audit.ts'
 import type { AccountId, Role } from './identity.ts'
+import { type PageRequest, readPage } from './page.ts'
 
 export interface Member {
   readonly account: Account
@@ -31,24 +32,14 @@ export async function createOrganization(
 export async function listMembers(
   queries: Queries,
   organizationId: AccountId,
-  { roles, page, perPage }: { readonly roles?: readonly Role[]; readonly page: number; readonly perPage: number },
+  { roles, ...wanted }: PageRequest & { readonly roles?: readonly Role[] },
 ): Promise<{ members: Member[]; total: number }> {
   const rows = accountRows(queries)
     .innerJoin('membership', 'membership.account_id', 'account.id')
     .where('membership.organization_id', '=', organizationId)
     .$if(roles !== undefined, (query) => query.where('membership.role', 'in', [...(roles ?? [])]))
-  const [found, { total }] = await Promise.all([
-    rows
-      .select('membership.role as member_role')
-      .orderBy(sql`lower(account.login)`)
-      .limit(perPage)
-      .offset((page - 1) * perPage)
-      .execute(),
-    rows
-      .clearSelect()
-      .select((select) => select.fn.countAll<number>().as('total'))
-      .executeTakeFirstOrThrow(),
-  ])
+    .select('membership.role as member_role')
+  const { found, total } = await readPage(rows, (all) => all.orderBy(sql`lower(account.login)`), wanted)
   return { members: found.map((row) => ({ account: accountIn(row), role: row.member_role })), total }
 }
 

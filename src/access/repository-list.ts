@@ -2,19 +2,17 @@
 import { type Queries, sql } from '../db/index.ts'
 import type { AccountId, Identity, NetworkId, RepositoryId } from './identity.ts'
 import type { Visibility } from './may.ts'
+import { type PageRequest, readPage } from './page.ts'
 import { mayRead, readableBy } from './readable.ts'
 import { type Repository, repositoryOf, repositoryRows } from './repository-rows.ts'
 
-export interface ListOptions {
+export interface ListOptions extends PageRequest {
   /** Which of those that the caller may read: an account's own; what the caller owns, or stands to by his membership or as a collaborator. */
   readonly of: { readonly ownerId: AccountId } | { readonly affiliations: readonly Affiliation[] }
   /** All without it. */
   readonly visibility?: Visibility
   readonly sort: 'created' | 'updated' | 'pushed' | 'full_name'
   readonly direction: 'asc' | 'desc'
-  /** From 1. */
-  readonly page: number
-  readonly perPage: number
 }
 
 export type Affiliation = 'owner' | 'collaborator' | 'organization_member'
@@ -26,28 +24,21 @@ const sortColumns = {
   full_name: sql`lower(repository.name)`,
 } as const
 
-/** One page of what the caller may read, and how many there are in all. Ties are broken by id, so that pages neither miss nor repeat. */
+/** One page of what the caller may read, and how many there are in all. */
 export async function listRepositories(
   queries: Queries,
   identity: Identity,
-  { of, visibility, direction, sort, page, perPage }: ListOptions,
+  { of, visibility, direction, sort, ...wanted }: ListOptions,
 ): Promise<{ repositories: Repository[]; total: number }> {
   const rows = repositoryRows(queries, identity)
     .where(readableBy(identity))
     .where('ownerId' in of ? sql<boolean>`repository.owner_id = ${of.ownerId}` : affiliatedWith(identity, of.affiliations))
     .$if(visibility !== undefined, (query) => query.where('repository.visibility', '=', visibility as Visibility))
-  const [found, { total }] = await Promise.all([
-    rows
-      .orderBy(sortColumns[sort], (order) => (direction === 'asc' ? order.asc().nullsFirst() : order.desc().nullsLast()))
+  const order = (all: typeof rows) =>
+    all
+      .orderBy(sortColumns[sort], (by) => (direction === 'asc' ? by.asc().nullsFirst() : by.desc().nullsLast()))
       .orderBy('repository.id', direction)
-      .limit(perPage)
-      .offset((page - 1) * perPage)
-      .execute(),
-    rows
-      .clearSelect()
-      .select((select) => select.fn.countAll<number>().as('total'))
-      .executeTakeFirstOrThrow(),
-  ])
+  const { found, total } = await readPage(rows, order, wanted)
   return { repositories: found.map(repositoryOf).filter((repository) => mayRead(identity, repository)), total }
 }
 

@@ -5,9 +5,11 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
+import { scopes } from '../access/index.ts'
 import { completionScript } from './completion.ts'
 import { peopleCommands } from './people-commands.ts'
 import { serverCommands } from './server-commands.ts'
+import { flagChoices } from './usage.ts'
 
 const commands = { ...serverCommands, ...peopleCommands }
 const script = completionScript('bash', commands)
@@ -75,3 +77,6 @@ test('fish', { skip: without('fish') }, () => {
 test('another shell is told which ones there are', () => {
   assert.throws(() => completionScript('tcsh', commands), /bash, zsh and fish/)
 })
+
+// The list stands there twice, so that --help needn't load the access room.
+test('the scopes that are offered are those that there are', () => assert.deepEqual(flagChoices.scope, [...scopes]))

@@ -1,5 +1,14 @@
 // The database as other rooms use it: typed queries (kysely over the generated schema) and transactions.
-import { type ControlledTransaction, Kysely, PostgresDialect, type PostgresPool, type RawBuilder, type Transaction, sql } from 'kysely'
+import {
+  type ControlledTransaction,
+  Kysely,
+  PostgresDialect,
+  type PostgresPool,
+  type RawBuilder,
+  type SelectQueryBuilder,
+  type Transaction,
+  sql,
+} from 'kysely'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { UnavailableError } from '../base/index.ts'
 import { type PoolOptions, PreparingPool, sqlState } from './connection.ts'
@@ -8,7 +17,7 @@ import { schemaVersion } from './schema-version.ts'
 
 /** Builds and runs queries, in a transaction or outside of one: what functions that only query should ask for. Names are SQL's own (snake_case). */
 export type Queries = Kysely<DB>
-export type { RawBuilder, Transaction }
+export type { RawBuilder, SelectQueryBuilder, Transaction }
 /** A transaction that is under way. */
 export type Tx = Transaction<DB>
 

@@ -1,7 +1,16 @@
 // db: the pool, transactions, typed queries, migrations, and the embedded PostgreSQL. docs/design/database.md.
 export type { PoolOptions } from './connection.ts'
 export { sqlState } from './connection.ts'
-export { Database, isCommitUnknown, type Queries, type RawBuilder, type TransactionOptions, type Tx, sql } from './database.ts'
+export {
+  Database,
+  isCommitUnknown,
+  type Queries,
+  type RawBuilder,
+  type SelectQueryBuilder,
+  type TransactionOptions,
+  type Tx,
+  sql,
+} from './database.ts'
 export { EmbeddedPostgres, type EmbeddedOptions, attachEmbedded } from './embedded/embedded-postgres.ts'
 export { longestStopMs } from './embedded/postmaster.ts'
 export { fixedQuery } from './fixed-query.ts'
