@@ -128,19 +128,21 @@ async function admit(parts: GateParts, request: FastifyRequest, action: Action |
   if (sent?.carrier === 'cookie' && isCrossSite(request.method, request.headers, request.host)) return 'cross-site'
   // The verdict needs both, and to ask for one costs as much as to ask for both.
   const call = name?.kind === 'repository' ? await findCall(queries, sent && sent.token, name.owner, name.name) : null
-  const identity =
+  const found =
     sent === null
       ? anonymous
       : call
         ? call.token && identityOf(call.token, sent.carrier, clock, uses)
         : await findIdentity(queries, sent, clock, uses)
-  if (identity === 'suspended') return identity
-  if (identity === null) failures?.tokenFailed(request.ip)
-  else if (sent !== null) failures?.tokenSucceeded(request.ip, sent.token)
-  // a browser sends the cookie of a session that has ended by itself: then nobody in particular calls
-  if (identity === null && sent?.carrier !== 'cookie') return 'bad-credentials'
-  request.identity = identity ?? anonymous
-  if (identity === null && action !== null && !isOpenToAnonymous(action)) return 'unauthenticated'
+  if (found === 'suspended') return found
+  if (found === null && sent?.carrier === 'header') {
+    failures?.tokenFailed(request.ip)
+    return 'bad-credentials'
+  }
+  if (found !== null && sent !== null) failures?.tokenSucceeded(request.ip, sent.token)
+  // a browser sends the cookie of a session that has ended by itself: then nobody in particular calls, and nobody tries anything
+  request.identity = found ?? anonymous
+  if (found === null && action !== null && !isOpenToAnonymous(action)) return 'unauthenticated'
   if (action === null || name === null) return 'allowed'
   if (name.kind !== 'repository') return admitToAccount(db, request, action, name)
   const { isCreatingOnPush } = parts

@@ -182,6 +182,16 @@ test('passwords that are no good: refused beyond the limit, one after the other 
   await strict.close()
 })
 
+test('the cookie of a session that has ended is no guess: a browser sends it by itself', async () => {
+  const headers = { cookie: 'stemma_session=stm_0000000000000000000000000000000000000000', 'x-forwarded-for': '192.0.2.99' }
+  const look = async () =>
+    (await faces.listener.inject({ url: '/olive/the-public.git/info/refs?service=git-upload-pack', headers })).statusCode
+  assert.deepEqual([await look(), await look(), await look(), await look()], times(4, 200))
+  for (let i = 0; i < 6; i++) await faces.listener.inject({ url: '/api/v3/user', headers })
+  const wrong = await ask({ url: '/api/v3/user', token: 'stm_1111111111111111111111111111111111111111', ip: '192.0.2.99' })
+  assert.equal(wrong.statusCode, 401, 'nothing was counted against that address')
+})
+
 test('without limits nothing is said of them, and /rate_limit isn’t there', async () => {
   const free = await openFaces({ isWhole: true, rates: off })
   const root = await free.listener.inject({ url: '/api/v3/' })
