@@ -293,6 +293,53 @@ export interface NetworkStorage {
   whole_stored_bytes: number;
 }
 
+export interface OciBlob {
+  content: Uint8Array;
+  created_at: Generated<Date>;
+  digest: Uint8Array;
+  leased_until: Date;
+  package_id: number;
+  size_bytes: number;
+}
+
+export interface OciManifest {
+  annotations: Json | null;
+  artifact_type: string | null;
+  bytes: Uint8Array;
+  digest: Uint8Array;
+  media_type: string;
+  package_id: number;
+  pull_count: Generated<number>;
+  pulled_at: Date | null;
+  pushed_at: Generated<Date>;
+  pushed_by: string | null;
+  subject: Uint8Array | null;
+}
+
+export interface OciManifestPart {
+  digest: Uint8Array;
+  kind: string;
+  manifest: Uint8Array;
+  media_type: string;
+  ordinal: number;
+  package_id: number;
+  size_bytes: number;
+}
+
+export interface OciTag {
+  created_at: Generated<Date>;
+  digest: Uint8Array;
+  name: string;
+  package_id: number;
+  updated_at: Generated<Date>;
+}
+
+export interface OciUpload {
+  created_at: Generated<Date>;
+  id: string;
+  package_id: number;
+}
+
 export interface OidcLogin {
   account_id: number | null;
   code_verifier: string;
@@ -338,6 +385,18 @@ export interface Pack {
   size_bytes: number;
   tail: Uint8Array | null;
   verified_at: Date | null;
+}
+
+export interface Package {
+  created_at: Generated<Date>;
+  format: string;
+  id: Generated<number>;
+  is_link_set: Generated<boolean>;
+  name: string;
+  owner_id: number;
+  repository_id: number | null;
+  updated_at: Generated<Date>;
+  visibility: string;
 }
 
 export interface PastRoot {
@@ -534,11 +593,17 @@ export interface DB {
   network: Network;
   network_review: NetworkReview;
   network_storage: NetworkStorage;
+  oci_blob: OciBlob;
+  oci_manifest: OciManifest;
+  oci_manifest_part: OciManifestPart;
+  oci_tag: OciTag;
+  oci_upload: OciUpload;
   oidc_login: OidcLogin;
   outbox: Outbox;
   outbox_consumer: OutboxConsumer;
   owner_quota: OwnerQuota;
   pack: Pack;
+  package: Package;
   past_root: PastRoot;
   path_table: PathTable;
   push_certificate: PushCertificate;
