@@ -31,6 +31,8 @@ export type JsonValue = JsonArray | JsonObject | JsonPrimitive;
 
 export type Role = "admin" | "read" | "write";
 
+export type Timestamp = ColumnType<Date, Date | string, Date | string>;
+
 export interface Account {
   created_at: Generated<Date>;
   display_name: string | null;
@@ -307,6 +309,7 @@ export interface OciManifest {
   artifact_type: string | null;
   bytes: Uint8Array;
   digest: Uint8Array;
+  id: Generated<number>;
   media_type: string;
   package_id: number;
   pull_count: Generated<number>;
@@ -324,6 +327,13 @@ export interface OciManifestPart {
   ordinal: number;
   package_id: number;
   size_bytes: number;
+}
+
+export interface OciPullDay {
+  day: Timestamp;
+  digest: Uint8Array;
+  package_id: number;
+  pull_count: number;
 }
 
 export interface OciTag {
@@ -596,6 +606,7 @@ export interface DB {
   oci_blob: OciBlob;
   oci_manifest: OciManifest;
   oci_manifest_part: OciManifestPart;
+  oci_pull_day: OciPullDay;
   oci_tag: OciTag;
   oci_upload: OciUpload;
   oidc_login: OidcLogin;
