@@ -8,6 +8,17 @@ export type {
   PutOptions,
   PutResult,
 } from './content-store.ts'
+export type {
+  AppendOptions,
+  ContentUploads,
+  ExpectedDigest,
+  FinishOptions,
+  ReceivedContent,
+  ReceiveOptions,
+  UploadAlgorithm,
+  UploadPart,
+  UploadState,
+} from './content-uploads.ts'
 export { type Digest, digestBytes, digestOf, isDigest, parseDigest } from './digest.ts'
 export { SegmentStore, type SegmentStoreOptions } from './segment-store.ts'
 export type { CheckStoreOptions, StoreCheck } from './fsck/check-store.ts'
