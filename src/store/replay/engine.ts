@@ -1,0 +1,38 @@
+// What an engine is: an encoder of deflate streams that gives, for the same parameters and bytes, the same stream for ever.
+import type { ReplayRecipe } from './recipe.ts'
+
+/** What the header of a gzip member tells about who made it (RFC 1952, 2.3.1). */
+export interface GzipClue {
+  readonly xfl: number
+  readonly os: number
+}
+
+/** Makes one raw deflate stream. Synchronous, for worker threads; holds a window and a block, never the whole. */
+export interface DeflateEncoder {
+  /** Takes the next uncompressed bytes, in pieces of any size; returns what of the stream is done. The pieces are the caller's. */
+  push(bytes: Uint8Array): Uint8Array[]
+  /** The rest of the stream. The encoder is used up. */
+  end(): Uint8Array[]
+}
+
+/** An engine's parameters and what it makes of the golden bytes with them: the first 16 hex digits of the stream's SHA-256. */
+export interface Golden {
+  readonly params: readonly number[]
+  readonly digest: string
+}
+
+export interface DeflateEngine {
+  readonly id: number
+  /** Raised when the same parameters no longer mean the same stream; the old version is then an engine of its own. */
+  readonly version: number
+  readonly name: string
+  /** Every set of parameters that this engine makes recipes with: one not listed here is refused, too, when it is read. */
+  readonly golden: readonly Golden[]
+  /** The likeliest parameters first. The clue is a hint only: headers lie. */
+  candidates(clue: GzipClue | null): readonly (readonly number[])[]
+  encoder(params: Uint8Array): DeflateEncoder
+}
+
+export function recipeOf(engine: DeflateEngine, params: readonly number[]): ReplayRecipe {
+  return { engine: engine.id, version: engine.version, params: Uint8Array.from(params) }
+}

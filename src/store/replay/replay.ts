@@ -1,0 +1,106 @@
+// The engines as one: which of them made a stream, and a stream made again. An engine is used with parameters only after it has made the golden
+// stream with them in this process.
+import { CorruptError } from '../../base/index.ts'
+import { type DeflateEncoder, type DeflateEngine, type GzipClue, recipeOf } from './engine.ts'
+import { goldenBytes, goldenSeed, mixedBytes, streamDigest } from './golden.ts'
+import type { ReplayRecipe } from './recipe.ts'
+
+export interface IdentifyInput {
+  /** Uncompressed bytes from the start: all, or a prefix (at best `IDENTIFY_BYTES`). */
+  readonly plain: Uint8Array
+  /** Whether `plain` is all there is. */
+  readonly isWhole: boolean
+  /** The raw deflate stream from its start (behind the gzip header): at least as far as `plain` reaches; more does no harm. */
+  readonly deflated: Uint8Array
+  readonly clue: GzipClue | null
+}
+
+/** Uncompressed bytes with which `identify` tells apart all that it knows: pgzip's blocks end only after 1 MiB. */
+export const IDENTIFY_BYTES = 2_500_000
+const stepBytes = 128 * 1024
+
+interface Trial {
+  readonly recipe: ReplayRecipe
+  readonly encoder: DeflateEncoder
+  made: number
+}
+
+/** One for each thread: it remembers which golden vectors have held. */
+export class Replay {
+  readonly #engines: readonly DeflateEngine[]
+  readonly #checked = new Map<string, boolean>()
+  #golden: Uint8Array | undefined
+
+  constructor(engines: readonly DeflateEngine[]) {
+    this.#engines = engines
+  }
+
+  /**
+   * The recipes that agree with the stream as far as it is given, the likeliest first; none where no engine made it. A recipe counts only when
+   * the whole stream has been made with it and compared. Takes a few milliseconds for a candidate that differs at once.
+   */
+  identify(input: IdentifyInput): ReplayRecipe[] {
+    const found: { recipe: ReplayRecipe; made: number }[] = []
+    for (const engine of this.#engines) {
+      for (const params of engine.candidates(input.clue)) {
+        const recipe = recipeOf(engine, params)
+        const trial = { recipe, encoder: engine.encoder(recipe.params), made: 0 }
+        if (agrees(trial, input) && this.#holds(engine, recipe)) found.push(trial)
+      }
+    }
+    // One that has said nothing yet has not been wrong either: it comes last.
+    const spoke = found.filter(({ made }) => made > 0)
+    return [...spoke, ...found.filter(({ made }) => made === 0)].map(({ recipe }) => recipe)
+  }
+
+  /** CorruptError 'replay-engine' where no engine here makes what the recipe means: never a stream that differs in silence. */
+  encoder(recipe: ReplayRecipe): DeflateEncoder {
+    const engine = this.#engine(recipe)
+    if (engine === undefined)
+      throw new CorruptError('replay-engine', `no engine ${recipe.engine} of version ${recipe.version} makes deflate streams here`)
+    if (!this.#holds(engine, recipe))
+      throw new CorruptError(
+        'replay-engine',
+        `${this.describe(recipe)} does not make the stream here that it is known to make (golden vector)`,
+      )
+    return engine.encoder(recipe.params)
+  }
+
+  /** For people: `go-flate 6`. */
+  describe(recipe: ReplayRecipe): string {
+    const engine = this.#engine(recipe)
+    return engine === undefined ? `engine ${recipe.engine}` : [engine.name, ...recipe.params].join(' ')
+  }
+
+  #engine(recipe: ReplayRecipe): DeflateEngine | undefined {
+    return this.#engines.find(({ id, version }) => id === recipe.engine && version === recipe.version)
+  }
+
+  #holds(engine: DeflateEngine, recipe: ReplayRecipe): boolean {
+    const key = `${engine.id}.${engine.version}.${recipe.params.join('.')}`
+    let isHeld = this.#checked.get(key)
+    if (isHeld === undefined) {
+      const golden = engine.golden.find(({ params }) => params.join('.') === recipe.params.join('.'))
+      this.#golden ??= mixedBytes(goldenSeed, goldenBytes)
+      isHeld = golden !== undefined && streamDigest(engine.encoder(recipe.params), this.#golden) === golden.digest
+      this.#checked.set(key, isHeld)
+    }
+    return isHeld
+  }
+}
+
+function agrees(trial: Trial, { plain, isWhole, deflated }: IdentifyInput): boolean {
+  const isSame = (pieces: readonly Uint8Array[]) => {
+    for (const piece of pieces) {
+      const size = Math.min(piece.length, deflated.length - trial.made)
+      if (isWhole && size < piece.length) return false
+      if (Buffer.compare(piece.subarray(0, size), deflated.subarray(trial.made, trial.made + size)) !== 0) return false
+      trial.made += size
+    }
+    return true
+  }
+  for (let at = 0; at < plain.length; at += stepBytes) {
+    if (!isSame(trial.encoder.push(plain.subarray(at, at + stepBytes)))) return false
+  }
+  return !isWhole || isSame(trial.encoder.end())
+}
