@@ -221,7 +221,7 @@ async function assertOtherAdministrator(tx: Tx, id: AccountId): Promise<void> {
 
 /**
  * Deletes a user, or an organisation, and what belongs to it alone: tokens, memberships, keys. False when it was gone already.
- * InputError `account-has-repositories`, `last-administrator`, `last-member-admin` (an organisation would have nobody who administers it).
+ * InputError `account-has-repositories`, `account-has-packages`, `last-administrator`, `last-member-admin` (an organisation would have nobody who administers it).
  */
 export async function deleteAccount(db: Database, id: AccountId, actor: Actor): Promise<boolean> {
   return db.transaction(
@@ -233,6 +233,8 @@ export async function deleteAccount(db: Database, id: AccountId, actor: Actor): 
       if (own !== undefined) {
         throw new InputError('account-has-repositories', `${account.login} has repositories; delete or transfer them first`)
       }
+      const published = await tx.selectFrom('package').select('id').where('owner_id', '=', id).limit(1).executeTakeFirst()
+      if (published !== undefined) throw new InputError('account-has-packages', `${account.login} has packages; delete them first`)
       await assertNobodysOnlyAdmin(tx, id)
       await tx.deleteFrom('account').where('id', '=', id).execute()
       await raiseSigningVersion(tx) // its keys went with it

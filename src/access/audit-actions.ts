@@ -48,6 +48,8 @@ export const auditActions = {
   'repository.purge': 'somebody had objects leave at once, by stemma purge',
   'repository.transfer': 'a repository got another owner; stands in the audit of both',
   'repository.delete': 'a repository was deleted',
+  'package.create': 'a package was made by what was first published of it',
+  'package.change': 'a package was shown to others, or linked to another repository',
   'mirror.add': 'a repository is kept in step with another from now on',
   'mirror.remove': 'it is not any more',
   'lfs-lock.break': 'somebody took away a lock of another’s',

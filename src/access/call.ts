@@ -12,7 +12,6 @@ import {
   type RepositoryRow,
   sameOwner,
 } from './repository-rows.ts'
-import { hashToken } from './token-issue.ts'
 import { tokenColumns, type TokenRow } from './tokens.ts'
 
 export interface Call {
@@ -22,8 +21,8 @@ export interface Call {
   readonly target: { readonly owner: AccountResource; readonly repository: Repository | null } | null
 }
 
-/** @param secret null: an anonymous call */
-export type FindCall = (queries: Queries, secret: string | null, owner: string, name: string) => Promise<Call>
+/** @param hash of a token (`hashToken`); null: an anonymous call */
+export type FindCall = (queries: Queries, hash: Uint8Array | null, owner: string, name: string) => Promise<Call>
 
 export function makeFindCall(): FindCall {
   const standIn = new StandIn()
@@ -49,8 +48,7 @@ export function makeFindCall(): FindCall {
         ...(['account.id as account_id', 'account.kind as account_kind', 'membership.role as member_role'] as const),
       ]),
   )
-  return async (queries, secret, owner, name) => {
-    const hash = secret === null ? null : hashToken(secret)
+  return async (queries, hash, owner, name) => {
     const [row] = await find(queries, hash, owner.toLowerCase(), name.toLowerCase(), standIn.id)
     if (row === undefined) throw new Error('a statement of one row had none')
     return { token: row.token_id === null ? null : (row as TokenRow), target: standIn.targetIn(row, name) }

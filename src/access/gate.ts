@@ -1,19 +1,34 @@
 // The gate before every handler: who calls (token), what is meant (row), and whether that may be (may.ts). What it found stands on the
-// request for the handler: `identity`, `repository`, `account`.
+// request for the handler: `identity`, `repository`, `package`, `account`.
+import type { IncomingHttpHeaders } from 'node:http'
 import type { FastifyRequest } from 'fastify'
 import type { Clock, Log } from '../base/index.ts'
 import type { Database } from '../db/index.ts'
 import { type Declaration, type Gate, notFound, Refusal, type Verdict } from '../http/index.ts'
 import { type Account, accountResource, findAccount, findAccountById } from './accounts.ts'
 import { admitToRepository, type RepositoryToCreate } from './admission.ts'
-import { type FindCall, makeFindCall } from './call.ts'
+import { actorOf } from './audit.ts'
+import { type Call, type FindCall, makeFindCall } from './call.ts'
 import { isCrossSite, sentToken } from './credentials.ts'
 import { Failures } from './failures.ts'
 import { type AccountIdentity, anonymous, type Identity, identityKey } from './identity.ts'
+import type { PackageAccess } from './grant.ts'
 import { type Action, actions, isOpenToAnonymous, may } from './may.ts'
+import {
+  admitToPackage,
+  type FindPackageCall,
+  makeFindPackageCall,
+  type PackageCall,
+  type PackageName,
+  type PackageToCreate,
+} from './package-call.ts'
+import type { Package, PackageFormat } from './package-rows.ts'
+import { createOrFindPackage } from './packages.ts'
 import { refusalOf } from './refusals.ts'
+import { isPassFor, isRegistryToken, narrowed, type RegistryTokens } from './registry-token.ts'
 import type { Repository } from './repository-rows.ts'
-import { findIdentity, identityOf, TokenUses } from './tokens.ts'
+import { hashToken } from './token-issue.ts'
+import { type Carrier, findIdentity, identityOf, TokenUses } from './tokens.ts'
 
 declare module 'fastify' {
   interface FastifyRequest {
@@ -23,14 +38,19 @@ declare module 'fastify' {
     repository: Repository | null
     /** On a push to a repository that doesn't exist and that the caller may create: whose it will be, and its name. */
     repositoryToCreate: RepositoryToCreate | null
+    /** The package that the route names; null where it names none, or one that what is published is about to make. */
+    package: Package | null
+    packageToCreate: PackageToCreate | null
     /** The account that the route names. */
     account: Account | null
   }
 }
 
-/** What a route may name: the caller himself, an account, an organisation, a repository. */
+/** What a route may name: the caller himself, a registry as a whole, an account, an organisation, a repository, a package. */
 type ResourceName =
   | { readonly kind: 'self' }
+  | { readonly kind: 'registry' }
+  | ({ readonly kind: 'package' } & PackageName)
   | { readonly kind: 'account' | 'organization'; readonly login: string }
   | { readonly kind: 'repository'; readonly owner: string; readonly name: string }
 
@@ -63,6 +83,34 @@ export function onSelf(action: Action): Declaration {
   return { action, resource: (): ResourceName => ({ kind: 'self' }) }
 }
 
+/** For a route that names a package: `nameOf` reads it out of the path. Handlers use `packageOf(request)`, or make `request.packageToCreate`. */
+export function onPackage(
+  format: PackageFormat,
+  action: Action | ActionChoice,
+  nameOf: (request: FastifyRequest) => { readonly owner: string; readonly name: string },
+): Declaration {
+  const resource = (request: FastifyRequest): ResourceName => ({ kind: 'package', format, ...nameOf(request) })
+  return { action: action as Declaration['action'], resource }
+}
+
+/** For a route about all packages of a format, which shows of them what the caller may read. */
+export function onRegistry(action: Action): Declaration {
+  return { action, resource: (): ResourceName => ({ kind: 'registry' }) }
+}
+
+/** The package that the gate found; Refusal 404 when what is published would make it first. */
+export function packageOf(request: FastifyRequest): Package {
+  if (request.package === null) throw notFound()
+  return request.package
+}
+
+/** The package that is published to; made now where the gate has found that the caller may. */
+export async function packageToWrite(db: Database, request: FastifyRequest): Promise<Package> {
+  const { packageToCreate } = request
+  if (request.package !== null || packageToCreate === null) return packageOf(request)
+  return createOrFindPackage(db, packageToCreate, actorOf(request))
+}
+
 /** The repository that the gate found; Refusal 404 when the route's push would create it first. */
 export function repositoryOf(request: FastifyRequest): Repository {
   if (request.repository === null) throw notFound()
@@ -92,16 +140,18 @@ export interface GateOptions {
   readonly isCreatingOnPush: boolean
   /** Counts credentials that are no good; nobody does without it. */
   readonly failures?: Failures
+  /** What a registry's clients show; without it they show credentials. */
+  readonly registryTokens?: RegistryTokens
 }
 
 /** The gate over the database. `close` waits for what it still writes. */
 export function makeGate(options: GateOptions): Gate & { close(): Promise<void> } {
   const uses = new TokenUses(options.db.queries, options.clock, options.log)
-  const parts = { ...options, uses, findCall: makeFindCall() }
+  const parts = { ...options, uses, findCall: makeFindCall(), findPackageCall: makeFindPackageCall() }
   return {
     actions,
     refusalOf: (action) => refusalOf(action as Action),
-    properties: { identity: null, repository: null, repositoryToCreate: null, account: null },
+    properties: { identity: null, repository: null, repositoryToCreate: null, package: null, packageToCreate: null, account: null },
     keyOf: ({ identity }) => (identity ? identityKey(identity) : null),
     nameOf: ({ identity }) => (identity?.kind === 'account' ? identity.login : identity?.kind === 'repository' ? identity.name : null),
     admit: (request, action, resource) => admit(parts, request, action as Action | null, resource as ResourceName | null),
@@ -112,53 +162,105 @@ export function makeGate(options: GateOptions): Gate & { close(): Promise<void> 
 interface GateParts extends GateOptions {
   readonly uses: TokenUses
   readonly findCall: FindCall
+  readonly findPackageCall: FindPackageCall
+}
+
+/** What was sent to show who calls. */
+interface Credential {
+  readonly secret: string
+  readonly carrier: Carrier
+  /** Null: a registry's pass that stands for nobody. */
+  readonly hash: Uint8Array | null
+  /** Of a registry's pass. */
+  readonly packages: readonly PackageAccess[] | null
+}
+
+/** Passes of the registry are for packages, and good for nothing else. */
+function credentialOf(parts: GateParts, headers: IncomingHttpHeaders, name: ResourceName | null): Credential | 'malformed' | null {
+  const sent = sentToken(headers)
+  if (sent === null || sent === 'malformed') return sent
+  const { token: secret, carrier } = sent
+  if (!isRegistryToken(secret)) return { secret, carrier, hash: hashToken(secret), packages: null }
+  const isTaken = carrier === 'header' && (name === null || name.kind === 'package' || name.kind === 'registry')
+  const pass = isTaken ? (parts.registryTokens?.open(secret) ?? null) : null
+  return pass === null ? 'malformed' : { secret, carrier, ...pass }
 }
 
 async function admit(parts: GateParts, request: FastifyRequest, action: Action | null, name: ResourceName | null): Promise<Verdict> {
-  const sent = sentToken(request.headers)
-  const { clock, db, failures, findCall, uses } = parts
+  const sent = credentialOf(parts, request.headers, name)
+  const { clock, db, failures, uses } = parts
   if (sent === 'malformed') {
     failures?.tokenFailed(request.ip)
     return 'bad-credentials'
   }
-  if (sent !== null) failures?.assertMayTryToken(request.ip, sent.token)
-  const { queries } = db
-  if (sent === null) request.identity = anonymous
-  if (sent === null && action !== null && !isOpenToAnonymous(action)) return 'unauthenticated'
+  if (sent !== null) failures?.assertMayTryToken(request.ip, sent.secret)
+  const isNobody = sent === null || sent.hash === null
+  if (isNobody) request.identity = anonymous
+  if (isNobody && action !== null && !isOpenToAnonymous(action)) return 'unauthenticated'
   if (sent?.carrier === 'cookie' && isCrossSite(request.method, request.headers, request.host)) return 'cross-site'
+  if (sent?.packages && name?.kind === 'package' && !isPassFor(sent.packages, action ?? '', name)) return 'not-in-pass'
   // The verdict needs both, and to ask for one costs as much as to ask for both.
-  const call = name?.kind === 'repository' ? await findCall(queries, sent && sent.token, name.owner, name.name) : null
-  const found =
-    sent === null
-      ? anonymous
-      : call
-        ? call.token && identityOf(call.token, sent.carrier, clock, uses)
-        : await findIdentity(queries, sent, clock, uses)
+  const call = await findMeant(parts, sent?.hash ?? null, name)
+  const found = isNobody
+    ? anonymous
+    : call
+      ? call.token && identityOf(call.token, sent.carrier, clock, uses)
+      : await findIdentity(db.queries, { hash: sent.hash as Uint8Array, carrier: sent.carrier }, clock, uses)
   if (found === 'suspended') return found
   if (found === null && sent?.carrier === 'header') {
     failures?.tokenFailed(request.ip)
     return 'bad-credentials'
   }
-  if (found !== null && sent !== null) failures?.tokenSucceeded(request.ip, sent.token)
+  if (found !== null && !isNobody) failures?.tokenSucceeded(request.ip, sent.secret)
   // a browser sends the cookie of a session that has ended by itself: then nobody in particular calls, and nobody tries anything
-  request.identity = found ?? anonymous
+  const identity = found ?? anonymous
+  request.identity = sent?.packages ? narrowed(identity, sent.packages) : identity
   if (found === null && action !== null && !isOpenToAnonymous(action)) return 'unauthenticated'
   if (action === null || name === null) return 'allowed'
-  if (name.kind !== 'repository') return admitToAccount(db, request, action, name)
-  const { isCreatingOnPush } = parts
-  const admission = admitToRepository(request.identity, action, { target: call && call.target, name: name.name, isCreatingOnPush })
+  if (call?.kind === 'package') return admitCallToPackage(request, action, call)
+  if (call?.kind === 'repository') return admitCallToRepository(parts, request, action, call)
+  if (name.kind === 'registry') return may(request.identity, action, { kind: 'registry' }) ? 'allowed' : 'forbidden'
+  return admitToAccount(db, request, action, name as AccountName)
+}
+
+type FoundCall =
+  | (Call & { readonly kind: 'repository'; readonly name: string })
+  | (PackageCall & { readonly kind: 'package'; readonly name: PackageName })
+
+/** Null: the route names neither a repository nor a package. */
+async function findMeant(parts: GateParts, hash: Uint8Array | null, name: ResourceName | null): Promise<FoundCall | null> {
+  const { queries } = parts.db
+  if (name?.kind === 'repository') {
+    return { ...(await parts.findCall(queries, hash, name.owner, name.name)), kind: 'repository', name: name.name }
+  }
+  if (name?.kind === 'package') return { ...(await parts.findPackageCall(queries, hash, name)), kind: 'package', name }
+  return null
+}
+
+function admitCallToRepository(
+  { isCreatingOnPush }: GateParts,
+  request: FastifyRequest,
+  action: Action,
+  { target, name }: Call & { readonly name: string },
+): Verdict {
+  const admission = admitToRepository(request.identity, action, { target, name, isCreatingOnPush })
   if (admission.verdict !== 'allowed') return admission.verdict
   request.repository = admission.repository
   request.repositoryToCreate = admission.repository === null ? admission.toCreate : null
   return 'allowed'
 }
 
-async function admitToAccount(
-  db: Database,
-  request: FastifyRequest,
-  action: Action,
-  name: Exclude<ResourceName, { readonly kind: 'repository' }>,
-): Promise<Verdict> {
+function admitCallToPackage(request: FastifyRequest, action: Action, call: PackageCall & { readonly name: PackageName }): Verdict {
+  const admission = admitToPackage(request.identity, action, call)
+  if (admission.verdict !== 'allowed') return admission.verdict
+  request.package = admission.package
+  request.packageToCreate = admission.package === null ? admission.toCreate : null
+  return 'allowed'
+}
+
+type AccountName = Extract<ResourceName, { readonly kind: 'self' | 'account' | 'organization' }>
+
+async function admitToAccount(db: Database, request: FastifyRequest, action: Action, name: AccountName): Promise<Verdict> {
   const { identity } = request
   if (name.kind === 'self' && identity.kind !== 'account') return 'forbidden' // a repository's token is nobody's account
   const account =

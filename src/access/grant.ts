@@ -10,6 +10,9 @@ export const scopes = [
   'repository:read',
   'repository:write',
   'repository:admin',
+  'package:read',
+  'package:write',
+  'package:admin',
   'organization:read',
   'organization:admin',
   'account:admin',
@@ -18,12 +21,24 @@ export const scopes = [
 ] as const
 export type Scope = (typeof scopes)[number]
 
+/** Those that what is at home in a repository may have: a deployment, a CI job. */
+export const homeScopes = ['repository:read', 'repository:write', 'package:read', 'package:write'] as const satisfies readonly Scope[]
+
 export interface Grant {
   /** Empty: it says who calls, and reads what anybody may. */
   readonly scopes: readonly Scope[]
   /** Only what belongs to one of these owners, or is one of these repositories; both null: all that its bearer may. */
   readonly ownerIds: readonly AccountId[] | null
   readonly repositoryIds: readonly RepositoryId[] | null
+  /** Of a registry's token: nothing but this, on these packages. */
+  readonly packages?: readonly PackageAccess[]
+}
+
+/** What a registry's token is for, in Docker's words. */
+export interface PackageAccess {
+  /** `owner/name`, in lower case. */
+  readonly name: string
+  readonly actions: readonly ('pull' | 'push' | 'delete')[]
 }
 
 /** Whether the scopes include that one, by itself or by a higher level. */

@@ -3,6 +3,7 @@ import type { Grant } from './grant.ts'
 
 export type AccountId = number & { readonly __brand: 'AccountId' }
 export type RepositoryId = number & { readonly __brand: 'RepositoryId' }
+export type PackageId = number & { readonly __brand: 'PackageId' }
 export type NetworkId = string & { readonly __brand: 'NetworkId' }
 
 /** What a member of an organisation may do in all of its repositories, or a collaborator in one: each includes those before it. */

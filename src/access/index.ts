@@ -22,8 +22,22 @@ export { type Circle, collaboratorRole, listCollaborators, setCollaborator, type
 export { createOrFind } from './create-on-push.ts'
 export { Failures, type FailureSettings } from './failures.ts'
 export { findFork, forkRepository, listForks, type NewFork, readableSiblings } from './forks.ts'
-export { accountOf, callerOf, type GateOptions, makeGate, onAccount, onOrganization, onRepository, onSelf, repositoryOf } from './gate.ts'
-export { type Grant, isWithin, parseScopes, type Scope, scopes } from './grant.ts'
+export {
+  accountOf,
+  callerOf,
+  type GateOptions,
+  makeGate,
+  onAccount,
+  onOrganization,
+  onPackage,
+  onRegistry,
+  onRepository,
+  onSelf,
+  packageOf,
+  packageToWrite,
+  repositoryOf,
+} from './gate.ts'
+export { type Grant, homeScopes, isWithin, type PackageAccess, parseScopes, type Scope, scopes } from './grant.ts'
 export {
   type AccountId,
   type AccountIdentity,
@@ -31,6 +45,7 @@ export {
   type Identity,
   identityKey,
   type NetworkId,
+  type PackageId,
   type RepositoryId,
   type RepositoryIdentity,
   type Role,
@@ -42,6 +57,7 @@ export {
   actions,
   isOpenToAnonymous,
   may,
+  type PackageResource,
   type RepositoryResource,
   type Resource,
   roleOf,
@@ -63,7 +79,21 @@ export {
   setServerQuota,
   sizeText,
 } from './quotas.ts'
+export { admitToPackage, makeFindPackageCall, type PackageName, type PackageToCreate } from './package-call.ts'
+export {
+  findPackage,
+  findPackageById,
+  type Package,
+  type PackageFormat,
+  packageFullName,
+  packageOf as packageOfRow,
+  packageResourceOf,
+  packageRows,
+  packagesReadableBy,
+} from './package-rows.ts'
+export { changePackage, createOrFindPackage, type PackageChange, targetOf, tellOfPackage } from './packages.ts'
 export { mayRead, readableBy } from './readable.ts'
+export { isRegistryToken, narrowed, type RegistryPass, RegistryTokens } from './registry-token.ts'
 export { deleteRepository } from './repository-deletion.ts'
 export { type Affiliation, allRepositories, type ListOptions, listRepositories, networkSizes, repositorySizes } from './repository-list.ts'
 export { findRepository, findRepositoryById, type Repository, type RepositorySettings, resourceOf } from './repository-rows.ts'

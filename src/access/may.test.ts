@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { type Grant, holds, isWithin, parseScopes, type Scope, scopes } from './grant.ts'
-import type { AccountId, Identity, RepositoryId, Role } from './identity.ts'
+import type { AccountId, Identity, PackageId, RepositoryId, Role } from './identity.ts'
 import { type Action, actions, may, type Resource, type Visibility } from './may.ts'
 
 const owner = 1 as AccountId
@@ -34,11 +34,20 @@ const callers: Record<string, { readonly identity: Identity; readonly role: Role
   maintainer: { identity: account(5), role: 'admin' },
   owner: { identity: account(1), role: null },
   admin: { identity: account(6, { isAdmin: true }), role: null },
-  deploy: { identity: home(1, ['repository:write']), role: null },
-  elsewhere: { identity: home(2, ['repository:write']), role: null },
+  deploy: { identity: home(1, ['repository:write', 'package:write']), role: null },
+  elsewhere: { identity: home(2, ['repository:write', 'package:write']), role: null },
 }
 const repository = (visibility: Visibility, role: Role | null): Resource => ({
   kind: 'repository',
+  repositoryId: 1 as RepositoryId,
+  ownerId: owner,
+  visibility,
+  role,
+})
+/** Linked to that repository. */
+const image = (visibility: Visibility, role: Role | null): Resource => ({
+  kind: 'package',
+  packageId: 1 as PackageId,
   repositoryId: 1 as RepositoryId,
   ownerId: owner,
   visibility,
@@ -48,6 +57,10 @@ const resources: Record<string, (role: Role | null) => Resource> = {
   public: (role) => repository('public', role),
   internal: (role) => repository('internal', role),
   private: (role) => repository('private', role),
+  'public image': (role) => image('public', role),
+  'internal image': (role) => image('internal', role),
+  'private image': (role) => image('private', role),
+  registry: () => ({ kind: 'registry' }),
   user: () => ({ kind: 'account', accountId: owner, accountKind: 'user', role: null }),
   organization: (role) => ({ kind: 'account', accountId: organization, accountKind: 'organization', role }),
 }
@@ -83,6 +96,21 @@ const table: Partial<Record<`${Action} ${string}`, string>> = {
   'repository:administer public': 'maintainer owner admin',
   'repository:administer internal': 'maintainer owner admin',
   'repository:administer private': 'maintainer owner admin',
+  'registry:read registry': everyone,
+  'package:create user': 'owner admin deploy elsewhere',
+  'package:create organization': 'writer maintainer admin',
+  'package:read public image': everyone,
+  'package:read internal image': `${accounts} deploy`,
+  'package:read private image': 'reader writer maintainer owner admin deploy',
+  'package:write public image': 'writer maintainer owner admin deploy',
+  'package:write internal image': 'writer maintainer owner admin deploy',
+  'package:write private image': 'writer maintainer owner admin deploy',
+  'package:delete public image': 'maintainer owner admin',
+  'package:delete internal image': 'maintainer owner admin',
+  'package:delete private image': 'maintainer owner admin',
+  'package:administer public image': 'maintainer owner admin',
+  'package:administer internal image': 'maintainer owner admin',
+  'package:administer private image': 'maintainer owner admin',
 }
 
 test('every action on every resource for every caller', () => {
@@ -132,7 +160,9 @@ describe('what a credential takes away', () => {
     assert.deepEqual(allowed(toRepository, user), ['account:read', 'self:read'])
     const toOwner = by({ ownerIds: [owner] })
     assert.deepEqual([allowed(toOwner, own.private).length, allowed(toOwner, other).length], [4, 4])
-    assert.deepEqual(allowed(toOwner, user), ['account:read', 'self:read', 'repository:create'])
+    assert.deepEqual(allowed(toOwner, user), ['account:read', 'self:read', 'repository:create', 'package:create'])
+    const unlinked = { ...image('private', null), repositoryId: null } as Resource
+    assert.deepEqual([allowed(toRepository, image('private', null)).length, allowed(toRepository, unlinked)], [4, []])
     assert.deepEqual(allowed(by({ ownerIds: [8 as AccountId] }), own.private), [])
   })
 

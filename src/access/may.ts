@@ -1,11 +1,12 @@
 // The one place that says who may do what. Pure: whoever asks has loaded the resource, and with it the role that the caller has in it.
-import { covers, holds, isBound, type Scope } from './grant.ts'
-import type { AccountId, Identity, RepositoryId, Role } from './identity.ts'
+import { covers, type Grant, holds, isBound, type Scope } from './grant.ts'
+import type { AccountId, Identity, PackageId, RepositoryId, Role } from './identity.ts'
 
 /**
  * What can be declared by a route, and the scope that a credential needs for it (null: whatever credential). `self` is the caller's own account,
  * `server` what concerns all accounts, `account:usage` how much an account stores. `repository:fork` makes a fork of it in an account of the caller's, `repository:push` changes refs and
- * objects; `repository:administer` changes or deletes the repository itself.
+ * objects; `repository:administer` changes or deletes the repository itself. `package:delete` takes versions away, or all of it; `registry:read` asks a registry
+ * whether it is one, and which packages of it one sees.
  */
 export const neededScope = {
   'account:read': null,
@@ -22,6 +23,12 @@ export const neededScope = {
   'repository:fork': 'repository:write',
   'repository:push': 'repository:write',
   'repository:administer': 'repository:admin',
+  'registry:read': null,
+  'package:create': 'package:write',
+  'package:read': 'package:read',
+  'package:write': 'package:write',
+  'package:delete': 'package:admin',
+  'package:administer': 'package:admin',
 } as const satisfies Record<string, Scope | null>
 
 export type Action = keyof typeof neededScope
@@ -49,11 +56,33 @@ export interface RepositoryResource {
   readonly role: Role | null
 }
 
-export type Resource = AccountResource | RepositoryResource
+/** What is published under an owner's name: an image. */
+export interface PackageResource {
+  readonly kind: 'package'
+  readonly packageId: PackageId
+  readonly ownerId: AccountId
+  /** What it is linked to, or null: whoever has a role there has it here. */
+  readonly repositoryId: RepositoryId | null
+  readonly visibility: Visibility
+  /** The caller's: the higher one of his membership of its owner and of what he is as a collaborator of that repository. */
+  readonly role: Role | null
+}
+
+/** All packages of one format, as clients first ask for them. */
+export interface RegistryResource {
+  readonly kind: 'registry'
+}
+
+export type Resource = AccountResource | RepositoryResource | PackageResource | RegistryResource
 
 /** Actions that an anonymous caller may do on some resource; for the others the answer to him is always "who are you?". */
 export function isOpenToAnonymous(action: Action): boolean {
-  return action === 'account:read' || action === 'repository:read'
+  return action === 'account:read' || action === 'registry:read' || isReading(action)
+}
+
+/** What visibility decides about. */
+function isReading(action: Action): boolean {
+  return action === 'repository:read' || action === 'package:read'
 }
 
 /** Whether the caller's standing allows the action, and his credential too. False where action and resource don't fit. */
@@ -62,12 +91,39 @@ export function may(identity: Identity, action: Action, resource: Resource): boo
 }
 
 function stands(identity: Identity, action: Action, resource: Resource): boolean {
-  if (resource.kind === 'repository') return isOnRepository(action) && standsToRepository(identity, action, resource)
-  return !isOnRepository(action) && standsToAccount(identity, action, resource)
+  switch (resource.kind) {
+    case 'repository':
+      return isOnRepository(action) && standsToRepository(identity, action, resource)
+    case 'package':
+      return isOnPackage(action) && standsToPackage(identity, action, resource)
+    case 'registry':
+      return action === 'registry:read'
+    case 'account':
+      return !isOnRepository(action) && !isOnPackage(action) && action !== 'registry:read' && standsToAccount(identity, action, resource)
+  }
 }
 
 type RepositoryAction = (typeof onRepositories)[number]
 const onRepositories = ['repository:read', 'repository:fork', 'repository:push', 'repository:administer'] as const satisfies Action[]
+
+type PackageAction = (typeof onPackages)[number]
+const onPackages = ['package:read', 'package:write', 'package:delete', 'package:administer'] as const satisfies Action[]
+
+function isOnPackage(action: Action): action is PackageAction {
+  return (onPackages as readonly Action[]).includes(action)
+}
+
+function standsToPackage(identity: Identity, action: PackageAction, resource: PackageResource): boolean {
+  switch (action) {
+    case 'package:read':
+      return isShown(identity, resource) || hasRole(identity, resource, 'read')
+    case 'package:write':
+      return hasRole(identity, resource, 'write')
+    case 'package:delete':
+    case 'package:administer':
+      return hasRole(identity, resource, 'admin')
+  }
+}
 
 function isOnRepository(action: Action): action is RepositoryAction {
   return (onRepositories as readonly Action[]).includes(action)
@@ -86,8 +142,12 @@ function standsToRepository(identity: Identity, action: RepositoryAction, resour
   }
 }
 
-function standsToAccount(identity: Identity, action: Exclude<Action, RepositoryAction>, resource: AccountResource): boolean {
+type AccountAction = Exclude<Action, RepositoryAction | PackageAction | 'registry:read'>
+
+function standsToAccount(identity: Identity, action: AccountAction, resource: AccountResource): boolean {
   if (action === 'account:read') return true
+  // what a repository's own jobs build is published beside it
+  if (action === 'package:create' && identity.kind === 'repository') return identity.ownerId === resource.accountId
   if (identity.kind !== 'account') return false
   switch (action) {
     case 'self:read':
@@ -104,12 +164,13 @@ function standsToAccount(identity: Identity, action: Exclude<Action, RepositoryA
     case 'organization:administer':
       return resource.accountKind === 'organization' && hasRole(identity, resource, 'admin')
     case 'repository:create':
+    case 'package:create':
       return hasRole(identity, resource, 'write')
   }
 }
 
-/** To whom a repository is shown without any role in it. */
-function isShown(identity: Identity, { visibility }: RepositoryResource): boolean {
+/** To whom something is shown without any role in it. */
+function isShown(identity: Identity, { visibility }: RepositoryResource | PackageResource): boolean {
   return visibility === 'public' || (visibility === 'internal' && identity.kind === 'account')
 }
 
@@ -122,10 +183,9 @@ function hasRole(identity: Identity, resource: Resource, wanted: Role): boolean 
 
 /** As whom the caller stands to it, whatever his credential may be used for; null: as nobody in particular. */
 export function roleOf(identity: Identity, resource: Resource): Role | null {
-  if (identity.kind === 'anonymous') return null
+  if (identity.kind === 'anonymous' || resource.kind === 'registry') return null
   // what is at home in a repository administers nothing, not even that
-  if (identity.kind === 'repository')
-    return resource.kind === 'repository' && resource.repositoryId === identity.repositoryId ? 'write' : null
+  if (identity.kind === 'repository') return resource.kind !== 'account' && resource.repositoryId === identity.repositoryId ? 'write' : null
   const ownerId = resource.kind === 'account' ? resource.accountId : resource.ownerId
   return identity.isAdmin || identity.accountId === ownerId ? 'admin' : resource.role
 }
@@ -135,9 +195,20 @@ function isGranted(identity: Identity, action: Action, resource: Resource): bool
   const { grant } = identity
   const needed = neededScope[action]
   // what is open to anybody is open to every good credential
-  if (needed === null || (action === 'repository:read' && resource.kind === 'repository' && resource.visibility === 'public')) return true
+  if (
+    needed === null ||
+    resource.kind === 'registry' ||
+    (isReading(action) && resource.kind !== 'account' && resource.visibility === 'public')
+  )
+    return true
   if (!holds(grant.scopes, needed)) return false
-  if (resource.kind === 'repository') return covers(grant, resource.ownerId, resource.repositoryId)
-  // a credential that is bound to certain things has no business with the account or the server as a whole
-  return resource.accountKind === 'user' && action !== 'repository:create' ? !isBound(grant) : covers(grant, resource.accountId, null)
+  if (resource.kind !== 'account') return covers(grant, resource.ownerId, resource.repositoryId)
+  if (action === 'package:create' && identity.kind === 'repository') return true // it becomes its repository's
+  return isForAccount(grant, action, resource)
+}
+
+/** A credential that is bound to certain things has no business with the account or the server as a whole. */
+function isForAccount(grant: Grant, action: Action, resource: AccountResource): boolean {
+  const isCreating = action === 'repository:create' || action === 'package:create'
+  return resource.accountKind === 'user' && !isCreating ? !isBound(grant) : covers(grant, resource.accountId, null)
 }

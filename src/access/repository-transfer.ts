@@ -29,6 +29,8 @@ export async function transferRepository(db: Database, id: RepositoryId, { owner
         .set({ owner_id: ownerId, name: name ?? before.name, updated_at: sql<Date>`now()` })
         .where('id', '=', id)
         .execute()
+      // what the old owner published stays his
+      if (ownerId !== before.ownerId) await tx.updateTable('package').set({ repository_id: null }).where('repository_id', '=', id).execute()
       await tx.deleteFrom('collaborator').where('repository_id', '=', id).where('account_id', '=', ownerId).execute()
       const after = repositoryOf(await repositoryRows(tx).where('repository.id', '=', id).executeTakeFirstOrThrow())
       const details = { from: fullName(before), to: fullName(after) }

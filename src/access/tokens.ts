@@ -5,7 +5,6 @@ import type { Clock, Log } from '../base/index.ts'
 import type { Queries } from '../db/index.ts'
 import type { Grant, Scope } from './grant.ts'
 import type { AccountId, Identity, RepositoryId } from './identity.ts'
-import { hashToken } from './token-issue.ts'
 
 /** How exact `last_used_at` is. */
 const usePrecisionMs = 60_000
@@ -38,7 +37,7 @@ export type Carrier = 'header' | 'cookie'
 /** The account or repository behind a secret; null when it is unknown, revoked or expired. */
 export async function findIdentity(
   queries: Queries,
-  sent: { readonly token: string; readonly carrier: Carrier },
+  sent: { readonly hash: Uint8Array; readonly carrier: Carrier },
   clock: Clock,
   uses?: TokenUses,
 ): Promise<Identity | 'suspended' | null> {
@@ -47,7 +46,7 @@ export async function findIdentity(
     .leftJoin('account as caller', 'caller.id', 'token.account_id')
     .leftJoin('repository as home', 'home.id', 'token.repository_id')
     .select(tokenColumns)
-    .where('token.hash', '=', hashToken(sent.token))
+    .where('token.hash', '=', sent.hash)
     .executeTakeFirst()
   return row ? identityOf(row, sent.carrier, clock, uses) : null
 }

@@ -14,6 +14,7 @@ const places: Readonly<Record<string, Place>> = {
   'reserved-login': { field: 'login', code: 'invalid' },
   'account-exists': { field: 'login', code: 'already_exists' },
   'account-has-repositories': custom('login'),
+  'account-has-packages': custom('login'),
   'last-administrator': custom('site_admin'),
   'no-administrator': custom('site_admin'),
   'last-member-admin': custom('role'),

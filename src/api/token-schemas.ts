@@ -1,6 +1,6 @@
 // Documents of tokens. All of them are Stemma's own, but for those of /admin/tokens, which have GitHub Enterprise's fields among them.
 import Type, { type Static } from 'typebox'
-import { scopes } from '../access/index.ts'
+import { homeScopes, scopes } from '../access/index.ts'
 import { nullable, oneOf, OwnerJson, paging, time } from './schemas.ts'
 
 const name = Type.String({ minLength: 1, maxLength: 255 })
@@ -17,7 +17,7 @@ export const NewTokenJson = Type.Object({
 
 export const NewDeployTokenJson = Type.Object({
   name,
-  scopes: Type.Optional(Type.Array(oneOf('repository:read', 'repository:write'), { minItems: 1, maxItems: 2 })),
+  scopes: Type.Optional(Type.Array(oneOf(...homeScopes), { minItems: 1, maxItems: homeScopes.length })),
   expires_at: expiry,
 })
 

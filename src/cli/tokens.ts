@@ -2,12 +2,14 @@
 import {
   fullName,
   type Grant,
+  homeScopes,
   issueToken,
   listTokens,
   type NewToken,
   operator,
   parseScopes,
   revokeTokenById,
+  type Scope,
   type TokenFacts,
 } from '../access/index.ts'
 import { InputError, systemClock, systemRandomness } from '../base/index.ts'
@@ -61,9 +63,8 @@ async function personalToken(db: Database, given: Flags, repositories: readonly 
 /** Nobody's: at home in one repository. */
 async function deployToken(db: Database, given: Flags, name: string): Promise<Wanted> {
   const scopes = parseScopes(given.scope === undefined ? ['repository:read'] : several(given.scope))
-  const other = scopes.find((scope) => scope !== 'repository:read' && scope !== 'repository:write')
-  if (other !== undefined)
-    throw new UsageError(`a repository's own token reads or pushes: --scope repository:read or repository:write, not ${other}`)
+  const other = scopes.find((scope) => !(homeScopes as readonly Scope[]).includes(scope))
+  if (other !== undefined) throw new UsageError(`a repository's own token takes --scope ${homeScopes.join(', ')}, not ${other}`)
   const repository = await repositoryNamed(db, parseRepository(name))
   const { id: repositoryId, ownerId } = repository
   return {

@@ -21,6 +21,7 @@ export type Verdict =
   | 'allowed'
   | 'bad-credentials' // something was sent that is no valid token
   | 'unauthenticated' // nothing was sent, and no anonymous caller may do this to anything
+  | 'not-in-pass' // what was sent is good, but was given out for something else: the client asks for another
   | 'suspended' // the account may do nothing at present
   | 'cross-site' // a browser sent its session from a page of another site
   | 'hidden' // there is no such thing, or the caller may not know of it: one and the same answer
@@ -112,6 +113,7 @@ function refuse(verdict: Exclude<Verdict, 'forbidden'>, gate: Gate, request: Fas
   if (verdict === 'allowed') return
   if (verdict === 'bad-credentials') throw new Refusal(401, verdict, 'Bad credentials')
   if (verdict === 'unauthenticated') throw new Refusal(401, verdict, 'Requires authentication')
+  if (verdict === 'not-in-pass') throw new Refusal(401, verdict, 'The token that was sent was not given out for this')
   if (verdict === 'suspended') throw new Refusal(403, verdict, 'Your account is suspended; ask the administrator of this server')
   if (verdict === 'cross-site') throw new Refusal(403, verdict, 'A page of another site sent this; sign in and send it from here')
   if (challenge && gate.nameOf(request) === null) throw new Refusal(401, 'unauthenticated', 'Requires authentication')

@@ -1,5 +1,15 @@
 // Which CI jobs a repository trusts: rows that name an issuer and patterns of claims (docs/design/sign-in.md).
-import { type Actor, audit, fullName, type Grant, parseScopes, type Repository, type RepositoryId, type Scope } from '../access/index.ts'
+import {
+  type Actor,
+  audit,
+  fullName,
+  type Grant,
+  homeScopes,
+  parseScopes,
+  type Repository,
+  type RepositoryId,
+  type Scope,
+} from '../access/index.ts'
 import { InputError } from '../base/index.ts'
 import { type Database, type Queries, sqlState } from '../db/index.ts'
 
@@ -24,7 +34,6 @@ export interface NewCiTrust {
 
 /** Of these one must be named: without it any job of the provider would be trusted. */
 const identifying = ['repository', 'project_path', 'sub'] as const
-const allowedScopes: readonly Scope[] = ['repository:read', 'repository:write']
 
 export async function listCiTrusts(queries: Queries, repositoryId: RepositoryId): Promise<CiTrust[]> {
   const rows = await queries.selectFrom('ci_trust').selectAll().where('repository_id', '=', repositoryId).orderBy('name').execute()
@@ -121,8 +130,8 @@ function assertTrust({ name, issuer, claims, scopes: words, lifetimeSeconds }: N
     refuse('The pattern must name the owner without a wildcard: OWNER/NAME')
   }
   const scopes = parseScopes(words)
-  if (scopes.length === 0 || scopes.some((scope) => !allowedScopes.includes(scope)))
-    refuse(`The scopes of a job are among ${allowedScopes.join(', ')}`)
+  if (scopes.length === 0 || scopes.some((scope) => !(homeScopes as readonly Scope[]).includes(scope)))
+    refuse(`The scopes of a job are among ${homeScopes.join(', ')}`)
   if (!Number.isInteger(lifetimeSeconds) || lifetimeSeconds < 60 || lifetimeSeconds > 3600)
     refuse('A token of a job lives 60 to 3600 seconds')
   return scopes

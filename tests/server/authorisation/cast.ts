@@ -4,6 +4,7 @@ import {
   type AccountId,
   type Action,
   createOrganization,
+  createOrFindPackage,
   createRepository,
   createToken,
   findAccount,
@@ -13,6 +14,7 @@ import {
   issueToken,
   may,
   operator,
+  type PackageId,
   type RepositoryId,
   type Resource,
   type Role,
@@ -83,6 +85,8 @@ export interface Cast {
   readonly ownerIds: Readonly<Record<Owner, AccountId>>
   /** Of things that are there. */
   readonly repositoryIds: ReadonlyMap<string, RepositoryId>
+  /** Olive's are linked to her repositories of the same name. */
+  readonly packageIds: ReadonlyMap<string, PackageId>
 }
 
 /** Makes all of them. The guild's things and olive's have the same names. */
@@ -103,10 +107,14 @@ export async function makeCast(db: Database): Promise<Cast> {
   }
   const ownerIds = { olive: olive.id, guild: guild.id }
   const repositoryIds = new Map<string, RepositoryId>()
+  const packageIds = new Map<string, PackageId>()
   for (const owner of owners) {
     for (const visibility of ['public', 'internal', 'private'] as const) {
       const repository = await createRepository(db, { ownerId: ownerIds[owner], name: `the-${visibility}`, visibility })
       repositoryIds.set(`${owner}/${visibility}`, repository.id)
+      const repositoryId = owner === 'guild' ? null : repository.id
+      const named = { ownerId: ownerIds[owner], ownerLogin: owner, format: 'oci', name: `the-${visibility}` } as const
+      packageIds.set(`${owner}/${visibility}`, (await createOrFindPackage(db, { ...named, repositoryId, visibility }, operator)).id)
       if (owner === 'guild') continue
       for (const [{ login }, role] of roles) {
         const account = await findAccount(db.queries, login)
@@ -117,7 +125,7 @@ export async function makeCast(db: Database): Promise<Cast> {
   await db.queries.updateTable('account').set({ suspended_at: new Date() }).where('id', '=', suspended.id).execute()
   const other = await createRepository(db, { ownerId: olive.id, name: 'other', visibility: 'private' })
   const parts = await credentials(db, { olive, stranger, reader, writer, maintainer, admin, suspended }, other.id, repositoryIds)
-  return { parts, ownerIds, repositoryIds }
+  return { parts, ownerIds, repositoryIds, packageIds }
 }
 
 async function credentials(
@@ -141,12 +149,12 @@ async function credentials(
   const ofMaintainer = (name: string, grant: Grant) =>
     createToken(db, { account: maintainer.login, name, expiresAt: null, grant }, systemRandomness)
   const none: Grant = { scopes: [], ownerIds: null, repositoryIds: null }
-  const read: Grant = { ...none, scopes: ['repository:read', 'organization:read'] }
+  const read: Grant = { ...none, scopes: ['repository:read', 'organization:read', 'package:read'] }
   const figures: Grant = { ...none, scopes: ['server:read'] }
   const elsewhere: Grant = { ...none, scopes, repositoryIds: [otherId] }
   const session = await issue({ kind: 'session', bearer: { kind: 'account', accountId: olive.id, login: 'olive' }, name: 's', grant: null })
   const cookie = { cookie: `stemma_session=${session}` }
-  const push: Grant = { ...none, scopes: ['repository:write'] }
+  const push: Grant = { ...none, scopes: ['repository:write', 'package:write'] }
   const deploy = (id: RepositoryId, fullName: string) =>
     issue({ kind: 'deploy', bearer: { kind: 'repository', repositoryId: id, ownerId: olive.id, fullName }, name: 'd', grant: push })
   const privateId = repositoryIds.get('olive/private') as RepositoryId
@@ -204,10 +212,12 @@ export function expected(cast: Cast, cell: Cell): number {
   const resource = resourceIn(cast, cell)
   if (resource !== null) {
     if (may(identity, action, resource)) return admitted
-    return resource.kind === 'account' || may(identity, 'repository:read', resource) ? 403 : hidden
+    const isSeen = resource.kind !== 'repository' && resource.kind !== 'package' ? true : may(identity, `${resource.kind}:read`, resource)
+    return isSeen ? 403 : hidden
   }
   if (cell.kind === 'self') return 403 // no account calls
-  const isCreating = cell.kind === 'repository' && action === 'repository:push' && may(identity, 'repository:create', ownerIn(cast, cell))
+  const creating = action === 'repository:push' ? 'repository:create' : action === 'package:write' ? 'package:create' : null
+  const isCreating = creating !== null && may(identity, creating, ownerIn(cast, cell))
   return isCreating ? admitted : hidden
 }
 
@@ -220,8 +230,14 @@ function resourceIn(cast: Cast, { kind, owner, thing, caller }: Cell): Resource 
   if (kind === 'account' || kind === 'organization') {
     return thing === 'missing' || (kind === 'organization' && owner === 'olive') ? null : ownerIn(cast, { owner, caller })
   }
+  if (kind === 'registry') return { kind }
   const repositoryId = cast.repositoryIds.get(`${owner}/${thing}`)
   if (repositoryId === undefined || thing === 'missing') return null
+  if (kind === 'package') {
+    const packageId = cast.packageIds.get(`${owner}/${thing}`) as PackageId
+    const facts = { kind, packageId, ownerId: cast.ownerIds[owner], visibility: thing, role } as const
+    return { ...facts, repositoryId: owner === 'guild' ? null : repositoryId }
+  }
   return { kind: 'repository', repositoryId, ownerId: cast.ownerIds[owner], visibility: thing, role }
 }
 
@@ -245,7 +261,7 @@ export async function ask(listener: Listener, cast: Cast, cell: Cell): Promise<L
     .replace(/:repo/, `the-${thing}`)
     .replace(/:(login|org)\b/, login)
     .replaceAll(/:\w+/g, '1')
-    .replace('*', 'x')
+    .replace('*', route.url.startsWith('/v2/') ? `the-${thing}/manifests/x` : 'x')
   const query =
     access === 'public' || typeof access.action === 'string' || action === 'public' ? '' : (access.action.examples[action] ?? '')
   const isBodyAsked = access !== 'public' && access.after === 'body'

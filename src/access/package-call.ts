@@ -1,0 +1,132 @@
+// What a request to a package is about, by one statement: who calls, and the owner and package that are meant. As call.ts does for repositories, down to
+// the stand-in's row, so that a missing package takes as long as a hidden one.
+import { fixedQuery, type Queries, sql } from '../db/index.ts'
+import type { AccountId, Identity, RepositoryId, Role } from './identity.ts'
+import { type AccountKind, type AccountResource, type Action, may, type Visibility } from './may.ts'
+import {
+  type Package,
+  packageColumns,
+  type PackageFormat,
+  packageOf,
+  packageResourceOf,
+  packageRole,
+  type PackageRow,
+} from './package-rows.ts'
+import { sameOwner } from './repository-rows.ts'
+import { tokenColumns, type TokenRow } from './tokens.ts'
+
+export interface PackageName {
+  readonly format: PackageFormat
+  readonly owner: string
+  readonly name: string
+}
+
+/** A package that the first that is published of it makes. */
+export interface PackageToCreate {
+  readonly ownerId: AccountId
+  readonly ownerLogin: string
+  readonly format: PackageFormat
+  readonly name: string
+  /** What it is linked to from the start: the home of the token that publishes it. */
+  readonly repositoryId: RepositoryId | null
+  readonly visibility: Visibility
+}
+
+export interface PackageCall {
+  /** Null: no such token, or none was sent. */
+  readonly token: TokenRow | null
+  /** Null: no such owner. */
+  readonly target: PackageTarget | null
+}
+
+export interface PackageTarget {
+  readonly owner: AccountResource
+  readonly ownerLogin: string
+  readonly package: Package | null
+  /** Of the repository that the token is at home in. */
+  readonly homeVisibility: Visibility | null
+}
+
+/** @param hash of a token; null: an anonymous call */
+export type FindPackageCall = (queries: Queries, hash: Uint8Array | null, name: PackageName) => Promise<PackageCall>
+
+export function makeFindPackageCall(): FindPackageCall {
+  let standIn: number | null = null
+  const find = fixedQuery((queries, hash: Uint8Array | null, owner: string, format: string, name: string, other: number | null) =>
+    queries
+      .selectFrom(queries.selectNoFrom((eb) => eb.lit(1).as('one')).as('one'))
+      .leftJoin('token', (join) => join.on('token.hash', '=', hash as Uint8Array))
+      .leftJoin('account as caller', 'caller.id', 'token.account_id')
+      .leftJoin('repository as home', 'home.id', 'token.repository_id')
+      .leftJoin('account', (join) => join.on(sameOwner(owner)))
+      .leftJoin('package', (join) =>
+        join.on(
+          sql<boolean>`package.id = coalesce((select meant.id from package meant
+            where meant.owner_id = account.id and meant.format = ${format} and lower(meant.name) = ${name}), ${other}::bigint)`,
+        ),
+      )
+      .leftJoin('membership', (join) =>
+        join.onRef('membership.organization_id', '=', 'account.id').onRef('membership.account_id', '=', 'caller.id'),
+      )
+      .leftJoin('collaborator', (join) =>
+        join.onRef('collaborator.repository_id', '=', 'package.repository_id').onRef('collaborator.account_id', '=', 'caller.id'),
+      )
+      .select([
+        ...packageColumns,
+        ...tokenColumns,
+        packageRole,
+        'home.visibility as home_visibility',
+        ...(['account.id as account_id', 'account.kind as account_kind', 'membership.role as member_role'] as const),
+      ]),
+  )
+  return async (queries, hash, { format, owner, name }) => {
+    const [row] = await find(queries, hash, owner.toLowerCase(), format, name.toLowerCase(), standIn)
+    if (row === undefined) throw new Error('a statement of one row had none')
+    const found = row.package_id === null ? null : packageOf(row as PackageRow)
+    const isMeant = found !== null && row.owner_id === row.account_id && found.name.toLowerCase() === name.toLowerCase()
+    if (isMeant) standIn = found.id
+    const token = row.token_id === null ? null : (row as TokenRow)
+    if (row.account_id === null) return { token, target: null }
+    return {
+      token,
+      target: {
+        owner: {
+          kind: 'account',
+          accountId: row.account_id as AccountId,
+          accountKind: row.account_kind as AccountKind,
+          role: row.member_role as Role | null,
+        },
+        ownerLogin: row.login ?? '',
+        package: isMeant ? found : null,
+        homeVisibility: row.home_visibility as Visibility | null,
+      },
+    }
+  }
+}
+
+/** `hidden`: there is no such thing, or the caller may not know of it; `forbidden`: he may see it, but not do this. */
+export type PackageAdmission =
+  | { readonly verdict: 'hidden' | 'forbidden' }
+  | { readonly verdict: 'allowed'; readonly package: Package }
+  | { readonly verdict: 'allowed'; readonly package: null; readonly toCreate: PackageToCreate }
+
+/** What a call to a package comes to. Publishing what isn't there makes it, where the caller may. */
+export function admitToPackage(
+  identity: Identity,
+  action: Action,
+  { target, name }: { readonly target: PackageTarget | null; readonly name: PackageName },
+): PackageAdmission {
+  if (target === null) return { verdict: 'hidden' }
+  if (target.package !== null) {
+    const resource = packageResourceOf(target.package)
+    if (may(identity, action, resource)) return { verdict: 'allowed', package: target.package }
+    return { verdict: may(identity, 'package:read', resource) ? 'forbidden' : 'hidden' }
+  }
+  if (action !== 'package:write' || !may(identity, 'package:create', target.owner)) return { verdict: 'hidden' }
+  const home = identity.kind === 'repository' ? identity.repositoryId : null
+  const visibility = home === null ? 'private' : (target.homeVisibility ?? 'private')
+  const { format, name: packageName } = name
+  const { accountId: ownerId } = target.owner
+  const toCreate = { ownerId, ownerLogin: target.ownerLogin, format, name: packageName, repositoryId: home, visibility }
+  return { verdict: 'allowed', package: null, toCreate }
+}

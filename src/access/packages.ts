@@ -1,0 +1,100 @@
+// Packages made and changed. What happens is told in the outbox and in the audit, in the same transaction. What a package holds is its format's room's business.
+import { InputError } from '../base/index.ts'
+import { type Database, sql, sqlState, type Tx } from '../db/index.ts'
+import { type Actor, audit } from './audit.ts'
+import type { PackageId, RepositoryId } from './identity.ts'
+import type { Visibility } from './may.ts'
+import { findPackage, findPackageById, type Package, packageFullName } from './package-rows.ts'
+import type { PackageToCreate } from './package-call.ts'
+
+/** Two first pushes at once: one makes the package, the other finds it. The name is what its format takes: that is the caller's business. */
+export async function createOrFindPackage(db: Database, wanted: PackageToCreate, actor: Actor): Promise<Package> {
+  const { ownerId, ownerLogin: owner, format, name, repositoryId, visibility } = wanted
+  try {
+    return await db.transaction(
+      async (tx) => {
+        const { id } = await tx
+          .insertInto('package')
+          .values({ owner_id: ownerId, format, name, visibility, repository_id: repositoryId })
+          .returning('id')
+          .executeTakeFirstOrThrow()
+        const made = (await findPackageById(tx, id as PackageId)) as Package
+        await audit(tx, actor, { action: 'package.create', ownerId, repositoryId, target: targetOf(made), details: { visibility } })
+        await tellOfPackage(tx, 'package.created', made, actor, { visibility })
+        return made
+      },
+      { mayRetry: true },
+    )
+  } catch (error) {
+    const found = sqlState(error) === '23505' ? await findPackage(db.queries, { format, owner, name }) : null
+    if (found === null) throw error
+    return found
+  }
+}
+
+export interface PackageChange {
+  readonly visibility?: Visibility
+  /** Of the same owner; null: linked to none. Nothing that is published changes it afterwards. */
+  readonly repositoryId?: RepositoryId | null
+}
+
+/** Null when it is gone. InputError `not-of-owner` when the repository has another owner. */
+export async function changePackage(db: Database, id: PackageId, change: PackageChange, actor: Actor): Promise<Package | null> {
+  return db.transaction(
+    async (tx) => {
+      const before = await findPackageById(tx, id)
+      if (before === null) return null
+      await tx.selectFrom('package').select('id').where('id', '=', id).forUpdate().executeTakeFirst()
+      const { visibility, repositoryId } = change
+      if (repositoryId !== undefined && repositoryId !== null) await assertSameOwner(tx, before, repositoryId)
+      await tx
+        .updateTable('package')
+        .set({
+          ...(visibility === undefined ? {} : { visibility }),
+          ...(repositoryId === undefined ? {} : { repository_id: repositoryId, is_link_set: true }),
+          updated_at: sql<Date>`now()`,
+        })
+        .where('id', '=', id)
+        .execute()
+      const after = (await findPackageById(tx, id)) as Package
+      const details = { ...change, oldVisibility: before.visibility, oldRepositoryId: before.repositoryId }
+      await audit(tx, actor, {
+        action: 'package.change',
+        ownerId: after.ownerId,
+        repositoryId: after.repositoryId,
+        target: targetOf(after),
+        details,
+      })
+      await tellOfPackage(tx, 'package.updated', after, actor, { visibility: after.visibility, oldVisibility: before.visibility })
+      return after
+    },
+    { mayRetry: true },
+  )
+}
+
+async function assertSameOwner(tx: Tx, { ownerId }: Package, repositoryId: RepositoryId): Promise<void> {
+  const row = await tx.selectFrom('repository').select('owner_id').where('id', '=', repositoryId).executeTakeFirst()
+  if (row?.owner_id === ownerId) return
+  throw new InputError('not-of-owner', 'A package can be linked only to a repository of the same owner')
+}
+
+/** As the audit names it. */
+export function targetOf(one: Package): string {
+  return `${one.format} ${packageFullName(one)}`
+}
+
+/** A row for the rooms above, in the transaction of the act. Every `package.…` row says which package it is about. */
+export async function tellOfPackage(
+  tx: Tx,
+  kind: `package.${string}`,
+  one: Package,
+  actor: Actor,
+  payload: Readonly<Record<string, string | number | null>> = {},
+): Promise<void> {
+  const { id, format, name, ownerId, ownerLogin: owner, repositoryId } = one
+  const facts = { account: actor.accountId, actor: actor.name, packageId: id, format, owner, ownerId, name, ...payload }
+  await tx
+    .insertInto('outbox')
+    .values({ kind, repository_id: repositoryId, payload: JSON.stringify(facts) })
+    .execute()
+}
