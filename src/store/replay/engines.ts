@@ -1,8 +1,9 @@
 // The engines that there are, in the order in which they are tried.
 import type { DeflateEngine } from './engine.ts'
-import { nodeZlibGoldens } from './goldens.ts'
+import { goFlate } from './go-flate.ts'
+import { goFlateGoldens, nodeZlibGoldens } from './goldens.ts'
 import { nodeZlib } from './node-zlib.ts'
 
 export function replayEngines(): DeflateEngine[] {
-  return [nodeZlib(nodeZlibGoldens)]
+  return [goFlate(goFlateGoldens), nodeZlib(nodeZlibGoldens)]
 }

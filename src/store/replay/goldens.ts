@@ -12,6 +12,20 @@ function goldens(lines: string): Golden[] {
     })
 }
 
+export const goFlateGoldens = goldens(`
+  0 bb67c660609577ce
+  2 8542b1b2c204b71a
+  3 724f7318c5463993
+  4 92252bf95ebacb7e
+  5 b78fd50c900706b9
+  6 3b3fc178c444c86f
+  7 0cb42bfe74b787bb
+  8 3a3f25cdee2b2a30
+  9 0591c34c27ff6466
+  10 dbbd6c5a3ba3aa75
+  11 aa7a4c2ba246fc0e
+`)
+
 export const nodeZlibGoldens = goldens(`
   1.8 2f8b1833abaca6ec
   2.8 3ea2f50ff75962e9
