@@ -1,5 +1,5 @@
 // Every face that the server shows on its listener: which rooms register routes, with what. The server and the test of who may do what mount the same.
-import type { Failures } from './access/index.ts'
+import type { Failures, RegistryTokens } from './access/index.ts'
 import type { Log, Metrics } from './base/index.ts'
 import { systemClock, systemRandomness } from './base/index.ts'
 import { registerApi } from './api/index.ts'
@@ -47,6 +47,7 @@ export interface FaceParts {
   /** Where SSH is listened to; null: nowhere. */
   readonly sshPort?: () => number | null
   readonly failures?: Failures
+  readonly registryTokens: RegistryTokens
 }
 
 export function mountFaces(listener: Listener, parts: FaceParts): void {

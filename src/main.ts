@@ -1,6 +1,6 @@
 // The server, put together: config → database → bucket → rooms → listen → drain.
 import { join } from 'node:path'
-import { administrator, ensureAdministrator, Failures, hasWorkingToken, makeGate, setServerQuota } from './access/index.ts'
+import { administrator, ensureAdministrator, Failures, hasWorkingToken, makeGate, RegistryTokens, setServerQuota } from './access/index.ts'
 import { type Log, systemClock, systemRandomness, UnavailableError } from './base/index.ts'
 import { openBucket, sharedRequests } from './bucket/index.ts'
 import type { Config } from './config.ts'
@@ -95,7 +95,8 @@ async function startParts({ config, log, showToken, signal }: StartOptions, endi
   await sealMirrors(database, sealer)
   const failures = new Failures(config.limits.rate, systemClock)
   const rates = new RateLimits(config.limits.rate, systemClock)
-  const gate = makeGate({ db: database, clock: systemClock, log, isCreatingOnPush: config.git.createOnPush, failures })
+  const registryTokens = new RegistryTokens(sealer, systemClock)
+  const gate = makeGate({ db: database, clock: systemClock, log, isCreatingOnPush: config.git.createOnPush, failures, registryTokens })
   endings.add('gate', () => gate.close())
   const listener = makeListener({
     gate,
@@ -125,7 +126,7 @@ async function startParts({ config, log, showToken, signal }: StartOptions, endi
   const places = () => ({ origin: reachedAt, sshUrl: (name: string) => sshUrl(config.ssh.publicHost, sshPort(), reachedAt, name) })
   const watching = { observe: counters.delivery, tracer }
   const hooks = makeHooks(config, { db: database, git, log, sealer, outbound: makeOutbound(config), places, ...watching })
-  mountFaces(listener, { config, db: database, bucket, git, store, hooks, metrics, log, counts, rates, failures, sshPort })
+  mountFaces(listener, { config, db: database, bucket, git, store, hooks, metrics, log, counts, rates, failures, sshPort, registryTokens })
   watchRooms(metrics, { db: database, bucket, counts, git, exporter })
   const grace = { graceS: config.git.collectGraceMs / 1000 }
   const jobs = new JobRunner({

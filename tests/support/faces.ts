@@ -4,7 +4,7 @@ import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { pino } from 'pino'
-import { Failures, type FailureSettings, makeGate } from '../../src/access/index.ts'
+import { Failures, type FailureSettings, makeGate, RegistryTokens } from '../../src/access/index.ts'
 import { activityFields, type Clock, makeLog, Metrics, Sealer, systemClock, systemRandomness } from '../../src/base/index.ts'
 import { openBucket, sharedRequests } from '../../src/bucket/index.ts'
 import { loadConfig } from '../../src/config.ts'
@@ -63,7 +63,9 @@ export async function openFaces({
   const git = makeGit(config, { db, bucket, log, counts })
   const store = makeStore(config, { db, bucket, log, counts })
   const failures = rates === undefined ? {} : { failures: new Failures(rates, standingClock) }
-  const gate = makeGate({ db, clock: systemClock, log, isCreatingOnPush: true, ...failures })
+  const sealer = new Sealer(new Uint8Array(32), systemRandomness)
+  const registryTokens = new RegistryTokens(sealer, systemClock)
+  const gate = makeGate({ db, clock: systemClock, log, isCreatingOnPush: true, registryTokens, ...failures })
   const ending: Gate = {
     ...gate,
     admit: async (...asked) => {
@@ -74,10 +76,9 @@ export async function openFaces({
   }
   const limits = rates === undefined ? {} : { rates: new RateLimits(rates, standingClock) }
   const listener = makeListener({ gate: isWhole ? gate : ending, log, randomness: systemRandomness, trustProxy, ...limits })
-  const sealer = new Sealer(new Uint8Array(32), systemRandomness)
   const places = () => ({ origin: 'http://stemma.test', sshUrl: () => null })
   const hooks = makeHooks(config, { db, git, log, sealer, outbound: makeOutbound(config), places })
-  mountFaces(listener, { config, db, bucket, git, store, hooks, metrics: new Metrics(), log, counts, ...limits, ...failures })
+  mountFaces(listener, { config, db, bucket, git, store, hooks, metrics: new Metrics(), log, counts, registryTokens, ...limits, ...failures })
   await listener.ready()
   return {
     db,
