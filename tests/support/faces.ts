@@ -78,7 +78,20 @@ export async function openFaces({
   const listener = makeListener({ gate: isWhole ? gate : ending, log, randomness: systemRandomness, trustProxy, ...limits })
   const places = () => ({ origin: 'http://stemma.test', sshUrl: () => null })
   const hooks = makeHooks(config, { db, git, log, sealer, outbound: makeOutbound(config), places })
-  mountFaces(listener, { config, db, bucket, git, store, hooks, metrics: new Metrics(), log, counts, registryTokens, ...limits, ...failures })
+  mountFaces(listener, {
+    config,
+    db,
+    bucket,
+    git,
+    store,
+    hooks,
+    metrics: new Metrics(),
+    log,
+    counts,
+    registryTokens,
+    ...limits,
+    ...failures,
+  })
   await listener.ready()
   return {
     db,
