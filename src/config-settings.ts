@@ -89,6 +89,7 @@ export const settings = {
     audience: optionalText(),
   },
   quota: { ownerBytes: optionalBytes() },
+  registry: { leaseMs: duration('24h', 0, 366) },
   ssh: {
     listen: listenAddressOrOff('127.0.0.1:2222'),
     publicHost: publicHost(),
@@ -108,6 +109,10 @@ export const settings = {
     requestBytes: bytes('10MiB', 1),
     jsonBytes: bytes('1MiB', 1),
     lfsObjectBytes: bytes('16GiB', 1),
+    blobBytes: bytes('64GiB', 1),
+    manifestBytes: bytes('4MiB', 1024),
+    manifestParts: count(4096, 1),
+    indexDepth: count(4, 1, 16),
     concurrentPushes: count(32, 1),
     concurrentFetches: count(128, 1),
     fetchMemoryBytes: bytes('512MiB', 16 * 2 ** 20),

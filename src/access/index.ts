@@ -92,7 +92,7 @@ export {
   packageRows,
   packagesReadableBy,
 } from './package-rows.ts'
-export { changePackage, createOrFindPackage, type PackageChange, targetOf, tellOfPackage } from './packages.ts'
+export { changePackage, createOrFindPackage, linkPackage, type PackageChange, packageFacts, targetOf, tellOfPackage } from './packages.ts'
 export { mayRead, readableBy } from './readable.ts'
 export { isRegistryToken, narrowed, type RegistryPass, RegistryTokens } from './registry-token.ts'
 export { deleteRepository } from './repository-deletion.ts'

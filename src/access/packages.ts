@@ -78,12 +78,45 @@ async function assertSameOwner(tx: Tx, { ownerId }: Package, repositoryId: Repos
   throw new InputError('not-of-owner', 'A package can be linked only to a repository of the same owner')
 }
 
+/**
+ * Links a package to the repository that what is published says it comes from, where nobody has said otherwise and it has no link yet; whether it did. The caller
+ * has seen to it that the actor may.
+ */
+export async function linkPackage(db: Database, id: PackageId, repositoryId: RepositoryId, actor: Actor): Promise<boolean> {
+  return db.transaction(
+    async (tx) => {
+      const linked = await tx
+        .updateTable('package')
+        .set({ repository_id: repositoryId, updated_at: sql<Date>`now()` })
+        .where('id', '=', id)
+        .where('repository_id', 'is', null)
+        .where('is_link_set', '=', false)
+        .returning('id')
+        .executeTakeFirst()
+      const one = linked === undefined ? null : await findPackageById(tx, id)
+      if (one === null) return false
+      await assertSameOwner(tx, one, repositoryId)
+      const details = { repositoryId, by: 'what was published' }
+      await audit(tx, actor, { action: 'package.change', ownerId: one.ownerId, repositoryId, target: targetOf(one), details })
+      await tellOfPackage(tx, 'package.updated', one, actor, { visibility: one.visibility })
+      return true
+    },
+    { mayRetry: true },
+  )
+}
+
 /** As the audit names it. */
 export function targetOf(one: Package): string {
   return `${one.format} ${packageFullName(one)}`
 }
 
-/** A row for the rooms above, in the transaction of the act. Every `package.…` row says which package it is about. */
+/** What every `package.…` row of the outbox says: which package it is about, and who acted. */
+export function packageFacts(one: Package, actor: Actor) {
+  const { id, format, name, ownerId, ownerLogin: owner } = one
+  return { account: actor.accountId, actor: actor.name, packageId: id, format, owner, ownerId, name }
+}
+
+/** A row for the rooms above, in the transaction of the act. */
 export async function tellOfPackage(
   tx: Tx,
   kind: `package.${string}`,
@@ -91,10 +124,8 @@ export async function tellOfPackage(
   actor: Actor,
   payload: Readonly<Record<string, string | number | null>> = {},
 ): Promise<void> {
-  const { id, format, name, ownerId, ownerLogin: owner, repositoryId } = one
-  const facts = { account: actor.accountId, actor: actor.name, packageId: id, format, owner, ownerId, name, ...payload }
   await tx
     .insertInto('outbox')
-    .values({ kind, repository_id: repositoryId, payload: JSON.stringify(facts) })
+    .values({ kind, repository_id: one.repositoryId, payload: JSON.stringify({ ...packageFacts(one, actor), ...payload }) })
     .execute()
 }

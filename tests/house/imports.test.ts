@@ -14,6 +14,7 @@ const table: Record<string, readonly string[]> = {
   access: ['base', 'db', 'http'],
   store: ['base', 'db', 'bucket', 'jobs'],
   lfs: ['base', 'db', 'http', 'jobs', 'access', 'store'],
+  oci: ['base', 'db', 'http', 'jobs', 'access', 'store'],
   git: ['base', 'db', 'http', 'bucket', 'jobs', 'access'],
   hooks: ['base', 'db', 'http', 'jobs', 'access'],
   ssh: ['base', 'db', 'http', 'access', 'git'],

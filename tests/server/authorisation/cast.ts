@@ -256,14 +256,16 @@ export async function ask(listener: Listener, cast: Cast, cell: Cell): Promise<L
   const { route, action, caller, owner, thing } = cell
   const { access } = route
   const login = thing === 'missing' ? 'nobody' : owner
+  const example =
+    access === 'public' || typeof access.action === 'string' || action === 'public' ? '' : (access.action.examples[action] ?? '')
+  const query = example.startsWith('?') ? example : ''
+  const rest = example === query ? 'manifests/x' : example // of a path that a wildcard takes
   const path = route.url
     .replace(/:owner/, owner)
     .replace(/:repo/, `the-${thing}`)
     .replace(/:(login|org)\b/, login)
     .replaceAll(/:\w+/g, '1')
-    .replace('*', route.url.startsWith('/v2/') ? `the-${thing}/manifests/x` : 'x')
-  const query =
-    access === 'public' || typeof access.action === 'string' || action === 'public' ? '' : (access.action.examples[action] ?? '')
+    .replace('*', route.url.startsWith('/v2/') ? `the-${thing}/${rest}` : 'x')
   const isBodyAsked = access !== 'public' && access.after === 'body'
   return listener.inject({
     method: route.method as 'GET',

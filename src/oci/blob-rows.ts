@@ -1,0 +1,64 @@
+// Rows that say which blobs an image has. They alone give access to content: knowing a digest is no permission. docs/design/oci.md.
+import type { Package, PackageId } from '../access/index.ts'
+import { fixedQuery, type Queries, sql, type Tx } from '../db/index.ts'
+import { type ContentStore, type Digest, digestBytes, digestOf } from '../store/index.ts'
+import type { OciDigest } from './format/digests.ts'
+import { ociError } from './format/errors.ts'
+import { referenceOf } from './registry.ts'
+
+export interface Blob {
+  /** Of its bytes, by SHA-256, whatever names it. */
+  readonly content: Digest
+  readonly sizeBytes: number
+}
+
+const findRow = fixedQuery((queries, packageId: number, digest: Uint8Array) =>
+  queries.selectFrom('oci_blob').select(['content', 'size_bytes']).where('package_id', '=', packageId).where('digest', '=', digest),
+)
+
+/** Null: the image hasn't got it. */
+export async function findBlob(queries: Queries, packageId: PackageId, digest: OciDigest): Promise<Blob | null> {
+  const [row] = await findRow(queries, packageId, digest.bytes)
+  return row === undefined ? null : { content: digestOf(row.content), sizeBytes: row.size_bytes }
+}
+
+/** To be called in the transaction that holds the content. A blob that is there already is kept from now on as if it had just come. */
+export async function insertBlob(tx: Tx, packageId: PackageId, digest: OciDigest, blob: Blob, leaseMs: number): Promise<void> {
+  await sql`
+    insert into oci_blob (package_id, digest, content, size_bytes, leased_until)
+    values (${packageId}, ${digest.bytes}, ${digestBytes(blob.content)}, ${blob.sizeBytes}, now() + ${leaseMs} * interval '1 millisecond')
+    on conflict (package_id, digest) do update set leased_until = greatest(oci_blob.leased_until, excluded.leased_until)`.execute(tx)
+}
+
+/**
+ * Takes a blob away from an image. InputError 'blob-unknown'; 'in-use' where a manifest of the image names it. The row is locked first: a push of a manifest that
+ * names it has then either ended, and is seen by the next statement, or finds no blob.
+ */
+export async function deleteBlob(tx: Tx, store: ContentStore, one: Package, digest: OciDigest): Promise<void> {
+  const row = await tx
+    .selectFrom('oci_blob')
+    .select('content')
+    .where('package_id', '=', one.id)
+    .where('digest', '=', digest.bytes)
+    .forUpdate()
+    .executeTakeFirst()
+  if (row === undefined) throw ociError('blob-unknown')
+  const named = await tx
+    .selectFrom('oci_manifest_part')
+    .select('ordinal')
+    .where('package_id', '=', one.id)
+    .where('digest', '=', digest.bytes)
+    .where('kind', '<>', 'manifest')
+    .limit(1)
+    .executeTakeFirst()
+  if (named !== undefined) throw ociError('in-use', 'A manifest of the image names this blob: delete that first')
+  await tx.deleteFrom('oci_blob').where('package_id', '=', one.id).where('digest', '=', digest.bytes).execute()
+  const twin = await tx // the same bytes under their other digest
+    .selectFrom('oci_blob')
+    .select('digest')
+    .where('content', '=', row.content)
+    .where('package_id', '=', one.id)
+    .limit(1)
+    .executeTakeFirst()
+  if (twin === undefined) await store.release(tx, referenceOf(one), digestOf(row.content))
+}

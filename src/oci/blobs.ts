@@ -1,0 +1,100 @@
+// Blobs as they are pulled, asked for, and deleted (distribution-spec, Pulling blobs, Deleting Blobs).
+import { Readable } from 'node:stream'
+import type { FastifyReply, FastifyRequest } from 'fastify'
+import { identityKey, packageOf } from '../access/index.ts'
+import { CorruptError } from '../base/index.ts'
+import { addressKey, Refusal } from '../http/index.ts'
+import type { ContentRange } from '../store/index.ts'
+import { type Blob, deleteBlob, findBlob } from './blob-rows.ts'
+import { sendEmpty } from './form.ts'
+import type { OciDigest } from './format/digests.ts'
+import { ociError } from './format/errors.ts'
+import { parseRange } from './format/ranges.ts'
+import { isSame } from './conditions.ts'
+import type { Registry } from './registry.ts'
+
+/** GET and HEAD of a blob, whole or one range. */
+export async function getBlob(registry: Registry, request: FastifyRequest, reply: FastifyReply, digest: OciDigest): Promise<FastifyReply> {
+  const blob = await findBlob(registry.db.queries, packageOf(request).id, digest)
+  if (blob === null) throw ociError('blob-unknown')
+  const etag = `"${digest.text}"`
+  reply.headers({
+    'content-type': 'application/octet-stream',
+    'docker-content-digest': digest.text,
+    etag,
+    'accept-ranges': 'bytes',
+    'cache-control': 'private, no-cache',
+    'x-content-type-options': 'nosniff',
+    vary: 'Authorization',
+  })
+  if (isSame(request, etag)) return reply.code(304).send()
+  if (request.method === 'HEAD') return reply.header('content-length', String(blob.sizeBytes)).send()
+  const range = rangeOf(request, etag, blob.sizeBytes)
+  if (range !== null) reply.code(206).header('content-range', `bytes ${range.from}-${range.to - 1}/${blob.sizeBytes}`)
+  const { from, to } = range ?? { from: 0, to: blob.sizeBytes }
+  return sendBytes(registry, request, reply, blob, { offset: from, sizeBytes: to - from })
+}
+
+function rangeOf(request: FastifyRequest, etag: string, sizeBytes: number) {
+  const { range, 'if-range': condition } = request.headers
+  if (range === undefined || (condition !== undefined && condition !== etag)) return null
+  try {
+    return parseRange(range, sizeBytes)
+  } catch (error) {
+    if (!(error instanceof Error)) throw error
+    throw new Refusal(416, 'range-invalid', error.message, { headers: { 'content-range': `bytes */${sizeBytes}` } })
+  }
+}
+
+async function sendBytes(
+  registry: Registry,
+  request: FastifyRequest,
+  reply: FastifyReply,
+  blob: Blob,
+  range: ContentRange,
+): Promise<FastifyReply> {
+  reply.header('content-length', String(range.sizeBytes))
+  if (range.sizeBytes === 0) return reply.send()
+  const gone = new AbortController()
+  const content = await registry.store.get(blob.content, range, gone.signal)
+  if (content === null) throw new CorruptError('content', `the content ${blob.content} of a blob is not there`)
+  const free = await registry.downloads.take(identityKey(request.identity) ?? addressKey(request.ip))
+  const leave = (): void => {
+    gone.abort(new Error('the client closed the connection'))
+    free()
+  }
+  reply.raw.once('close', leave) // also at the answer's end
+  if (reply.raw.destroyed) leave()
+  const bytes = content.bytes[Symbol.asyncIterator]()
+  const first = await bytes.next().catch((error: unknown) => {
+    free()
+    throw error
+  })
+  return reply.send(Readable.from(rest(registry, blob, gone.signal, first, bytes), { objectMode: false }))
+}
+
+/** What fails behind the answer's beginning can only be logged: the connection ends in the middle. */
+async function* rest(
+  { log }: Registry,
+  { content }: Blob,
+  gone: AbortSignal,
+  first: IteratorResult<Uint8Array, unknown>,
+  bytes: AsyncIterator<Uint8Array, unknown>,
+): AsyncGenerator<Uint8Array> {
+  try {
+    for (let piece = first; piece.done !== true; piece = await bytes.next()) yield piece.value
+  } catch (error) {
+    const alarm = error instanceof CorruptError
+    if (alarm || !gone.aborted) log.error({ err: error, alarm, content }, alarm ? 'ALARM: stored data is wrong' : 'a pull broke off')
+    throw error
+  } finally {
+    await bytes.return?.()
+  }
+}
+
+/** DELETE of a blob. */
+export async function dropBlob(registry: Registry, request: FastifyRequest, reply: FastifyReply, digest: OciDigest): Promise<FastifyReply> {
+  const one = packageOf(request)
+  await registry.db.transaction((tx) => deleteBlob(tx, registry.store, one, digest), { mayRetry: true })
+  return sendEmpty(reply, 202, {})
+}

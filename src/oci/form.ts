@@ -1,0 +1,34 @@
+// How answers look: the protocol's form of errors, whichever part of the server they come from, and the headers that every answer has.
+import type { FastifyReply } from 'fastify'
+import type { ProblemForm } from '../http/index.ts'
+import { ociCode } from './format/errors.ts'
+
+/** Every error of the room. */
+export const ociForm: ProblemForm = ({ code, status, message, details, headers }) => ({
+  type: 'application/json',
+  body: JSON.stringify({ errors: [{ code: ociCode(code, status), message, ...(details === undefined ? {} : { detail: details }) }] }),
+  headers: { ...versionHeader, ...(status === 401 && !('www-authenticate' in headers) ? { 'www-authenticate': basicChallenge } : {}) },
+})
+
+/** Docker's clients tell a registry by it. */
+export const versionHeader = { 'docker-distribution-api-version': 'registry/2.0' }
+
+const basicChallenge = 'Basic realm="Stemma", charset="UTF-8"'
+
+/** JSON as bytes: Fastify would put a charset behind the type of a text, and clients compare types. */
+export function sendJson(reply: FastifyReply, status: number, value: unknown, type = 'application/json'): FastifyReply {
+  const bytes = Buffer.from(JSON.stringify(value))
+  return reply
+    .code(status)
+    .headers({ ...versionHeader, 'content-type': type, 'content-length': String(bytes.length), 'cache-control': 'no-store' })
+    .send(bytes)
+}
+
+/** Without a body. */
+export function sendEmpty(reply: FastifyReply, status: number, headers: Readonly<Record<string, string>>): FastifyReply {
+  const length = status === 204 ? {} : { 'content-length': '0' }
+  return reply
+    .code(status)
+    .headers({ ...length, 'cache-control': 'no-store', ...headers })
+    .send()
+}

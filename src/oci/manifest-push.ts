@@ -1,0 +1,144 @@
+// A manifest becomes part of an image: one statement checks that the image has what it names, takes that under lock, and writes manifest, parts, tags and what
+// webhooks tell. What is locked can't be collected before the statement ends, and afterwards it is named. docs/design/oci.md, A push.
+import { type Actor, type Package, type PackageId, packageFacts } from '../access/index.ts'
+import { fixedQuery, type Queries, sql } from '../db/index.ts'
+import { digestText, type OciDigest } from './format/digests.ts'
+import { ociError } from './format/errors.ts'
+import type { Manifest } from './format/manifest.ts'
+import { asGone, type Registry } from './registry.ts'
+
+export interface ManifestPush {
+  readonly manifest: Manifest
+  /** Exactly as they came. */
+  readonly bytes: Uint8Array
+  readonly digest: OciDigest
+  /** That lead to it from now on. */
+  readonly tags: readonly string[]
+  readonly actor: Actor
+}
+
+/** InputError 'parts-unknown', 'manifest-invalid' (too many indexes in each other), 'name-unknown' (the image was deleted). */
+export async function pushManifest(registry: Registry, one: Package, push: ManifestPush): Promise<void> {
+  const { queries } = registry.db
+  const { manifest, digest, tags } = push
+  if (manifest.isIndex) await assertDepth(queries, one.id, manifest, registry.limits.indexDepth)
+  const { parts, subject, annotations } = manifest
+  const events = (tags.length === 0 ? [null] : tags).map((tag) => ({
+    ...packageFacts(one, push.actor),
+    digest: digest.text,
+    mediaType: manifest.mediaType,
+    artifactType: manifest.artifactType,
+    tag,
+  }))
+  const [row] = await insert(
+    queries,
+    one.id,
+    one.repositoryId,
+    digest.bytes,
+    manifest.mediaType,
+    manifest.artifactType,
+    subject === null ? null : subject.bytes,
+    push.bytes,
+    subject === null || annotations === null ? null : JSON.stringify(annotations),
+    push.actor.name,
+    needed(manifest, false),
+    needed(manifest, true),
+    parts.map(({ kind }) => kind),
+    parts.map((part) => part.digest.bytes),
+    parts.map((part) => part.sizeBytes),
+    parts.map((part) => part.mediaType),
+    [...tags].sort(),
+    JSON.stringify(events),
+  ).catch((error: unknown) => {
+    throw asGone(error)
+  })
+  const missing = row?.missing ?? []
+  if (missing.length > 0) throw ociError('parts-unknown', `The image does not have ${missing.map(digestText).join(', ')}`)
+}
+
+/** Digests that the image must have, in the order in which they are locked. */
+function needed({ parts }: Manifest, ofManifests: boolean): Uint8Array[] {
+  const found = parts.filter(({ kind, isForeign }) => !isForeign && (kind === 'manifest') === ofManifests)
+  return [...new Map(found.map(({ digest }) => [digest.text, digest.bytes])).values()]
+}
+
+type InsertParameters = readonly [
+  packageId: number,
+  repositoryId: number | null,
+  digest: Uint8Array,
+  mediaType: string,
+  artifactType: string | null,
+  subject: Uint8Array | null,
+  bytes: Uint8Array,
+  annotations: string | null,
+  actor: string,
+  blobs: readonly Uint8Array[],
+  manifests: readonly Uint8Array[],
+  kinds: readonly string[],
+  digests: readonly Uint8Array[],
+  sizes: readonly number[],
+  mediaTypes: readonly string[],
+  tags: readonly string[],
+  events: string,
+]
+
+/** `missing`: what the image hasn't got, the first of it; then nothing is written. */
+const insert = fixedQuery<InsertParameters, { missing: Uint8Array[] | null }>(
+  (queries, packageId, repositoryId, digest, mediaType, artifactType, subject, bytes, annotations, actor, ...more) => {
+    const [blobs, manifests, kinds, digests, sizes, mediaTypes, tags, events] = more
+    const statement = sql<{ missing: Uint8Array[] | null }>`
+    with one as (select ${packageId}::bigint as id, ${digest}::bytea as digest),
+    blobs as materialized (
+      select b.digest from oci_blob b where b.package_id = (select id from one) and b.digest = any(${blobs}::bytea[])
+      order by b.digest for key share),
+    manifests as materialized (
+      select m.digest from oci_manifest m where m.package_id = (select id from one) and m.digest = any(${manifests}::bytea[])
+      order by m.digest for key share),
+    missing as materialized (
+      select d from unnest(${blobs}::bytea[]) d where d not in (select digest from blobs)
+      union all select d from unnest(${manifests}::bytea[]) d where d not in (select digest from manifests)
+      limit 10),
+    made as (
+      insert into oci_manifest (package_id, digest, media_type, artifact_type, subject, bytes, annotations, pushed_by)
+      select one.id, one.digest, ${mediaType}::text, ${artifactType}::text, ${subject}::bytea, ${bytes}::bytea, ${annotations}::jsonb, ${actor}::text
+      from one where not exists (select from missing)
+      on conflict (package_id, digest) do update
+        set media_type = excluded.media_type, pushed_at = now(), pushed_by = excluded.pushed_by
+      returning package_id, digest, xmax = 0 as is_new),
+    parts as (
+      insert into oci_manifest_part (package_id, manifest, ordinal, kind, digest, size_bytes, media_type)
+      select made.package_id, made.digest, p.ordinal, p.kind, p.digest, p.size_bytes, p.media_type
+      from made, unnest(${kinds}::text[], ${digests}::bytea[], ${sizes}::bigint[], ${mediaTypes}::text[])
+        with ordinality as p (kind, digest, size_bytes, media_type, ordinal)
+      where made.is_new),
+    tags as (
+      insert into oci_tag (package_id, name, digest)
+      select made.package_id, t, made.digest from made, unnest(${tags}::text[]) t
+      on conflict (package_id, name) do update set digest = excluded.digest, updated_at = now()),
+    told as (
+      insert into outbox (kind, repository_id, payload)
+      select 'package.published', ${repositoryId}::bigint, event from made, jsonb_array_elements(${events}::jsonb) event)
+    select array_agg(d) as missing from missing`
+    return { compile: () => statement.compile(queries) }
+  },
+)
+
+/** Rows that are looked at below an index. */
+const mostBelow = 20_000
+
+/** An index of indexes of indexes: what is below each is known, and doesn't change. InputError 'manifest-invalid'. */
+async function assertDepth(queries: Queries, packageId: PackageId, manifest: Manifest, most: number): Promise<void> {
+  const children = needed(manifest, true)
+  if (children.length === 0) return
+  const { rows } = await sql<{ depth: number | null; count: number }>`
+    with recursive below (digest, depth) as (
+      select d, 1 from unnest(${children}::bytea[]) d
+      union
+      select p.digest, below.depth + 1 from below
+      join oci_manifest_part p on p.package_id = ${packageId} and p.manifest = below.digest and p.kind = 'manifest'
+      where below.depth <= ${most})
+    select max(depth) as depth, count(*)::int as count from (select depth from below limit ${mostBelow + 1}) as seen`.execute(queries)
+  const { depth = null, count = 0 } = rows[0] ?? {}
+  if ((depth ?? 0) > most) throw ociError('manifest-invalid', `The manifest is refused: more than ${most} indexes stand in each other`)
+  if (count > mostBelow) throw ociError('manifest-invalid', `The manifest is refused: it leads to more than ${mostBelow} others`)
+}

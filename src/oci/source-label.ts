@@ -1,0 +1,48 @@
+// The repository that an image comes from, as its label or annotation `org.opencontainers.image.source` says: the image is linked to it, where it is one of
+// this server and of the same owner, and whoever pushed may write there. Behind the push's answer; what somebody has set by hand stays.
+import type { FastifyRequest } from 'fastify'
+import { actorOf, findRepository, linkPackage, type Package, resourceOf, roleOf } from '../access/index.ts'
+import { concatBytes, fromUtf8 } from '../base/index.ts'
+import { sentOrigin } from '../http/index.ts'
+import { findBlob } from './blob-rows.ts'
+import type { Manifest } from './format/manifest.ts'
+import { parseSourceUrl, sourceLabel } from './format/source-url.ts'
+import { inBackground, type Registry } from './registry.ts'
+
+/** Of an image's configuration; larger ones aren't looked into. */
+const mostConfigBytes = 1024 * 1024
+
+/** Begins it where the image has no link yet. */
+export function linkBySource(registry: Registry, request: FastifyRequest, one: Package, manifest: Manifest): void {
+  if (one.repositoryId !== null || one.isLinkSet || manifest.isIndex) return
+  const annotation = manifest.annotations?.[sourceLabel]
+  const config = manifest.parts.find(({ kind }) => kind === 'config')
+  if (annotation === undefined && (config === undefined || config.sizeBytes > mostConfigBytes)) return
+  const [origins, actor, { identity }] = [[registry.publicUrl, sentOrigin(request)], actorOf(request), request]
+  inBackground(registry, 'linking an image', async () => {
+    const source = annotation ?? (await labelIn(registry, one, config))
+    const place = typeof source === 'string' ? parseSourceUrl(source, origins) : null
+    if (place === null) return
+    const repository = await findRepository(registry.db.queries, place.owner, place.name, identity)
+    if (repository === null || repository.ownerId !== one.ownerId) return
+    const role = roleOf(identity, resourceOf(repository))
+    if (role !== 'write' && role !== 'admin') return
+    await linkPackage(registry.db, one.id, repository.id, actor)
+  })
+}
+
+async function labelIn({ db, store }: Registry, one: Package, config: Manifest['parts'][number] | undefined): Promise<unknown> {
+  if (config === undefined) return null
+  const blob = await findBlob(db.queries, one.id, config.digest)
+  if (blob === null || blob.sizeBytes > mostConfigBytes) return null
+  const content = await store.get(blob.content)
+  if (content === null) return null
+  const pieces: Uint8Array[] = []
+  for await (const piece of content.bytes) pieces.push(piece)
+  try {
+    const value = JSON.parse(fromUtf8(concatBytes(pieces))) as { config?: { Labels?: Record<string, unknown> } } | null
+    return value?.config?.Labels?.[sourceLabel] ?? null
+  } catch {
+    return null // of an artifact: anything
+  }
+}

@@ -1,0 +1,167 @@
+// Uploads of blobs (distribution-spec, Pushing blobs): begun by POST, carried on by PATCH, ended by PUT, asked about by GET, given up by DELETE. The bytes are
+// the content store's; an upload is known in its own image alone.
+import type { FastifyReply, FastifyRequest } from 'fastify'
+import { type Package, packageToWrite } from '../access/index.ts'
+import { InputError } from '../base/index.ts'
+import type { Tx } from '../db/index.ts'
+import { Refusal, requestBody } from '../http/index.ts'
+import type { ContentInfo, UploadPart } from '../store/index.ts'
+import { insertBlob } from './blob-rows.ts'
+import { sendEmpty } from './form.ts'
+import { assertAlgorithm, assertDigest, type OciDigest } from './format/digests.ts'
+import { ociError } from './format/errors.ts'
+import type { ImageName } from './format/names.ts'
+import { formatUploadRange, parseContentRange } from './format/ranges.ts'
+import type { Target } from './format/target.ts'
+import { mountBlob } from './mounts.ts'
+import { asGone, referenceOf, type Registry } from './registry.ts'
+
+type UploadTarget = Extract<Target, { readonly kind: 'upload' }>
+type Query = Readonly<Record<string, unknown>>
+
+const scopeOf = ({ id }: Pick<Package, 'id'>): string => `oci/${id}`
+
+/** POST blobs/uploads/: mounts a blob, takes one whole, or begins an upload. */
+export async function beginUpload(
+  registry: Registry,
+  request: FastifyRequest,
+  reply: FastifyReply,
+  name: ImageName,
+): Promise<FastifyReply> {
+  const query = request.query as Query
+  const mount = query['mount'] === undefined ? null : assertDigest(query['mount'])
+  const digest = query['digest'] === undefined || mount !== null ? null : assertDigest(query['digest'])
+  const algorithm = query['digest-algorithm'] === undefined ? 'sha256' : assertAlgorithm(query['digest-algorithm'])
+  const one = await packageToWrite(registry.db, request)
+  if (mount !== null && (await mountBlob(registry, request, one, mount, query['from']))) return sendBlobPlace(reply, name, mount)
+  if (digest !== null) {
+    const { sizeBytes, source } = bodyOf(registry, request)
+    await registry.uploads
+      .receive(source, { ...keepingIn(registry, one, digest), ...(sizeBytes === undefined ? {} : { sizeBytes }) })
+      .catch(rethrowGone)
+    return sendBlobPlace(reply, name, digest)
+  }
+  const { id } = await registry.uploads.begin({ scope: scopeOf(one), algorithm: mount?.algorithm ?? algorithm })
+  return sendUploadPlace(reply, 202, name, id, 0)
+}
+
+/** PATCH: a chunk with Content-Range, or whatever comes without. */
+export async function carryOn(
+  registry: Registry,
+  request: FastifyRequest,
+  reply: FastifyReply,
+  target: UploadTarget,
+): Promise<FastifyReply> {
+  const { name, id } = target
+  const part = partOf(registry, request)
+  const state = await registry.uploads
+    .append(id, scopeIn(request), { ...part, limitBytes: registry.limits.blobBytes })
+    .catch((error: unknown) => rethrowPlaced(registry, request, target, error))
+  if (state === null) throw ociError('upload-unknown')
+  return sendUploadPlace(reply, 202, name, id, state.sizeBytes)
+}
+
+/** PUT: the upload is whole, with the last chunk or all of it in the body, or nothing. */
+export async function endUpload(
+  registry: Registry,
+  request: FastifyRequest,
+  reply: FastifyReply,
+  target: UploadTarget,
+): Promise<FastifyReply> {
+  const { name, id } = target
+  const digest = assertDigest((request.query as Query)['digest'])
+  if (request.package === null) throw ociError('upload-unknown')
+  const last = hasBody(request) ? { last: partOf(registry, request) } : {}
+  const content = await registry.uploads
+    .finish(id, scopeOf(request.package), { ...keepingIn(registry, request.package, digest), ...last })
+    .catch((error: unknown) => rethrowPlaced(registry, request, target, error))
+  if (content === null) throw ociError('upload-unknown')
+  return sendBlobPlace(reply, name, digest)
+}
+
+/** GET: how far it has come. */
+export async function tellUpload(
+  registry: Registry,
+  request: FastifyRequest,
+  reply: FastifyReply,
+  target: UploadTarget,
+): Promise<FastifyReply> {
+  const state = await registry.uploads.find(target.id, scopeIn(request))
+  if (state === null) throw ociError('upload-unknown')
+  return sendUploadPlace(reply, 204, target.name, target.id, state.sizeBytes)
+}
+
+/** DELETE: it is given up. */
+export async function cancelUpload(
+  registry: Registry,
+  request: FastifyRequest,
+  reply: FastifyReply,
+  { id }: UploadTarget,
+): Promise<FastifyReply> {
+  if (!(await registry.uploads.cancel(id, scopeIn(request)))) throw ociError('upload-unknown')
+  return sendEmpty(reply, 204, {})
+}
+
+function scopeIn({ package: one }: FastifyRequest): string {
+  if (one === null) throw ociError('upload-unknown')
+  return scopeOf(one)
+}
+
+/** How a blob is received so that the image has it. */
+function keepingIn({ limits }: Registry, one: Package, digest: OciDigest) {
+  return {
+    expected: { algorithm: digest.algorithm, digest: digest.bytes },
+    limitBytes: limits.blobBytes,
+    reference: referenceOf(one),
+    visible: (tx: Tx, content: ContentInfo) =>
+      insertBlob(tx, one.id, digest, { content: content.digest, sizeBytes: content.sizeBytes }, limits.leaseMs),
+  }
+}
+
+function hasBody({ headers }: FastifyRequest): boolean {
+  return headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0
+}
+
+function bodyOf(
+  { limits }: Registry,
+  request: FastifyRequest,
+): { readonly source: AsyncIterable<Uint8Array>; readonly sizeBytes?: number } {
+  const { 'content-length': length, 'content-encoding': encoding } = request.headers
+  const source = requestBody(request, { limitBytes: limits.blobBytes })
+  return length === undefined || encoding !== undefined ? { source } : { source, sizeBytes: Number(length) }
+}
+
+/** The body as what goes on from where Content-Range says. InputError 'upload-invalid', 'size-invalid'. */
+function partOf(registry: Registry, request: FastifyRequest): UploadPart {
+  const range = parseContentRange(request.headers['content-range'])
+  const { source, sizeBytes } = bodyOf(registry, request)
+  if (range === null) return sizeBytes === undefined ? { source } : { source, sizeBytes }
+  const length = range.to - range.from
+  if (sizeBytes !== undefined && sizeBytes !== length)
+    throw ociError('size-invalid', `Content-Range is about ${length} bytes, and Content-Length about ${sizeBytes}`)
+  return { source, offset: range.from, sizeBytes: length }
+}
+
+/** Where the upload ends elsewhere, the client is told where. */
+async function rethrowPlaced(registry: Registry, request: FastifyRequest, { name, id }: UploadTarget, error: unknown): Promise<never> {
+  if (!(error instanceof InputError) || (error.code !== 'upload-offset' && error.code !== 'upload-busy')) throw asGone(error)
+  const state = await registry.uploads.find(id, scopeIn(request))
+  if (state === null) throw ociError('upload-unknown')
+  throw new Refusal(416, 'upload-range', error.message, { headers: placeHeaders(name, id, state.sizeBytes) })
+}
+
+function rethrowGone(error: unknown): never {
+  throw asGone(error)
+}
+
+function placeHeaders(name: ImageName, id: string, sizeBytes: number) {
+  return { location: `/v2/${name.text}/blobs/uploads/${id}`, range: formatUploadRange(sizeBytes), 'docker-upload-uuid': id }
+}
+
+function sendUploadPlace(reply: FastifyReply, status: number, name: ImageName, id: string, sizeBytes: number): FastifyReply {
+  return sendEmpty(reply, status, placeHeaders(name, id, sizeBytes))
+}
+
+function sendBlobPlace(reply: FastifyReply, name: ImageName, digest: OciDigest): FastifyReply {
+  return sendEmpty(reply, 201, { location: `/v2/${name.text}/blobs/${digest.text}`, 'docker-content-digest': digest.text })
+}
