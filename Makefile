@@ -42,6 +42,10 @@ test-interop: install ## Other Git clients against the server (installs them fro
 	bash tests/interop/install.sh
 	$(run-tests) 'tests/interop/*.test.ts'
 
+.PHONY: test-oci
+test-oci: install ## The OCI's conformance suite for registries against the server (builds it; needs Go)
+	$(node) tests/conformance/oci.ts
+
 .PHONY: test-nodes
 test-nodes: install ## The same clients, and what a stale cache would break, on two nodes over one PostgreSQL and one Ceph RGW, each request to the other
 	bash tests/interop/install.sh

@@ -1,0 +1,129 @@
+// Stemma's registry beside others on the same machine in the same run: the work of zot's benchmark (zb), and reads of manifests and tags by 50 clients. The
+// registries take turns line by line, in another order each round; a line's figure is the median of its rounds.
+//   bin/node bench/oci.ts --peer distribution-2.8=/usr/bin/docker-registry [--peer distribution-3=PROGRAM] [--peer zot=PROGRAM]
+//     [--runs 5] [--line 'push 1 MiB' …] [--alone] [--peers-only] [--profile] [--out FILE]
+import { mkdirSync, writeFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { TempFolder } from '../tests/support/git.ts'
+import { benchArguments } from './arguments.ts'
+import { type Registry, startPeer, startStemma } from './oci/contenders.ts'
+import { type Line, lines, prepare, type Stand } from './oci/lines.ts'
+import { Material, Worker } from './oci/work.ts'
+import { profileEnvironment, profileHints } from './profile.ts'
+import { conditions, markdownTable, median, short } from './table.ts'
+
+const args = benchArguments(['alone', 'peers-only', 'profile'], ['peer', 'line'])
+const wanted = lines.filter(({ name }) => args.values('line').length === 0 || args.values('line').some((word) => name.includes(word)))
+
+interface Round {
+  readonly perSecond: number
+  readonly cpuMs: number
+  readonly timesMs: readonly number[]
+}
+
+/** Every client has one operation under way until all are done. */
+async function run(registry: Registry, line: Line, stand: Stand, material: Material): Promise<Round> {
+  const timesMs: number[] = []
+  const cpuBefore = registry.cpuMs()
+  const startedAt = performance.now()
+  let next = 0
+  await Promise.all(
+    Array.from({ length: line.clients }, async () => {
+      const worker = new Worker(registry, material)
+      for (let turn = next++; turn < line.operations; turn = next++) {
+        const from = performance.now()
+        await line.act(worker, stand, turn)
+        timesMs.push(performance.now() - from)
+      }
+      worker.close()
+    }),
+  )
+  const elapsedMs = performance.now() - startedAt
+  await sleep(200) // what it does for a request after its answer counts too
+  return { perSecond: (line.operations / elapsedMs) * 1000, cpuMs: (registry.cpuMs() - cpuBefore) / line.operations, timesMs }
+}
+
+function p99(rounds: readonly Round[]): number {
+  const all = rounds.flatMap(({ timesMs }) => timesMs).toSorted((a, b) => a - b)
+  return all[Math.floor(all.length * 0.99)] ?? Number.NaN
+}
+
+interface Figures {
+  readonly perSecond: number
+  readonly cpuMs: number
+  readonly p50: number
+  readonly p99: number
+}
+
+function figures(rounds: readonly Round[]): Figures {
+  return {
+    perSecond: median(rounds.map((round) => round.perSecond)),
+    cpuMs: median(rounds.map((round) => round.cpuMs)),
+    p50: median(rounds.flatMap(({ timesMs }) => timesMs)),
+    p99: p99(rounds),
+  }
+}
+
+function report(registries: readonly Registry[], measured: ReadonlyMap<string, ReadonlyMap<string, readonly Round[]>>): string {
+  const [own, ...peers] = registries
+  const name = own?.name ?? ''
+  const tables: string[][] = []
+  for (const { name: line, clients } of wanted) {
+    const of = new Map(registries.map((registry) => [registry.name, figures(measured.get(registry.name)?.get(line) ?? [])]))
+    const mine = of.get(name)
+    if (mine === undefined) continue
+    const others = peers.map((peer) => of.get(peer.name)).filter((one) => one !== undefined)
+    const fastest = Math.max(...others.map((one) => one.perSecond))
+    const quickest = Math.min(...others.map((one) => one.p99))
+    const cells = registries.map((registry) => {
+      const { perSecond, p50, p99: slow, cpuMs } = of.get(registry.name) as Figures
+      return `${short(perSecond)}; ${short(p50)} / ${short(slow)}; ${short(cpuMs)}`
+    })
+    tables.push([`${line}, ${clients} clients`, ...cells, `**${(mine.perSecond / fastest).toFixed(2)}**`, (mine.p99 / quickest).toFixed(2)])
+  }
+  const head = ['work', ...registries.map((registry) => registry.name), 'throughput ÷ best peer', 'p99 ÷ best peer']
+  return markdownTable(head, tables)
+}
+
+const folder = new TempFolder('bench-oci')
+const profiles = folder.join('profiles')
+const registries: Registry[] = []
+try {
+  if (!args.has('peers-only')) registries.push(await startStemma(folder, args.has('profile') ? profileEnvironment(profiles) : {}))
+  if (!args.has('alone')) for (const word of args.values('peer')) registries.push(await startPeer(folder, word))
+  const material = new Material()
+  const stands = new Map<Registry, Stand>()
+  for (const registry of registries) stands.set(registry, await prepare(registry, material))
+  const measured = new Map(registries.map((registry) => [registry.name, new Map<string, Round[]>()]))
+  for (let round = -1; round < args.runs; round++) {
+    for (const line of wanted) {
+      for (let at = 0; at < registries.length; at++) {
+        const registry = registries[(at + round + 1) % registries.length] as Registry
+        const done = await run(registry, line, stands.get(registry) as Stand, material)
+        if (round < 0) continue // a first round warms all of them
+        const rounds = measured.get(registry.name) as Map<string, Round[]>
+        rounds.set(line.name, [...(rounds.get(line.name) ?? []), done])
+        console.log(`${round} ${line.name} ${registry.name}: ${short(done.perSecond)}/s, p99 ${short(p99([done]))} ms, CPU ${short(done.cpuMs)} ms`)
+      }
+    }
+  }
+  const date = new Date().toISOString().slice(0, 10)
+  const text = [
+    `# The OCI registry beside others\n\n${date}, \`bench/oci.ts\`, ${args.runs} rounds, median of the rounds\n`,
+    conditions(),
+    ...registries.map(({ name, version }) => `- ${name}: ${version}`),
+    '\nEach cell: operations a second; p50 / p99 in ms; processor time of the server for each operation in ms (Stemma with its PostgreSQL).',
+    'A push is five requests under a new name, a pull six, as zb does them. Stemma checks a token in each request; the others have no authentication.\n',
+    report(registries, measured),
+    '',
+  ].join('\n')
+  console.log(text)
+  const out = args.out ?? join(import.meta.dirname, 'results', `${date}-oci.md`)
+  mkdirSync(dirname(out), { recursive: true })
+  writeFileSync(out, text)
+} finally {
+  for (const registry of registries) await registry.stop()
+  if (args.has('profile')) console.log(profileHints(profiles, 40))
+  folder.remove()
+}
