@@ -233,7 +233,7 @@ async function findMeant(parts: GateParts, hash: Uint8Array | null, name: Resour
   if (name?.kind === 'repository') {
     return { ...(await parts.findCall(queries, hash, name.owner, name.name)), kind: 'repository', name: name.name }
   }
-  if (name?.kind === 'package') return { ...(await parts.findPackageCall(queries, hash, name)), kind: 'package', name }
+  if (name?.kind === 'package') return { ...(await parts.findPackageCall(parts.db, hash, name)), kind: 'package', name }
   return null
 }
 

@@ -1,6 +1,6 @@
 // What a request to a package is about, by one statement: who calls, and the owner and package that are meant. As call.ts does for repositories, down to
 // the stand-in's row, so that a missing package takes as long as a hidden one.
-import { fixedQuery, type Queries, sql } from '../db/index.ts'
+import { type Database, type Queries, rememberedQuery, sql } from '../db/index.ts'
 import type { AccountId, Identity, RepositoryId, Role } from './identity.ts'
 import { type AccountKind, type AccountResource, type Action, may, type Visibility } from './may.ts'
 import {
@@ -48,11 +48,11 @@ export interface PackageTarget {
 }
 
 /** @param hash of a token; null: an anonymous call */
-export type FindPackageCall = (queries: Queries, hash: Uint8Array | null, name: PackageName) => Promise<PackageCall>
+export type FindPackageCall = (db: Database, hash: Uint8Array | null, name: PackageName) => Promise<PackageCall>
 
 export function makeFindPackageCall(): FindPackageCall {
   let standIn: number | null = null
-  const find = fixedQuery((queries, hash: Uint8Array | null, owner: string, format: string, name: string, other: number | null) =>
+  const query = (queries: Queries, hash: Uint8Array | null, owner: string, format: string, name: string, other: number | null) =>
     queries
       .selectFrom(queries.selectNoFrom((eb) => eb.lit(1).as('one')).as('one'))
       .leftJoin('token', (join) => join.on('token.hash', '=', hash as Uint8Array))
@@ -77,10 +77,11 @@ export function makeFindPackageCall(): FindPackageCall {
         packageRole,
         'home.visibility as home_visibility',
         ...(['account.id as account_id', 'account.kind as account_kind', 'membership.role as member_role'] as const),
-      ]),
-  )
-  return async (queries, hash, { format, owner, name }) => {
-    const [row] = await find(queries, hash, owner.toLowerCase(), format, name.toLowerCase(), standIn)
+      ])
+  // the stand-in's row is read and thrown away: an answer depends on the others alone
+  const find = rememberedQuery(query, { types: ['bytea', 'text', 'text', 'text', 'bigint'], most: 5000, keyed: 4 })
+  return async (db, hash, { format, owner, name }) => {
+    const [row] = await find(db, hash, owner.toLowerCase(), format, name.toLowerCase(), standIn)
     if (row === undefined) throw new Error('a statement of one row had none')
     const found = row.package_id === null ? null : packageOf(row as PackageRow)
     const isMeant = found !== null && row.owner_id === row.account_id && found.name.toLowerCase() === name.toLowerCase()

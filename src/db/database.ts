@@ -14,6 +14,7 @@ import { UnavailableError } from '../base/index.ts'
 import { type PoolOptions, PreparingPool, sqlState } from './connection.ts'
 import type { DB } from './schema.gen.ts'
 import { schemaVersion } from './schema-version.ts'
+import { Snapshots } from './snapshots.ts'
 
 /** Builds and runs queries, in a transaction or outside of one: what functions that only query should ask for. Names are SQL's own (snake_case). */
 export type Queries = Kysely<DB>
@@ -43,11 +44,13 @@ export function isCommitUnknown(error: unknown): boolean {
 /** Lives as long as the server. */
 export class Database {
   readonly queries: Queries
+  readonly snapshots: Snapshots
   readonly #pool: PreparingPool
 
   constructor(options: PoolOptions) {
     this.#pool = new PreparingPool(options)
     this.queries = new Kysely<DB>({ dialect: new PostgresDialect({ pool: this.#pool as unknown as PostgresPool }) })
+    this.snapshots = new Snapshots(this.queries)
   }
 
   /** For whoever watches: connections now, statements so far. */

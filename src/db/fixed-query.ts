@@ -3,13 +3,15 @@
 import type { Compilable, CompiledQuery } from 'kysely'
 import type { Queries } from './database.ts'
 
+export type Fixed<P extends readonly unknown[], O> = (queries: Queries, ...parameters: P) => Promise<readonly O[]>
+
 /**
  * The query that `build` makes, run with other parameters each time; its rows. `build` runs once, at the first call, with stand-ins for the
  * parameters, which it may only use as values of the query.
  */
 export function fixedQuery<P extends readonly unknown[], O>(
   build: (queries: Queries, ...parameters: P) => Compilable<O>,
-): (queries: Queries, ...parameters: P) => Promise<readonly O[]> {
+): Fixed<P, O> {
   let known: { readonly compiled: CompiledQuery<O>; readonly places: readonly number[] } | null = null
   return async (queries, ...parameters) => {
     known ??= compile(queries, build, parameters.length)
@@ -20,7 +22,7 @@ export function fixedQuery<P extends readonly unknown[], O>(
 }
 
 /** `places`: which parameter stands at each place of the SQL; -1: a value of the query's own. */
-function compile<P extends readonly unknown[], O>(
+export function compile<P extends readonly unknown[], O>(
   queries: Queries,
   build: (queries: Queries, ...parameters: P) => Compilable<O>,
   count: number,
