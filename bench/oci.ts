@@ -104,7 +104,9 @@ try {
         if (round < 0) continue // a first round warms all of them
         const rounds = measured.get(registry.name) as Map<string, Round[]>
         rounds.set(line.name, [...(rounds.get(line.name) ?? []), done])
-        console.log(`${round} ${line.name} ${registry.name}: ${short(done.perSecond)}/s, p99 ${short(p99([done]))} ms, CPU ${short(done.cpuMs)} ms`)
+        console.log(
+          `${round} ${line.name} ${registry.name}: ${short(done.perSecond)}/s, p99 ${short(p99([done]))} ms, CPU ${short(done.cpuMs)} ms`,
+        )
       }
     }
   }

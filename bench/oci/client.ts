@@ -45,7 +45,8 @@ export class RegistryClient {
   /** One request; the next one only after its answer. */
   async send({ method, path, headers = [], body }: RegistryCall): Promise<RegistryAnswer> {
     const socket = (this.#socket ??= this.#connect())
-    const length = body === undefined ? (method === 'GET' || method === 'HEAD' ? [] : ['Content-Length: 0']) : [`Content-Length: ${body.length}`]
+    const length =
+      body === undefined ? (method === 'GET' || method === 'HEAD' ? [] : ['Content-Length: 0']) : [`Content-Length: ${body.length}`]
     const head = `${method} ${path} HTTP/1.1\r\n${this.#fixed}${[...headers, ...length].map((line) => `${line}\r\n`).join('')}\r\n`
     return new Promise((resolve, reject) => {
       this.#waiting = { isHead: method === 'HEAD', resolve, reject }

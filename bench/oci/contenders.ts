@@ -20,7 +20,10 @@ export interface Registry {
 }
 
 /** With a token of the administrator in each request, as a client sends it that answers a Basic challenge. */
-export async function startStemma(folder: TempFolder, env: Readonly<Record<string, string>> = {}): Promise<Registry & { readonly server: Server }> {
+export async function startStemma(
+  folder: TempFolder,
+  env: Readonly<Record<string, string>> = {},
+): Promise<Registry & { readonly server: Server }> {
   const server = await Server.start({ data: folder.join('stemma'), env: { STEMMA_LOG_LEVEL: 'error', ...env } })
   return {
     name: 'Stemma',

@@ -55,14 +55,26 @@ const pushes: readonly Line[] = [
 ]
 
 const pulls: readonly Line[] = [
-  ...([[1, 300], [10, 100], [100, 20]] as const).map(([mib, operations]) => ({
+  ...(
+    [
+      [1, 300],
+      [10, 100],
+      [100, 20],
+    ] as const
+  ).map(([mib, operations]) => ({
     name: `pull ${mib} MiB`,
     clients: 10,
     operations,
     act: async (worker: Worker, stand: Stand) => worker.pull(imageOf(stand, mib)),
   })),
   { name: 'pull mixed sizes', clients: 10, operations: 60, act: async (worker, stand, turn) => worker.pull(imageOf(stand, mixed(turn))) },
-  ...([[1, 200], [10, 60], [100, 12]] as const).map(([mib, operations]) => ({
+  ...(
+    [
+      [1, 200],
+      [10, 60],
+      [100, 12],
+    ] as const
+  ).map(([mib, operations]) => ({
     name: `pull 75 %, push 25 %, ${mib} MiB`,
     clients: 10,
     operations,
@@ -89,7 +101,12 @@ const reads: readonly Line[] = [
     operations: 2000,
     act: async (worker, { manyTags }, turn) => worker.head(`/v2/${manyTags}/manifests/v1.0.${turn % 100}`),
   },
-  { name: 'tags, 100 of them', clients: 50, operations: 1000, act: async (worker, { manyTags }) => worker.get(`/v2/${manyTags}/tags/list`) },
+  {
+    name: 'tags, 100 of them',
+    clients: 50,
+    operations: 1000,
+    act: async (worker, { manyTags }) => worker.get(`/v2/${manyTags}/tags/list`),
+  },
 ]
 
 export const lines: readonly Line[] = [...pushes, ...pulls, ...reads]

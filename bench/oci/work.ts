@@ -17,7 +17,9 @@ export interface Image {
 /** What is pushed: one blob of each size, the same for all registries and all pushes of one run, as zb does it. */
 export class Material {
   readonly #blobs = new Map<number, Blob>()
-  readonly config: Blob = blobOf(Buffer.from(JSON.stringify({ architecture: 'amd64', os: 'linux', author: randomUUID(), rootfs: { type: 'layers', diff_ids: [] } })))
+  readonly config: Blob = blobOf(
+    Buffer.from(JSON.stringify({ architecture: 'amd64', os: 'linux', author: randomUUID(), rootfs: { type: 'layers', diff_ids: [] } })),
+  )
 
   blob(mib: number): Blob {
     const known = this.#blobs.get(mib)
@@ -90,7 +92,11 @@ export class Worker {
       path = this.#path(await this.#must(202, 'PATCH upload', patch))
     }
     const last = `${path}${path.includes('?') ? '&' : '?'}digest=${encodeURIComponent(blob.digest)}`
-    await this.#must(201, 'PUT upload', this.#client.send({ method: 'PUT', path: last, headers, ...(isChunked ? {} : { body: blob.bytes }) }))
+    await this.#must(
+      201,
+      'PUT upload',
+      this.#client.send({ method: 'PUT', path: last, headers, ...(isChunked ? {} : { body: blob.bytes }) }),
+    )
   }
 
   /** An image under a name of its own. */
@@ -112,7 +118,10 @@ export class Worker {
   /** The manifest by tag, its config and its layer, each asked for by HEAD first. */
   async pull({ name, tag }: Image): Promise<void> {
     const manifest = await this.#twice(`/v2/${name}/manifests/${tag}`, accepted)
-    const { config, layers } = JSON.parse(manifest.body.toString()) as { config: { digest: string }; layers: { digest: string; size: number }[] }
+    const { config, layers } = JSON.parse(manifest.body.toString()) as {
+      config: { digest: string }
+      layers: { digest: string; size: number }[]
+    }
     await this.#twice(`/v2/${name}/blobs/${config.digest}`)
     for (const layer of layers) {
       const got = await this.#twice(`/v2/${name}/blobs/${layer.digest}`)

@@ -9,9 +9,7 @@ export type Fixed<P extends readonly unknown[], O> = (queries: Queries, ...param
  * The query that `build` makes, run with other parameters each time; its rows. `build` runs once, at the first call, with stand-ins for the
  * parameters, which it may only use as values of the query.
  */
-export function fixedQuery<P extends readonly unknown[], O>(
-  build: (queries: Queries, ...parameters: P) => Compilable<O>,
-): Fixed<P, O> {
+export function fixedQuery<P extends readonly unknown[], O>(build: (queries: Queries, ...parameters: P) => Compilable<O>): Fixed<P, O> {
   let known: { readonly compiled: CompiledQuery<O>; readonly places: readonly number[] } | null = null
   return async (queries, ...parameters) => {
     known ??= compile(queries, build, parameters.length)

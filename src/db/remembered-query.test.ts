@@ -31,14 +31,20 @@ async function statements<T>(run: () => Promise<T>): Promise<readonly [T, number
 
 async function write(name: string, value: string): Promise<void> {
   const row = { name, value }
-  await db.queries.insertInto('server_fact').values(row).onConflict((conflict) => conflict.column('name').doUpdateSet(row)).execute()
+  await db.queries
+    .insertInto('server_fact')
+    .values(row)
+    .onConflict((conflict) => conflict.column('name').doUpdateSet(row))
+    .execute()
 }
 
 test('each question gets its own rows: one, several or none', async () => {
   const find = makeFind()
   await write('a', '1')
   await write('b', '2')
-  const [answers, count] = await statements(() => Promise.all([find(db, 'a', null), find(db, 'none', null), find(db, 'a', 'b'), find(db, 'a', null)]))
+  const [answers, count] = await statements(() =>
+    Promise.all([find(db, 'a', null), find(db, 'none', null), find(db, 'a', 'b'), find(db, 'a', null)]),
+  )
   const plain = answers.map((rows) => rows.map(({ name, value, own }) => `${name} ${value} ${own}`))
   assert.deepEqual(plain, [['a 1 own'], [], ['a 1 own', 'b 2 own'], ['a 1 own']])
   assert.equal(count, 1)
@@ -72,18 +78,25 @@ test('while nothing is committed, many questions cost one small statement', asyn
 })
 
 test('parameters that the rows don’t depend on make no question of their own', async () => {
-  const find = rememberedQuery((queries, name: string, other: number | null) => queries.selectNoFrom([sql<string>`${name}`.as('name'), sql<number | null>`${other}::bigint`.as('other')]), {
-    types: ['text', 'bigint'],
-    most: 10,
-    keyed: 1,
-  })
+  const find = rememberedQuery(
+    (queries, name: string, other: number | null) =>
+      queries.selectNoFrom([sql<string>`${name}`.as('name'), sql<number | null>`${other}::bigint`.as('other')]),
+    {
+      types: ['text', 'bigint'],
+      most: 10,
+      keyed: 1,
+    },
+  )
   assert.deepEqual((await find(db, 'a', 1))[0]?.other, 1)
   assert.deepEqual((await find(db, 'a', 2))[0]?.other, 1)
   assert.deepEqual((await find(db, 'b', null))[0]?.other, null)
 })
 
 test('bytes are parameters too', async () => {
-  const find = rememberedQuery((queries, bytes: Uint8Array | null) => queries.selectNoFrom(sql<Uint8Array | null>`${bytes}`.as('bytes')), { types: ['bytea'], most: 10 })
+  const find = rememberedQuery((queries, bytes: Uint8Array | null) => queries.selectNoFrom(sql<Uint8Array | null>`${bytes}`.as('bytes')), {
+    types: ['bytea'],
+    most: 10,
+  })
   const answers = await Promise.all([Buffer.from([0, 92, 255]), null, Buffer.alloc(0)].map((bytes) => find(db, bytes)))
   assert.deepEqual(
     answers.map(([row]) => row?.bytes),
@@ -92,7 +105,10 @@ test('bytes are parameters too', async () => {
 })
 
 test('a question that fails fails alone, and the next ones are asked again', async () => {
-  const find = rememberedQuery((queries, number: string) => queries.selectNoFrom(sql<number>`${number}::int`.as('number')), { types: ['text'], most: 10 })
+  const find = rememberedQuery((queries, number: string) => queries.selectNoFrom(sql<number>`${number}::int`.as('number')), {
+    types: ['text'],
+    most: 10,
+  })
   const [bad, good] = await Promise.allSettled([find(db, 'x'), find(db, '4')])
   assert.equal(bad.status, 'rejected')
   assert.equal(good.status === 'fulfilled' && good.value[0]?.number, 4)

@@ -34,11 +34,17 @@ function countOf(report: string): Count {
   )
   const said = [...report.matchAll(/<testcase name="([^"]*)"[^>]*status="([^"]*)"[^>]*>(.*?)<\/testcase>/gs)]
     .filter(([, , status]) => status !== 'passed')
-    .map(([, name, status, inside = '']) => `${status}: ${name}\n  ${(/<system-out>(.*?)<\/system-out>/s.exec(inside)?.[1] ?? '').slice(0, 500)}`)
+    .map(
+      ([, name, status, inside = '']) =>
+        `${status}: ${name}\n  ${(/<system-out>(.*?)<\/system-out>/s.exec(inside)?.[1] ?? '').slice(0, 500)}`,
+    )
   return { tests, bad: others.reduce((sum, count) => sum + count, 0), said }
 }
 
-const installed = await runProcess('sh', [join(import.meta.dirname, 'install.sh')], { env: process.env as Record<string, string>, timeoutMs: 600_000 })
+const installed = await runProcess('sh', [join(import.meta.dirname, 'install.sh')], {
+  env: process.env as Record<string, string>,
+  timeoutMs: 600_000,
+})
 if (installed.code === 3) {
   console.log(installed.stdout.trim())
   process.exit(0)
