@@ -11,7 +11,7 @@ import { pipeline } from 'node:stream/promises'
 import { type AllowedHosts, InputError, isPublicAddress, UnavailableError } from '../base/index.ts'
 
 export interface OutboundRequest {
-  readonly method: 'GET' | 'POST'
+  readonly method: 'GET' | 'HEAD' | 'POST'
   readonly url: string
   readonly headers: Readonly<Record<string, string>>
   readonly body?: Uint8Array | AsyncIterable<Uint8Array>

@@ -1,0 +1,102 @@
+// One question to an upstream: signed in as far as it asks, redirects followed, failures as data. The answer's body is the caller's to read.
+import { InputError, UnavailableError } from '../../../base/index.ts'
+import type { Outbound, OutboundAnswer } from '../../../http/index.ts'
+import type { Authorization } from './authorization.ts'
+import { failed, type Failure, type Outcome, type UpstreamAddress } from './connection.ts'
+
+export interface Question {
+  readonly method: 'GET' | 'HEAD'
+  /** Below the origin. */
+  readonly path: string
+  /** What is asked about, by the upstream's own name: a token is for it. */
+  readonly name: string
+  readonly headers: Readonly<Record<string, string>>
+  readonly signal: AbortSignal
+}
+
+export interface AskingParts {
+  readonly outbound: Outbound
+  readonly agent: string
+  readonly address: UpstreamAddress
+  readonly authorization: Authorization
+}
+
+const mostRedirects = 5
+const redirects: ReadonlySet<number> = new Set([301, 302, 303, 307, 308])
+const longestWaitS = 24 * 3600
+
+/** `found`: an answer with a status below 400. The signal's reason is thrown. */
+export async function ask(parts: AskingParts, question: Question): Promise<Outcome<OutboundAnswer>> {
+  try {
+    const scope = `repository:${question.name}:pull`
+    let sent = parts.authorization.header(scope)
+    let answered = await follow(parts, question, sent)
+    // a token that has just ended, and then one that was not enough
+    for (let tries = 0; answered.answer?.status === 401 && answered.isOwn && tries < 2; tries++) {
+      const failure = await parts.authorization.answer(answered.answer.headers['www-authenticate'], scope, sent)
+      if (failure !== null) return failure
+      sent = parts.authorization.header(scope)
+      answered = await follow(parts, question, sent)
+    }
+    return answered.answer === null ? answered.failure : outcomeOf(answered.answer)
+  } catch (error) {
+    question.signal.throwIfAborted()
+    return failureOf(error)
+  }
+}
+
+type Followed =
+  | { readonly answer: OutboundAnswer; readonly isOwn: boolean }
+  | { readonly answer: null; readonly failure: Failure; readonly isOwn: boolean }
+
+/** `isOwn`: the upstream's own origin answered. Authorization goes to no other, also not back from one. */
+async function follow(parts: AskingParts, question: Question, authorization: string | null): Promise<Followed> {
+  const { outbound, agent, address } = parts
+  const plain = { 'user-agent': agent, 'accept-encoding': 'identity', ...question.headers }
+  let url = new URL(question.path, address.origin)
+  let isOwn = true
+  for (let count = 0; count <= mostRedirects; count++) {
+    isOwn &&= url.origin === address.origin
+    const answer = await outbound.request({
+      method: question.method,
+      url: url.href,
+      headers: isOwn && authorization !== null ? { ...plain, authorization } : plain,
+      signal: question.signal,
+    })
+    if (!redirects.has(answer.status)) {
+      if (answer.status >= 400) answer.drop()
+      return { answer, isOwn }
+    }
+    answer.drop()
+    const { location = '' } = answer.headers
+    if (!URL.canParse(location, url.href)) return { answer: null, failure: failed('wrong', 'it redirects to nowhere'), isOwn }
+    const next = new URL(location, url)
+    if (url.protocol === 'https:' && next.protocol !== 'https:') {
+      return { answer: null, failure: failed('wrong', `it redirects from https to ${next.origin}`), isOwn }
+    }
+    url = next
+  }
+  return { answer: null, failure: failed('wrong', `it redirects more than ${mostRedirects} times`), isOwn }
+}
+
+function outcomeOf(answer: OutboundAnswer): Outcome<OutboundAnswer> {
+  const { status, headers } = answer
+  if (status < 400) return { kind: 'found', value: answer }
+  if (status === 404) return { kind: 'missing' }
+  const message = `it answers ${status}`
+  if (status === 429) return failed('busy', message, retryAfterS(headers))
+  if (status === 401 || status === 403) return failed('refused', message)
+  return status >= 500 || status === 408 ? failed('unreachable', message, retryAfterS(headers)) : failed('wrong', message)
+}
+
+function retryAfterS(headers: Readonly<Record<string, string>>): number | null {
+  const said = headers['retry-after'] ?? ''
+  return /^\d{1,6}$/.test(said) ? Math.min(Number(said), longestWaitS) : null
+}
+
+/** What a request that could not be made, or broke off, says of the upstream. Faults of ours are thrown on. */
+export function failureOf(error: unknown): Failure {
+  if (error instanceof UnavailableError && /^(outbound|upstream)-/.test(error.code)) return failed('unreachable', error.message)
+  if (error instanceof InputError && /^outbound-/.test(error.code)) return failed('wrong', error.message)
+  throw error
+}

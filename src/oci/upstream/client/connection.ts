@@ -1,0 +1,38 @@
+// One upstream, as a client sees it: where it is, and what it is signed in with.
+
+export interface Credentials {
+  readonly username: string
+  readonly password: string
+}
+
+export interface UpstreamAddress {
+  /** Scheme, host and port. */
+  readonly origin: string
+  /** Where credentials may go beside the upstream itself: the origin of its token endpoint. */
+  readonly authOrigin: string | null
+  readonly credentials: Credentials | null
+}
+
+/** What came of a question. Failures are data: whoever asks may have an older answer. */
+export type Outcome<T> =
+  | { readonly kind: 'found'; readonly value: T }
+  /** The upstream says that there is no such thing. */
+  | { readonly kind: 'missing' }
+  | Failure
+
+export interface Failure {
+  readonly kind: 'failed'
+  /**
+   * `unreachable`: no answer, or one of a server in trouble. `busy`: 429. `refused`: 401 or 403, with all that may be sent. `wrong`: an answer that no registry
+   * gives, or that isn't what was asked for.
+   */
+  readonly reason: 'unreachable' | 'busy' | 'refused' | 'wrong'
+  /** For the operator. */
+  readonly message: string
+  /** When it may be asked again, as it says. */
+  readonly retryAfterS: number | null
+}
+
+export function failed(reason: Failure['reason'], message: string, retryAfterS: number | null = null): Failure {
+  return { kind: 'failed', reason, message, retryAfterS }
+}

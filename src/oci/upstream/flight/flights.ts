@@ -1,0 +1,97 @@
+// The flights of this node: one for each blob at a time, so many at once. Whoever wants a blob that is under way joins its flight.
+import { type Log, Places, type Randomness } from '../../../base/index.ts'
+import { Flight, type FlightOptions, type FlightReading } from './flight.ts'
+import type { FlightReader } from './flight-reader.ts'
+import { GrowingFile } from './growing-file.ts'
+
+export interface FlightsOptions {
+  /** Where blobs are while they come; made when it isn't there. */
+  readonly folder: string
+  readonly randomness: Randomness
+  readonly log: Log
+  /** At once; others wait. */
+  readonly places: number
+}
+
+export interface Departure extends Omit<FlightOptions, 'file'> {
+  /** Stores the blob: reads it as others do. Its failure is logged, and no client's. */
+  readonly store: (bytes: AsyncIterable<Uint8Array>) => Promise<void>
+}
+
+/** A flight, with a reader of it. */
+export interface Joined {
+  readonly flight: Flight
+  readonly reader: FlightReader
+}
+
+export class Flights {
+  readonly #options: FlightsOptions
+  readonly #places: Places
+  readonly #flying = new Map<string, { readonly flight: Promise<Flight>; readonly over: Promise<void> }>()
+
+  constructor(options: FlightsOptions) {
+    this.#options = options
+    this.#places = new Places(options.places)
+  }
+
+  /** How many blobs are under way. */
+  get count(): number {
+    return this.#flying.size
+  }
+
+  isFlying(key: string): boolean {
+    return this.#flying.has(key)
+  }
+
+  /** @param key names upstream, image and digest: what is fetched by one name is no proof that it is there by another */
+  async join(key: string, reading: FlightReading, departure: () => Departure): Promise<Joined> {
+    for (;;) {
+      const known = this.#flying.get(key)
+      const { flight: coming, over } = known ?? this.#depart(key, departure())
+      const flight = await coming
+      const reader = flight.isLeft ? null : flight.read(reading)
+      if (reader !== null) return { flight, reader }
+      await over
+    }
+  }
+
+  #depart(key: string, departure: Departure): { readonly flight: Promise<Flight>; readonly over: Promise<void> } {
+    const ready = Promise.withResolvers<Flight>()
+    const over = this.#fly(departure, ready.resolve).then(
+      () => void this.#flying.delete(key),
+      (error: unknown) => {
+        this.#flying.delete(key)
+        ready.reject(error)
+      },
+    )
+    const entry = { flight: ready.promise, over }
+    this.#flying.set(key, entry)
+    return entry
+  }
+
+  /** Throws only before there is a flight. */
+  async #fly({ store, ...options }: Departure, ready: (flight: Flight) => void): Promise<void> {
+    const free = await this.#places.take()
+    try {
+      const file = await GrowingFile.open(this.#options.folder, `upstream-${this.#options.randomness.uuid()}`)
+      try {
+        const flight = new Flight({ ...options, file })
+        const bytes = flight.read({ from: 0, to: null, isClient: false }) as FlightReader
+        ready(flight)
+        const [fetched, stored] = await Promise.allSettled([flight.run(), store(bytes).finally(() => bytes.return())])
+        this.#tell(options.digest, fetched, stored)
+      } finally {
+        await file.letGo()
+      }
+    } finally {
+      free()
+    }
+  }
+
+  #tell(digest: string, fetched: PromiseSettledResult<unknown>, stored: PromiseSettledResult<void>): void {
+    const { log } = this.#options
+    if (fetched.status === 'rejected') log.error({ err: fetched.reason, digest }, 'a fetch from an upstream ended by a fault of this server')
+    else if (fetched.value !== null) log.warn({ digest, failure: fetched.value }, 'a blob could not be had from its upstream')
+    else if (stored.status === 'rejected') log.error({ err: stored.reason, digest }, 'a blob came from its upstream and could not be stored')
+  }
+}
