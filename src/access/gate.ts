@@ -21,6 +21,7 @@ import {
   type PackageCall,
   type PackageName,
   type PackageToCreate,
+  type PackageToFetch,
 } from './package-call.ts'
 import type { Package, PackageFormat } from './package-rows.ts'
 import { createOrFindPackage } from './packages.ts'
@@ -41,6 +42,8 @@ declare module 'fastify' {
     /** The package that the route names; null where it names none, or one that what is published is about to make. */
     package: Package | null
     packageToCreate: PackageToCreate | null
+    /** A package that isn't here yet, and that an upstream has or hasn't got: whoever asks may ask for it. */
+    packageToFetch: PackageToFetch | null
     /** The account that the route names. */
     account: Account | null
   }
@@ -151,7 +154,10 @@ export function makeGate(options: GateOptions): Gate & { close(): Promise<void> 
   return {
     actions,
     refusalOf: (action) => refusalOf(action as Action),
-    properties: { identity: null, repository: null, repositoryToCreate: null, package: null, packageToCreate: null, account: null },
+    properties: {
+      ...{ identity: null, repository: null, repositoryToCreate: null, account: null },
+      ...{ package: null, packageToCreate: null, packageToFetch: null },
+    },
     keyOf: ({ identity }) => (identity ? identityKey(identity) : null),
     nameOf: ({ identity }) => (identity?.kind === 'account' ? identity.login : identity?.kind === 'repository' ? identity.name : null),
     admit: (request, action, resource) => admit(parts, request, action as Action | null, resource as ResourceName | null),
@@ -252,9 +258,11 @@ function admitCallToRepository(
 
 function admitCallToPackage(request: FastifyRequest, action: Action, call: PackageCall & { readonly name: PackageName }): Verdict {
   const admission = admitToPackage(request.identity, action, call)
+  if (admission.verdict === 'forbidden' && admission.reason !== null) throw new Refusal(403, 'forbidden', admission.reason)
   if (admission.verdict !== 'allowed') return admission.verdict
   request.package = admission.package
-  request.packageToCreate = admission.package === null ? admission.toCreate : null
+  request.packageToCreate = admission.toCreate
+  request.packageToFetch = admission.toFetch
   return 'allowed'
 }
 

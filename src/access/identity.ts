@@ -4,6 +4,8 @@ import type { Grant } from './grant.ts'
 export type AccountId = number & { readonly __brand: 'AccountId' }
 export type RepositoryId = number & { readonly __brand: 'RepositoryId' }
 export type PackageId = number & { readonly __brand: 'PackageId' }
+/** Of an upstream, which packages come from. */
+export type UpstreamId = number & { readonly __brand: 'UpstreamId' }
 export type NetworkId = string & { readonly __brand: 'NetworkId' }
 
 /** What a member of an organisation may do in all of its repositories, or a collaborator in one: each includes those before it. */

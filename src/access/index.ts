@@ -50,6 +50,7 @@ export {
   type RepositoryId,
   type RepositoryIdentity,
   type Role,
+  type UpstreamId,
 } from './identity.ts'
 export {
   type AccountKind,
@@ -80,7 +81,7 @@ export {
   setServerQuota,
   sizeText,
 } from './quotas.ts'
-export { admitToPackage, makeFindPackageCall, type PackageName, type PackageToCreate } from './package-call.ts'
+export { admitToPackage, makeFindPackageCall, type PackageName, type PackageToCreate, type PackageToFetch } from './package-call.ts'
 export {
   findPackage,
   findPackageById,

@@ -59,7 +59,8 @@ export interface RepositoryResource {
 /** What is published under an owner's name: an image. */
 export interface PackageResource {
   readonly kind: 'package'
-  readonly packageId: PackageId
+  /** Null: it isn't here yet, and comes from an upstream when it is asked for. */
+  readonly packageId: PackageId | null
   readonly ownerId: AccountId
   /** What it is linked to, or null: whoever has a role there has it here. */
   readonly repositoryId: RepositoryId | null

@@ -1,7 +1,7 @@
 // What a request to a package is about, by one statement: who calls, and the owner and package that are meant. As call.ts does for repositories, down to
-// the stand-in's row, so that a missing package takes as long as a hidden one.
+// the stand-in's row, so that a missing package takes as long as a hidden one. What an upstream is declared for comes from there: it is nobody's to publish.
 import { type Database, type Queries, rememberedQuery, sql } from '../db/index.ts'
-import type { AccountId, Identity, RepositoryId, Role } from './identity.ts'
+import type { AccountId, Identity, RepositoryId, Role, UpstreamId } from './identity.ts'
 import { type AccountKind, type AccountResource, type Action, may, type Visibility } from './may.ts'
 import {
   type Package,
@@ -32,6 +32,11 @@ export interface PackageToCreate {
   readonly visibility: Visibility
 }
 
+/** A package that isn't here yet, and comes from its upstream when it is asked for. */
+export interface PackageToFetch extends Omit<PackageToCreate, 'repositoryId'> {
+  readonly upstreamId: UpstreamId
+}
+
 export interface PackageCall {
   /** Null: no such token, or none was sent. */
   readonly token: TokenRow | null
@@ -43,6 +48,8 @@ export interface PackageTarget {
   readonly owner: AccountResource
   readonly ownerLogin: string
   readonly package: Package | null
+  /** What is declared for the name, and how visible its packages are; null: nothing is. */
+  readonly upstream: { readonly id: UpstreamId; readonly visibility: Visibility } | null
   /** Of the repository that the token is at home in. */
   readonly homeVisibility: Visibility | null
 }
@@ -65,6 +72,13 @@ export function makeFindPackageCall(): FindPackageCall {
             where meant.owner_id = account.id and meant.format = ${format} and lower(meant.name) = ${name}), ${other}::bigint)`,
         ),
       )
+      .leftJoin('package_upstream', (join) =>
+        join.on(
+          sql<boolean>`package_upstream.id = (select place.id from package_upstream place
+            where place.owner_id = account.id and place.format = ${format} and (place.path = '' or starts_with(${name}, place.path || '/'))
+            order by length(place.path) desc limit 1)`,
+        ),
+      )
       .leftJoin('membership', (join) =>
         join.onRef('membership.organization_id', '=', 'account.id').onRef('membership.account_id', '=', 'caller.id'),
       )
@@ -75,7 +89,7 @@ export function makeFindPackageCall(): FindPackageCall {
         ...packageColumns,
         ...tokenColumns,
         packageRole,
-        'home.visibility as home_visibility',
+        ...(['home.visibility as home_visibility', 'package_upstream.id as place_id', 'package_upstream.visibility as place_visibility'] as const),
         ...(['account.id as account_id', 'account.kind as account_kind', 'membership.role as member_role'] as const),
       ])
   // the stand-in's row is read and thrown away: an answer depends on the others alone
@@ -99,19 +113,24 @@ export function makeFindPackageCall(): FindPackageCall {
         },
         ownerLogin: row.login ?? '',
         package: isMeant ? found : null,
+        upstream: row.place_id === null ? null : { id: row.place_id as UpstreamId, visibility: row.place_visibility as Visibility },
         homeVisibility: row.home_visibility as Visibility | null,
       },
     }
   }
 }
 
-/** `hidden`: there is no such thing, or the caller may not know of it; `forbidden`: he may see it, but not do this. */
+/** `hidden`: there is no such thing, or the caller may not know of it; `forbidden`: he may see it, but not do this, for that reason where it isn't his role. */
 export type PackageAdmission =
-  | { readonly verdict: 'hidden' | 'forbidden' }
-  | { readonly verdict: 'allowed'; readonly package: Package }
-  | { readonly verdict: 'allowed'; readonly package: null; readonly toCreate: PackageToCreate }
+  | { readonly verdict: 'hidden' }
+  | { readonly verdict: 'forbidden'; readonly reason: string | null }
+  | { readonly verdict: 'allowed'; readonly package: Package; readonly toCreate: null; readonly toFetch: null }
+  | { readonly verdict: 'allowed'; readonly package: null; readonly toCreate: PackageToCreate; readonly toFetch: null }
+  | { readonly verdict: 'allowed'; readonly package: null; readonly toCreate: null; readonly toFetch: PackageToFetch }
 
-/** What a call to a package comes to. Publishing what isn't there makes it, where the caller may. */
+const ofUpstream = 'What has this name comes from an upstream: nothing is published here, and its visibility is the upstream’s'
+
+/** What a call to a package comes to. Publishing what isn't there makes it, where the caller may; asking for what an upstream has gets it. */
 export function admitToPackage(
   identity: Identity,
   action: Action,
@@ -120,14 +139,32 @@ export function admitToPackage(
   if (target === null) return { verdict: 'hidden' }
   if (target.package !== null) {
     const resource = packageResourceOf(target.package)
-    if (may(identity, action, resource)) return { verdict: 'allowed', package: target.package }
-    return { verdict: may(identity, 'package:read', resource) ? 'forbidden' : 'hidden' }
+    const isUpstreams = target.package.upstreamId !== null && (action === 'package:write' || action === 'package:administer')
+    const isAllowed = may(identity, action, resource)
+    if (isAllowed && !isUpstreams) return { verdict: 'allowed', package: target.package, toCreate: null, toFetch: null }
+    return may(identity, 'package:read', resource) ? { verdict: 'forbidden', reason: isAllowed ? ofUpstream : null } : { verdict: 'hidden' }
   }
+  const { upstream } = target
+  if (upstream !== null) return admitToUpstream(identity, action, { ...target, upstream }, name)
   if (action !== 'package:write' || !may(identity, 'package:create', target.owner)) return { verdict: 'hidden' }
   const home = identity.kind === 'repository' ? identity.repositoryId : null
   const visibility = home === null ? 'private' : (target.homeVisibility ?? 'private')
   const { format, name: packageName } = name
   const { accountId: ownerId } = target.owner
   const toCreate = { ownerId, ownerLogin: target.ownerLogin, format, name: packageName, repositoryId: home, visibility }
-  return { verdict: 'allowed', package: null, toCreate }
+  return { verdict: 'allowed', package: null, toCreate, toFetch: null }
+}
+
+/** Of a name that an upstream is declared for, when no package has it: whoever may read what comes from there may ask for it. */
+function admitToUpstream(
+  identity: Identity,
+  action: Action,
+  { owner, ownerLogin, upstream }: PackageTarget & { readonly upstream: NonNullable<PackageTarget['upstream']> },
+  { format, name }: PackageName,
+): PackageAdmission {
+  const { accountId: ownerId, role } = owner
+  const { id: upstreamId, visibility } = upstream
+  if (!may(identity, 'package:read', { kind: 'package', packageId: null, ownerId, repositoryId: null, visibility, role })) return { verdict: 'hidden' }
+  if (action !== 'package:read') return { verdict: 'forbidden', reason: ofUpstream }
+  return { verdict: 'allowed', package: null, toCreate: null, toFetch: { ownerId, ownerLogin, format, name, visibility, upstreamId } }
 }

@@ -2,7 +2,7 @@
 // regard to case. docs/design/packages.md.
 import { type Queries, sql } from '../db/index.ts'
 import { holds, isBound } from './grant.ts'
-import { type AccountId, anonymous, type Identity, type PackageId, type RepositoryId, type Role } from './identity.ts'
+import { type AccountId, anonymous, type Identity, type PackageId, type RepositoryId, type Role, type UpstreamId } from './identity.ts'
 import type { AccountKind, PackageResource, Visibility } from './may.ts'
 
 export type PackageFormat = 'oci'
@@ -20,6 +20,8 @@ export interface Package {
   readonly repositoryId: RepositoryId | null
   /** Somebody linked it, or unlinked it: nothing that is published changes that. */
   readonly isLinkSet: boolean
+  /** Where it comes from; null: it is the owner's own. */
+  readonly upstreamId: UpstreamId | null
   readonly createdAt: Date
   readonly updatedAt: Date
   /** Of whoever it was asked for; null: he has none, or it was asked for nobody. Owners and administrators need none. */
@@ -59,7 +61,7 @@ export async function findPackageById(queries: Queries, id: PackageId, identity:
 
 export const packageColumns = [
   ...(['package.id as package_id', 'package.owner_id', 'package.format', 'package.name', 'package.visibility'] as const),
-  ...(['package.repository_id', 'package.is_link_set', 'package.created_at', 'package.updated_at'] as const),
+  ...(['package.repository_id', 'package.is_link_set', 'package.upstream_id', 'package.created_at', 'package.updated_at'] as const),
   ...(['account.login', 'account.kind'] as const),
 ] as const
 
@@ -110,6 +112,7 @@ export function packageOf(row: PackageRow): Package {
     visibility: row.visibility as Visibility,
     repositoryId: row.repository_id as RepositoryId | null,
     isLinkSet: row.is_link_set,
+    upstreamId: row.upstream_id as UpstreamId | null,
     createdAt: row.created_at,
     updatedAt: row.updated_at,
     callerRole: row.caller_role,

@@ -350,6 +350,12 @@ export interface OciUpload {
   package_id: number;
 }
 
+export interface OciUpstreamTag {
+  checked_at: Generated<Date>;
+  name: string;
+  package_id: number;
+}
+
 export interface OidcLogin {
   account_id: number | null;
   code_verifier: string;
@@ -406,6 +412,24 @@ export interface Package {
   owner_id: number;
   repository_id: number | null;
   updated_at: Generated<Date>;
+  upstream_id: number | null;
+  visibility: string;
+}
+
+export interface PackageUpstream {
+  auth_origin: string | null;
+  created_at: Generated<Date>;
+  format: string;
+  fresh_s: number;
+  id: Generated<number>;
+  keep_s: number;
+  most_bytes: number | null;
+  owner_id: number;
+  path: string;
+  secret: string | null;
+  updated_at: Generated<Date>;
+  url: string;
+  username: string | null;
   visibility: string;
 }
 
@@ -609,12 +633,14 @@ export interface DB {
   oci_pull_day: OciPullDay;
   oci_tag: OciTag;
   oci_upload: OciUpload;
+  oci_upstream_tag: OciUpstreamTag;
   oidc_login: OidcLogin;
   outbox: Outbox;
   outbox_consumer: OutboxConsumer;
   owner_quota: OwnerQuota;
   pack: Pack;
   package: Package;
+  package_upstream: PackageUpstream;
   past_root: PastRoot;
   path_table: PathTable;
   push_certificate: PushCertificate;
