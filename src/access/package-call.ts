@@ -89,7 +89,11 @@ export function makeFindPackageCall(): FindPackageCall {
         ...packageColumns,
         ...tokenColumns,
         packageRole,
-        ...(['home.visibility as home_visibility', 'package_upstream.id as place_id', 'package_upstream.visibility as place_visibility'] as const),
+        ...([
+          'home.visibility as home_visibility',
+          'package_upstream.id as place_id',
+          'package_upstream.visibility as place_visibility',
+        ] as const),
         ...(['account.id as account_id', 'account.kind as account_kind', 'membership.role as member_role'] as const),
       ])
   // the stand-in's row is read and thrown away: an answer depends on the others alone
@@ -164,7 +168,8 @@ function admitToUpstream(
 ): PackageAdmission {
   const { accountId: ownerId, role } = owner
   const { id: upstreamId, visibility } = upstream
-  if (!may(identity, 'package:read', { kind: 'package', packageId: null, ownerId, repositoryId: null, visibility, role })) return { verdict: 'hidden' }
+  if (!may(identity, 'package:read', { kind: 'package', packageId: null, ownerId, repositoryId: null, visibility, role }))
+    return { verdict: 'hidden' }
   if (action !== 'package:read') return { verdict: 'forbidden', reason: ofUpstream }
   return { verdict: 'allowed', package: null, toCreate: null, toFetch: { ownerId, ownerLogin, format, name, visibility, upstreamId } }
 }

@@ -19,7 +19,7 @@ after(async () => await opened.close())
 
 const find = makeFindPackageCall()
 const nameOf = (name: string) => ({ format: 'oci', owner: 'hub', name }) as const
-const targetOf = async (name: string) => (await find(opened.database.queries, null, nameOf(name))).target as PackageTarget
+const targetOf = async (name: string) => (await find(opened.database, null, nameOf(name))).target as PackageTarget
 
 async function declare(path: string, visibility: Visibility): Promise<UpstreamId> {
   const { id } = await opened.database.queries
@@ -42,7 +42,8 @@ test('the longest place counts, by whole segments; a package that is there is wh
   const one = { ownerId: owner, ownerLogin: 'hub', format: 'oci', name: 'mirror/a', repositoryId: null, visibility: 'public' } as const
   const own = await createOrFindPackage(opened.database, one, operator)
   const ownerIdentity: Identity = { kind: 'account', accountId: owner, login: 'hub', isAdmin: false, grant: null, tokenId: 1 }
-  const admitted = async (action: Action) => admitToPackage(ownerIdentity, action, { target: await targetOf('mirror/a'), name: nameOf('mirror/a') })
+  const admitted = async (action: Action) =>
+    admitToPackage(ownerIdentity, action, { target: await targetOf('mirror/a'), name: nameOf('mirror/a') })
   assert.equal((await admitted('package:write')).verdict, 'allowed')
   await opened.database.queries.updateTable('package').set({ upstream_id: mirror }).where('id', '=', own.id).execute()
   for (const action of ['package:read', 'package:delete'] as const) assert.equal((await admitted(action)).verdict, 'allowed', action)

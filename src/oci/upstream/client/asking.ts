@@ -97,6 +97,6 @@ function retryAfterS(headers: Readonly<Record<string, string>>): number | null {
 /** What a request that could not be made, or broke off, says of the upstream. Faults of ours are thrown on. */
 export function failureOf(error: unknown): Failure {
   if (error instanceof UnavailableError && /^(outbound|upstream)-/.test(error.code)) return failed('unreachable', error.message)
-  if (error instanceof InputError && /^outbound-/.test(error.code)) return failed('wrong', error.message)
+  if (error instanceof InputError && error.code.startsWith('outbound-')) return failed('wrong', error.message)
   throw error
 }

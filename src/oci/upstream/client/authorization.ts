@@ -65,7 +65,8 @@ export class Authorization {
     const bearer = challenges.find(({ scheme }) => scheme === 'bearer')
     if (bearer !== undefined) return await this.#fetchToken(bearer, scope)
     const basic = challenges.find(({ scheme }) => scheme === 'basic')
-    if (basic === undefined) return failed('wrong', `it wants ${challenges.map(({ scheme }) => scheme).join(' or ')}, which isn't spoken here`)
+    if (basic === undefined)
+      return failed('wrong', `it wants ${challenges.map(({ scheme }) => scheme).join(' or ')}, which isn't spoken here`)
     if (this.#address.credentials === null) return failed('refused', 'it wants credentials, and none are declared')
     if (sent !== null && sent === basicOf(this.#address)) return failed('refused', 'it refuses the declared credentials')
     this.#isBasic = true

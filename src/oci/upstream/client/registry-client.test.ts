@@ -82,7 +82,10 @@ test('a token is asked for once for each image, with our scope, and goes to nobo
   assert.equal((await client.manifest('c/d', 'v1')).kind, 'found')
   assert.deepEqual([...registry.tokens.values()], ['repository:a/b:pull', 'repository:c/d:pull'])
   const sent = registry.seen.map(({ url, authorization }) => [url.split('?')[0], authorization?.split(' ')[0]])
-  assert.ok(sent.every(([url, scheme]) => scheme === undefined || (url === '/token') === (scheme === 'Basic')), JSON.stringify(sent))
+  assert.ok(
+    sent.every(([url, scheme]) => scheme === undefined || (url === '/token') === (scheme === 'Basic')),
+    JSON.stringify(sent),
+  )
   registry.tokens.clear() // as if they had ended early
   assert.equal((await client.manifest('a/b', 'v1')).kind, 'found')
 })
@@ -111,7 +114,10 @@ test('credentials go to the token endpoint that was declared, and only by token'
   registry.addManifest('a/b', { layers: [] }, 'v1')
   const client = clientOf({ credentials, authOrigin: other.origin })
   assert.equal((await client.manifest('a/b', 'v1')).kind, 'found')
-  assert.deepEqual(other.seen.map(({ authorization }) => authorization), [secret])
+  assert.deepEqual(
+    other.seen.map(({ authorization }) => authorization),
+    [secret],
+  )
   assert.ok(registry.seen.every(({ authorization }) => authorization !== secret))
 })
 
@@ -120,9 +126,10 @@ test('without credentials another endpoint may be named, and is sent nothing of 
   takeTokensOfOther()
   registry.addManifest('a/b', { layers: [] }, 'v1')
   assert.equal((await clientOf().manifest('a/b', 'v1')).kind, 'found')
-  assert.deepEqual(other.seen.map(({ url, authorization }) => [url, authorization]), [
-    ['/token?service=fake&scope=repository%3Aa%2Fb%3Apull', undefined],
-  ])
+  assert.deepEqual(
+    other.seen.map(({ url, authorization }) => [url, authorization]),
+    [['/token?service=fake&scope=repository%3Aa%2Fb%3Apull', undefined]],
+  )
 })
 
 test('Basic goes to the upstream’s own origin; credentials that it refuses are told', async () => {
@@ -148,7 +155,10 @@ test('redirects are followed without Authorization to another origin, also back 
   const blob = await client.openBlob('a/b', digest, 0, never)
   assert.ok(blob.kind === 'found')
   assert.equal(await textOf(blob.value.body), 'layer')
-  assert.deepEqual(other.seen.map(({ authorization }) => authorization), [undefined])
+  assert.deepEqual(
+    other.seen.map(({ authorization }) => authorization),
+    [undefined],
+  )
   other.before = (_request, response, url) => (response.writeHead(302, { location: `${registry.origin}/back${url.pathname}` }).end(), true)
   const back = await client.openBlob('a/b', digest, 0, never)
   assert.ok(back.kind === 'failed' && back.reason === 'refused', JSON.stringify(back)) // 401 there: no credentials came back

@@ -70,23 +70,29 @@ export class RegistryClient {
 
   /** @param reference a tag or a digest; by digest, other bytes are a failure */
   async manifest(name: string, reference: string): Promise<Outcome<FetchedManifest>> {
-    return await this.#asked({ method: 'GET', name, path: `manifests/${reference}`, headers: { accept: manifestTypes } }, async (answer) => {
-      const bytes = answer.status === 200 ? await limitedBody(answer, manifestBytes) : null
-      if (bytes === null) return failed('wrong', `its manifest has more than ${manifestBytes >> 20} MiB, or status ${answer.status}`)
-      const [algorithm = ''] = digestPattern.test(reference) ? reference.split(':') : ['sha256']
-      const digest = `${algorithm}:${createHash(algorithm).update(bytes).digest('hex')}`
-      const promised = digestPattern.test(reference) ? reference : digestIn(answer, algorithm)
-      if (promised !== null && promised !== digest) return failed('wrong', `its manifest has the digest ${digest}, not ${promised}`)
-      const mediaType = (answer.headers['content-type'] ?? '').split(';', 1)[0]?.trim().toLowerCase() ?? ''
-      return { kind: 'found', value: { bytes, mediaType, digest, etag: answer.headers['etag'] ?? null } }
-    })
+    return await this.#asked(
+      { method: 'GET', name, path: `manifests/${reference}`, headers: { accept: manifestTypes } },
+      async (answer) => {
+        const bytes = answer.status === 200 ? await limitedBody(answer, manifestBytes) : null
+        if (bytes === null) return failed('wrong', `its manifest has more than ${manifestBytes >> 20} MiB, or status ${answer.status}`)
+        const [algorithm = ''] = digestPattern.test(reference) ? reference.split(':') : ['sha256']
+        const digest = `${algorithm}:${createHash(algorithm).update(bytes).digest('hex')}`
+        const promised = digestPattern.test(reference) ? reference : digestIn(answer, algorithm)
+        if (promised !== null && promised !== digest) return failed('wrong', `its manifest has the digest ${digest}, not ${promised}`)
+        const mediaType = (answer.headers['content-type'] ?? '').split(';', 1)[0]?.trim().toLowerCase() ?? ''
+        return { kind: 'found', value: { bytes, mediaType, digest, etag: answer.headers['etag'] ?? null } }
+      },
+    )
   }
 
   async manifestFacts(name: string, reference: string): Promise<Outcome<ManifestFacts>> {
-    return await this.#asked({ method: 'HEAD', name, path: `manifests/${reference}`, headers: { accept: manifestTypes } }, async (answer) => {
-      if (answer.status !== 200) return failed('wrong', `it answers ${answer.status}`)
-      return { kind: 'found', value: { digest: digestIn(answer, null), etag: answer.headers['etag'] ?? null } }
-    })
+    return await this.#asked(
+      { method: 'HEAD', name, path: `manifests/${reference}`, headers: { accept: manifestTypes } },
+      async (answer) => {
+        if (answer.status !== 200) return failed('wrong', `it answers ${answer.status}`)
+        return { kind: 'found', value: { digest: digestIn(answer, null), etag: answer.headers['etag'] ?? null } }
+      },
+    )
   }
 
   async blobSize(name: string, digest: string): Promise<Outcome<number | null>> {

@@ -111,7 +111,8 @@ export class Flight {
     let failure: Failure | null = null
     for (let tries = 0; tries < mostTries; tries++) {
       const opened = await this.#open(file.sizeBytes)
-      failure = opened.kind === 'found' ? await this.#take(opened.value) : opened.kind === 'missing' ? failed('wrong', 'the blob is gone') : opened
+      failure =
+        opened.kind === 'found' ? await this.#take(opened.value) : opened.kind === 'missing' ? failed('wrong', 'the blob is gone') : opened
       if (failure === null) break
       // what had not begun is told as it is; what is wrong stays wrong
       if (file.sizeBytes === 0 || failure.reason !== 'unreachable' || this.isLeft) return failure
@@ -144,7 +145,10 @@ export class Flight {
     const isTooMuch = sizeBytes !== null && sizeBytes > limitBytes
     if (isOther || isTooMuch) {
       await body[Symbol.asyncIterator]().return?.()
-      const failure = failed('wrong', `${digest} has ${sizeBytes} bytes there, and ${isOther ? this.#sizeBytes : limitBytes} is what it may have`)
+      const failure = failed(
+        'wrong',
+        `${digest} has ${sizeBytes} bytes there, and ${isOther ? this.#sizeBytes : limitBytes} is what it may have`,
+      )
       this.#begun.resolve(failure)
       return failure
     }

@@ -78,8 +78,8 @@ export class Flights {
         const flight = new Flight({ ...options, file })
         const bytes = flight.read({ from: 0, to: null, isClient: false }) as FlightReader
         ready(flight)
-        const [fetched, stored] = await Promise.allSettled([flight.run(), store(bytes).finally(() => bytes.return())])
-        this.#tell(options.digest, fetched, stored)
+        const [fetched, kept] = await Promise.allSettled([flight.run(), stored(store, bytes)])
+        this.#tell(options.digest, fetched, kept)
       } finally {
         await file.letGo()
       }
@@ -90,8 +90,18 @@ export class Flights {
 
   #tell(digest: string, fetched: PromiseSettledResult<unknown>, stored: PromiseSettledResult<void>): void {
     const { log } = this.#options
-    if (fetched.status === 'rejected') log.error({ err: fetched.reason, digest }, 'a fetch from an upstream ended by a fault of this server')
+    if (fetched.status === 'rejected')
+      log.error({ err: fetched.reason, digest }, 'a fetch from an upstream ended by a fault of this server')
     else if (fetched.value !== null) log.warn({ digest, failure: fetched.value }, 'a blob could not be had from its upstream')
-    else if (stored.status === 'rejected') log.error({ err: stored.reason, digest }, 'a blob came from its upstream and could not be stored')
+    else if (stored.status === 'rejected')
+      log.error({ err: stored.reason, digest }, 'a blob came from its upstream and could not be stored')
+  }
+}
+
+async function stored(store: Departure['store'], bytes: FlightReader): Promise<void> {
+  try {
+    await store(bytes)
+  } finally {
+    await bytes.return()
   }
 }

@@ -2,8 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { parseChallenges } from './challenge.ts'
 
-const plain = (header: string) =>
-  parseChallenges(header)?.map(({ scheme, parameters }) => [scheme, Object.fromEntries(parameters)]) ?? null
+const plain = (header: string) => parseChallenges(header)?.map(({ scheme, parameters }) => [scheme, Object.fromEntries(parameters)]) ?? null
 
 test('challenges as registries send them', () => {
   assert.deepEqual(plain('Bearer realm="https://auth.example/token",service="registry.example",scope="repository:a/b:pull"'), [
@@ -26,8 +25,21 @@ test('challenges as registries send them', () => {
 
 test('what is malformed is no challenge at all, also behind a good one', () => {
   const bad = ['', ' ', ',', '=', 'realm="x"', 'Bearer realm="x', 'Bearer realm="x\\"', 'Bearer realm="a" service="b"']
-  bad.push('Bearer realm="a", realm="b"', 'Bearer realm="a", Realm="b"', 'Bearer foo bar', 'Bearer realm="a"x', 'Bearer realm="a\nb"', 'Bearer \0')
-  bad.push('Basic realm="ok", Bearer realm="', 'Bearer realm=a b', `Bearer realm="${'x'.repeat(9000)}"`, 'Bearer "realm"="x"', 'Bearer abc= realm=x')
+  bad.push(
+    'Bearer realm="a", realm="b"',
+    'Bearer realm="a", Realm="b"',
+    'Bearer foo bar',
+    'Bearer realm="a"x',
+    'Bearer realm="a\nb"',
+    'Bearer \0',
+  )
+  bad.push(
+    'Basic realm="ok", Bearer realm="',
+    'Bearer realm=a b',
+    `Bearer realm="${'x'.repeat(9000)}"`,
+    'Bearer "realm"="x"',
+    'Bearer abc= realm=x',
+  )
   for (const header of bad) assert.equal(parseChallenges(header), null, JSON.stringify(header))
 })
 

@@ -21,7 +21,7 @@ export function parseChallenges(header: string): readonly Challenge[] | null {
   const text = new Reader(header)
   const found: { readonly scheme: string; readonly parameters: Map<string, string> }[] = []
   let before: 'comma' | 'scheme' | 'element' = 'comma'
-  while (text.skip(), !text.isAtEnd) {
+  while ((text.skip(), !text.isAtEnd)) {
     if (text.take(',')) {
       before = 'comma' // empty elements are allowed
       continue

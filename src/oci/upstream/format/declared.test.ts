@@ -19,7 +19,17 @@ test('a name is below a place by whole segments', () => {
 test('URLs', () => {
   assert.deepEqual(parseUpstreamUrl('https://Registry.example'), { origin: 'https://registry.example', path: '' })
   assert.deepEqual(parseUpstreamUrl('http://127.0.0.1:5000/acme/tools/'), { origin: 'http://127.0.0.1:5000', path: 'acme/tools' })
-  const bad = ['', 'registry.example', 'ftp://a', 'https://u:p@a', 'https://u@a', 'https://a/?x', 'https://a/#x', 'https://a/v2/', 'https://a/v2/b']
+  const bad = [
+    '',
+    'registry.example',
+    'ftp://a',
+    'https://u:p@a',
+    'https://u@a',
+    'https://a/?x',
+    'https://a/#x',
+    'https://a/v2/',
+    'https://a/v2/b',
+  ]
   for (const text of [...bad, 'https://a/B', 'https://a//b']) {
     assert.throws(() => parseUpstreamUrl(text), { code: 'bad-upstream-url' }, text)
   }
