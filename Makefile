@@ -44,7 +44,7 @@ test-interop: install ## Other Git clients against the server (installs them fro
 
 .PHONY: test-oci
 test-oci: install ## The OCI's conformance suite for registries against the server (builds it; needs Go)
-	$(node) tests/conformance/oci.ts
+	$(node) tests/oci/conformance.ts
 
 .PHONY: test-nodes
 test-nodes: install ## The same clients, and what a stale cache would break, on two nodes over one PostgreSQL and one Ceph RGW, each request to the other

@@ -12,7 +12,7 @@ type Parameter = number | string | Uint8Array | null
 export interface RememberedOptions<P extends readonly Parameter[]> {
   /** Of the parameters, in order. */
   readonly types: { readonly [K in keyof P]: ParameterType }
-  /** How many answers. */
+  /** How many rows; an answer without any counts as one. */
   readonly most: number
   /** How many of the parameters, from the first on, the rows depend on; all without it. */
   readonly keyed?: number
@@ -118,7 +118,7 @@ class Asker<P extends readonly Parameter[], O> {
     for (const row of rows) if (row._found === true) answers[row._question - 1]?.push(row)
     for (const [at, { key, answer }] of questions.entries()) {
       const found = answers[at] ?? []
-      this.#known.set(key, { snapshot, rows: found })
+      this.#known.set(key, { snapshot, rows: found }, Math.max(1, found.length))
       answer.resolve(found)
     }
   }

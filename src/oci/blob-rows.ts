@@ -1,6 +1,6 @@
 // Rows that say which blobs an image has. They alone give access to content: knowing a digest is no permission. docs/design/oci.md.
 import type { Package, PackageId } from '../access/index.ts'
-import { fixedQuery, type Queries, sql, type Tx } from '../db/index.ts'
+import { type Database, rememberedQuery, sql, type Tx } from '../db/index.ts'
 import { type ContentStore, type Digest, digestBytes, digestOf } from '../store/index.ts'
 import type { OciDigest } from './format/digests.ts'
 import { ociError } from './format/errors.ts'
@@ -12,13 +12,15 @@ export interface Blob {
   readonly sizeBytes: number
 }
 
-const findRow = fixedQuery((queries, packageId: number, digest: Uint8Array) =>
-  queries.selectFrom('oci_blob').select(['content', 'size_bytes']).where('package_id', '=', packageId).where('digest', '=', digest),
+const findRow = rememberedQuery(
+  (queries, packageId: number, digest: Uint8Array) =>
+    queries.selectFrom('oci_blob').select(['content', 'size_bytes']).where('package_id', '=', packageId).where('digest', '=', digest),
+  { types: ['bigint', 'bytea'], most: 10_000 },
 )
 
 /** Null: the image hasn't got it. */
-export async function findBlob(queries: Queries, packageId: PackageId, digest: OciDigest): Promise<Blob | null> {
-  const [row] = await findRow(queries, packageId, digest.bytes)
+export async function findBlob(db: Database, packageId: PackageId, digest: OciDigest): Promise<Blob | null> {
+  const [row] = await findRow(db, packageId, digest.bytes)
   return row === undefined ? null : { content: digestOf(row.content), sizeBytes: row.size_bytes }
 }
 

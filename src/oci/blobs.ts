@@ -15,7 +15,7 @@ import type { Registry } from './registry.ts'
 
 /** GET and HEAD of a blob, whole or one range. */
 export async function getBlob(registry: Registry, request: FastifyRequest, reply: FastifyReply, digest: OciDigest): Promise<FastifyReply> {
-  const blob = await findBlob(registry.db.queries, packageOf(request).id, digest)
+  const blob = await findBlob(registry.db, packageOf(request).id, digest)
   if (blob === null) throw ociError('blob-unknown')
   const etag = `"${digest.text}"`
   reply.headers({

@@ -1,69 +1,63 @@
 // Manifests and tags as they stand in their rows: found by tag or digest with one statement, and taken away. Pushing stands in manifest-push.ts.
 import { type Actor, type Package, type PackageId, tellOfPackage } from '../access/index.ts'
-import { fixedQuery, type Queries, sql, type Tx } from '../db/index.ts'
-import type { OciDigest } from './format/digests.ts'
-import { digestText } from './format/digests.ts'
+import { type Database, fixedQuery, type Queries, rememberedQuery, sql, type Tx } from '../db/index.ts'
+import { digestNamed, digestText, type OciDigest } from './format/digests.ts'
 import { ociError } from './format/errors.ts'
 import type { Reference } from './format/target.ts'
+import type { Registry } from './registry.ts'
 
 export interface StoredManifest {
-  readonly digest: string
+  readonly digest: OciDigest
   readonly mediaType: string
   readonly sizeBytes: number
-  /** Null where only its facts were asked for. */
-  readonly bytes: Uint8Array | null
 }
 
-interface Row {
-  readonly digest: Uint8Array
-  readonly media_type: string
-  readonly size_bytes: number
-  readonly bytes: Uint8Array | null
+const facts = ['oci_manifest.digest', 'oci_manifest.media_type', sql<number>`octet_length(oci_manifest.bytes)`.as('size_bytes')] as const
+
+const findByDigest = rememberedQuery(
+  (queries, packageId: number, digest: Uint8Array) => byDigest(queries, packageId, digest).select(facts),
+  { types: ['bigint', 'bytea'], most: 10_000 },
+)
+const findByTag = rememberedQuery(
+  (queries, packageId: number, tag: string) =>
+    queries
+      .selectFrom('oci_tag')
+      .innerJoin('oci_manifest', (join) =>
+        join.onRef('oci_manifest.package_id', '=', 'oci_tag.package_id').onRef('oci_manifest.digest', '=', 'oci_tag.digest'),
+      )
+      .where('oci_tag.package_id', '=', packageId)
+      .where('oci_tag.name', '=', tag)
+      .select(facts),
+  { types: ['bigint', 'text'], most: 10_000 },
+)
+const findBytes = fixedQuery((queries, packageId: number, digest: Uint8Array) =>
+  byDigest(queries, packageId, digest).select('oci_manifest.bytes'),
+)
+
+function byDigest(queries: Queries, packageId: number, digest: Uint8Array) {
+  return queries.selectFrom('oci_manifest').where('oci_manifest.package_id', '=', packageId).where('oci_manifest.digest', '=', digest)
 }
 
-const sizeBytes = sql<number>`octet_length(oci_manifest.bytes)`.as('size_bytes')
-const noBytes = sql<Uint8Array | null>`null::bytea`.as('bytes')
-const facts = ['oci_manifest.digest', 'oci_manifest.media_type'] as const
-
-const byDigest = (queries: Queries, packageId: number, digest: Uint8Array) =>
-  queries.selectFrom('oci_manifest').where('oci_manifest.package_id', '=', packageId).where('oci_manifest.digest', '=', digest)
-
-const byTag = (queries: Queries, packageId: number, tag: string) =>
-  queries
-    .selectFrom('oci_tag')
-    .innerJoin('oci_manifest', (join) =>
-      join.onRef('oci_manifest.package_id', '=', 'oci_tag.package_id').onRef('oci_manifest.digest', '=', 'oci_tag.digest'),
-    )
-    .where('oci_tag.package_id', '=', packageId)
-    .where('oci_tag.name', '=', tag)
-
-const wholeByDigest = fixedQuery((queries, packageId: number, digest: Uint8Array) =>
-  byDigest(queries, packageId, digest).select([...facts, sizeBytes, 'oci_manifest.bytes']),
-)
-const factsByDigest = fixedQuery((queries, packageId: number, digest: Uint8Array) =>
-  byDigest(queries, packageId, digest).select([...facts, sizeBytes, noBytes]),
-)
-const wholeByTag = fixedQuery((queries, packageId: number, tag: string) =>
-  byTag(queries, packageId, tag).select([...facts, sizeBytes, 'oci_manifest.bytes']),
-)
-const factsByTag = fixedQuery((queries, packageId: number, tag: string) =>
-  byTag(queries, packageId, tag).select([...facts, sizeBytes, noBytes]),
-)
-
-/** Null: the image has none under that name. @param isWhole false: its facts alone */
-export async function findManifest(
-  queries: Queries,
-  packageId: PackageId,
-  reference: Reference,
-  isWhole: boolean,
-): Promise<StoredManifest | null> {
-  const rows: readonly Row[] =
-    reference.kind === 'tag'
-      ? await (isWhole ? wholeByTag : factsByTag)(queries, packageId, reference.tag)
-      : await (isWhole ? wholeByDigest : factsByDigest)(queries, packageId, reference.digest.bytes)
-  const [row] = rows
+/** Null: the image has none under that name. */
+export async function findManifest(db: Database, packageId: PackageId, reference: Reference): Promise<StoredManifest | null> {
+  const [row] =
+    reference.kind === 'tag' ? await findByTag(db, packageId, reference.tag) : await findByDigest(db, packageId, reference.digest.bytes)
   if (row === undefined) return null
-  return { digest: digestText(row.digest), mediaType: row.media_type, sizeBytes: row.size_bytes, bytes: row.bytes }
+  return { digest: digestNamed(row.digest), mediaType: row.media_type, sizeBytes: row.size_bytes }
+}
+
+/** Of a manifest that was found just now; null when it has gone since. What a digest names is the same in every image. */
+export async function manifestBytes(
+  { db, manifestBytes: known }: Registry,
+  packageId: PackageId,
+  digest: OciDigest,
+): Promise<Uint8Array | null> {
+  const remembered = known.get(digest.text)
+  if (remembered !== undefined) return remembered
+  const [row] = await findBytes(db.queries, packageId, digest.bytes)
+  if (row === undefined) return null
+  known.set(digest.text, row.bytes, row.bytes.length)
+  return row.bytes
 }
 
 /** Takes a tag away; the manifest stays. InputError 'manifest-unknown'. */

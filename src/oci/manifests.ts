@@ -12,7 +12,7 @@ import { parseManifest } from './format/manifest.ts'
 import { assertTag } from './format/names.ts'
 import type { Reference, Target } from './format/target.ts'
 import { pushManifest } from './manifest-push.ts'
-import { deleteManifest, deleteTag, findManifest } from './manifest-rows.ts'
+import { deleteManifest, deleteTag, findManifest, manifestBytes } from './manifest-rows.ts'
 import type { Registry } from './registry.ts'
 import { linkBySource } from './source-label.ts'
 
@@ -28,12 +28,14 @@ export async function getManifest(
   reply: FastifyReply,
   { reference }: ManifestTarget,
 ): Promise<FastifyReply> {
-  const found = await findManifest(registry.db.queries, packageOf(request).id, reference, request.method === 'GET')
+  const { id } = packageOf(request)
+  const found = await findManifest(registry.db, id, reference)
   if (found === null) throw ociError('manifest-unknown')
-  const etag = `"${found.digest}"`
+  const { digest } = found
+  const etag = `"${digest.text}"`
   reply.headers({
     'content-type': found.mediaType,
-    'docker-content-digest': found.digest,
+    'docker-content-digest': digest.text,
     etag,
     'cache-control': 'private, no-cache',
     'x-content-type-options': 'nosniff',
@@ -41,7 +43,10 @@ export async function getManifest(
   })
   if (isSame(request, etag)) return reply.code(304).send()
   reply.header('content-length', String(found.sizeBytes))
-  return found.bytes === null ? reply.send() : reply.send(found.bytes)
+  if (request.method === 'HEAD') return reply.send()
+  const bytes = await manifestBytes(registry, id, digest)
+  if (bytes === null) throw ociError('manifest-unknown')
+  return reply.send(bytes)
 }
 
 /** PUT, by tag, or by digest with tags in the query. */

@@ -1,7 +1,7 @@
 // What the handlers work with, and what a request of theirs is about.
 import type { FastifyRequest } from 'fastify'
 import type { Package } from '../access/index.ts'
-import type { Clock, Log, SharedPlaces } from '../base/index.ts'
+import type { Clock, Log, Recent, SharedPlaces } from '../base/index.ts'
 import { type Database, sqlState } from '../db/index.ts'
 import { Refusal } from '../http/index.ts'
 import type { ContentReference, ContentStore, ContentUploads } from '../store/index.ts'
@@ -34,6 +34,8 @@ export interface RegistryOptions {
 export interface Registry extends RegistryOptions {
   /** Pulls of blobs at one time: each reads some MiB ahead. */
   readonly downloads: SharedPlaces
+  /** By digest, in the order in which they were last pulled. Whoever gets them was found to have them just before. */
+  readonly manifestBytes: Recent<Uint8Array>
   /** What goes on behind an answer; waited for when the server stops. */
   readonly background: Set<Promise<void>>
 }

@@ -1,7 +1,7 @@
 // The OCI registry over HTTP (opencontainers/distribution-spec): which path does what, and who may. Invariants: docs/design/oci.md.
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify'
 import { type Action, onPackage, onRegistry } from '../access/index.ts'
-import { SharedPlaces } from '../base/index.ts'
+import { Recent, SharedPlaces } from '../base/index.ts'
 import { type Listener, Refusal, type RoomOptions, type Routes } from '../http/index.ts'
 import { dropBlob, getBlob } from './blobs.ts'
 import { listImages } from './catalog.ts'
@@ -33,8 +33,12 @@ const access = {
   delete: on(unlessUpload('package:delete')),
 }
 
+/** Of manifests in memory. */
+const keptManifestBytes = 32 << 20
+
 export function registerOci(listener: Listener, options: RegistryOptions): void {
-  const registry: Registry = { ...options, downloads: new SharedPlaces(options.limits.concurrentDownloads), background: new Set() }
+  const downloads = new SharedPlaces(options.limits.concurrentDownloads)
+  const registry: Registry = { ...options, downloads, manifestBytes: new Recent(keptManifestBytes), background: new Set() }
   // Bodies of any type: blobs are bytes, and manifests are looked at byte by byte.
   const room: RoomOptions = { prefix: '/v2', form: ociForm, challenge: true, body: { raw: /^/ }, statusOf: ociStatuses, rate: 'git' }
   listener.room(room, (routes) => {

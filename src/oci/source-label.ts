@@ -33,7 +33,7 @@ export function linkBySource(registry: Registry, request: FastifyRequest, one: P
 
 async function labelIn({ db, store }: Registry, one: Package, config: Manifest['parts'][number] | undefined): Promise<unknown> {
   if (config === undefined) return null
-  const blob = await findBlob(db.queries, one.id, config.digest)
+  const blob = await findBlob(db, one.id, config.digest)
   if (blob === null || blob.sizeBytes > mostConfigBytes) return null
   const content = await store.get(blob.content)
   if (content === null) return null

@@ -39,6 +39,11 @@ export function digestText(bytes: Uint8Array): string {
   return `${bytes.length === 32 ? 'sha256' : 'sha512'}:${hex(bytes)}`
 }
 
+/** Of 32 or 64 bytes. */
+export function digestNamed(bytes: Uint8Array): OciDigest {
+  return { algorithm: bytes.length === 32 ? 'sha256' : 'sha512', bytes, text: digestText(bytes) }
+}
+
 /** InputError 'digest-invalid' for what isn't taken. */
 export function assertAlgorithm(text: unknown): DigestAlgorithm {
   if (text === 'sha256' || text === 'sha512') return text

@@ -1,6 +1,6 @@
 // The OCI's own conformance suite for registries against the real server, with everything that it can test switched on: once as version 1.1 of the specification,
 // once as what will follow (`dev`). Nothing may fail, and nothing may be skipped: a skip says that an optional part is missing.
-//   bin/node tests/conformance/oci.ts
+//   bin/node tests/oci/conformance.ts
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { Forks } from '../support/forks.ts'
