@@ -4,6 +4,7 @@
 //   history/{the same}                                  one history table: docs/design/history-key.md
 //   paths/{the same}                                    one part of a path table: docs/design/paths-key.md
 //   segment/{the same}                                  chunks of content: docs/design/content-store.md
+//   whole/{the same}                                    content as it came, or a part of it: docs/design/content-store.md
 //
 // Invariants: every key is built from a fresh UUID, so no key is written twice; a key is 1 to 8 segments of [A-Za-z0-9._-] that don't
 // begin with a dot, so it is the same on every bucket and can't leave a folder; `tmp/` is the filesystem bucket's own and never a key.
@@ -26,6 +27,9 @@ export const pathTablePrefix = 'paths/'
 /** Everything that is a segment of the content store. */
 export const segmentPrefix = 'segment/'
 
+/** Everything that is a part of a whole content, or of an upload. */
+export const wholePrefix = 'whole/'
+
 /** The key of a stored pack. `uuid`: lower case, fresh for each attempt to write (Randomness.uuid()). */
 export function packKey(uuid: string): Key {
   return keyBelow(packPrefix, uuid)
@@ -44,6 +48,11 @@ export function pathTableKey(uuid: string): Key {
 /** The key of a segment; `uuid` as for `packKey`. */
 export function segmentKey(uuid: string): Key {
   return keyBelow(segmentPrefix, uuid)
+}
+
+/** The key of a part of a whole content; `uuid` as for `packKey`. */
+export function wholeKey(uuid: string): Key {
+  return keyBelow(wholePrefix, uuid)
 }
 
 function keyBelow(prefix: string, uuid: string): Key {

@@ -101,7 +101,7 @@ export interface Content {
   created_at: Generated<Date>;
   digest: Uint8Array;
   leased_until: Date;
-  recipe: Uint8Array;
+  recipe: Uint8Array | null;
   size_bytes: number;
 }
 
@@ -119,6 +119,24 @@ export interface ContentReview {
 export interface ContentSegment {
   digest: Uint8Array;
   segment_id: number;
+}
+
+export interface ContentUpload {
+  adding: string | null;
+  adding_until: Date | null;
+  algorithm: string;
+  begun_at: Generated<Date>;
+  id: string;
+  part_count: Generated<number>;
+  scope: string;
+  size_bytes: Generated<number>;
+  touched_at: Generated<Date>;
+}
+
+export interface ContentWhole {
+  created_at: Generated<Date>;
+  digest: Uint8Array;
+  read_at: Generated<Date>;
 }
 
 export interface ExternalIdentity {
@@ -598,6 +616,21 @@ export interface UploadIntent {
   key: string;
 }
 
+export interface WholePart {
+  created_at: Generated<Date>;
+  digest: Uint8Array | null;
+  findings: Json | null;
+  has_digest: boolean;
+  ordinal: number;
+  size_bytes: number;
+  stored_bytes: number;
+  sums: Uint8Array | null;
+  tail: Uint8Array | null;
+  upload_id: string | null;
+  uuid: string;
+  verified_at: Date | null;
+}
+
 export interface DB {
   account: Account;
   api_object: ApiObject;
@@ -610,6 +643,8 @@ export interface DB {
   content_reference: ContentReference;
   content_review: ContentReview;
   content_segment: ContentSegment;
+  content_upload: ContentUpload;
+  content_whole: ContentWhole;
   external_identity: ExternalIdentity;
   gpg_key: GpgKey;
   history: History;
@@ -657,4 +692,5 @@ export interface DB {
   ssh_signing_key: SshSigningKey;
   token: Token;
   upload_intent: UploadIntent;
+  whole_part: WholePart;
 }

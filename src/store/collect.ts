@@ -5,6 +5,7 @@ import { segmentKey } from '../bucket/index.ts'
 import { type Database, type Queries, sql, type Tx } from '../db/index.ts'
 import { reviewSoon } from './content-rows.ts'
 import { openRecipe } from './format/recipe.ts'
+import { deleteWholes } from './whole/whole-rows.ts'
 
 export interface Collected {
   readonly contents: number
@@ -62,6 +63,7 @@ async function collectContents(tx: Tx): Promise<{ looked: number; gone: number }
   if (dead.length > 0) {
     const { rows } = await sql<{ segment_id: number }>`
       select distinct segment_id from content_segment where digest = any(${dead}::bytea[]) order by segment_id`.execute(tx)
+    await deleteWholes(tx, dead, drainHours)
     await sql`delete from content where digest = any(${dead}::bytea[])`.execute(tx)
     await reviewSoon(
       tx,
@@ -139,7 +141,7 @@ export interface RecipeRow {
 export async function recipesOn(db: Queries, ids: readonly number[], after: Uint8Array | null, limit: number): Promise<RecipeRow[]> {
   const { rows } = await sql<RecipeRow>`
     select digest, size_bytes, recipe from content
-    where digest in (select digest from content_segment where segment_id = any(${[...ids]}::bigint[]))
+    where digest in (select digest from content_segment where segment_id = any(${[...ids]}::bigint[])) and recipe is not null
       and (${after}::bytea is null or digest > ${after}::bytea)
     order by digest limit ${limit}`.execute(db)
   return rows

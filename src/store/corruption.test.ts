@@ -24,9 +24,9 @@ after(() => host.close())
 async function readAnew(digest: Digest, range?: { offset: number; sizeBytes: number }): Promise<Buffer> {
   const reader = makeBlockReader(host.bucket, { clock: systemClock, randomness: systemRandomness, memoryBytes: 1 << 20, disk: null })
   const found = await planRead(host.db.database.queries, digest, range)
-  assert.ok(found !== null)
+  assert.ok(found !== null && 'chunks' in found.form)
   const parts: Uint8Array[] = []
-  for await (const bytes of new ContentReader(reader).read(found.plan)) parts.push(bytes)
+  for await (const bytes of new ContentReader(reader).read(found.form.chunks)) parts.push(bytes)
   return Buffer.concat(parts)
 }
 

@@ -1,30 +1,71 @@
-// What a read needs to know: the runs that the range touches, and where their segments are. Two queries, whatever the content's size.
+// What a read needs to know: the parts of whole content, or the runs that the range touches, and where their segments are. Two queries, whatever the content's size.
+import { CorruptError } from '../base/index.ts'
 import type { Queries } from '../db/index.ts'
 import { sql } from '../db/index.ts'
 import type { ReadPlan, SegmentPlace } from './content-reader.ts'
 import type { ContentRange } from './content-store.ts'
 import { type Digest, digestBytes } from './digest.ts'
 import { openRecipe, type Run } from './format/recipe.ts'
+import type { WholePart } from './whole/read-whole.ts'
 
 export interface PlannedRead {
   readonly sizeBytes: number
   readonly range: ContentRange
-  readonly plan: ReadPlan
+  /** Where its bytes are: as they came, or in chunks. */
+  readonly form: { readonly whole: readonly WholePart[] } | { readonly chunks: ReadPlan }
 }
 
-/** Null when there is no such content. RangeError for a range outside of it; CorruptError 'recipe'. */
+/** The way that costs least: whole before chunks. Null when there is no such content. RangeError for a range outside of it; CorruptError 'recipe', 'content'. */
 export async function planRead(db: Queries, digest: Digest, range?: ContentRange): Promise<PlannedRead | null> {
-  const row = await db.selectFrom('content').select(['size_bytes', 'recipe']).where('digest', '=', digestBytes(digest)).executeTakeFirst()
-  if (row === undefined) return null
-  const sizeBytes = row.size_bytes
+  const found = await findForms(db, digest)
+  if (found === null) return null
+  const { sizeBytes, recipe, whole } = found
   const wanted = range ?? { offset: 0, sizeBytes }
   if (!(wanted.offset >= 0 && wanted.sizeBytes >= 0 && wanted.offset + wanted.sizeBytes <= sizeBytes)) {
     throw new RangeError(`bytes ${wanted.offset} to ${wanted.offset + wanted.sizeBytes} of ${sizeBytes}`)
   }
-  const { runs, skipBytes } = touched(openRecipe(digestBytes(digest), row.recipe, sizeBytes), wanted)
+  if (whole.length > 0) return { sizeBytes, range: wanted, form: { whole } }
+  if (recipe === null) throw new CorruptError('content', `stored content has a row, and its bytes are nowhere: ${digest}`)
+  return { sizeBytes, range: wanted, form: { chunks: await planChunks(db, { digest, sizeBytes, recipe }, wanted) } }
+}
+
+/** How to read a range of content out of its chunks. CorruptError 'recipe'. */
+export async function planChunks(
+  db: Queries,
+  { digest, sizeBytes, recipe }: { readonly digest: Digest; readonly sizeBytes: number; readonly recipe: Uint8Array },
+  wanted: ContentRange,
+): Promise<ReadPlan> {
+  const { runs, skipBytes } = touched(openRecipe(digestBytes(digest), recipe, sizeBytes), wanted)
   const isWhole = wanted.sizeBytes === sizeBytes
   const segments = await readSegments(db, [...new Set(runs.map((run) => run.segment))])
-  return { sizeBytes, range: wanted, plan: { runs, segments, skipBytes, sizeBytes: wanted.sizeBytes, digest: isWhole ? digest : null } }
+  return { runs, segments, skipBytes, sizeBytes: wanted.sizeBytes, digest: isWhole ? digest : null }
+}
+
+/** The chunks of a content alone, also where it is whole, too. Null: there is none such. CorruptError 'recipe'. */
+export async function planRecipe(db: Queries, digest: Digest): Promise<ReadPlan | null> {
+  const row = await db.selectFrom('content').select(['size_bytes', 'recipe']).where('digest', '=', digestBytes(digest)).executeTakeFirst()
+  if (row === undefined || row.recipe === null) return null
+  const { recipe, size_bytes: sizeBytes } = row
+  return planChunks(db, { digest, sizeBytes, recipe }, { offset: 0, sizeBytes })
+}
+
+/** In which forms a content is stored. */
+interface ContentForms {
+  readonly sizeBytes: number
+  /** Left out where it is whole, too. */
+  readonly recipe: Uint8Array | null
+  readonly whole: readonly WholePart[]
+}
+
+async function findForms(db: Queries, digest: Digest): Promise<ContentForms | null> {
+  const { rows } = await sql<{ size_bytes: number; recipe: Uint8Array | null; uuid: string | null; part_bytes: number; sums: Uint8Array }>`
+    select c.size_bytes::float8 as size_bytes, case when p.uuid is null then c.recipe end as recipe,
+      p.uuid::text as uuid, p.size_bytes::float8 as part_bytes, p.sums
+    from content c left join whole_part p on p.digest = c.digest where c.digest = ${digestBytes(digest)} order by p.ordinal`.execute(db)
+  const first = rows[0]
+  if (first === undefined) return null
+  const whole = rows.flatMap(({ uuid, part_bytes, sums }) => (uuid === null ? [] : [{ uuid, sizeBytes: part_bytes, sums }]))
+  return { sizeBytes: first.size_bytes, recipe: first.recipe, whole }
 }
 
 /** Rows of segments; those that are gone are left out. */

@@ -203,14 +203,14 @@ async function insertContent(
   return db.transaction(
     async (tx) => {
       const there = await tx.selectFrom('content').select(['recipe', 'size_bytes']).where('digest', '=', digest).executeTakeFirst()
-      if (there !== undefined && isWhole(digest, there.recipe, there.size_bytes)) return 'there'
+      if (there !== undefined && isRight(digest, there.recipe, there.size_bytes)) return 'there'
       const uuids = [...new Set([...runs.map((run) => run.uuid), home.uuid])]
       const ids = await lockSegments(tx, uuids)
       if (ids.size < uuids.length) return 'lost'
       const { rows } = await sql`
         insert into content (digest, size_bytes, recipe, leased_until)
         values (${digest}, ${sizeBytes}, ${recipeBytes({ digest, runs }, ids)}, now() + ${leaseDays} * interval '1 day')
-        on conflict (digest) do update set size_bytes = excluded.size_bytes, recipe = excluded.recipe where content.recipe = ${there?.recipe ?? null}::bytea returning 1`.execute(
+        on conflict (digest) do update set size_bytes = excluded.size_bytes, recipe = excluded.recipe where content.recipe is not distinct from ${there?.recipe ?? null}::bytea returning 1`.execute(
         tx,
       )
       if (rows.length === 0) return 'there'
@@ -225,7 +225,8 @@ async function insertContent(
   )
 }
 
-function isWhole(digest: Uint8Array, recipe: Uint8Array, sizeBytes: number): boolean {
+function isRight(digest: Uint8Array, recipe: Uint8Array | null, sizeBytes: number): boolean {
+  if (recipe === null) return false
   try {
     openRecipe(digest, recipe, sizeBytes)
     return true
@@ -253,12 +254,12 @@ async function noteSegments(db: Database, signal?: AbortSignal): Promise<number>
     const { rows } = await sql<NotedContent>`
       select digest, recipe, size_bytes::float8 as size_bytes,
         array(select segment_id::float8 from content_segment s where s.digest = content.digest) as noted
-      from content where digest > ${after}::bytea order by digest limit ${contentBatch}`.execute(db.queries)
+      from content where digest > ${after}::bytea and recipe is not null order by digest limit ${contentBatch}`.execute(db.queries)
     const last = rows.at(-1)
     if (last === undefined) return corrected
     after = last.digest
     for (const row of rows) {
-      if (!isWhole(row.digest, row.recipe, row.size_bytes)) continue
+      if (!isRight(row.digest, row.recipe, row.size_bytes)) continue
       const named = new Set(openRecipe(row.digest, row.recipe, row.size_bytes).map((run) => run.segment))
       const missing = [...named].filter((id) => !row.noted.includes(id))
       if (missing.length > 0 && (await note(db, row, missing))) corrected++
@@ -276,7 +277,7 @@ async function note(db: Database, { digest, recipe }: NotedContent, ids: readonl
         rows.map((row) => row.uuid),
       )
       const now = await tx.selectFrom('content').select('recipe').where('digest', '=', digest).forShare().executeTakeFirst()
-      if (locked.size < ids.length || now === undefined || !equalBytes(now.recipe, recipe)) return false
+      if (locked.size < ids.length || !now?.recipe || !equalBytes(now.recipe, recipe)) return false
       await insertLinks(
         tx,
         ids.map((segment) => ({ digest, segment })),

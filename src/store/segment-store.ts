@@ -11,6 +11,7 @@ import { compactOnce } from './compact.ts'
 import type { ReadPlan } from './content-reader.ts'
 import { findChunks, segmentUuids } from './content-rows.ts'
 import type { ContentInfo, ContentRange, ContentReference, ContentStore, OpenContent, PutOptions, PutResult } from './content-store.ts'
+import type { ContentUploads } from './content-uploads.ts'
 import { type Digest, digestBytes, digestOf } from './digest.ts'
 import type { Block } from './format/segment.ts'
 import { checkStore, type CheckStoreOptions, type StoreCheck } from './fsck/check-store.ts'
@@ -22,6 +23,8 @@ import type { PutJob, PutJobResult } from './put-job.ts'
 import type { SegmentParts, StagedSegment } from './segment-writer.ts'
 import { wholeBelowBytes } from './sizes.ts'
 import { Upload } from './upload.ts'
+import { readWhole, type WholePart } from './whole/read-whole.ts'
+import { Uploads } from './whole/uploads.ts'
 import type { StoreWorkerData } from './worker.ts'
 
 export interface SegmentStoreOptions {
@@ -42,6 +45,7 @@ interface Place {
 }
 
 export class SegmentStore implements ContentStore {
+  readonly uploads: ContentUploads
   readonly #db: Database
   readonly #parts: SegmentParts
   readonly #workers: WorkerPool
@@ -54,6 +58,7 @@ export class SegmentStore implements ContentStore {
     this.#parts = { db, bucket, randomness }
     this.#places = new Places(options.concurrentPuts ?? 16)
     this.#group = new GroupCommit(this.#parts)
+    this.uploads = new Uploads(this.#parts, (bytes) => this.put(once(bytes), { limitBytes: bytes.length }))
     const data: StoreWorkerData = {
       bucket: bucketConfig,
       kernel: compileKernel(),
@@ -115,7 +120,9 @@ export class SegmentStore implements ContentStore {
   async get(digest: Digest, range?: ContentRange, signal?: AbortSignal): Promise<OpenContent | null> {
     const found = await planRead(this.#db.queries, digest, range)
     if (found === null) return null
-    return { digest, sizeBytes: found.sizeBytes, range: found.range, bytes: this.#read(found.plan, signal) }
+    const { sizeBytes, range: wanted, form } = found
+    const bytes = 'whole' in form ? this.#readWhole(form.whole, wanted, signal) : this.#read(form.chunks, signal)
+    return { digest, sizeBytes, range: wanted, bytes }
   }
 
   async hold(tx: Tx, digest: Digest, reference: ContentReference): Promise<boolean> {
@@ -201,6 +208,14 @@ export class SegmentStore implements ContentStore {
     }
   }
 
+  async *#readWhole(parts: readonly WholePart[], range: ContentRange, signal: AbortSignal | undefined): AsyncGenerator<Uint8Array> {
+    try {
+      yield* readWhole(this.#parts.bucket, parts, range, signal)
+    } catch (error) {
+      throw signal?.aborted === true ? aborted(signal) : error
+    }
+  }
+
   async *#read(plan: ReadPlan, signal: AbortSignal | undefined): AsyncGenerator<Uint8Array> {
     const job = this.#workers.start('get', plan)
     const stop = (): void => job.end()
@@ -218,6 +233,10 @@ export class SegmentStore implements ContentStore {
     }
     if (signal?.aborted === true) throw aborted(signal)
   }
+}
+
+async function* once(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
+  yield bytes
 }
 
 async function converse(port: MessagePort, source: AsyncIterable<Uint8Array>): Promise<PutJobResult> {

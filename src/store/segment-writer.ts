@@ -1,12 +1,10 @@
 // One segment on its way into the bucket: intent row → a file that grows and is sent meanwhile → complete. It counts when a transaction says so.
-import { existsSync } from 'node:fs'
-import { type FileHandle, open, rm } from 'node:fs/promises'
-import { join } from 'node:path'
-import { asBuffer, concatBytes, fromHex, type Randomness, remakeSpool, spoolError } from '../base/index.ts'
-import { type Bucket, type FileUpload, type Key, segmentKey } from '../bucket/index.ts'
+import { asBuffer, concatBytes, fromHex, type Randomness } from '../base/index.ts'
+import { type Bucket, type Key, segmentKey } from '../bucket/index.ts'
 import { type Database, sql } from '../db/index.ts'
 import type { PortableRecipe } from './format/recipe.ts'
 import { type Block, encodeIndex, type Move } from './format/segment.ts'
+import { SpooledValue } from './spooled-value.ts'
 import { tailBytes } from './sizes.ts'
 
 export interface SegmentParts {
@@ -27,7 +25,7 @@ export interface StagedSegment {
 }
 
 /** A put that takes longer is nobody's any more: its keys are swept. */
-const intentHours = 24
+export const intentHours = 24
 
 /** What is known of a block that has been written. */
 type Written = Omit<Block, 'stored'>
@@ -35,41 +33,25 @@ type Written = Omit<Block, 'stored'>
 export class SegmentWriter {
   readonly uuid: string
   readonly #parts: SegmentParts
-  readonly #key: Key
-  readonly #path: string
-  readonly #file: FileHandle
-  readonly #upload: FileUpload
+  readonly #value: SpooledValue
   readonly #blocks: Written[] = []
   readonly #storedBytes: number[] = []
-  #sizeBytes = 0
-  /** A request that nobody answered may be carried out later than all that follows it. */
-  #mayComeLater = false
 
-  private constructor(parts: SegmentParts, uuid: string, path: string, file: FileHandle) {
+  private constructor(parts: SegmentParts, uuid: string, value: SpooledValue) {
     this.#parts = parts
     this.uuid = uuid
-    this.#key = segmentKey(uuid)
-    this.#path = path
-    this.#file = file
-    this.#upload = parts.bucket.uploadFile(this.#key, path)
+    this.#value = value
   }
 
   static async begin(parts: SegmentParts): Promise<SegmentWriter> {
-    const { bucket, randomness } = parts
-    const uuid = randomness.uuid()
-    const folder = bucket.spoolFolder
+    const uuid = parts.randomness.uuid()
     await insertIntent(parts.db, segmentKey(uuid))
-    if (!existsSync(folder)) await remakeSpool(folder)
-    const path = join(folder, `${uuid}.segment`)
-    const file = await open(path, 'wx', 0o600).catch((error: unknown) => {
-      throw spoolError(error, folder)
-    })
-    return new SegmentWriter(parts, uuid, path, file)
+    return new SegmentWriter(parts, uuid, await SpooledValue.begin(parts.bucket, segmentKey(uuid), `${uuid}.segment`))
   }
 
   /** Bytes of its blocks. */
   get sizeBytes(): number {
-    return this.#sizeBytes
+    return this.#value.sizeBytes
   }
 
   /** Bytes of its chunks, by ordinal. */
@@ -82,19 +64,17 @@ export class SegmentWriter {
     const { stored, ...written } = block
     this.#blocks.push(written)
     this.#storedBytes.push(stored.length)
-    await this.#write(stored)
-    this.#upload.advance(this.#sizeBytes)
+    await this.#value.write(stored)
+    this.#value.advance()
   }
 
   /** Writes the index, and waits until all is durable. Ends the writer, also when it fails. */
   async complete(contents: readonly PortableRecipe[], moves: readonly Move[] = []): Promise<StagedSegment> {
     try {
       const index = encodeIndex(this.#blocks, this.#storedBytes, contents, moves)
-      await this.#write(index)
-      await this.#file.close()
-      this.#mayComeLater = true
-      await this.#upload.complete(this.#sizeBytes)
-      return { uuid: this.uuid, tail: null, sizeBytes: this.#sizeBytes, indexBytes: index.length, ...chunksOf(this.#blocks) }
+      await this.#value.write(index)
+      await this.#value.complete()
+      return { uuid: this.uuid, tail: null, sizeBytes: this.#value.sizeBytes, indexBytes: index.length, ...chunksOf(this.#blocks) }
     } catch (error) {
       await this.abort()
       throw error
@@ -103,20 +83,8 @@ export class SegmentWriter {
 
   /** Gives it up; never throws. */
   async abort(): Promise<void> {
-    await this.#file.close().catch(() => {})
-    await this.#upload.abort()
-    await rm(this.#path, { force: true }).catch(() => {})
-    await discardSegment(this.#parts, this.uuid, this.#mayComeLater)
-  }
-
-  async #write(bytes: Uint8Array): Promise<void> {
-    try {
-      // written in full, or thrown
-      await this.#file.writeFile(bytes)
-    } catch (error) {
-      throw spoolError(error, this.#parts.bucket.spoolFolder)
-    }
-    this.#sizeBytes += bytes.length
+    await this.#value.abort()
+    await discardKey(this.#parts, segmentKey(this.uuid), this.#value.mayComeLater)
   }
 }
 
@@ -149,9 +117,13 @@ export async function storeBlocks(
   return { uuid, tail: isTail ? value : null, sizeBytes: value.length, indexBytes: index.length, ...chunksOf(blocks) }
 }
 
-/** A staged segment that nothing needs: its key goes now if the bucket answers, else by the sweeper, who looks again where it may come later. */
-export async function discardSegment({ db, bucket }: SegmentParts, uuid: string, mayComeLater = false): Promise<void> {
-  const key = segmentKey(uuid)
+/** A staged segment that nothing needs. */
+export async function discardSegment(parts: SegmentParts, uuid: string, mayComeLater = false): Promise<void> {
+  await discardKey(parts, segmentKey(uuid), mayComeLater)
+}
+
+/** What has an intent row and isn't needed: its key goes now if the bucket answers, else by the sweeper, who looks again where it may come later. Never throws. */
+export async function discardKey({ db, bucket }: SegmentParts, key: Key, mayComeLater: boolean): Promise<void> {
   try {
     await bucket.delete(key)
     if (mayComeLater) return
@@ -173,7 +145,8 @@ export function uuidText(bytes: Uint8Array): string {
     .replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, '$1-$2-$3-$4-$5')
 }
 
-async function insertIntent(db: Database, key: Key): Promise<void> {
+/** Comes before a key's first byte. */
+export async function insertIntent(db: Database, key: Key): Promise<void> {
   await db.queries
     .insertInto('upload_intent')
     .values({ key, expires_at: sql<Date>`now() + ${intentHours} * interval '1 hour'` })

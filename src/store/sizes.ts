@@ -19,3 +19,5 @@ export const heldBytes = 4 << 20
 export const groupBytes = 14 << 20
 /** Segments up to so many bytes stay in PostgreSQL. */
 export const tailBytes = 256 << 10
+/** Content that comes by `ContentUploads` and is no larger is chunked at once, with others'; larger is stored whole. docs/decisions/0029-whole-contents.md. */
+export const smallBytes = 64 << 10

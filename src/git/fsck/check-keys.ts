@@ -4,7 +4,17 @@
 //   listing shows has a row in every snapshot taken afterwards, until it is deleted: what has none is looked for in the bucket once more.
 // - a row's key is there before the row. A row that was read and whose key is missing then must still be there.
 // Rows and listing are gone through by parts of the prefix, so that memory is bounded however many there are.
-import { type Bucket, historyPrefix, packPrefix, parseKey, pathTablePrefix, segmentKey, segmentPrefix } from '../../bucket/index.ts'
+import {
+  type Bucket,
+  historyPrefix,
+  packPrefix,
+  parseKey,
+  pathTablePrefix,
+  segmentKey,
+  segmentPrefix,
+  wholeKey,
+  wholePrefix,
+} from '../../bucket/index.ts'
 import { type Database, sql, type Tx } from '../../db/index.ts'
 import { type Finding, finding } from './finding.ts'
 
@@ -40,7 +50,7 @@ export const pathTableKeys: KeyKind = {
   isReadElsewhere: true,
 }
 
-/** The content store's: it reads its rows' values back by itself. */
+/** The content store's: it reads its rows' values back by itself; parts of uploads that are under way it doesn't. */
 export const segmentKeys: KeyKind = {
   prefix: segmentPrefix,
   name: 'segment',
@@ -49,6 +59,16 @@ export const segmentKeys: KeyKind = {
     return rows.map(({ uuid }) => segmentKey(uuid)).filter((key) => key.startsWith(prefix))
   },
   isReadElsewhere: true,
+}
+
+export const wholeKeys: KeyKind = {
+  prefix: wholePrefix,
+  name: 'part of a whole content',
+  named: async (tx, prefix) => {
+    const { rows } = await sql<{ uuid: string }>`select uuid::text as uuid from whole_part where tail is null`.execute(tx)
+    return rows.map(({ uuid }) => wholeKey(uuid)).filter((key) => key.startsWith(prefix))
+  },
+  isReadElsewhere: false,
 }
 
 /** With more keys of a kind than this, each of the 256 folders below its prefix is a part of its own. */

@@ -2,7 +2,7 @@
 import { InputError, Places } from '../../base/index.ts'
 import { type Database, sql } from '../../db/index.ts'
 import type { GitRoom } from '../git-room.ts'
-import { checkKeys, historyKeys, type KeyKind, packKeys, pathTableKeys, segmentKeys } from './check-keys.ts'
+import { checkKeys, historyKeys, type KeyKind, packKeys, pathTableKeys, segmentKeys, wholeKeys } from './check-keys.ts'
 import { checkNetwork, type FsckParts } from './check-network.ts'
 import type { Finding } from './finding.ts'
 import { type ScrubState, scrubState } from './scrub.ts'
@@ -45,7 +45,7 @@ export async function fsck(room: GitRoom, options: FsckOptions): Promise<FsckSum
   }
   const networks = await findNetworks(db, options.repository)
   const { signal, progress } = options
-  const kinds = [packKeys, historyKeys, pathTableKeys, segmentKeys, ...(options.otherKeys ?? [])]
+  const kinds = [packKeys, historyKeys, pathTableKeys, segmentKeys, wholeKeys, ...(options.otherKeys ?? [])]
   const listed = options.repository
     ? null
     : await checkKeys(db, bucket, { kinds, signal, report, progress: (kind, keys) => progress(`listing keys: ${kind}`, keys, 0) })

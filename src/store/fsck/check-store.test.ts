@@ -11,7 +11,7 @@ import { noise, Seeded, seedOfRun } from '../../../tests/support/seeded.ts'
 import { indexStart, SegmentIndex, trailerBytes } from '../format/segment.ts'
 import { ContentReader } from '../content-reader.ts'
 import { rebuildStore } from '../index.ts'
-import { planRead } from '../plan-read.ts'
+import { planRecipe } from '../plan-read.ts'
 import type { ContentFinding } from './content-finding.ts'
 
 let host: ContentHost
@@ -60,7 +60,7 @@ async function unreadable(): Promise<string[]> {
   for (const [digest, bytes] of contents) {
     const parts: Uint8Array[] = []
     try {
-      for await (const part of reader.read((await planRead(host.db.database.queries, sha256(bytes)))!.plan)) parts.push(part)
+      for await (const part of reader.read((await planRecipe(host.db.database.queries, sha256(bytes)))!)) parts.push(part)
       assert.equal(Buffer.compare(Buffer.concat(parts), bytes), 0, 'wrong bytes')
     } catch (error) {
       if (!(error instanceof CorruptError)) throw error

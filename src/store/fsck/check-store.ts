@@ -5,7 +5,7 @@ import { CorruptError, MessageStream } from '../../base/index.ts'
 import { type Queries, sql } from '../../db/index.ts'
 import { type Digest, digestOf } from '../digest.ts'
 import { openRecipe } from '../format/recipe.ts'
-import { planRead } from '../plan-read.ts'
+import { planRecipe } from '../plan-read.ts'
 import { checkSegment, type CheckParts } from './check-segment.ts'
 import { type ContentFinding, contentFinding } from './content-finding.ts'
 import { holdersOf } from './dependents.ts'
@@ -133,28 +133,28 @@ async function checkContent(
   if (unnoted > 0) return await tell('content-row', `${unnoted} segments that its recipe names are not noted: they may be collected`)
   if (explained.has(digest)) return null
   // a recipe changes when segments are compacted: then what it named is there for a day, and the plan is of one moment
-  const planned = await planRead(db.queries, digest)
-  if (planned === null) return null
+  const plan = await planRecipe(db.queries, digest)
+  if (plan === null) return null
   try {
     const ask = (port: MessagePort) => new MessageStream<'right'>(port).message()
-    await workers.run('checkContent', planned.plan, [], ask, signal)
+    await workers.run('checkContent', plan, [], ask, signal)
     return null
   } catch (error) {
     if (!(error instanceof CorruptError)) throw error
-    const again = await planRead(db.queries, digest)
-    if (again === null) return null
+    if ((await planRecipe(db.queries, digest)) === null) return null
     return await tell('content-damaged', error.message)
   }
 }
 
 /** How many segments of the recipe `content_segment` lacks; null: the content is gone. */
 async function unnotedSegments(queries: Queries, digest: Uint8Array): Promise<number | 'damaged' | null> {
-  const { rows } = await sql<{ recipe: Buffer; size_bytes: number; segments: number[] }>`
+  const { rows } = await sql<{ recipe: Buffer | null; size_bytes: number; segments: number[] }>`
     select recipe, size_bytes::float8 as size_bytes,
       array(select segment_id::float8 from content_segment s where s.digest = content.digest) as segments
     from content where digest = ${digest}`.execute(queries)
   const row = rows[0]
   if (row === undefined) return null
+  if (row.recipe === null) return 0
   try {
     const noted = new Set(row.segments)
     const named = new Set(openRecipe(digest, row.recipe, row.size_bytes).map((run) => run.segment))

@@ -1,0 +1,108 @@
+// A part on its way into the bucket: frames, their sums, and the footer behind them. Small ones are one PUT out of memory, others a file that grows.
+// Whoever writes one has its intent row, and discards the key where nothing came of it.
+import { crc32 } from 'node:zlib'
+import { concatBytes } from '../../base/index.ts'
+import { wholeKey } from '../../bucket/index.ts'
+import { type EarlierPart, encodeFooter } from '../format/whole.ts'
+import { discardKey, type SegmentParts } from '../segment-writer.ts'
+import { SpooledValue } from '../spooled-value.ts'
+import type { Frame } from './frames.ts'
+
+/** A part whose bytes are durable, and which no row names yet. */
+export interface StagedPart {
+  readonly uuid: string
+  readonly sizeBytes: number
+  /** Of its key. */
+  readonly storedBytes: number
+  readonly sums: Uint8Array
+  readonly hasDigest: boolean
+}
+
+/** What the footer says of the content that ends here. */
+export interface PartEnd {
+  /** SHA-256; null where it isn't known. */
+  readonly digest: Uint8Array | null
+  readonly earlier: readonly EarlierPart[]
+}
+
+export class PartWriter {
+  readonly #parts: SegmentParts
+  readonly #uuid: string
+  readonly #sums: number[] = []
+  #sizeBytes = 0
+  /** The first frame waits in memory for a second. */
+  #first: Frame | null = null
+  #value: SpooledValue | null = null
+  #writing: Promise<void> = Promise.resolve()
+  #mayComeLater = false
+
+  constructor(parts: SegmentParts, uuid: string) {
+    this.#parts = parts
+    this.#uuid = uuid
+  }
+
+  get sizeBytes(): number {
+    return this.#sizeBytes
+  }
+
+  /** Takes the frame, and frees it. While it is written the next one may come. */
+  async add(frame: Frame): Promise<void> {
+    if (frame.bytes.length === 0) return frame.free()
+    this.#sums.push(crc32(frame.bytes))
+    this.#sizeBytes += frame.bytes.length
+    if (this.#first === null && this.#value === null) {
+      this.#first = frame
+      return
+    }
+    if (this.#value === null) {
+      this.#value = await SpooledValue.begin(this.#parts.bucket, wholeKey(this.#uuid), `${this.#uuid}.whole`)
+      if (this.#first !== null) await this.#write(this.#value, this.#first)
+      this.#first = null
+    }
+    await this.#writing
+    this.#writing = this.#write(this.#value, frame)
+    this.#writing.catch(() => {}) // thrown where it is waited for
+  }
+
+  /** Resolves when all is durable. Where it fails, `abort` is to follow. */
+  async complete(end: PartEnd): Promise<StagedPart> {
+    const sums = new Uint8Array(Uint32Array.from(this.#sums).buffer)
+    const footer = encodeFooter({ sizeBytes: this.#sizeBytes, sums, ...end })
+    if (this.#value === null) {
+      this.#mayComeLater = true
+      await this.#parts.bucket.put(wholeKey(this.#uuid), concatBytes([...(this.#first === null ? [] : [this.#first.bytes]), footer]))
+      this.#mayComeLater = false
+      this.#first?.free()
+      this.#first = null
+    } else {
+      await this.#writing
+      await this.#value.write(footer)
+      await this.#value.complete()
+    }
+    return {
+      uuid: this.#uuid,
+      sizeBytes: this.#sizeBytes,
+      storedBytes: this.#sizeBytes + footer.length,
+      sums,
+      hasDigest: end.digest !== null,
+    }
+  }
+
+  /** Gives it up; never throws. */
+  async abort(): Promise<void> {
+    this.#first?.free()
+    this.#first = null
+    await this.#writing.catch(() => {})
+    await this.#value?.abort()
+    await discardKey(this.#parts, wholeKey(this.#uuid), this.#mayComeLater || (this.#value?.mayComeLater ?? false))
+  }
+
+  async #write(value: SpooledValue, frame: Frame): Promise<void> {
+    try {
+      await value.write(frame.bytes)
+      value.advance()
+    } finally {
+      frame.free()
+    }
+  }
+}

@@ -1,0 +1,147 @@
+// What comes in one request: content or nothing.
+import { hash } from 'node:crypto'
+import { asBuffer, InputError } from '../../base/index.ts'
+import { wholeKey } from '../../bucket/index.ts'
+import { isCommitUnknown, type Tx } from '../../db/index.ts'
+import type { ContentReference, PutResult } from '../content-store.ts'
+import type { ExpectedDigest, ReceivedContent, ReceiveOptions } from '../content-uploads.ts'
+import { digestBytes, digestOf } from '../digest.ts'
+import { contentChanged } from '../group-commit.ts'
+import { discardKey, insertIntent, type SegmentParts } from '../segment-writer.ts'
+import { smallBytes } from '../sizes.ts'
+import { type Frame, FramePool, framesOf } from './frames.ts'
+import { PartWriter } from './part-writer.ts'
+import { type KeptHashes, RunningHashes } from './running-hashes.ts'
+import { holdThere, insertWhole } from './whole-rows.ts'
+
+export interface FinishParts extends SegmentParts {
+  readonly pool: FramePool
+  readonly kept: KeptHashes
+  /** Stores small content in chunks, with others'; a lease holds it. */
+  readonly putSmall: (bytes: Uint8Array) => Promise<PutResult>
+}
+
+export async function receiveWhole(
+  parts: FinishParts,
+  source: AsyncIterable<Uint8Array>,
+  options: ReceiveOptions,
+): Promise<ReceivedContent> {
+  const { limitBytes, sizeBytes = null, signal } = options
+  const frames = framesOf(source, parts.pool, { mostBytes: limitBytes, sizeBytes, signal })
+  const first = (await frames.next()).value as Frame
+  try {
+    if (first.error !== null) throw first.error
+    if (first.isLast && first.bytes.length <= smallBytes) {
+      assertIs(first.bytes, options.expected)
+      return await putSmall(parts, first.bytes, options, async () => {})
+    }
+    return await receiveLarge(parts, first, frames, options)
+  } finally {
+    first.free()
+    await frames.return(undefined)
+  }
+}
+
+async function receiveLarge(
+  parts: FinishParts,
+  first: Frame,
+  frames: AsyncGenerator<Frame>,
+  { expected, reference, visible }: ReceiveOptions,
+): Promise<ReceivedContent> {
+  const { db, randomness } = parts
+  const uuid = randomness.uuid()
+  await insertIntent(db, wholeKey(uuid))
+  const writer = new PartWriter(parts, uuid)
+  const hashes = RunningHashes.of(expected?.algorithm ?? 'sha256')
+  try {
+    await addFrames(writer, hashes, first, frames)
+    if (expected !== undefined && !hashes.is(expected)) throw digestMismatch()
+    const staged = await writer.complete({ digest: hashes.digest(), earlier: [] })
+    const digest = digestOf(hashes.digest())
+    const { sizeBytes } = staged
+    const whole = {
+      digest: hashes.digest(),
+      sizeBytes,
+      uploadId: null,
+      replaced: [],
+      order: [uuid],
+      staged: [staged],
+      reference: reference ?? null,
+    }
+    const { isNew } = await db.transaction(
+      async (tx) => {
+        const made = await insertWhole(tx, whole)
+        await visible?.(tx, { digest, sizeBytes })
+        return made
+      },
+      { mayRetry: true },
+    )
+    return { digest, sizeBytes, isNew }
+  } catch (error) {
+    // after a commit whose end is unknown the key may be in use: its intent row tells the sweeper
+    if (!isCommitUnknown(error)) await writer.abort()
+    throw error
+  }
+}
+
+/** All frames, hashed and written; none of them may be broken off. */
+export async function addFrames(
+  writer: PartWriter,
+  hashes: RunningHashes,
+  first: Frame,
+  frames: AsyncGenerator<Frame>,
+  lost?: AbortSignal,
+): Promise<void> {
+  for (let frame = first; ; frame = (await frames.next()).value as Frame) {
+    lost?.throwIfAborted()
+    if (frame.error !== null) {
+      frame.free()
+      throw frame.error
+    }
+    hashes.update(frame.bytes)
+    const { isLast } = frame
+    await writer.add(frame)
+    if (isLast) return
+  }
+}
+
+export interface SmallOptions {
+  readonly reference?: ContentReference
+  readonly visible?: ReceiveOptions['visible']
+}
+
+/** Stores it with others', then makes it visible. @param before in the transaction, first */
+export async function putSmall(
+  parts: FinishParts,
+  bytes: Uint8Array,
+  { reference, visible }: SmallOptions,
+  before: (tx: Tx) => Promise<void>,
+): Promise<ReceivedContent> {
+  const { digest, sizeBytes, isNew } = await parts.putSmall(bytes)
+  await parts.db.transaction(
+    async (tx) => {
+      await before(tx)
+      if (!(await holdThere(tx, digestBytes(digest), reference ?? null))) throw contentChanged()
+      await visible?.(tx, { digest, sizeBytes })
+    },
+    { mayRetry: true },
+  )
+  return { digest, sizeBytes, isNew }
+}
+
+/** InputError 'digest-mismatch'. */
+export function assertIs(bytes: Uint8Array, expected: ExpectedDigest | undefined): void {
+  if (expected !== undefined && !isExpected(bytes, expected)) throw digestMismatch()
+}
+
+export function isExpected(bytes: Uint8Array, { algorithm, digest }: ExpectedDigest): boolean {
+  return asBuffer(hash(algorithm, bytes, 'buffer')).equals(digest)
+}
+
+export function digestMismatch(): InputError {
+  return new InputError('digest-mismatch', 'the bytes that came are not what the digest says')
+}
+
+export async function discardStaged(parts: SegmentParts, uuids: readonly string[]): Promise<void> {
+  await Promise.all(uuids.map((uuid) => discardKey(parts, wholeKey(uuid), false)))
+}

@@ -1,0 +1,238 @@
+// Rows of uploads. One request at a time adds to an upload or finishes it: it marks the row with the UUID of the key that it will write, together with that key's
+// intent row. A mark ends by itself where its request has died; whoever comes then takes the upload over, and the late one finds its mark gone.
+import { InputError, UnavailableError } from '../../base/index.ts'
+import { type Key, wholeKey } from '../../bucket/index.ts'
+import { type Database, type Queries, sql, type Tx } from '../../db/index.ts'
+import type { UploadAlgorithm, UploadState } from '../content-uploads.ts'
+import { intentHours } from '../segment-writer.ts'
+import { tailBytes } from '../sizes.ts'
+import type { StagedPart } from './part-writer.ts'
+
+/** A mark lasts so long from when its request last said that it lives. */
+export const markSeconds = 60
+/** Parts of one upload. Small ones that follow each other are one. */
+export const mostParts = 10_000
+
+/** An upload that the caller alone may change. */
+export interface MarkedUpload extends UploadState {
+  readonly scope: string
+  /** Of the key that may be written. */
+  readonly uuid: string
+}
+
+/** A part as its row tells of it. */
+export interface PartRow {
+  readonly uuid: string
+  readonly sizeBytes: number
+  readonly tail: Uint8Array | null
+  readonly sums: Uint8Array | null
+  readonly hasDigest: boolean
+}
+
+interface StateRow {
+  readonly size_bytes: number
+  readonly algorithm: string
+  readonly begun_at: Date
+}
+
+export async function insertUpload({ queries }: Database, id: string, scope: string, algorithm: UploadAlgorithm): Promise<void> {
+  await queries.insertInto('content_upload').values({ id, scope, algorithm }).execute()
+}
+
+export async function findUpload(queries: Queries, id: string, scope: string): Promise<UploadState | null> {
+  const row = await queries
+    .selectFrom('content_upload')
+    .select(['size_bytes', 'algorithm', 'begun_at'])
+    .where('id', '=', id)
+    .where('scope', '=', scope)
+    .executeTakeFirst()
+  return row === undefined ? null : stateOf(id, row)
+}
+
+/** Null: no such upload. InputError 'upload-busy', 'upload-offset', 'too-many-parts'. */
+export async function markUpload(
+  { queries }: Database,
+  { id, scope, offset, uuid }: { readonly id: string; readonly scope: string; readonly offset: number | undefined; readonly uuid: string },
+): Promise<MarkedUpload | null> {
+  const { rows } = await sql<StateRow>`
+    with marked as (
+        update content_upload set adding = ${uuid}::uuid, adding_until = now() + ${markSeconds} * interval '1 second', touched_at = now()
+        where id = ${id}::uuid and scope = ${scope} and ${isFree} and part_count < ${mostParts} and (${offset ?? null}::bigint is null or size_bytes = ${offset ?? null}::bigint)
+        returning size_bytes::float8 as size_bytes, algorithm, begun_at),
+      intent as (
+        insert into upload_intent (key, expires_at) select ${wholeKey(uuid)}, now() + ${intentHours} * interval '1 hour' from marked)
+    select * from marked`.execute(queries)
+  if (rows[0] !== undefined) return { ...stateOf(id, rows[0]), scope, uuid }
+  return refuse(queries, id, scope, offset)
+}
+
+/** Why it can't be added to; null: there is none. */
+async function refuse(queries: Queries, id: string, scope: string, offset: number | undefined): Promise<null> {
+  const { rows } = await sql<{ size_bytes: number; part_count: number; is_free: boolean }>`
+    select size_bytes::float8 as size_bytes, part_count, ${isFree} as is_free from content_upload where id = ${id}::uuid and scope = ${scope}`.execute(
+    queries,
+  )
+  const row = rows[0]
+  if (row === undefined) return null
+  if (row.is_free && row.part_count >= mostParts) throw new InputError('too-many-parts', `an upload may have ${mostParts} parts at most`)
+  if (row.is_free && offset !== undefined && row.size_bytes !== offset) throw wrongOffset(row.size_bytes)
+  throw uploadBusy()
+}
+
+export function wrongOffset(sizeBytes: number): InputError {
+  return new InputError('upload-offset', `the upload has ${sizeBytes} bytes so far: it goes on there`)
+}
+
+const isFree = sql`(adding is null or adding_until < now())`
+
+/** Says that the request still lives. False: it was taken over, or the upload is gone. */
+export async function extendMark({ queries }: Database, { id, uuid }: MarkedUpload): Promise<boolean> {
+  const { rows } = await sql`
+    update content_upload set adding_until = now() + ${markSeconds} * interval '1 second', touched_at = now() where id = ${id}::uuid and adding = ${uuid}::uuid returning 1`.execute(
+    queries,
+  )
+  return rows.length > 0
+}
+
+/** Ends the mark, where it still is one. What becomes of the key is the caller's. */
+export async function unmark({ queries }: Database, { id, uuid }: MarkedUpload): Promise<void> {
+  await queries.updateTable('content_upload').set({ adding: null }).where('id', '=', id).where('adding', '=', uuid).execute()
+}
+
+/** Adds the part whose key the mark was for, and ends the mark. UnavailableError 'lease-lost': nothing was added. */
+export async function addPart({ queries }: Database, marked: MarkedUpload, part: StagedPart): Promise<void> {
+  const { rows } = await sql`
+    with gone as (delete from upload_intent where key = ${wholeKey(part.uuid)} returning 1),
+      added as (
+        update content_upload set size_bytes = size_bytes + ${part.sizeBytes}, part_count = part_count + 1, adding = null, touched_at = now()
+        where id = ${marked.id}::uuid and adding = ${marked.uuid}::uuid and exists (select from gone) returning part_count)
+    insert into whole_part (uuid, upload_id, ordinal, size_bytes, stored_bytes, sums, has_digest)
+    select ${part.uuid}::uuid, ${marked.id}::uuid, part_count - 1, ${part.sizeBytes}, ${part.storedBytes}, ${part.sums}, ${part.hasDigest} from added returning 1`.execute(
+    queries,
+  )
+  if (rows.length === 0) throw markLost()
+}
+
+export function markLost(): UnavailableError {
+  return new UnavailableError('lease-lost', 'the upload was ended, or taken over by another request')
+}
+
+/** Nothing was added, and nothing will be. */
+export function isMarkLost(error: unknown): boolean {
+  return error instanceof UnavailableError && error.code === 'lease-lost'
+}
+
+export interface TailOptions {
+  readonly id: string
+  readonly scope: string
+  readonly offset: number | undefined
+  readonly limitBytes: number
+  /** For the row, where it makes one. */
+  readonly uuid: string
+}
+
+/** Adds some bytes, in PostgreSQL: to those that came before, where these are few, too. Null: no such upload. InputError as `markUpload`; 'too-large'. */
+export async function addTail(db: Database, bytes: Uint8Array, options: TailOptions): Promise<UploadState | null> {
+  const { id, scope, offset, limitBytes, uuid } = options
+  return db.transaction(
+    async (tx) => {
+      const { rows } = await sql<StateRow & { part_count: number }>`
+        select size_bytes::float8 as size_bytes, algorithm, begun_at, part_count from content_upload where id = ${id}::uuid and scope = ${scope}
+          and ${isFree} and (${offset ?? null}::bigint is null or size_bytes = ${offset ?? null}::bigint) for update`.execute(tx)
+      const row = rows[0]
+      if (row === undefined) return refuse(tx, id, scope, offset)
+      if (row.size_bytes + bytes.length > limitBytes) throw new InputError('too-large', 'the content is larger than what is allowed')
+      const isMerged = await mergeTail(tx, id, row.part_count - 1, bytes)
+      if (!isMerged && row.part_count >= mostParts) return refuse(tx, id, scope, offset)
+      if (!isMerged) {
+        await sql`
+          insert into whole_part (uuid, upload_id, ordinal, size_bytes, stored_bytes, tail, has_digest)
+          values (${uuid}::uuid, ${id}::uuid, ${row.part_count}, ${bytes.length}, 0, ${bytes}, false)`.execute(tx)
+      }
+      await sql`
+        update content_upload set size_bytes = size_bytes + ${bytes.length}, part_count = part_count + ${isMerged ? 0 : 1}, adding = null, touched_at = now()
+        where id = ${id}::uuid`.execute(tx)
+      return { ...stateOf(id, row), sizeBytes: row.size_bytes + bytes.length }
+    },
+    { mayRetry: true },
+  )
+}
+
+async function mergeTail(tx: Tx, id: string, ordinal: number, bytes: Uint8Array): Promise<boolean> {
+  const { rows } = await sql`
+    update whole_part set tail = tail || ${bytes}::bytea, size_bytes = size_bytes + ${bytes.length}
+    where upload_id = ${id}::uuid and ordinal = ${ordinal} and tail is not null and size_bytes + ${bytes.length} <= ${tailBytes} returning 1`.execute(
+    tx,
+  )
+  return rows.length > 0
+}
+
+/** In order. */
+export async function partsOfUpload(queries: Queries, id: string): Promise<readonly PartRow[]> {
+  const rows = await queries
+    .selectFrom('whole_part')
+    .select(['uuid', 'size_bytes', 'tail', 'sums', 'has_digest'])
+    .where('upload_id', '=', id)
+    .orderBy('ordinal')
+    .execute()
+  return rows.map((row) => ({ uuid: row.uuid, sizeBytes: row.size_bytes, tail: row.tail, sums: row.sums, hasDigest: row.has_digest }))
+}
+
+/** A part without its bytes. */
+export interface PartPlace {
+  readonly uuid: string
+  readonly sizeBytes: number
+  readonly isTail: boolean
+  readonly hasDigest: boolean
+}
+
+/** In order. */
+export async function placesOfUpload(queries: Queries, id: string): Promise<readonly PartPlace[]> {
+  const { rows } = await sql<PartPlace>`
+    select uuid::text as uuid, size_bytes::float8 as "sizeBytes", tail is not null as "isTail", has_digest as "hasDigest"
+    from whole_part where upload_id = ${id}::uuid order by ordinal`.execute(queries)
+  return rows
+}
+
+/** An upload that the transaction has locked. */
+export interface LockedUpload {
+  readonly sizeBytes: number
+  /** The key that a request may be writing now. */
+  readonly mark: string | null
+}
+
+/** Nobody else adds to it or ends it before the transaction does. Null: there is none. */
+export async function lockUpload(tx: Tx, id: string, scope: string): Promise<LockedUpload | null> {
+  const { rows } = await sql<LockedUpload>`
+    select size_bytes::float8 as "sizeBytes", case when adding_until >= now() then adding::text end as mark
+    from content_upload where id = ${id}::uuid and scope = ${scope} for update`.execute(tx)
+  return rows[0] ?? null
+}
+
+export function uploadBusy(): InputError {
+  return new InputError('upload-busy', 'another request is adding to this upload')
+}
+
+/** Ends an upload that the transaction has locked, with all that it has. */
+export async function dropUpload(tx: Tx, id: string): Promise<void> {
+  const { rows } = await sql<{ uuid: string; is_tail: boolean }>`
+    delete from whole_part where upload_id = ${id}::uuid returning uuid, tail is not null as is_tail`.execute(tx)
+  await tx.deleteFrom('content_upload').where('id', '=', id).execute()
+  await deleteKeys(
+    tx,
+    rows.filter((row) => !row.is_tail).map((row) => wholeKey(row.uuid)),
+    0,
+  )
+}
+
+/** They go when the sweeper comes, at the earliest after so many hours. */
+export async function deleteKeys(tx: Tx, keys: readonly Key[], hours: number): Promise<void> {
+  if (keys.length === 0) return
+  await sql`
+    insert into key_deletion (key, not_before) select k, now() + ${hours} * interval '1 hour' from unnest(${[...keys]}::text[]) k
+    on conflict do nothing`.execute(tx)
+}
+
+function stateOf(id: string, row: StateRow): UploadState {
+  return { id, sizeBytes: row.size_bytes, algorithm: row.algorithm as UploadAlgorithm, begunAt: row.begun_at }
+}
