@@ -193,7 +193,7 @@ describe('rows out of the bucket', () => {
       select distinct digest from content_segment join segment on segment.id = segment_id where tail is not null`.execute(database.queries)
     for (const { digest } of inTails.rows) contents.delete(Buffer.from(digest).toString('hex'))
     assert.ok(contents.size > 60)
-    await sql`truncate segment, content, content_segment, content_reference, content_review, chunk`.execute(database.queries)
+    await sql`truncate segment, content, content_review, chunk cascade`.execute(database.queries)
     const made = await rebuildStore(database, host.bucket)
     assert.deepEqual({ damaged: made.damaged, unresolved: made.unresolved }, { damaged: [], unresolved: [] })
     for (const [digest, bytes] of contents)

@@ -22,7 +22,7 @@ export interface Frame {
   readonly bytes: Uint8Array
   readonly isLast: boolean
   /** The source broke off behind these bytes. */
-  readonly error: unknown
+  readonly error: Error | null
   /** Gives the memory back: nobody looks at `bytes` any more. */
   free(): void
 }
@@ -41,7 +41,7 @@ export async function* framesOf(source: AsyncIterable<Uint8Array>, pool: FramePo
   let memory = pool.take()
   let filled = 0
   let arrived = 0
-  const frame = (isLast: boolean, error: unknown): Frame => {
+  const frame = (isLast: boolean, error: Error | null): Frame => {
     const full = memory
     let isFree = false
     return {
@@ -62,7 +62,7 @@ export async function* framesOf(source: AsyncIterable<Uint8Array>, pool: FramePo
         limit.signal?.throwIfAborted()
         next = await iterator.next()
       } catch (error) {
-        yield frame(true, error)
+        yield frame(true, error instanceof Error ? error : new Error('the source broke off', { cause: error }))
         return
       }
       if (next.done === true) break

@@ -135,7 +135,7 @@ export class Uploads implements ContentUploads {
     const { db } = this.#parts
     const writer = new PartWriter(this.#parts, marked.uuid)
     const hashes = this.#kept.find(marked.id, marked.sizeBytes, marked.algorithm)
-    let error: unknown = null
+    let error: Error | null = null
     let staged: StagedPart
     try {
       if (first.bytes.length > limit.mostBytes) throw new InputError('too-large', 'the content is larger than what is allowed')

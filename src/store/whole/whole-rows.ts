@@ -37,7 +37,7 @@ export async function insertWhole(tx: Tx, whole: FinishedWhole): Promise<{ reado
   return { isNew }
 }
 
-async function insertParts(tx: Tx, { digest, sizeBytes, uploadId, replaced, order, staged }: FinishedWhole): Promise<void> {
+async function insertParts(tx: Tx, { digest, uploadId, replaced, order, staged }: FinishedWhole): Promise<void> {
   await tx.insertInto('content_whole').values({ digest }).execute()
   if (uploadId !== null) {
     await sql`
