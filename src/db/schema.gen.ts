@@ -326,6 +326,7 @@ export interface OciManifest {
   annotations: Json | null;
   artifact_type: string | null;
   bytes: Uint8Array;
+  confirmed_at: Generated<Date>;
   digest: Uint8Array;
   id: Generated<number>;
   media_type: string;
@@ -354,12 +355,38 @@ export interface OciPullDay {
   pull_count: number;
 }
 
+export interface OciRetention {
+  due_at: Generated<Date>;
+  id: Generated<number>;
+  owner_id: number | null;
+  package_id: number | null;
+  policy: Json;
+  updated_at: Generated<Date>;
+}
+
+export interface OciReview {
+  digest: Uint8Array;
+  id: Generated<number>;
+  kind: string;
+  noted_at: Generated<Date>;
+  package_id: number;
+}
+
 export interface OciTag {
   created_at: Generated<Date>;
   digest: Uint8Array;
   name: string;
   package_id: number;
   updated_at: Generated<Date>;
+}
+
+export interface OciTagRule {
+  created_at: Generated<Date>;
+  except_tags: Generated<string[]>;
+  id: Generated<number>;
+  owner_id: number | null;
+  package_id: number | null;
+  tags: string;
 }
 
 export interface OciUpload {
@@ -666,7 +693,10 @@ export interface DB {
   oci_manifest: OciManifest;
   oci_manifest_part: OciManifestPart;
   oci_pull_day: OciPullDay;
+  oci_retention: OciRetention;
+  oci_review: OciReview;
   oci_tag: OciTag;
+  oci_tag_rule: OciTagRule;
   oci_upload: OciUpload;
   oci_upstream_tag: OciUpstreamTag;
   oidc_login: OidcLogin;
