@@ -1,0 +1,186 @@
+// Retention and immutable tags on rows: what goes, what stays for reasons that came while it was planned, and who may move what.
+import assert from 'node:assert/strict'
+import { after, before, test } from 'node:test'
+import { type ContentHost, contentHost } from '../../../tests/support/content.ts'
+import { makePackage, type TestPackage } from '../../../tests/support/oci-rows.ts'
+import { type AccountId, findPackageById, operator, type Package, type PackageId } from '../../access/index.ts'
+import { makeLog } from '../../base/index.ts'
+import { type Database, sql } from '../../db/index.ts'
+import { Pulls } from './pulls.ts'
+import { emptyPackage } from './removal.ts'
+import { planFor, retain, retentionJob } from './retention.ts'
+import type { RetentionPolicy } from './retention-policy.ts'
+import { clearRetention, readRetention, retentionOfPackage, setRetention } from './retention-rows.ts'
+import { immutableTagFault, readTagRules, type RuleAct, setTagRules } from './tag-rules.ts'
+
+let host: ContentHost
+const settings = { leaseMs: 3600_000 }
+const { signal } = new AbortController()
+const newest = (keepNewest: number): RetentionPolicy => ({
+  rules: [{ tags: '*', except: [], keepNewest, keepPushedDays: null, keepPulledDays: null }],
+  untaggedDays: null,
+  referrersGo: true,
+})
+
+before(async () => {
+  host = await contentHost()
+})
+after(() => host?.close())
+
+const db = () => host.db.database
+const idOf = ({ id }: TestPackage) => id as PackageId
+const act = ({ ownerId }: TestPackage): RuleAct => ({ actor: operator, ownerId: ownerId as AccountId, target: 'oci x/y' })
+const found = async (one: TestPackage): Promise<Package> => (await findPackageById(db().queries, idOf(one))) as Package
+
+/** Tags t0, t1, …, each a day older than the next, with an own blob and a common one; all leases over. */
+async function tagged(count: number, one?: TestPackage): Promise<TestPackage> {
+  const image = one ?? (await makePackage(host))
+  const base = await image.blob()
+  for (let n = 0; n < count; n++) {
+    await image.manifest({ blobs: [base, await image.blob()], tag: `t${n}` })
+    await sql`update oci_tag set updated_at = now() - ${count - n} * interval '1 day' where package_id = ${image.id} and name = ${`t${n}`}`.execute(db().queries)
+  }
+  await sql`update oci_manifest set confirmed_at = now() - interval '30 days', pushed_at = now() - interval '30 days' where package_id = ${image.id}`.execute(db().queries)
+  return image
+}
+
+async function tagsOf({ id }: TestPackage): Promise<string[]> {
+  const { rows } = await sql<{ name: string }>`select name from oci_tag where package_id = ${id} order by name`.execute(db().queries)
+  return rows.map(({ name }) => name)
+}
+
+async function manifestsOf({ id }: TestPackage): Promise<number> {
+  const { rows } = await sql<{ n: number }>`select count(*)::float8 as n from oci_manifest where package_id = ${id}`.execute(db().queries)
+  return rows[0]?.n ?? 0
+}
+
+test('a dry run says what would go, and changes nothing; then it goes, with what only it needed', async () => {
+  const one = await tagged(4)
+  const plan = await planFor(db().queries, idOf(one), newest(2), settings)
+  assert.deepEqual([plan.tags.filter(({ goes }) => goes).map(({ name }) => name), plan.manifests.length, plan.freedBytes], [['t0', 't1'], 2, 200])
+  assert.deepEqual(await tagsOf(one), ['t0', 't1', 't2', 't3'])
+  assert.deepEqual(await retain(db(), await found(one), newest(2), settings, signal), { tags: 2, manifests: 2 })
+  assert.deepEqual([await tagsOf(one), await manifestsOf(one)], [['t2', 't3'], 2])
+  const { rows } = await sql<{ kind: string; n: number }>`
+    select kind, count(*)::float8 as n from outbox where payload->>'packageId' = ${String(one.id)} group by kind order by kind`.execute(db().queries)
+  assert.deepEqual(rows, [
+    { kind: 'package.tag-deleted', n: 2 },
+    { kind: 'package.version-deleted', n: 2 },
+  ])
+  const { rows: told } = await sql<{ details: unknown }>`
+    select details from audit where action = 'package.retain' and target like ${`%${one.name}`} order by id limit 1`.execute(db().queries)
+  assert.deepEqual(told, [{ details: { tags: ['t0', 't1'] } }])
+})
+
+test('a tag that moves and one whose manifest is pulled while it is planned stay, with their manifests', async () => {
+  const one = await tagged(3)
+  const package_ = await found(one)
+  const { rows } = await sql<{ digest: Buffer }>`select digest from oci_tag where package_id = ${one.id} and name = 't0'`.execute(db().queries)
+  const first = rows[0]?.digest as Buffer
+  // between the plan and its first step
+  const meanwhile = async (change: () => Promise<unknown>) => {
+    const real = db().transaction.bind(db())
+    let isFirst = true
+    db().transaction = (async (...parts: Parameters<typeof real>) => {
+      if (isFirst) {
+        isFirst = false
+        await change()
+      }
+      return real(...parts)
+    }) as typeof real
+    try {
+      return await retain(db(), package_, newest(1), settings, signal)
+    } finally {
+      db().transaction = real
+    }
+  }
+  const gone = await meanwhile(async () => {
+    await sql`update oci_manifest set pulled_at = now() where package_id = ${one.id} and digest = ${first}`.execute(db().queries)
+    await sql`update oci_tag set updated_at = now() where package_id = ${one.id} and name = 't1'`.execute(db().queries)
+  })
+  assert.deepEqual(gone, { tags: 0, manifests: 0 })
+  assert.deepEqual(await tagsOf(one), ['t0', 't1', 't2'])
+})
+
+test('the job applies an owner’s policy to packages without their own, a day after it was set, once a day', async () => {
+  const one = await tagged(3)
+  const other = await tagged(3, await makePackage(host, one.ownerId))
+  const home = { ownerId: one.ownerId as AccountId }
+  await setRetention(db(), home, newest(1), act(one))
+  await setRetention(db(), { packageId: idOf(other) }, newest(2), act(other))
+  const job = retentionJob({ db: db(), log: makeLog('silent') }, settings)
+  await job.run(signal)
+  assert.equal((await tagsOf(one)).length, 3, 'not yet')
+  await sql`update oci_retention set due_at = now()`.execute(db().queries)
+  await job.run(signal)
+  assert.deepEqual([await tagsOf(one), await tagsOf(other)], [['t2'], ['t1', 't2']])
+  assert.ok(((await readRetention(db().queries, home))?.dueAt ?? new Date(0)) > new Date(Date.now() + 3600_000))
+  assert.deepEqual(await retentionOfPackage(db().queries, idOf(one), one.ownerId as AccountId), newest(1))
+  assert.equal(await clearRetention(db(), home, act(one)), true)
+  assert.equal(await clearRetention(db(), home, act(one)), false)
+  assert.equal(await retentionOfPackage(db().queries, idOf(one), one.ownerId as AccountId), null)
+})
+
+test('an immutable tag can be made, and neither moved nor deleted, whoever tries; its manifest stays', async () => {
+  const one = await tagged(2)
+  const other = await tagged(1, await makePackage(host, one.ownerId))
+  await setTagRules(db(), { ownerId: one.ownerId as AccountId }, [{ tags: 't*', except: ['t0'] }], act(one))
+  await setTagRules(db(), { packageId: idOf(one) }, [{ tags: 'v?', except: [] }], act(one))
+  const refused = async (work: Promise<unknown>, says: RegExp) => {
+    const error = await work.then(() => null, (thrown: unknown) => thrown)
+    assert.match(immutableTagFault(error) ?? `not refused: ${String(error)}`, says)
+  }
+  const fresh = await one.manifest({ blobs: [] })
+  await one.tag('t0', fresh)
+  await one.tag('v1', fresh)
+  await one.tag('v1', fresh) // where it is already
+  await refused(one.tag('t1', fresh), /t1 is immutable, by the rule t\*/)
+  await refused(one.tag('v1', one.last === fresh ? await one.manifest({ blobs: [] }) : fresh), /v1 is immutable, by the rule v\?/)
+  await refused(sql`delete from oci_tag where package_id = ${one.id}`.execute(db().queries), /immutable/)
+  await refused(sql`delete from oci_manifest where package_id = ${one.id} and digest = ${fresh}`.execute(db().queries), /immutable/)
+  await other.tag('v1', other.last)
+  await other.tag('v1', await other.manifest({ blobs: [] }))
+  assert.equal((await planFor(db().queries, idOf(one), newest(0), settings)).tags.filter(({ goes }) => goes).map(({ name }) => name).join(), 't0')
+  assert.deepEqual(await readTagRules(db().queries, { packageId: idOf(one) }), [{ tags: 'v?', except: [] }])
+  await emptyPackage(db(), one.id)
+  assert.deepEqual(await tagsOf(one), [])
+  await sql`delete from package where id = ${other.id}`.execute(db().queries)
+  await assert.rejects(setTagRules(db(), { packageId: idOf(one) }, [{ tags: 'a/b', except: [] }], act(one)), { code: 'tag-pattern' })
+})
+
+test('pulls are counted in memory and written together, by manifest and day', async () => {
+  const one = await tagged(2)
+  const pulls = new Pulls(db(), makeLog('silent'), { everyMs: 3600_000 })
+  for (let n = 0; n < 3; n++) pulls.count(one.id, one.last)
+  pulls.count(one.id, new Uint8Array(32))
+  const counted = async () => {
+    const { rows } = await sql<{ pull_count: number; pulled: boolean; days: number }>`
+      select pull_count::float8, pulled_at is not null as pulled,
+        (select coalesce(sum(pull_count), 0)::float8 from oci_pull_day d where d.package_id = m.package_id) as days
+      from oci_manifest m where package_id = ${one.id} and digest = ${one.last}`.execute(db().queries)
+    return rows[0]
+  }
+  assert.deepEqual(await counted(), { pull_count: 0, pulled: false, days: 0 })
+  await pulls.write()
+  pulls.count(one.id, one.last)
+  await pulls.close()
+  assert.deepEqual(await counted(), { pull_count: 4, pulled: true, days: 4 })
+})
+
+test('pulls that can’t be written are written later', async () => {
+  const one = await tagged(1)
+  let isDown = true
+  const failing = {
+    get queries() {
+      if (isDown) throw new Error('no database')
+      return db().queries
+    },
+  } as Database
+  const pulls = new Pulls(failing, makeLog('silent'), { everyMs: 3600_000 })
+  pulls.count(one.id, one.last)
+  await pulls.write()
+  isDown = false
+  await pulls.close()
+  const { rows } = await sql<{ n: number }>`select pull_count::float8 as n from oci_manifest where package_id = ${one.id}`.execute(db().queries)
+  assert.deepEqual(rows, [{ n: 1 }])
+})
