@@ -80,6 +80,7 @@ export {
   setQuota,
   setServerQuota,
   sizeText,
+  totalBytes,
 } from './quotas.ts'
 export { admitToPackage, makeFindPackageCall, type PackageName, type PackageToCreate, type PackageToFetch } from './package-call.ts'
 export {

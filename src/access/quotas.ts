@@ -23,6 +23,8 @@ export interface OwnerUsage {
   readonly gitBytes: number
   /** Of LFS objects, for each repository that has them. */
   readonly lfsBytes: number
+  /** Of what packages hold: blobs, each once for however many of the owner's packages have it, and manifests. */
+  readonly packageBytes: number
 }
 
 /** The limit of the owner in that column; null: none. */
@@ -55,9 +57,12 @@ export async function findQuota(db: Database, ownerId: AccountId): Promise<Owner
 /**
  * Adds to what the owner stores, in the transaction that makes it visible; nothing where he has no limit. His row stays locked: to be called after the
  * repository's row was locked, before the network's. InputError `quota-exceeded` when it is more than is left.
+ * @param size bytes, or how to find out: asked only where there is a limit
  */
-export async function chargeOwner(tx: Tx, ownerId: AccountId, sizeBytes: number): Promise<void> {
+export async function chargeOwner(tx: Tx, ownerId: AccountId, size: number | (() => Promise<number>)): Promise<void> {
+  if (size === 0) return
   const { limit, isCounted } = await readQuota(tx, ownerId)
+  const sizeBytes = limit === null ? 0 : typeof size === 'number' ? size : await size()
   if (limit === null || sizeBytes === 0) return
   if (!isCounted) await recount(tx, ownerId)
   const { rows } = await sql`
@@ -85,8 +90,8 @@ export function sizeText(bytes: number): string {
 
 /** Counted at this moment. */
 export async function ownerUsage(queries: Queries, ownerId: AccountId): Promise<OwnerUsage> {
-  const [{ limit, isOwn }, { gitBytes, lfsBytes }] = await Promise.all([readQuota(queries, ownerId), count(queries, ownerId)])
-  return { limitBytes: limit, isOwnLimit: isOwn, gitBytes, lfsBytes }
+  const [{ limit, isOwn }, counted] = await Promise.all([readQuota(queries, ownerId), count(queries, ownerId)])
+  return { limitBytes: limit, isOwnLimit: isOwn, ...counted }
 }
 
 /** @param limitBytes null: as much as it likes, whatever the server's limit is; `server`: the server's limit again */
@@ -126,14 +131,19 @@ async function readQuota(queries: Queries, ownerId: AccountId) {
 async function recount(tx: Tx, ownerId: AccountId): Promise<number> {
   await sql`insert into owner_quota (owner_id) values (${ownerId}) on conflict do nothing`.execute(tx)
   await sql`select from owner_quota where owner_id = ${ownerId} for update`.execute(tx)
-  const { gitBytes, lfsBytes } = await count(tx, ownerId)
-  const usedBytes = gitBytes + lfsBytes
+  const usedBytes = totalBytes(await count(tx, ownerId))
   await sql`update owner_quota set used_bytes = ${usedBytes}, counted_at = now() where owner_id = ${ownerId}`.execute(tx)
   return usedBytes
 }
 
-async function count(queries: Queries, ownerId: AccountId): Promise<{ readonly gitBytes: number; readonly lfsBytes: number }> {
-  const { rows } = await sql<{ gitBytes: number; lfsBytes: number }>`
+type Counted = Pick<OwnerUsage, 'gitBytes' | 'lfsBytes' | 'packageBytes'>
+
+export function totalBytes({ gitBytes, lfsBytes, packageBytes }: Counted): number {
+  return gitBytes + lfsBytes + packageBytes
+}
+
+async function count(queries: Queries, ownerId: AccountId): Promise<Counted> {
+  const { rows } = await sql<Counted>`
     with mine as (select id, network_id, pushed_bytes from repository where owner_id = ${ownerId}),
       stored as (select network_id, sum(size_bytes) as bytes from pack where network_id in (select network_id from mine) group by network_id),
       pushed as (
@@ -141,7 +151,11 @@ async function count(queries: Queries, ownerId: AccountId): Promise<{ readonly g
         from repository r join network n on n.id = r.network_id where n.id in (select network_id from mine) group by r.network_id, n.departed_bytes)
     select coalesce(ceil(sum(s.bytes * case when p.bytes > 0 then m.pushed_bytes::numeric / p.bytes when m.id = p.first then 1 else 0 end)), 0)::bigint
         as "gitBytes",
-      (select coalesce(sum(size_bytes), 0)::bigint from lfs_object where repository_id in (select id from mine)) as "lfsBytes"
+      (select coalesce(sum(size_bytes), 0)::bigint from lfs_object where repository_id in (select id from mine)) as "lfsBytes",
+      (select coalesce(sum(size_bytes), 0)::bigint from (
+        select distinct b.content, b.size_bytes from oci_blob b join package p on p.id = b.package_id where p.owner_id = ${ownerId}) as blobs)
+      + (select coalesce(sum(octet_length(m.bytes)), 0)::bigint from oci_manifest m join package p on p.id = m.package_id where p.owner_id = ${ownerId})
+        as "packageBytes"
     from mine m join stored s on s.network_id = m.network_id join pushed p on p.network_id = m.network_id`.execute(queries)
-  return rows[0] ?? { gitBytes: 0, lfsBytes: 0 }
+  return rows[0] ?? { gitBytes: 0, lfsBytes: 0, packageBytes: 0 }
 }

@@ -3,6 +3,7 @@ import { repositorySizes, anonymous } from '../access/index.ts'
 import type { Database } from '../db/index.ts'
 import type { HookDocuments } from '../hooks/index.ts'
 import { ownerJson, type Places, repositoryJson } from './documents.ts'
+import { hookPackage } from './hook-package.ts'
 import { organizationJson } from './people-documents.ts'
 
 /** @param places where the server is reached; asked when a document is made */
@@ -15,5 +16,6 @@ export function hookDocuments(db: Database, places: () => Places): HookDocuments
     },
     account: (account) => ownerJson(places().origin, account),
     organization: (account) => organizationJson(places().origin, account),
+    package: (one, version) => hookPackage(db.queries, places().origin, one, version),
   }
 }

@@ -1,7 +1,7 @@
 // /users/{login}/quota: how much a user or an organization may store, and does. Ours; docs/design/limits.md says what counts.
 import type { FastifyRequest } from 'fastify'
 import Type, { type Static } from 'typebox'
-import { type Account, accountOf, actorOf, onAccount, ownerUsage, setQuota } from '../access/index.ts'
+import { type Account, accountOf, actorOf, onAccount, ownerUsage, setQuota, totalBytes } from '../access/index.ts'
 import type { Routes } from '../http/index.ts'
 import type { ApiOptions } from './index.ts'
 import { ErrorJson, LoginParams } from './schemas.ts'
@@ -16,6 +16,7 @@ const QuotaJson = Type.Object({
       description: 'its share of packs and their indexes: what forks have in common is divided by what was pushed to each',
     }),
     lfs: Type.Number({ description: 'LFS objects, for each repository that has them' }),
+    packages: Type.Number({ description: 'blobs of images, each once for however many of the owner’s images have it, and manifests' }),
   }),
   left_bytes: Type.Union([Type.Number(), Type.Null()]),
 })
@@ -59,12 +60,13 @@ export function registerQuotas(routes: Routes, { db }: ApiOptions): void {
     setQuota(db, accountOf(request), limitBytes, actorOf(request))
 
   const quotaJson = async ({ id }: Account): Promise<Static<typeof QuotaJson>> => {
-    const { limitBytes, isOwnLimit, gitBytes, lfsBytes } = await ownerUsage(db.queries, id)
-    const total = gitBytes + lfsBytes
+    const usage = await ownerUsage(db.queries, id)
+    const { limitBytes, isOwnLimit, gitBytes, lfsBytes, packageBytes } = usage
+    const total = totalBytes(usage)
     return {
       limit_bytes: limitBytes,
       limit_is_own: isOwnLimit,
-      used_bytes: { total, git: gitBytes, lfs: lfsBytes },
+      used_bytes: { total, git: gitBytes, lfs: lfsBytes, packages: packageBytes },
       left_bytes: limitBytes === null ? null : Math.max(0, limitBytes - total),
     }
   }

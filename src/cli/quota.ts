@@ -1,5 +1,5 @@
 // `stemma quota`: how much an owner may store, and does; straight in the database.
-import { findAccount, type OwnerUsage, operator, ownerUsage, setQuota, sizeText } from '../access/index.ts'
+import { findAccount, type OwnerUsage, operator, ownerUsage, setQuota, sizeText, totalBytes } from '../access/index.ts'
 import { InputError } from '../base/index.ts'
 import { type Config, parseSize } from '../config.ts'
 import type { Database } from '../db/index.ts'
@@ -38,11 +38,13 @@ async function accountNamed({ queries }: Database, login: string) {
   return account
 }
 
-function tell(given: Flags, login: string, { limitBytes, isOwnLimit, gitBytes, lfsBytes }: OwnerUsage): void {
-  const usedBytes = gitBytes + lfsBytes
-  if (given.json === true) return print(JSON.stringify({ owner: login, limitBytes, isOwnLimit, usedBytes, gitBytes, lfsBytes }))
+function tell(given: Flags, login: string, usage: OwnerUsage): void {
+  const { limitBytes, isOwnLimit, gitBytes, lfsBytes, packageBytes } = usage
+  const usedBytes = totalBytes(usage)
+  if (given.json === true) return print(JSON.stringify({ owner: login, limitBytes, isOwnLimit, usedBytes, gitBytes, lfsBytes, packageBytes }))
   const limit = limitBytes === null ? 'no limit' : `of ${sizeText(limitBytes)}${isOwnLimit ? '' : ' (the server’s limit)'}`
-  print(`${login} stores ${sizeText(usedBytes)} (packs ${sizeText(gitBytes)}, LFS ${sizeText(lfsBytes)}), ${limit}`)
+  const parts = `packs ${sizeText(gitBytes)}, LFS ${sizeText(lfsBytes)}, packages ${sizeText(packageBytes)}`
+  print(`${login} stores ${sizeText(usedBytes)} (${parts}), ${limit}`)
   if (limitBytes !== null && usedBytes > limitBytes)
     print('That is more than the limit: nothing more is taken until there is room. What is there stays.')
 }

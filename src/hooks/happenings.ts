@@ -4,6 +4,7 @@ import { CorruptError, UnavailableError } from '../base/index.ts'
 import type { OutboxRow } from '../jobs/index.ts'
 import type { HookEvent } from './format/events.ts'
 import type { CommitQuestion, HookAccount, HookRoom, PushedCommits, RefMove } from './hook-room.ts'
+import { eventsOfPackage, isOfPackage, packageHeardAt } from './package-happenings.ts'
 import {
   forkEvent,
   memberEvent,
@@ -29,6 +30,7 @@ type Wants = (event: string) => boolean
 
 /** Whose hooks hear of a row: a repository's (and its owner's), or an account's alone. */
 export function heardAt(row: OutboxRow): { readonly repositoryId: number } | { readonly accountId: number } | null {
+  if (isOfPackage(row)) return packageHeardAt(row)
   const { sourceId, ownerId, organizationId } = row.payload as Told
   if (row.kind === 'repository.deleted') return typeof ownerId === 'number' ? { accountId: ownerId } : null
   if (typeof organizationId === 'number') return { accountId: organizationId }
@@ -40,6 +42,7 @@ export function heardAt(row: OutboxRow): { readonly repositoryId: number } | { r
  * What the row tells, as far as `wants` it. The documents are those of now. UnavailableError when something that it needs doesn't answer.
  */
 export async function* eventsOf(room: HookRoom, row: OutboxRow, wants: Wants): AsyncGenerator<HookEvent, void, undefined> {
+  if (isOfPackage(row)) return yield* eventsOfPackage(room, row, wants)
   const place = heardAt(row)
   if (place === null) return
   if ('accountId' in place) return yield* accountEvents(room, row, place.accountId, wants)

@@ -1,5 +1,5 @@
 // What the room works with. What it can't know itself — documents in GitHub's shapes, commits — is handed in.
-import type { AccountKind, Repository } from '../access/index.ts'
+import type { AccountKind, Package, Repository } from '../access/index.ts'
 import type { Clock, Log, Randomness, Sealer, Tracer } from '../base/index.ts'
 import type { Database } from '../db/index.ts'
 import type { Outbound } from '../http/index.ts'
@@ -40,6 +40,16 @@ export interface HookDocuments {
   repository(repository: Repository): Promise<Readonly<Record<string, unknown>>>
   account(account: HookAccount): Readonly<Record<string, unknown>>
   organization(account: HookAccount): Readonly<Record<string, unknown>>
+  /** @param version null: of the package as a whole */
+  package(one: Package, version: PackageVersion | null): Promise<Readonly<Record<string, unknown>>>
+}
+
+/** What was published or taken away. */
+export interface PackageVersion {
+  /** `sha256:…` */
+  readonly digest: string
+  readonly tags: readonly string[]
+  readonly mediaType: string | null
 }
 
 export interface HookAccount {

@@ -10,6 +10,7 @@ export type {
   HookDocuments,
   HookLimits,
   HookRoom,
+  PackageVersion,
   PushedCommit,
   PushedCommits,
 } from './hook-room.ts'

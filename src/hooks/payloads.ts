@@ -126,6 +126,39 @@ export function organizationEvent(
   }
 }
 
+/** What is said beside a package; a repository only where it is linked to one. */
+export interface PackageSurroundings extends Partial<Surroundings> {
+  readonly owner: Document
+  readonly sender: Document
+}
+
+/** GitHub has both, and says the same in them. */
+export const packageEvents = ['package', 'registry_package'] as const
+
+/** @param name with the owner's */
+export function packageEvent(
+  { owner, repository, organization, sender }: PackageSurroundings,
+  event: (typeof packageEvents)[number],
+  action: 'published' | 'updated' | 'untagged' | 'deleted',
+  name: string,
+  document: Document,
+): HookEvent {
+  return {
+    event,
+    action,
+    type: `com.github.${event}.${action}`,
+    source: String((repository ?? owner).url),
+    subject: name,
+    payload: {
+      action,
+      [event]: document,
+      ...(repository === undefined ? {} : { repository }),
+      ...(organization === undefined ? {} : { organization }),
+      sender,
+    },
+  }
+}
+
 /** GitHub sends a proverb of its own each time; one of ours is enough. */
 const zen = 'What is acknowledged is durable.'
 

@@ -21,7 +21,7 @@ interface Owner extends TestAccount {
   readonly setQuota: (limitBytes: number | null) => Promise<void>
   readonly usage: () => Promise<{
     limit_bytes: number | null
-    used_bytes: { total: number; git: number; lfs: number }
+    used_bytes: { total: number; git: number; lfs: number; packages: number }
     left_bytes: number | null
   }>
   readonly url: (name: string) => string
@@ -230,7 +230,7 @@ describe('quotas', stemmaOnly, () => {
     assert.deepEqual((await host.server.api('GET', path, undefined, owner.token)).body, {
       limit_bytes: 20 << 20,
       limit_is_own: false,
-      used_bytes: { total: 0, git: 0, lfs: 0 },
+      used_bytes: { total: 0, git: 0, lfs: 0, packages: 0 },
       left_bytes: 20 << 20,
     })
     const stranger = await forks.account('stranger')
@@ -256,9 +256,9 @@ describe('quotas', stemmaOnly, () => {
     const set = await run('set', 'carl', '10GiB', '--json')
     assert.deepEqual(
       [set.code, JSON.parse(set.stdout)],
-      [0, { owner: 'carl', limitBytes: 10 * 2 ** 30, isOwnLimit: true, usedBytes: 0, gitBytes: 0, lfsBytes: 0 }],
+      [0, { owner: 'carl', limitBytes: 10 * 2 ** 30, isOwnLimit: true, usedBytes: 0, gitBytes: 0, lfsBytes: 0, packageBytes: 0 }],
     )
-    assert.match((await run('show', 'carl')).stdout, /^carl stores 0 bytes \(packs 0 bytes, LFS 0 bytes\), of 10\.0 GiB\n$/)
+    assert.match((await run('show', 'carl')).stdout, /^carl stores 0 bytes \(packs 0 bytes, LFS 0 bytes, packages 0 bytes\), of 10\.0 GiB\n$/)
     assert.match((await run('set', 'carl', 'none')).stdout, /no limit/)
     assert.match((await run('clear', 'carl')).stdout, /of 20\.0 MiB \(the server’s limit\)/)
     const wrong = await run('set', 'carl', 'much')

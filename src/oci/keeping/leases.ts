@@ -18,7 +18,7 @@ export function isBlobLeaseShort(leaseMs: number) {
 
 /** The same over a row of `oci_manifest`, and `renewManifest`. */
 export function isManifestLeaseShort(leaseMs: number) {
-  return sql<boolean>`oci_manifest.confirmed_at < ${leaseEnd(-leaseMs * renewedBelow)}`
+  return sql<boolean>`greatest(oci_manifest.pushed_at, oci_manifest.confirmed_at) < ${leaseEnd(-leaseMs * renewedBelow)}`
 }
 
 /** False: it has been collected in the meantime, and isn't there. */

@@ -64,8 +64,8 @@ test('a dry run says what would go, and changes nothing; then it goes, with what
   const { rows } = await sql<{ kind: string; n: number }>`
     select kind, count(*)::float8 as n from outbox where payload->>'packageId' = ${String(one.id)} group by kind order by kind`.execute(db().queries)
   assert.deepEqual(rows, [
-    { kind: 'package.tag-deleted', n: 2 },
-    { kind: 'package.version-deleted', n: 2 },
+    { kind: 'package.deleted', n: 2 },
+    { kind: 'package.untagged', n: 2 },
   ])
   const { rows: told } = await sql<{ details: unknown }>`
     select details from audit where action = 'package.retain' and target like ${`%${one.name}`} order by id limit 1`.execute(db().queries)

@@ -4,7 +4,7 @@ import { type Actor, audit, findPackageById, type Package, type PackageId, targe
 import type { Log } from '../../base/index.ts'
 import { type Database, type Queries, sql, type Tx } from '../../db/index.ts'
 import type { Job } from '../../jobs/index.ts'
-import { isManifestKept } from './references.ts'
+import { isManifestKept, reliedOnAt } from './references.ts'
 import { type ImageFacts, planRetention, type RetentionPlan, type RetentionPolicy, type TagVerdict } from './retention-policy.ts'
 import { dueRetention, packagesUnder } from './retention-rows.ts'
 import { immutableTagFault, tagRulesOfPackage } from './tag-rules.ts'
@@ -42,7 +42,7 @@ async function readFacts(queries: Queries, id: PackageId, { leaseMs }: Retention
       array(select distinct encode(p.digest, 'hex') from oci_manifest_part p
         where p.package_id = m.package_id and p.manifest = m.digest and p.kind = 'manifest') as children,
       (select max(noted_at) from oci_review r where r.package_id = m.package_id and r.digest = m.digest and r.kind = 'manifest') as "freeSince",
-      confirmed_at + ${leaseMs} * interval '1 millisecond' > now() as "isLeased"
+      ${reliedOnAt} + ${leaseMs} * interval '1 millisecond' > now() as "isLeased"
     from oci_manifest m where package_id = ${id}`.execute(queries)
   const { rows: tags } = await sql<ImageFacts['tags'][number]>`
     select name, encode(digest, 'hex') as digest, updated_at as "updatedAt" from oci_tag where package_id = ${id}`.execute(queries)
@@ -103,7 +103,7 @@ async function removeTags(tx: Tx, one: Package, tags: readonly TagVerdict[], now
       where t.package_id = ${one.id} and t.updated_at <= ${now} and (m.pulled_at is null or m.pulled_at <= ${now})
       order by t.name for update of t skip locked)
     delete from oci_tag t using locked where t.package_id = ${one.id} and t.name = locked.name returning t.name, t.digest`.execute(tx)
-  for (const { name, digest } of rows) await tellOfPackage(tx, 'package.tag-deleted', one, retention, { tag: name, digest: digestText(digest) })
+  for (const { name, digest } of rows) await tellOfPackage(tx, 'package.untagged', one, retention, { tag: name, digest: digestText(digest) })
   await note(tx, one, { tags: rows.map(({ name }) => name) })
   return rows.length
 }
@@ -120,12 +120,12 @@ async function removeManifests(
       async (tx) => {
         const { rows } = await sql<{ digest: Buffer }>`
           select digest from oci_manifest where package_id = ${one.id} and digest = any(${[...digests]}::bytea[])
-            and (pulled_at is null or pulled_at <= ${now}) and confirmed_at + ${leaseMs} * interval '1 millisecond' <= now()
+            and (pulled_at is null or pulled_at <= ${now}) and ${reliedOnAt} + ${leaseMs} * interval '1 millisecond' <= now()
           order by digest for update skip locked`.execute(tx)
         const { rows: free } = await sql<{ digest: Buffer }>`
           delete from oci_manifest m where package_id = ${one.id} and digest = any(${rows.map(({ digest }) => digest)}::bytea[])
             and not ${isManifestKept} returning digest`.execute(tx)
-        for (const { digest } of free) await tellOfPackage(tx, 'package.version-deleted', one, retention, { digest: digestText(digest) })
+        for (const { digest } of free) await tellOfPackage(tx, 'package.deleted', one, retention, { digest: digestText(digest) })
         await note(tx, one, { manifests: free.map(({ digest }) => digestText(digest)) })
         return free.length
       },
