@@ -1,3 +1,9 @@
 // oci: the registry for container images and other artifacts, over the content store. docs/design/oci.md.
 export { ociReferences, type RegistryLimits, type RegistryOptions } from './registry.ts'
 export { registerOci } from './routes.ts'
+export { emptyPackage } from './keeping/removal.ts'
+export { assertPolicy, type RetentionPolicy, type RetentionRule } from './keeping/retention-policy.ts'
+export { type DryRun, planFor, type RetentionSettings, retentionJob } from './keeping/retention.ts'
+export { clearRetention, type KeptPolicy, readRetention, retentionOfPackage, setRetention } from './keeping/retention-rows.ts'
+export { collectionJob, type CollectionSettings } from './keeping/review.ts'
+export { readTagRules, type RuleAct, type RuleHome, setTagRules, type TagRule } from './keeping/tag-rules.ts'

@@ -5,7 +5,7 @@ import { fixedQuery, type Queries, sql } from '../db/index.ts'
 import { digestText, type OciDigest } from './format/digests.ts'
 import { ociError } from './format/errors.ts'
 import type { Manifest } from './format/manifest.ts'
-import { asGone, type Registry } from './registry.ts'
+import { type Registry, rethrowFault } from './registry.ts'
 
 export interface ManifestPush {
   readonly manifest: Manifest
@@ -49,9 +49,7 @@ export async function pushManifest(registry: Registry, one: Package, push: Manif
     parts.map((part) => part.mediaType),
     [...tags].sort(),
     JSON.stringify(events),
-  ).catch((error: unknown) => {
-    throw asGone(error)
-  })
+  ).catch(rethrowFault)
   const missing = row?.missing ?? []
   if (missing.length > 0) throw ociError('parts-unknown', `The image does not have ${missing.map(digestText).join(', ')}`)
 }

@@ -7,7 +7,7 @@ import { digestOf } from '../store/index.ts'
 import { insertBlob } from './blob-rows.ts'
 import type { OciDigest } from './format/digests.ts'
 import { parseImageName } from './format/names.ts'
-import { asGone, referenceOf, type Registry } from './registry.ts'
+import { referenceOf, type Registry, rethrowFault } from './registry.ts'
 
 /** Images that are looked at where the client names none: a base layer may be in thousands, and how long that takes would tell. */
 const mostHolders = 64
@@ -29,14 +29,12 @@ export async function mountBlob(
     .transaction(
       async (tx) => {
         if (!(await store.hold(tx, blob.content, referenceOf(one)))) return false
-        await insertBlob(tx, one.id, digest, blob, limits.leaseMs)
+        await insertBlob(tx, one, digest, blob, limits.leaseMs)
         return true
       },
       { mayRetry: true },
     )
-    .catch((error: unknown) => {
-      throw asGone(error)
-    })
+    .catch(rethrowFault)
 }
 
 /** Readable images that have it: the named one, or else those of the same owner first. */

@@ -13,8 +13,9 @@ import { ociError } from './format/errors.ts'
 import type { ImageName } from './format/names.ts'
 import { formatUploadRange, parseContentRange } from './format/ranges.ts'
 import type { Target } from './format/target.ts'
+import { findUploadRoom, type UploadRoom } from './keeping/quota.ts'
 import { mountBlob } from './mounts.ts'
-import { asGone, referenceOf, type Registry } from './registry.ts'
+import { asFault, referenceOf, type Registry, rethrowFault } from './registry.ts'
 
 type UploadTarget = Extract<Target, { readonly kind: 'upload' }>
 type Query = Readonly<Record<string, unknown>>
@@ -36,9 +37,10 @@ export async function beginUpload(
   if (mount !== null && (await mountBlob(registry, request, one, mount, query['from']))) return sendBlobPlace(reply, name, mount)
   if (digest !== null) {
     const { sizeBytes, source } = bodyOf(registry, request)
+    const room = await findUploadRoom(registry.db, one, registry.limits.blobBytes, sizeBytes)
     await registry.uploads
-      .receive(source, { ...keepingIn(registry, one, digest), ...(sizeBytes === undefined ? {} : { sizeBytes }) })
-      .catch(rethrowGone)
+      .receive(source, { ...keepingIn(registry, one, digest, room), ...(sizeBytes === undefined ? {} : { sizeBytes }) })
+      .catch((error: unknown) => rethrowFault(room.faultOf(error)))
     return sendBlobPlace(reply, name, digest)
   }
   const { id } = await registry.uploads.begin({ scope: scopeOf(one), algorithm: mount?.algorithm ?? algorithm })
@@ -54,9 +56,11 @@ export async function carryOn(
 ): Promise<FastifyReply> {
   const { name, id } = target
   const part = partOf(registry, request)
+  const one = imageOf(request)
+  const room = await findUploadRoom(registry.db, one, registry.limits.blobBytes)
   const state = await registry.uploads
-    .append(id, scopeIn(request), { ...part, limitBytes: registry.limits.blobBytes })
-    .catch((error: unknown) => rethrowPlaced(registry, request, target, error))
+    .append(id, scopeOf(one), { ...part, limitBytes: room.limitBytes })
+    .catch((error: unknown) => rethrowPlaced(registry, request, target, room.faultOf(error)))
   if (state === null) throw ociError('upload-unknown')
   return sendUploadPlace(reply, 202, name, id, state.sizeBytes)
 }
@@ -70,11 +74,12 @@ export async function endUpload(
 ): Promise<FastifyReply> {
   const { name, id } = target
   const digest = assertDigest((request.query as Query)['digest'])
-  if (request.package === null) throw ociError('upload-unknown')
+  const one = imageOf(request)
   const last = hasBody(request) ? { last: partOf(registry, request) } : {}
+  const room = await findUploadRoom(registry.db, one, registry.limits.blobBytes)
   const content = await registry.uploads
-    .finish(id, scopeOf(request.package), { ...keepingIn(registry, request.package, digest), ...last })
-    .catch((error: unknown) => rethrowPlaced(registry, request, target, error))
+    .finish(id, scopeOf(one), { ...keepingIn(registry, one, digest, room), ...last })
+    .catch((error: unknown) => rethrowPlaced(registry, request, target, room.faultOf(error)))
   if (content === null) throw ociError('upload-unknown')
   return sendBlobPlace(reply, name, digest)
 }
@@ -102,19 +107,23 @@ export async function cancelUpload(
   return sendEmpty(reply, 204, {})
 }
 
-function scopeIn({ package: one }: FastifyRequest): string {
+function imageOf({ package: one }: FastifyRequest): Package {
   if (one === null) throw ociError('upload-unknown')
-  return scopeOf(one)
+  return one
+}
+
+function scopeIn(request: FastifyRequest): string {
+  return scopeOf(imageOf(request))
 }
 
 /** How a blob is received so that the image has it. */
-function keepingIn({ limits }: Registry, one: Package, digest: OciDigest) {
+function keepingIn({ limits }: Registry, one: Package, digest: OciDigest, { limitBytes }: UploadRoom) {
   return {
     expected: { algorithm: digest.algorithm, digest: digest.bytes },
-    limitBytes: limits.blobBytes,
+    limitBytes,
     reference: referenceOf(one),
     visible: (tx: Tx, content: ContentInfo) =>
-      insertBlob(tx, one.id, digest, { content: content.digest, sizeBytes: content.sizeBytes }, limits.leaseMs),
+      insertBlob(tx, one, digest, { content: content.digest, sizeBytes: content.sizeBytes }, limits.leaseMs),
   }
 }
 
@@ -142,16 +151,13 @@ function partOf(registry: Registry, request: FastifyRequest): UploadPart {
   return { source, offset: range.from, sizeBytes: length }
 }
 
-/** Where the upload ends elsewhere, the client is told where. */
+/** Where the upload ends elsewhere, the client is told where. What its owner has no room for is given up with what came of it before. */
 async function rethrowPlaced(registry: Registry, request: FastifyRequest, { name, id }: UploadTarget, error: unknown): Promise<never> {
-  if (!(error instanceof InputError) || (error.code !== 'upload-offset' && error.code !== 'upload-busy')) throw asGone(error)
+  if (error instanceof InputError && error.code === 'quota-exceeded') await registry.uploads.cancel(id, scopeIn(request))
+  if (!(error instanceof InputError) || (error.code !== 'upload-offset' && error.code !== 'upload-busy')) throw asFault(error)
   const state = await registry.uploads.find(id, scopeIn(request))
   if (state === null) throw ociError('upload-unknown')
   throw new Refusal(416, 'upload-range', error.message, { headers: placeHeaders(name, id, state.sizeBytes) })
-}
-
-function rethrowGone(error: unknown): never {
-  throw asGone(error)
 }
 
 function placeHeaders(name: ImageName, id: string, sizeBytes: number) {

@@ -27,9 +27,9 @@ export class Pulls {
     this.#settings = { ...defaults, ...settings }
   }
 
-  /** A manifest was sent to somebody who asked for it, by tag or by digest. */
-  count(packageId: number, digest: Uint8Array): void {
-    const key = `${packageId} ${Buffer.from(digest.buffer, digest.byteOffset, digest.length).toString('latin1')}`
+  /** A manifest was sent to somebody who asked for it, by tag or by digest. @param digest `sha256:…` */
+  count(packageId: number, digest: string): void {
+    const key = `${packageId} ${digest}`
     this.#counts.set(key, (this.#counts.get(key) ?? 0) + 1)
     if (this.#counts.size >= this.#settings.most) void this.write()
     else this.#timer ??= setTimeout(() => void this.write(), this.#settings.everyMs).unref()
@@ -53,8 +53,7 @@ export class Pulls {
   async #write(counts: ReadonlyMap<string, number>): Promise<void> {
     if (counts.size === 0) return
     const rows = [...counts].map(([key, count]) => {
-      const at = key.indexOf(' ')
-      return { packageId: Number(key.slice(0, at)), digest: Buffer.from(key.slice(at + 1), 'latin1'), count }
+      return { packageId: Number(key.slice(0, key.indexOf(' '))), digest: Buffer.from(key.slice(key.indexOf(':') + 1), 'hex'), count }
     })
     try {
       // locked in one order, so that two nodes' don't wait in a circle; a manifest that is gone is counted nowhere

@@ -44,6 +44,8 @@ async function tagged(count: number, one?: TestPackage): Promise<TestPackage> {
   return image
 }
 
+const textOf = (digest: Uint8Array): string => `sha256:${Buffer.from(digest).toString('hex')}`
+
 async function tagsOf({ id }: TestPackage): Promise<string[]> {
   const { rows } = await sql<{ name: string }>`select name from oci_tag where package_id = ${id} order by name`.execute(db().queries)
   return rows.map(({ name }) => name)
@@ -151,8 +153,8 @@ test('an immutable tag can be made, and neither moved nor deleted, whoever tries
 test('pulls are counted in memory and written together, by manifest and day', async () => {
   const one = await tagged(2)
   const pulls = new Pulls(db(), makeLog('silent'), { everyMs: 3600_000 })
-  for (let n = 0; n < 3; n++) pulls.count(one.id, one.last)
-  pulls.count(one.id, new Uint8Array(32))
+  for (let n = 0; n < 3; n++) pulls.count(one.id, textOf(one.last))
+  pulls.count(one.id, textOf(new Uint8Array(32)))
   const counted = async () => {
     const { rows } = await sql<{ pull_count: number; pulled: boolean; days: number }>`
       select pull_count::float8, pulled_at is not null as pulled,
@@ -162,7 +164,7 @@ test('pulls are counted in memory and written together, by manifest and day', as
   }
   assert.deepEqual(await counted(), { pull_count: 0, pulled: false, days: 0 })
   await pulls.write()
-  pulls.count(one.id, one.last)
+  pulls.count(one.id, textOf(one.last))
   await pulls.close()
   assert.deepEqual(await counted(), { pull_count: 4, pulled: true, days: 4 })
 })
@@ -177,7 +179,7 @@ test('pulls that can’t be written are written later', async () => {
     },
   } as Database
   const pulls = new Pulls(failing, makeLog('silent'), { everyMs: 3600_000 })
-  pulls.count(one.id, one.last)
+  pulls.count(one.id, textOf(one.last))
   await pulls.write()
   isDown = false
   await pulls.close()
