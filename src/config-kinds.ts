@@ -161,6 +161,12 @@ export function duration(fallback: string, leastMs = 1, mostDays = 24): Setting<
   return setting(parse(fallback), parse)
 }
 
+/** The same, or null: never. */
+export function optionalDuration(mostDays = 24): Setting<number | null> {
+  const { parse } = duration('0', 0, mostDays)
+  return setting<number | null>(null, (value) => (value === null || value === 'null' ? null : parse(value)))
+}
+
 /** `1h`, `90s`, `1500ms`: in the largest unit that leaves no fraction. */
 function durationText(ms: number): string {
   const unit = (['d', 'h', 'm', 's'] as const).find((name) => ms % (durationUnits[name] as number) === 0) ?? 'ms'

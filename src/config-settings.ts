@@ -14,6 +14,7 @@ import {
   oneOf,
   optionalListenAddress,
   optionalBytes,
+  optionalDuration,
   optionalText,
   originUrl,
   proxies,
@@ -89,7 +90,7 @@ export const settings = {
     audience: optionalText(),
   },
   quota: { ownerBytes: optionalBytes() },
-  registry: { leaseMs: duration('24h', 0, 366) },
+  registry: { leaseMs: duration('24h', 0, 366), collectDelayMs: duration('24h', 0, 366), untaggedMs: optionalDuration(3660) },
   ssh: {
     listen: listenAddressOrOff('127.0.0.1:2222'),
     publicHost: publicHost(),

@@ -41,7 +41,8 @@ async function accountNamed({ queries }: Database, login: string) {
 function tell(given: Flags, login: string, usage: OwnerUsage): void {
   const { limitBytes, isOwnLimit, gitBytes, lfsBytes, packageBytes } = usage
   const usedBytes = totalBytes(usage)
-  if (given.json === true) return print(JSON.stringify({ owner: login, limitBytes, isOwnLimit, usedBytes, gitBytes, lfsBytes, packageBytes }))
+  if (given.json === true)
+    return print(JSON.stringify({ owner: login, limitBytes, isOwnLimit, usedBytes, gitBytes, lfsBytes, packageBytes }))
   const limit = limitBytes === null ? 'no limit' : `of ${sizeText(limitBytes)}${isOwnLimit ? '' : ' (the server’s limit)'}`
   const parts = `packs ${sizeText(gitBytes)}, LFS ${sizeText(lfsBytes)}, packages ${sizeText(packageBytes)}`
   print(`${login} stores ${sizeText(usedBytes)} (${parts}), ${limit}`)

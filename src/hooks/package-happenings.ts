@@ -1,5 +1,13 @@
 // What happens to packages, as GitHub's events `package` and `registry_package`: the same twice, under two names, as GitHub sends it.
-import { type AccountId, findAccountById, findPackageById, findRepositoryById, type Package, type PackageId, type RepositoryId } from '../access/index.ts'
+import {
+  type AccountId,
+  findAccountById,
+  findPackageById,
+  findRepositoryById,
+  type Package,
+  type PackageId,
+  type RepositoryId,
+} from '../access/index.ts'
 import type { OutboxRow } from '../jobs/index.ts'
 import type { HookEvent } from './format/events.ts'
 import type { HookRoom } from './hook-room.ts'
@@ -20,7 +28,10 @@ export function isOfPackage({ kind }: OutboxRow): boolean {
 }
 
 /** Whose hooks hear of it: those of the linked repository (and its owner's), or else the owner's alone. */
-export function packageHeardAt({ repositoryId, payload }: OutboxRow): { readonly repositoryId: number } | { readonly accountId: number } | null {
+export function packageHeardAt({
+  repositoryId,
+  payload,
+}: OutboxRow): { readonly repositoryId: number } | { readonly accountId: number } | null {
   if (repositoryId !== null) return { repositoryId }
   const { ownerId } = payload as Told
   return typeof ownerId === 'number' ? { accountId: ownerId } : null
@@ -39,7 +50,8 @@ export async function* eventsOfPackage(
   const about = await aboutPackage(room, row)
   const one = await findPackageById(room.db.queries, told.packageId as PackageId)
   if (about === null || (one === null && action !== 'deleted')) return
-  const document = one === null ? { id: told.packageId, name: told.name, owner: about.owner } : await room.documents.package(one, versionOf(told))
+  const document =
+    one === null ? { id: told.packageId, name: told.name, owner: about.owner } : await room.documents.package(one, versionOf(told))
   for (const event of wanted) yield packageEvent(about, event, action, nameOf(one, told), document)
 }
 

@@ -258,7 +258,10 @@ describe('quotas', stemmaOnly, () => {
       [set.code, JSON.parse(set.stdout)],
       [0, { owner: 'carl', limitBytes: 10 * 2 ** 30, isOwnLimit: true, usedBytes: 0, gitBytes: 0, lfsBytes: 0, packageBytes: 0 }],
     )
-    assert.match((await run('show', 'carl')).stdout, /^carl stores 0 bytes \(packs 0 bytes, LFS 0 bytes, packages 0 bytes\), of 10\.0 GiB\n$/)
+    assert.match(
+      (await run('show', 'carl')).stdout,
+      /^carl stores 0 bytes \(packs 0 bytes, LFS 0 bytes, packages 0 bytes\), of 10\.0 GiB\n$/,
+    )
     assert.match((await run('set', 'carl', 'none')).stdout, /no limit/)
     assert.match((await run('clear', 'carl')).stdout, /of 20\.0 MiB \(the server’s limit\)/)
     const wrong = await run('set', 'carl', 'much')

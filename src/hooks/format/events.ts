@@ -1,7 +1,17 @@
 // Events by GitHub's names: those that a hook may ask for, and what is known of one that happened.
 
 /** What a repository tells. GitHub has more names; a hook may ask for those, too (tools ask for all that they know), and never gets one. */
-export const toldEvents = ['push', 'create', 'delete', 'fork', 'repository', 'member', 'organization', 'package', 'registry_package'] as const
+export const toldEvents = [
+  'push',
+  'create',
+  'delete',
+  'fork',
+  'repository',
+  'member',
+  'organization',
+  'package',
+  'registry_package',
+] as const
 
 const otherEvents = [
   'branch_protection_configuration branch_protection_rule check_run check_suite code_scanning_alert commit_comment custom_property',

@@ -15,11 +15,15 @@ test('stars, question marks, and characters that LIKE gives a meaning to, as the
   const patterns = ['*', '?', 'v*', 'v?.*', '*-rc*', 'a_b', '**', 'v1', '*.*.*', 'a*b*c', '%', '\\', '']
   const names = ['v1', 'v1.0', 'v10.2', 'v1-rc1', 'axb', 'a_b', 'a', 'abc', 'aXXbYYc', 'acb', '1.2.3', 'latest', '%', '\\']
   for (const pattern of patterns) {
-    const { rows } = await sql<{ name: string }>`select name from unnest(${names}::text[]) name where name like oci_glob(${pattern})`.execute(
-      db.database.queries,
-    )
+    const { rows } = await sql<{
+      name: string
+    }>`select name from unnest(${names}::text[]) name where name like oci_glob(${pattern})`.execute(db.database.queries)
     const here = names.filter((name) => matchesGlob(pattern, name))
-    assert.deepEqual(rows.map(({ name }) => name), here, pattern)
+    assert.deepEqual(
+      rows.map(({ name }) => name),
+      here,
+      pattern,
+    )
   }
   assert.deepEqual([matchesGlob('v?.*', 'v1.0'), matchesGlob('v?.*', 'v10.2'), matchesGlob('a_b', 'axb')], [true, false, false])
 })

@@ -6,13 +6,12 @@ import { type Queries, sql } from '../../db/index.ts'
 /** A lease begins anew when less than this part of it is left: so telling the same many times writes little. */
 const renewedBelow = 0.5
 
-/** SQL: of a lease that began at that time, or ends then, milliseconds until now, or from now on. */
-export const blobLeaseLeftMs = sql<number>`(extract(epoch from oci_blob.leased_until - now()) * 1000)::float8`
-export const manifestLeaseAgeMs = sql<number>`(extract(epoch from now() - greatest(oci_manifest.pushed_at, oci_manifest.confirmed_at)) * 1000)::float8`
+/** SQL over a row of `oci_manifest`: when its lease began. A blob's row says when its lease ends (`leased_until`). */
+export const manifestLeaseBegan = sql<Date>`greatest(oci_manifest.pushed_at, oci_manifest.confirmed_at)`
 
-/** Whether it has to begin anew before somebody is told that it is there, who may rely on that. */
-export function isLeaseShort(leftMs: number, leaseMs: number): boolean {
-  return leftMs < leaseMs * renewedBelow
+/** Whether it has to begin anew before somebody is told that it is there, who may rely on that. This node's clock is good enough: half a lease is left in any case. */
+export function isLeaseShort(endMs: number, nowMs: number, leaseMs: number): boolean {
+  return endMs - nowMs < leaseMs * renewedBelow
 }
 
 /** False: it has been collected in the meantime, and isn't there. */

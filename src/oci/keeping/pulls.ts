@@ -68,7 +68,8 @@ export class Pulls {
         from locked where m.package_id = locked.package_id and m.digest = locked.digest`.execute(this.#db.queries)
     } catch (error) {
       this.#log.debug({ err: error }, 'pulls could not be written; they are written later')
-      if (this.#counts.size < this.#settings.most) for (const [key, count] of counts) this.#counts.set(key, (this.#counts.get(key) ?? 0) + count)
+      if (this.#counts.size < this.#settings.most)
+        for (const [key, count] of counts) this.#counts.set(key, (this.#counts.get(key) ?? 0) + count)
       this.#timer ??= setTimeout(() => void this.write(), this.#settings.everyMs).unref()
     }
   }

@@ -28,7 +28,12 @@ function ofQuota(quota: OwnerQuota, error: unknown): unknown {
 }
 
 /** For a blob whose row has just been written, in the same transaction. InputError `quota-exceeded` undoes it. */
-export async function chargeBlob(tx: Tx, { id, ownerId }: Pick<Package, 'id' | 'ownerId'>, content: Uint8Array, sizeBytes: number): Promise<void> {
+export async function chargeBlob(
+  tx: Tx,
+  { id, ownerId }: Pick<Package, 'id' | 'ownerId'>,
+  content: Uint8Array,
+  sizeBytes: number,
+): Promise<void> {
   await chargeOwner(tx, ownerId, async () => {
     const { rows } = await sql<{ isThere: boolean }>`
       select count(*) > 1 as "isThere" from (

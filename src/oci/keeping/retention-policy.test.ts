@@ -1,7 +1,14 @@
 // Policies against images as they might stand.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { assertPolicy, type ManifestFact, planRetention, type RetentionPolicy, type RetentionRule, subjectOfTag } from './retention-policy.ts'
+import {
+  assertPolicy,
+  type ManifestFact,
+  planRetention,
+  type RetentionPolicy,
+  type RetentionRule,
+  subjectOfTag,
+} from './retention-policy.ts'
 
 const now = new Date('2026-11-27T12:00:00Z')
 const daysAgo = (days: number): Date => new Date(now.getTime() - days * 86_400_000)
@@ -38,7 +45,11 @@ function plan(retention: RetentionPolicy, tags: ReturnType<typeof tag>[], manife
 
 test('the newest of a pattern stay; what no rule is about, too', () => {
   const tags = [tag('pr-1', 'a', 9), tag('pr-2', 'b', 8), tag('pr-3', 'c', 7), tag('main', 'd', 90)]
-  const done = plan(policy([rule({ tags: 'pr-*', keepNewest: 2 })]), tags, ['a', 'b', 'c', 'd'].map((digest) => manifest(digest)))
+  const done = plan(
+    policy([rule({ tags: 'pr-*', keepNewest: 2 })]),
+    tags,
+    ['a', 'b', 'c', 'd'].map((digest) => manifest(digest)),
+  )
   assert.deepEqual([done.tags, done.manifests], [['pr-1'], ['a']])
   assert.match(done.judged.find(({ name }) => name === 'pr-1')?.why ?? '', /pr-\*.*not among the newest 2/)
   assert.equal(done.judged.find(({ name }) => name === 'main')?.why, 'no rule is about it')
@@ -46,8 +57,15 @@ test('the newest of a pattern stay; what no rule is about, too', () => {
 
 test('any condition keeps: young by push, by pull, excepted; the first rule that matches judges', () => {
   const rules = [rule({ tags: 'v*', keepNewest: 99 }), rule({ tags: '*', except: ['latest'], keepPushedDays: 30, keepPulledDays: 10 })]
-  const tags = [tag('latest', 'a', 80), tag('young', 'b', 29), tag('old', 'c', 31), tag('used', 'd', 80), tag('v1', 'e', 900), tag('idle', 'f', 80)]
-  const manifests = [...'abce'].map((digest) => manifest(digest))
+  const tags = [
+    tag('latest', 'a', 80),
+    tag('young', 'b', 29),
+    tag('old', 'c', 31),
+    tag('used', 'd', 80),
+    tag('v1', 'e', 900),
+    tag('idle', 'f', 80),
+  ]
+  const manifests = ['a', 'b', 'c', 'e'].map((digest) => manifest(digest))
   const pulls = [manifest('d', { pulledAt: daysAgo(9) }), manifest('f', { pulledAt: daysAgo(11) })]
   const done = plan(policy(rules), tags, [...manifests, ...pulls])
   assert.deepEqual(done.tags, ['idle', 'old'])

@@ -78,7 +78,10 @@ export function assertPolicy({ rules }: RetentionPolicy): void {
   for (const { tags, except, keepNewest, keepPushedDays, keepPulledDays } of rules) {
     for (const pattern of [tags, ...except]) assertTagPattern(pattern)
     if (keepNewest === null && keepPushedDays === null && keepPulledDays === null) {
-      throw new InputError('retention-policy', `the rule for ${tags} says of no tag that it stays: a rule needs a number of tags or of days`)
+      throw new InputError(
+        'retention-policy',
+        `the rule for ${tags} says of no tag that it stays: a rule needs a number of tags or of days`,
+      )
     }
   }
 }
@@ -103,11 +106,14 @@ function judgeTags(
     const rule = rules.find((one) => matchesGlob(one.tags, tag.name))
     if (rule === undefined) return stays('no rule is about it')
     const held = ruleOf(immutable, tag.name)
-    const goes = (why: string): TagVerdict => (held === null ? { ...tag, goes: true, why } : stays(`it is immutable, by the rule ${held.tags}`))
+    const goes = (why: string): TagVerdict =>
+      held === null ? { ...tag, goes: true, why } : stays(`it is immutable, by the rule ${held.tags}`)
     const subject = subjectOfTag(tag.name)
     if (subject !== null) {
       if (manifests.has(subject)) return stays('it belongs to a manifest that is there')
-      return referrersGo && !isWithin(tag.updatedAt, 1, now) ? goes('what it belongs to is gone') : stays('what it belongs to may still come')
+      return referrersGo && !isWithin(tag.updatedAt, 1, now)
+        ? goes('what it belongs to is gone')
+        : stays('what it belongs to may still come')
     }
     if (matchesAny(rule.except, tag.name)) return stays(`the rule for ${rule.tags} excepts it`)
     const place = places.get(rule) ?? 0

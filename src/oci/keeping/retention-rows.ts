@@ -61,7 +61,9 @@ export async function clearRetention(db: Database, home: RuleHome, act: RuleAct)
 }
 
 /** The policy that has been due longest; null: none is. */
-export async function dueRetention(queries: Queries): Promise<{ readonly id: number; readonly home: RuleHome; readonly policy: RetentionPolicy } | null> {
+export async function dueRetention(
+  queries: Queries,
+): Promise<{ readonly id: number; readonly home: RuleHome; readonly policy: RetentionPolicy } | null> {
   const { rows } = await sql<{ id: number; ownerId: AccountId | null; packageId: PackageId | null; policy: RetentionPolicy }>`
     select id, owner_id as "ownerId", package_id as "packageId", policy from oci_retention
     where due_at <= now() order by due_at limit 1`.execute(queries)
@@ -73,7 +75,10 @@ export async function dueRetention(queries: Queries): Promise<{ readonly id: num
 
 /** Packages that a policy is applied to, ascending, behind one of them. */
 export async function packagesUnder(queries: Queries, home: RuleHome, after: number, limit: number): Promise<readonly PackageId[]> {
-  const ids = 'packageId' in home ? sql`id = ${home.packageId}` : sql`owner_id = ${home.ownerId} and not exists (select from oci_retention r where r.package_id = package.id)`
+  const ids =
+    'packageId' in home
+      ? sql`id = ${home.packageId}`
+      : sql`owner_id = ${home.ownerId} and not exists (select from oci_retention r where r.package_id = package.id)`
   const { rows } = await sql<{ id: PackageId }>`
     select id from package where ${ids} and format = 'oci' and id > ${after} order by id limit ${limit}`.execute(queries)
   return rows.map(({ id }) => id)

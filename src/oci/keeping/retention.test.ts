@@ -38,9 +38,13 @@ async function tagged(count: number, one?: TestPackage): Promise<TestPackage> {
   const base = await image.blob()
   for (let n = 0; n < count; n++) {
     await image.manifest({ blobs: [base, await image.blob()], tag: `t${n}` })
-    await sql`update oci_tag set updated_at = now() - ${count - n} * interval '1 day' where package_id = ${image.id} and name = ${`t${n}`}`.execute(db().queries)
+    await sql`update oci_tag set updated_at = now() - ${count - n} * interval '1 day' where package_id = ${image.id} and name = ${`t${n}`}`.execute(
+      db().queries,
+    )
   }
-  await sql`update oci_manifest set confirmed_at = now() - interval '30 days', pushed_at = now() - interval '30 days' where package_id = ${image.id}`.execute(db().queries)
+  await sql`update oci_manifest set confirmed_at = now() - interval '30 days', pushed_at = now() - interval '30 days' where package_id = ${image.id}`.execute(
+    db().queries,
+  )
   return image
 }
 
@@ -59,12 +63,17 @@ async function manifestsOf({ id }: TestPackage): Promise<number> {
 test('a dry run says what would go, and changes nothing; then it goes, with what only it needed', async () => {
   const one = await tagged(4)
   const plan = await planFor(db().queries, idOf(one), newest(2), settings)
-  assert.deepEqual([plan.tags.filter(({ goes }) => goes).map(({ name }) => name), plan.manifests.length, plan.freedBytes], [['t0', 't1'], 2, 200])
+  assert.deepEqual(
+    [plan.tags.filter(({ goes }) => goes).map(({ name }) => name), plan.manifests.length, plan.freedBytes],
+    [['t0', 't1'], 2, 200],
+  )
   assert.deepEqual(await tagsOf(one), ['t0', 't1', 't2', 't3'])
   assert.deepEqual(await retain(db(), await found(one), newest(2), settings, signal), { tags: 2, manifests: 2 })
   assert.deepEqual([await tagsOf(one), await manifestsOf(one)], [['t2', 't3'], 2])
   const { rows } = await sql<{ kind: string; n: number }>`
-    select kind, count(*)::float8 as n from outbox where payload->>'packageId' = ${String(one.id)} group by kind order by kind`.execute(db().queries)
+    select kind, count(*)::float8 as n from outbox where payload->>'packageId' = ${String(one.id)} group by kind order by kind`.execute(
+    db().queries,
+  )
   assert.deepEqual(rows, [
     { kind: 'package.deleted', n: 2 },
     { kind: 'package.untagged', n: 2 },
@@ -77,7 +86,9 @@ test('a dry run says what would go, and changes nothing; then it goes, with what
 test('a tag that moves and one whose manifest is pulled while it is planned stay, with their manifests', async () => {
   const one = await tagged(3)
   const package_ = await found(one)
-  const { rows } = await sql<{ digest: Buffer }>`select digest from oci_tag where package_id = ${one.id} and name = 't0'`.execute(db().queries)
+  const { rows } = await sql<{ digest: Buffer }>`select digest from oci_tag where package_id = ${one.id} and name = 't0'`.execute(
+    db().queries,
+  )
   const first = rows[0]?.digest as Buffer
   // between the plan and its first step
   const meanwhile = async (change: () => Promise<unknown>) => {
@@ -129,7 +140,10 @@ test('an immutable tag can be made, and neither moved nor deleted, whoever tries
   await setTagRules(db(), { ownerId: one.ownerId as AccountId }, [{ tags: 't*', except: ['t0'] }], act(one))
   await setTagRules(db(), { packageId: idOf(one) }, [{ tags: 'v?', except: [] }], act(one))
   const refused = async (work: Promise<unknown>, says: RegExp) => {
-    const error = await work.then(() => null, (thrown: unknown) => thrown)
+    const error = await work.then(
+      () => null,
+      (thrown: unknown) => thrown,
+    )
     assert.match(immutableTagFault(error) ?? `not refused: ${String(error)}`, says)
   }
   const fresh = await one.manifest({ blobs: [] })
@@ -142,7 +156,13 @@ test('an immutable tag can be made, and neither moved nor deleted, whoever tries
   await refused(sql`delete from oci_manifest where package_id = ${one.id} and digest = ${fresh}`.execute(db().queries), /immutable/)
   await other.tag('v1', other.last)
   await other.tag('v1', await other.manifest({ blobs: [] }))
-  assert.equal((await planFor(db().queries, idOf(one), newest(0), settings)).tags.filter(({ goes }) => goes).map(({ name }) => name).join(), 't0')
+  assert.equal(
+    (await planFor(db().queries, idOf(one), newest(0), settings)).tags
+      .filter(({ goes }) => goes)
+      .map(({ name }) => name)
+      .join(),
+    't0',
+  )
   assert.deepEqual(await readTagRules(db().queries, { packageId: idOf(one) }), [{ tags: 'v?', except: [] }])
   await emptyPackage(db(), one.id)
   assert.deepEqual(await tagsOf(one), [])
@@ -183,6 +203,8 @@ test('pulls that can’t be written are written later', async () => {
   await pulls.write()
   isDown = false
   await pulls.close()
-  const { rows } = await sql<{ n: number }>`select pull_count::float8 as n from oci_manifest where package_id = ${one.id}`.execute(db().queries)
+  const { rows } = await sql<{ n: number }>`select pull_count::float8 as n from oci_manifest where package_id = ${one.id}`.execute(
+    db().queries,
+  )
   assert.deepEqual(rows, [{ n: 1 }])
 })

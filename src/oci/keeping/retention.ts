@@ -59,7 +59,9 @@ async function freedBytes(queries: Queries, id: PackageId, { manifests }: Retent
         except
         select p.digest from oci_manifest_part p where p.package_id = ${id} and p.kind <> 'manifest'
           and not exists (select from gone where gone.digest = p.manifest))
-    select coalesce(sum(b.size_bytes), 0)::float8 as bytes from freed join oci_blob b on b.package_id = ${id} and b.digest = freed.digest`.execute(queries)
+    select coalesce(sum(b.size_bytes), 0)::float8 as bytes from freed join oci_blob b on b.package_id = ${id} and b.digest = freed.digest`.execute(
+    queries,
+  )
   return rows[0]?.bytes ?? 0
 }
 
@@ -103,7 +105,8 @@ async function removeTags(tx: Tx, one: Package, tags: readonly TagVerdict[], now
       where t.package_id = ${one.id} and t.updated_at <= ${now} and (m.pulled_at is null or m.pulled_at <= ${now})
       order by t.name for update of t skip locked)
     delete from oci_tag t using locked where t.package_id = ${one.id} and t.name = locked.name returning t.name, t.digest`.execute(tx)
-  for (const { name, digest } of rows) await tellOfPackage(tx, 'package.untagged', one, retention, { tag: name, digest: digestText(digest) })
+  for (const { name, digest } of rows)
+    await tellOfPackage(tx, 'package.untagged', one, retention, { tag: name, digest: digestText(digest) })
   await note(tx, one, { tags: rows.map(({ name }) => name) })
   return rows.length
 }
@@ -183,6 +186,9 @@ async function retainOne(
   } catch (error) {
     if (signal.aborted) throw error
     // a tag became immutable meanwhile: the next plan knows
-    log[immutableTagFault(error) === null ? 'warn' : 'debug']({ err: error, package: id }, 'retention of a package failed; it is tried again')
+    log[immutableTagFault(error) === null ? 'warn' : 'debug'](
+      { err: error, package: id },
+      'retention of a package failed; it is tried again',
+    )
   }
 }

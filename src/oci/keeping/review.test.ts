@@ -23,7 +23,9 @@ after(() => host?.close())
 async function endLeases(packageId: number): Promise<void> {
   const { queries } = host.db.database
   await sql`update oci_blob set leased_until = now() where package_id = ${packageId}`.execute(queries)
-  await sql`update oci_manifest set confirmed_at = now() - interval '1 day', pushed_at = now() - interval '1 day' where package_id = ${packageId}`.execute(queries)
+  await sql`update oci_manifest set confirmed_at = now() - interval '1 day', pushed_at = now() - interval '1 day' where package_id = ${packageId}`.execute(
+    queries,
+  )
   await sql`update oci_review set noted_at = least(noted_at, now()) where package_id = ${packageId}`.execute(queries)
 }
 

@@ -168,7 +168,9 @@ function manifests(delayMs: number, leaseMs: number): Matter {
     find: (tx, items) => present(tx, 'oci_manifest', items),
     needed: async (tx, items) => {
       const { rows } = await sql<Item>`
-        select package_id as "packageId", digest from oci_manifest m where (package_id, digest) in (${items.list}) and ${isManifestKept}`.execute(tx)
+        select package_id as "packageId", digest from oci_manifest m where (package_id, digest) in (${items.list}) and ${isManifestKept}`.execute(
+        tx,
+      )
       return rows
     },
     remove: async (tx, items) => {
