@@ -1,10 +1,10 @@
 // Rows that say which blobs an image has. They alone give access to content: knowing a digest is no permission. docs/design/oci.md.
 import type { Package, PackageId } from '../access/index.ts'
 import { type Database, rememberedQuery, sql, type Tx } from '../db/index.ts'
-import { type ContentStore, type Digest, digestBytes, digestOf } from '../store/index.ts'
+import { type Digest, digestBytes, digestOf } from '../store/index.ts'
 import type { OciDigest } from './format/digests.ts'
 import { ociError } from './format/errors.ts'
-import { referenceOf } from './registry.ts'
+import { chargeBlob } from './keeping/quota.ts'
 
 export interface Blob {
   /** Of its bytes, by SHA-256, whatever names it. */
@@ -12,31 +12,55 @@ export interface Blob {
   readonly sizeBytes: number
 }
 
+export interface FoundBlob extends Blob {
+  readonly leasedUntil: Date
+}
+
 const findRow = rememberedQuery(
   (queries, packageId: number, digest: Uint8Array) =>
-    queries.selectFrom('oci_blob').select(['content', 'size_bytes']).where('package_id', '=', packageId).where('digest', '=', digest),
+    queries
+      .selectFrom('oci_blob')
+      .select(['content', 'size_bytes', 'leased_until'])
+      .where('package_id', '=', packageId)
+      .where('digest', '=', digest),
   { types: ['bigint', 'bytea'], most: 10_000 },
 )
 
 /** Null: the image hasn't got it. */
-export async function findBlob(db: Database, packageId: PackageId, digest: OciDigest): Promise<Blob | null> {
+export async function findBlob(db: Database, packageId: PackageId, digest: OciDigest): Promise<FoundBlob | null> {
   const [row] = await findRow(db, packageId, digest.bytes)
-  return row === undefined ? null : { content: digestOf(row.content), sizeBytes: row.size_bytes }
+  return row === undefined ? null : { content: digestOf(row.content), sizeBytes: row.size_bytes, leasedUntil: row.leased_until }
 }
 
-/** To be called in the transaction that holds the content. A blob that is there already is kept from now on as if it had just come. */
-export async function insertBlob(tx: Tx, packageId: PackageId, digest: OciDigest, blob: Blob, leaseMs: number): Promise<void> {
-  await sql`
+/**
+ * To be called in the transaction that holds the content. A blob that is there already is kept from now on as if it had just come. InputError `quota-exceeded`
+ * when the owner may not store it.
+ */
+export async function insertBlob(
+  tx: Tx,
+  one: Pick<Package, 'id' | 'ownerId'>,
+  digest: OciDigest,
+  blob: Blob,
+  leaseMs: number,
+): Promise<void> {
+  const content = digestBytes(blob.content)
+  const { rows } = await sql<{ isNew: boolean }>`
     insert into oci_blob (package_id, digest, content, size_bytes, leased_until)
-    values (${packageId}, ${digest.bytes}, ${digestBytes(blob.content)}, ${blob.sizeBytes}, now() + ${leaseMs} * interval '1 millisecond')
-    on conflict (package_id, digest) do update set leased_until = greatest(oci_blob.leased_until, excluded.leased_until)`.execute(tx)
+    values (${one.id}, ${digest.bytes}, ${content}, ${blob.sizeBytes}, now() + ${leaseMs} * interval '1 millisecond')
+    on conflict (package_id, digest) do update set leased_until = greatest(oci_blob.leased_until, excluded.leased_until)
+    returning xmax = 0 as "isNew"`.execute(tx)
+  if (rows[0]?.isNew === true) await chargeBlob(tx, one, content, blob.sizeBytes)
 }
 
 /**
  * Takes a blob away from an image. InputError 'blob-unknown'; 'in-use' where a manifest of the image names it. The row is locked first: a push of a manifest that
- * names it has then either ended, and is seen by the next statement, or finds no blob.
+ * names it has then either ended, and is seen by the next statement, or finds no blob. Its hold on the content goes with it, by a trigger; the content's row is
+ * locked before, as uploads and mounts do.
  */
-export async function deleteBlob(tx: Tx, store: ContentStore, one: Package, digest: OciDigest): Promise<void> {
+export async function deleteBlob(tx: Tx, one: Package, digest: OciDigest): Promise<void> {
+  await sql`
+    select from content where digest in (select content from oci_blob where package_id = ${one.id} and digest = ${digest.bytes})
+    for update`.execute(tx)
   const row = await tx
     .selectFrom('oci_blob')
     .select('content')
@@ -55,12 +79,4 @@ export async function deleteBlob(tx: Tx, store: ContentStore, one: Package, dige
     .executeTakeFirst()
   if (named !== undefined) throw ociError('in-use', 'A manifest of the image names this blob: delete that first')
   await tx.deleteFrom('oci_blob').where('package_id', '=', one.id).where('digest', '=', digest.bytes).execute()
-  const twin = await tx // the same bytes under their other digest
-    .selectFrom('oci_blob')
-    .select('digest')
-    .where('content', '=', row.content)
-    .where('package_id', '=', one.id)
-    .limit(1)
-    .executeTakeFirst()
-  if (twin === undefined) await store.release(tx, referenceOf(one), digestOf(row.content))
 }

@@ -11,12 +11,19 @@ import type { OciDigest } from './format/digests.ts'
 import { ociError } from './format/errors.ts'
 import { parseRange } from './format/ranges.ts'
 import { isSame } from './conditions.ts'
+import { isLeaseShort, renewBlob } from './keeping/leases.ts'
 import type { Registry } from './registry.ts'
 
 /** GET and HEAD of a blob, whole or one range. */
 export async function getBlob(registry: Registry, request: FastifyRequest, reply: FastifyReply, digest: OciDigest): Promise<FastifyReply> {
-  const blob = await findBlob(registry.db, packageOf(request).id, digest)
+  const { clock, db, limits } = registry
+  const { id } = packageOf(request)
+  const blob = await findBlob(db, id, digest)
   if (blob === null) throw ociError('blob-unknown')
+  // who is told that it is there may leave it out, and push what names it: until then it stays
+  const isRelied = request.method === 'HEAD' && request.identity.kind !== 'anonymous'
+  const isDue = isRelied && isLeaseShort(blob.leasedUntil.getTime(), clock.now(), limits.leaseMs)
+  if (isDue && !(await renewBlob(db.queries, id, digest.bytes, limits.leaseMs))) throw ociError('blob-unknown')
   const etag = `"${digest.text}"`
   reply.headers({
     'content-type': 'application/octet-stream',
@@ -95,6 +102,6 @@ async function* rest(
 /** DELETE of a blob. */
 export async function dropBlob(registry: Registry, request: FastifyRequest, reply: FastifyReply, digest: OciDigest): Promise<FastifyReply> {
   const one = packageOf(request)
-  await registry.db.transaction((tx) => deleteBlob(tx, registry.store, one, digest), { mayRetry: true })
+  await registry.db.transaction((tx) => deleteBlob(tx, one, digest), { mayRetry: true })
   return sendEmpty(reply, 202, {})
 }

@@ -4,15 +4,19 @@ import { type Database, fixedQuery, type Queries, rememberedQuery, sql, type Tx 
 import { digestNamed, digestText, type OciDigest } from './format/digests.ts'
 import { ociError } from './format/errors.ts'
 import type { Reference } from './format/target.ts'
+import { manifestLeaseBegan } from './keeping/leases.ts'
 import type { Registry } from './registry.ts'
 
 export interface StoredManifest {
   readonly digest: OciDigest
   readonly mediaType: string
   readonly sizeBytes: number
+  /** When its lease began. */
+  readonly reliedOnAt: Date
 }
 
-const facts = ['oci_manifest.digest', 'oci_manifest.media_type', sql<number>`octet_length(oci_manifest.bytes)`.as('size_bytes')] as const
+const sizeBytes = sql<number>`octet_length(oci_manifest.bytes)`.as('size_bytes')
+const facts = ['oci_manifest.digest', 'oci_manifest.media_type', sizeBytes, manifestLeaseBegan.as('relied_on_at')] as const
 
 const findByDigest = rememberedQuery(
   (queries, packageId: number, digest: Uint8Array) => byDigest(queries, packageId, digest).select(facts),
@@ -43,7 +47,7 @@ export async function findManifest(db: Database, packageId: PackageId, reference
   const [row] =
     reference.kind === 'tag' ? await findByTag(db, packageId, reference.tag) : await findByDigest(db, packageId, reference.digest.bytes)
   if (row === undefined) return null
-  return { digest: digestNamed(row.digest), mediaType: row.media_type, sizeBytes: row.size_bytes }
+  return { digest: digestNamed(row.digest), mediaType: row.media_type, sizeBytes: row.size_bytes, reliedOnAt: row.relied_on_at }
 }
 
 /** Of a manifest that was found just now; null when it has gone since. What a digest names is the same in every image. */

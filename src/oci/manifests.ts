@@ -13,7 +13,8 @@ import { assertTag } from './format/names.ts'
 import type { Reference, Target } from './format/target.ts'
 import { pushManifest } from './manifest-push.ts'
 import { deleteManifest, deleteTag, findManifest, manifestBytes } from './manifest-rows.ts'
-import type { Registry } from './registry.ts'
+import { isLeaseShort, renewManifest } from './keeping/leases.ts'
+import { type Registry, rethrowFault } from './registry.ts'
 import { linkBySource } from './source-label.ts'
 
 type ManifestTarget = Extract<Target, { readonly kind: 'manifest' }>
@@ -32,6 +33,9 @@ export async function getManifest(
   const found = await findManifest(registry.db, id, reference)
   if (found === null) throw ociError('manifest-unknown')
   const { digest } = found
+  // who is told that it is there may push an index that names it: until then it stays
+  const isDue = request.identity.kind !== 'anonymous' && isRenewalDue(registry, found.reliedOnAt)
+  if (isDue && !(await renewManifest(registry.db.queries, id, digest.bytes))) throw ociError('manifest-unknown')
   const etag = `"${digest.text}"`
   reply.headers({
     'content-type': found.mediaType,
@@ -46,7 +50,12 @@ export async function getManifest(
   if (request.method === 'HEAD') return reply.send()
   const bytes = await manifestBytes(registry, id, digest)
   if (bytes === null) throw ociError('manifest-unknown')
+  registry.pulls.count(id, digest.text)
   return reply.send(bytes)
+}
+
+function isRenewalDue({ clock, limits: { leaseMs } }: Registry, began: Date): boolean {
+  return isLeaseShort(began.getTime() + leaseMs, clock.now(), leaseMs)
 }
 
 /** PUT, by tag, or by digest with tags in the query. */
@@ -80,10 +89,12 @@ export async function dropManifest(
   { reference }: ManifestTarget,
 ): Promise<FastifyReply> {
   const [one, actor] = [packageOf(request), actorOf(request)]
-  await registry.db.transaction(
-    (tx) => (reference.kind === 'tag' ? deleteTag(tx, one, reference.tag, actor) : deleteManifest(tx, one, reference.digest, actor)),
-    { mayRetry: true },
-  )
+  await registry.db
+    .transaction(
+      (tx) => (reference.kind === 'tag' ? deleteTag(tx, one, reference.tag, actor) : deleteManifest(tx, one, reference.digest, actor)),
+      { mayRetry: true },
+    )
+    .catch(rethrowFault)
   return sendEmpty(reply, 202, {})
 }
 

@@ -8,6 +8,8 @@ import type { ContentReference, ContentStore, ContentUploads } from '../store/in
 import { ociError, ociErrors } from './format/errors.ts'
 import type { ManifestLimits } from './format/manifest.ts'
 import { parseTarget, type Target } from './format/target.ts'
+import type { Pulls } from './keeping/pulls.ts'
+import { immutableTagFault } from './keeping/tag-rules.ts'
 
 export interface RegistryLimits {
   /** Of one blob. */
@@ -36,6 +38,7 @@ export interface Registry extends RegistryOptions {
   readonly downloads: SharedPlaces
   /** By digest, in the order in which they were last pulled. Whoever gets them was found to have them just before. */
   readonly manifestBytes: Recent<Uint8Array>
+  readonly pulls: Pulls
   /** What goes on behind an answer; waited for when the server stops. */
   readonly background: Set<Promise<void>>
 }
@@ -77,9 +80,15 @@ function methodsFor(kind: Target['kind']): readonly string[] {
   return kind === 'upload' ? ['GET', 'PATCH', 'PUT', 'DELETE'] : ['GET']
 }
 
-/** The package was deleted under a transaction's feet. */
-export function asGone(error: unknown): unknown {
+/** What a transaction's failure is for the client: the package was deleted under its feet, or it would have moved an immutable tag. */
+export function asFault(error: unknown): unknown {
+  const immutable = immutableTagFault(error)
+  if (immutable !== null) return ociError('denied', immutable)
   return sqlState(error) === '23503' ? ociError('name-unknown') : error
+}
+
+export function rethrowFault(error: unknown): never {
+  throw asFault(error)
 }
 
 /** Runs behind the answer; what fails is logged and nothing else. */

@@ -7,6 +7,7 @@ import { dropBlob, getBlob } from './blobs.ts'
 import { listImages } from './catalog.ts'
 import { ociForm, sendJson, versionHeader } from './form.ts'
 import { ociStatuses } from './format/errors.ts'
+import { Pulls } from './keeping/pulls.ts'
 import { dropManifest, getManifest, putManifest } from './manifests.ts'
 import { listReferrers, sendReferrers } from './referrers.ts'
 import { type Registry, type RegistryOptions, targetAmong, targetOf } from './registry.ts'
@@ -38,12 +39,13 @@ const keptManifestBytes = 32 << 20
 
 export function registerOci(listener: Listener, options: RegistryOptions): void {
   const downloads = new SharedPlaces(options.limits.concurrentDownloads)
-  const registry: Registry = { ...options, downloads, manifestBytes: new Recent(keptManifestBytes), background: new Set() }
+  const pulls = new Pulls(options.db, options.log)
+  const registry: Registry = { ...options, downloads, pulls, manifestBytes: new Recent(keptManifestBytes), background: new Set() }
   // Bodies of any type: blobs are bytes, and manifests are looked at byte by byte.
   const room: RoomOptions = { prefix: '/v2', form: ociForm, challenge: true, body: { raw: /^/ }, statusOf: ociStatuses, rate: 'git' }
   listener.room(room, (routes) => {
     routes.addHook('onRequest', async (_request, reply) => void reply.headers(versionHeader))
-    routes.addHook('onClose', async () => void (await Promise.all(registry.background)))
+    routes.addHook('onClose', async () => void (await Promise.all([...registry.background, pulls.close()])))
     registerWhole(routes, registry)
     registerImages(routes, registry)
   })

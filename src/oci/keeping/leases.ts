@@ -25,13 +25,13 @@ export async function renewBlob(queries: Queries, packageId: number, digest: Uin
   return numUpdatedRows > 0n
 }
 
-/** False: it has been collected in the meantime, and isn't there. @param digest `sha256:…` */
-export async function renewManifest(queries: Queries, packageId: number, digest: string): Promise<boolean> {
+/** False: it has been collected in the meantime, and isn't there. */
+export async function renewManifest(queries: Queries, packageId: number, digest: Uint8Array): Promise<boolean> {
   const { numUpdatedRows } = await queries
     .updateTable('oci_manifest')
     .set({ confirmed_at: sql<Date>`now()` })
     .where('package_id', '=', packageId)
-    .where('digest', '=', Buffer.from(digest.slice(digest.indexOf(':') + 1), 'hex'))
+    .where('digest', '=', digest)
     .executeTakeFirst()
   return numUpdatedRows > 0n
 }

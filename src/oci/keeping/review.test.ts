@@ -89,7 +89,7 @@ test('untagged manifests stay for ever by default, or as long as they are told t
   assert.deepEqual(await collect(host.db.database, { ...settings, untaggedMs: null }), { manifests: 0, blobs: 0 })
   assert.deepEqual(await collect(host.db.database, { ...settings, untaggedMs: hour }), { manifests: 0, blobs: 0 })
   assert.deepEqual((await left(one.id)).manifests, hexes(manifest))
-  assert.equal(await renewManifest(host.db.database.queries, one.id, `sha256:${hexes(manifest).join()}`), true)
+  assert.equal(await renewManifest(host.db.database.queries, one.id, manifest), true)
   assert.equal((await collect(host.db.database, settings)).manifests, 0, 'somebody was told that it is there')
   await endLeases(one.id)
   assert.equal((await collect(host.db.database, settings)).manifests, 1)
