@@ -39,9 +39,10 @@ export class BitSink {
 
   /**
    * A block's tokens in one loop, which is where an encoder spends its output. A token is a literal (0 to 255) or
-   * `1 << 30 | (length − 3) << 22 | (distance − 1)`; behind them comes the end of the block.
+   * `1 << 30 | (length − 3) << 22 | (distance − 1)`.
+   * @param hasEnd whether the end of the block comes behind them
    */
-  putTokens(tokens: Int32Array, count: number, codes: TokenCodes): void {
+  putTokens(tokens: Int32Array, count: number, codes: TokenCodes, hasEnd = true): void {
     // Two codes with their extra bits have at most 48 bits.
     this.#grow(count * 6 + 8)
     const { literalCodes, literalSizes, distanceCodes, distanceSizes } = codes
@@ -77,7 +78,7 @@ export class BitSink {
       const distanceExtra = distanceExtraBits[distanceCode] ?? 0
       if (distanceExtra > 0) put(distance - (distanceBase[distanceCode] ?? 0), distanceExtra)
     }
-    put(literalCodes[256] ?? 0, literalSizes[256] ?? 0)
+    if (hasEnd) put(literalCodes[256] ?? 0, literalSizes[256] ?? 0)
     this.#size = size
     this.#bits = bits
     this.#count = held

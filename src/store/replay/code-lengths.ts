@@ -1,5 +1,6 @@
 // Huffman codes of limited length as Go's compress/flate makes them: package-merge from the rarest symbol up, ties by the symbol's number
 // (Go 1.x, compress/flate/huffman_code.go; klauspost's compress keeps it). Other encoders make other codes of the same length in sum.
+import type { TokenCodes } from './bit-sink.ts'
 
 /** A set of codes for symbols 0 … n − 1; made anew for each block, in place. */
 export class FlateCode {
@@ -33,9 +34,9 @@ export class FlateCode {
   /** @param frequencies below 2^23, of all symbols */
   generate(frequencies: Int32Array, mostBits: number): void {
     let count = 0
+    this.sizes.fill(0)
     for (let symbol = 0; symbol < frequencies.length; symbol++) {
       const frequency = frequencies[symbol] ?? 0
-      this.sizes[symbol] = 0
       if (frequency !== 0) this.#sorted[count++] = frequency * 512 + symbol
     }
     if (count <= 2) {
@@ -52,6 +53,17 @@ export class FlateCode {
     let total = 0
     for (let symbol = 0; symbol < frequencies.length; symbol++) total += (frequencies[symbol] ?? 0) * (this.sizes[symbol] ?? 0)
     return total
+  }
+
+  /** The same, or Infinity where one of them has no code. */
+  bitsIfAll(frequencies: Int32Array): number {
+    for (let symbol = 0; symbol < frequencies.length; symbol++) if (frequencies[symbol] !== 0 && this.sizes[symbol] === 0) return Infinity
+    return this.bits(frequencies)
+  }
+
+  /** As a sink wants them. */
+  static pair(literals: FlateCode, distances: FlateCode): TokenCodes {
+    return { literalCodes: literals.codes, literalSizes: literals.sizes, distanceCodes: distances.codes, distanceSizes: distances.sizes }
   }
 
   /** The rows of leaves[level] say how many leaves stand left of the newest node of that level, on each level below it. */
@@ -118,6 +130,14 @@ export class FlateCode {
     }
   }
 }
+
+/** RFC 1951, 3.2.6; two symbols that never come have codes, too. */
+export const fixedLiterals = FlateCode.of(
+  Uint8Array.from({ length: 288 }, (_, symbol) => (symbol < 144 ? 8 : symbol < 256 ? 9 : symbol < 280 ? 7 : 8)),
+)
+export const fixedDistances = FlateCode.of(new Uint8Array(30).fill(5))
+/** Where there are only literals. */
+export const oneDistance = FlateCode.of(Uint8Array.from({ length: 30 }, (_, symbol) => (symbol === 0 ? 1 : 0)))
 
 const never = 0x7fffffff
 

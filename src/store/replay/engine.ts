@@ -28,9 +28,13 @@ export interface DeflateEngine {
   readonly name: string
   /** Every set of parameters that this engine makes recipes with: one not listed here is refused, too, when it is read. */
   readonly golden: readonly Golden[]
+  /** How many of the golden bytes it takes until all that this engine does has happened. */
+  readonly goldenBytes: number
   /** The likeliest parameters first. The clue is a hint only: headers lie. */
   candidates(clue: GzipClue | null): readonly (readonly number[])[]
   encoder(params: Uint8Array): DeflateEncoder
+  /** For people: `level 6`. */
+  describe(params: Uint8Array): string
 }
 
 export function recipeOf(engine: DeflateEngine, params: readonly number[]): ReplayRecipe {

@@ -1,6 +1,6 @@
 // Deflate blocks as Go's compress/flate writes them (huffman_bit_writer.go of Go 1.26): which kind of block, which header.
-import { BitSink, distanceCodeOf, distanceExtraBits, lengthCodeOf, lengthExtraBits, matchToken, type TokenCodes } from './bit-sink.ts'
-import { FlateCode } from './code-lengths.ts'
+import { BitSink, distanceCodeOf, distanceExtraBits, lengthCodeOf, lengthExtraBits, matchToken } from './bit-sink.ts'
+import { FlateCode, fixedDistances, fixedLiterals, oneDistance } from './code-lengths.ts'
 import { putDynamicHeader, runLengths, type RunLengths } from './dynamic-header.ts'
 
 export const mostStoredBytes = 65_535
@@ -41,7 +41,7 @@ export class GoBlocks {
     if (dynamicBits < fixedBits) this.#putDynamic(tokens, count, literalCount, distanceCount)
     else {
       this.sink.put(2, 3)
-      this.sink.putTokens(tokens, count, tokenCodes(fixedLiterals, fixedDistances))
+      this.sink.putTokens(tokens, count, FlateCode.pair(fixedLiterals, fixedDistances))
     }
   }
 
@@ -68,12 +68,12 @@ export class GoBlocks {
       return
     }
     putDynamicHeader(this.sink, this.#runs, 257, 1)
-    this.sink.putTokens(Int32Array.from(bytes), bytes.length, tokenCodes(this.#literals, oneDistance))
+    this.sink.putTokens(Int32Array.from(bytes), bytes.length, FlateCode.pair(this.#literals, oneDistance))
   }
 
   #putDynamic(tokens: Int32Array, count: number, literalCount: number, distanceCount: number): void {
     putDynamicHeader(this.sink, this.#runs, literalCount, distanceCount)
-    this.sink.putTokens(tokens, count, tokenCodes(this.#literals, this.#distances))
+    this.sink.putTokens(tokens, count, FlateCode.pair(this.#literals, this.#distances))
   }
 
   #count(tokens: Int32Array, count: number): { literalCount: number; distanceCount: number } {
@@ -111,19 +111,3 @@ export class GoBlocks {
     return header + this.#literals.bits(this.#literalCounts) + distances.bits(this.#distanceCounts) + extraBits
   }
 }
-
-function tokenCodes(literals: FlateCode, distances: FlateCode): TokenCodes {
-  return {
-    literalCodes: literals.codes,
-    literalSizes: literals.sizes,
-    distanceCodes: distances.codes,
-    distanceSizes: distances.sizes,
-  }
-}
-
-/** Two symbols that never come have codes here, too (RFC 1951, 3.2.6). */
-const fixedLiterals = FlateCode.of(
-  Uint8Array.from({ length: literalSymbols + 2 }, (_, symbol) => (symbol < 144 ? 8 : symbol < 256 ? 9 : symbol < 280 ? 7 : 8)),
-)
-const fixedDistances = FlateCode.of(new Uint8Array(distanceSymbols).fill(5))
-const oneDistance = FlateCode.of(Uint8Array.from({ length: distanceSymbols }, (_, symbol) => (symbol === 0 ? 1 : 0)))

@@ -1,4 +1,5 @@
 // Engine 2: Go's compress/flate as it was up to Go 1.26, all levels. Docker, buildkit's default and most programs written in Go made streams with it.
+import { goldenBytes } from './golden.ts'
 import type { DeflateEncoder, DeflateEngine, Golden } from './engine.ts'
 import { GoDeflate } from './go-deflate.ts'
 import { GoFast } from './go-fast.ts'
@@ -14,11 +15,13 @@ export function goFlate(golden: readonly Golden[]): DeflateEngine {
     version: 1,
     name: 'go-flate',
     golden,
+    goldenBytes,
     candidates(clue) {
       const first = clue?.xfl === 2 ? [9] : clue?.xfl === 4 ? [1] : []
       return [...first, ...levels.filter((level) => !first.includes(level))].map((level) => [level + shift])
     },
     encoder: (params) => encoderOf((params[0] ?? 0) - shift),
+    describe: ([level = 0]) => `level ${level - shift}`,
   }
 }
 

@@ -52,6 +52,7 @@ export function mixedBytes(seed: number, sizeBytes: number): Uint8Array {
 }
 
 export const goldenSeed = 20261127
+/** For an engine that has no reason to want more. */
 export const goldenBytes = 300_000
 
 /** What a golden vector is compared to. */

@@ -1,6 +1,7 @@
 // Engine 1: the zlib that Node brings along (Chromium's, whose streams are not those of the original zlib). Makes the streams of npm and other Node
 // programs. Its code isn't ours: a later Node may make other streams, and then its golden vectors fail and what rests on it can't be read.
 import { createDeflateRaw, constants } from 'node:zlib'
+import { goldenBytes } from './golden.ts'
 import type { DeflateEncoder, DeflateEngine, Golden } from './engine.ts'
 
 /** The part of Node's zlib object that works at once, without the event loop. Not documented; the golden vectors notice when it changes. */
@@ -58,11 +59,13 @@ export function nodeZlib(golden: readonly Golden[]): DeflateEngine {
     version: 1,
     name: 'node-zlib',
     golden,
+    goldenBytes,
     candidates(clue) {
       const first = clue?.xfl === 2 ? [9] : clue?.xfl === 4 ? [1] : []
       const order = [...first, ...levels.filter((level) => !first.includes(level))]
       return memLevels.flatMap((memLevel) => order.map((level) => [level, memLevel]))
     },
     encoder: (params) => new NodeZlibEncoder(params[0] ?? 0, params[1] ?? 0),
+    describe: ([level = 0, memLevel = 0]) => `level ${level}, memLevel ${memLevel}`,
   }
 }

@@ -2,7 +2,7 @@
 // stream with them in this process.
 import { CorruptError } from '../../base/index.ts'
 import { type DeflateEncoder, type DeflateEngine, type GzipClue, recipeOf } from './engine.ts'
-import { goldenBytes, goldenSeed, mixedBytes, streamDigest } from './golden.ts'
+import { goldenSeed, mixedBytes, streamDigest } from './golden.ts'
 import type { ReplayRecipe } from './recipe.ts'
 
 export interface IdentifyInput {
@@ -10,26 +10,27 @@ export interface IdentifyInput {
   readonly plain: Uint8Array
   /** Whether `plain` is all there is. */
   readonly isWhole: boolean
-  /** The raw deflate stream from its start (behind the gzip header): at least as far as `plain` reaches; more does no harm. */
+  /**
+   * The raw deflate stream from its start (behind the gzip header), at least as far as `plain` reaches; more does no harm.
+   * Where `plain` is whole, exactly the stream.
+   */
   readonly deflated: Uint8Array
   readonly clue: GzipClue | null
 }
 
-/** Uncompressed bytes with which `identify` tells apart all that it knows: pgzip's blocks end only after 1 MiB. */
-export const IDENTIFY_BYTES = 2_500_000
-const stepBytes = 128 * 1024
+/** Uncompressed bytes with which `identify` tells apart nearly all that it knows: pgzip's second block begins after 1 MiB. */
+export const IDENTIFY_BYTES = 1_500_000
+/** An encoder has said something after so many bytes, and most are wrong by then. */
+const stepBytes = 72 * 1024
 
-interface Trial {
-  readonly recipe: ReplayRecipe
-  readonly encoder: DeflateEncoder
-  made: number
-}
+/** So many that the whole decides between: neighbouring levels differ late. */
+const mostFound = 4
 
 /** One for each thread: it remembers which golden vectors have held. */
 export class Replay {
   readonly #engines: readonly DeflateEngine[]
   readonly #checked = new Map<string, boolean>()
-  #golden: Uint8Array | undefined
+  #golden: Uint8Array = new Uint8Array(0)
 
   constructor(engines: readonly DeflateEngine[]) {
     this.#engines = engines
@@ -40,17 +41,15 @@ export class Replay {
    * the whole stream has been made with it and compared. Takes a few milliseconds for a candidate that differs at once.
    */
   identify(input: IdentifyInput): ReplayRecipe[] {
-    const found: { recipe: ReplayRecipe; made: number }[] = []
+    const found: ReplayRecipe[] = []
     for (const engine of this.#engines) {
       for (const params of engine.candidates(input.clue)) {
         const recipe = recipeOf(engine, params)
-        const trial = { recipe, encoder: engine.encoder(recipe.params), made: 0 }
-        if (agrees(trial, input) && this.#holds(engine, recipe)) found.push(trial)
+        if (agrees(engine.encoder(recipe.params), input) && this.#holds(engine, recipe)) found.push(recipe)
+        if (found.length === (input.isWhole ? 1 : mostFound)) return found
       }
     }
-    // One that has said nothing yet has not been wrong either: it comes last.
-    const spoke = found.filter(({ made }) => made > 0)
-    return [...spoke, ...found.filter(({ made }) => made === 0)].map(({ recipe }) => recipe)
+    return found
   }
 
   /** CorruptError 'replay-engine' where no engine here makes what the recipe means: never a stream that differs in silence. */
@@ -66,10 +65,10 @@ export class Replay {
     return engine.encoder(recipe.params)
   }
 
-  /** For people: `go-flate 6`. */
+  /** For people: `go-flate level 6`. */
   describe(recipe: ReplayRecipe): string {
     const engine = this.#engine(recipe)
-    return engine === undefined ? `engine ${recipe.engine}` : [engine.name, ...recipe.params].join(' ')
+    return engine === undefined ? `engine ${recipe.engine}` : `${engine.name} ${engine.describe(recipe.params)}`
   }
 
   #engine(recipe: ReplayRecipe): DeflateEngine | undefined {
@@ -81,26 +80,29 @@ export class Replay {
     let isHeld = this.#checked.get(key)
     if (isHeld === undefined) {
       const golden = engine.golden.find(({ params }) => params.join('.') === recipe.params.join('.'))
-      this.#golden ??= mixedBytes(goldenSeed, goldenBytes)
-      isHeld = golden !== undefined && streamDigest(engine.encoder(recipe.params), this.#golden) === golden.digest
+      if (this.#golden.length < engine.goldenBytes) this.#golden = mixedBytes(goldenSeed, engine.goldenBytes)
+      const bytes = this.#golden.subarray(0, engine.goldenBytes)
+      isHeld = golden !== undefined && streamDigest(engine.encoder(recipe.params), bytes) === golden.digest
       this.#checked.set(key, isHeld)
     }
     return isHeld
   }
 }
 
-function agrees(trial: Trial, { plain, isWhole, deflated }: IdentifyInput): boolean {
+/** An encoder that has said nothing yet does not agree. */
+function agrees(encoder: DeflateEncoder, { plain, isWhole, deflated }: IdentifyInput): boolean {
+  let made = 0
   const isSame = (pieces: readonly Uint8Array[]) => {
     for (const piece of pieces) {
-      const size = Math.min(piece.length, deflated.length - trial.made)
+      const size = Math.min(piece.length, deflated.length - made)
       if (isWhole && size < piece.length) return false
-      if (Buffer.compare(piece.subarray(0, size), deflated.subarray(trial.made, trial.made + size)) !== 0) return false
-      trial.made += size
+      if (Buffer.compare(piece.subarray(0, size), deflated.subarray(made, made + size)) !== 0) return false
+      made += size
     }
     return true
   }
   for (let at = 0; at < plain.length; at += stepBytes) {
-    if (!isSame(trial.encoder.push(plain.subarray(at, at + stepBytes)))) return false
+    if (!isSame(encoder.push(plain.subarray(at, at + stepBytes)))) return false
   }
-  return !isWhole || isSame(trial.encoder.end())
+  return isWhole ? isSame(encoder.end()) && made === deflated.length : made > 0
 }
