@@ -90,6 +90,11 @@ export const settings = {
     audience: optionalText(),
   },
   quota: { ownerBytes: optionalBytes() },
+  content: {
+    hotMs: duration('14d', 0, 3660),
+    hotBytes: bytes('20GiB'),
+    uploadMs: duration('24h', 60_000, 366),
+  },
   registry: { leaseMs: duration('24h', 0, 366), collectDelayMs: duration('24h', 0, 366), untaggedMs: optionalDuration(3660) },
   ssh: {
     listen: listenAddressOrOff('127.0.0.1:2222'),

@@ -151,6 +151,7 @@ async function startParts({ config, log, showToken, signal }: StartOptions, endi
       ociCollectionJob({ db: database, log }, { ...config.registry, delayMs: config.registry.collectDelayMs }),
       retentionJob({ db: database, log }, config.registry),
       store.job(log),
+      store.hotJob(log),
       store.scrubJob(log),
       expireSignIns(database),
       mirrorJob({ parts: git.importParts, client: makeRemoteClient(config), sealer, randomness: systemRandomness, log }),

@@ -46,6 +46,8 @@ export function makeStore(config: Config, { counts, ...parts }: RoomParts): Segm
     randomness: systemRandomness,
     cache: config.cache,
     threads: Math.max(2, config.workers.count),
+    hot: { keepMs: config.content.hotMs, bytes: config.content.hotBytes },
+    uploadMs: config.content.uploadMs,
   })
 }
 

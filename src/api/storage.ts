@@ -37,7 +37,7 @@ export function registerStorage(routes: Routes, { storage }: ApiOptions): void {
   const ofServer = { tags: ['Server'], summary: 'What the server stores (Stemma’s own)', response: { 200: ServerStorageJson, ...errors } }
   routes.get('/storage', { config: { access: onSelf('server:read') }, schema: ofServer }, async () => {
     const [git, content] = await Promise.all([storage.ofGit(), storage.ofContent()])
-    const storedBytes = content.segmentBytes + content.tailBytes + content.recipeBytes
+    const storedBytes = content.segmentBytes + content.tailBytes + content.recipeBytes + content.wholeBytes
     return {
       git: { networks: git.networkCount, networks_counted: git.countedNetworks, ...gitJson(git) },
       content: {
@@ -50,8 +50,10 @@ export function registerStorage(routes: Routes, { storage }: ApiOptions): void {
           segments: content.segmentBytes,
           tails: content.tailBytes,
           recipes: content.recipeBytes,
+          whole: content.wholeBytes,
+          uploads: content.uploadBytes,
         },
-        keys: content.keyCount,
+        keys: content.keyCount + content.wholeKeyCount,
         saved_bytes: { dedup_and_compression: content.logicalBytes - storedBytes },
       },
       requests: requestsJson(storage.requests()),

@@ -1,5 +1,5 @@
 // Keys that rows name: what a backup copies, and what a restored place must have.
-import { segmentKey } from '../bucket/index.ts'
+import { segmentKey, wholeKey } from '../bucket/index.ts'
 import { sql, type Tx } from '../db/index.ts'
 import type { NamedKey } from './copy-keys.ts'
 
@@ -19,9 +19,15 @@ const segments: KeySource = async (tx) => {
   return rows.map(({ uuid, sizeBytes }) => ({ key: segmentKey(uuid), sizeBytes }))
 }
 
+const wholeParts: KeySource = async (tx) => {
+  const { rows } = await sql<{ uuid: string; sizeBytes: number }>`
+    select uuid::text as uuid, stored_bytes as "sizeBytes" from whole_part where tail is null`.execute(tx)
+  return rows.map(({ uuid, sizeBytes }) => ({ key: wholeKey(uuid), sizeBytes }))
+}
+
 /** Each once. */
 export async function namedKeys(tx: Tx): Promise<readonly NamedKey[]> {
   const keys = new Map<string, NamedKey>()
-  for (const source of [packsAndTables, segments]) for (const named of await source(tx)) keys.set(named.key, named)
+  for (const source of [packsAndTables, segments, wholeParts]) for (const named of await source(tx)) keys.set(named.key, named)
   return [...keys.values()]
 }

@@ -71,16 +71,16 @@ function lineOf({ severity, code, message, key, pack, network, objectCount, depe
 }
 
 /** What was made of the content store's rows. `unresolved`: contents of which something is nowhere, also such that were collected long ago. */
-function contentPart({ segments, contents, corrected, damaged, unresolved }: RebuiltStore, held: number) {
+function contentPart({ segments, contents, wholes, corrected, damaged, unresolved }: RebuiltStore, held: number) {
   const left = damaged.map(({ key, error }) => ({ key, reason: error.message }))
-  return { segments, contents, corrected, held, unresolved: unresolved.length, left }
+  return { segments, contents, wholes, corrected, held, unresolved: unresolved.length, left }
 }
 
 function rebuiltLines({ made, corrected, removed, histories, left }: Rebuilt, content: ReturnType<typeof contentPart>): string {
   return [
     ...[...left, ...content.left].map(({ key, reason }) => `left\t${key}\t${reason}`),
     `rebuilt: ${made} rows made, ${corrected} corrected, ${removed} removed, ${histories} history and path tables given up`,
-    `rebuilt: ${content.contents} contents out of ${content.segments} segments, ${content.corrected} rows corrected, ${content.held} LFS objects held again; of ${content.unresolved} something is nowhere`,
+    `rebuilt: ${content.contents} contents out of ${content.segments} segments, ${content.wholes} that are stored as they came, ${content.corrected} rows corrected, ${content.held} LFS objects held again; of ${content.unresolved} something is nowhere`,
   ].join('\n')
 }
 
@@ -92,8 +92,11 @@ function endOf(summary: FsckSummary & { readonly content: ContentSummary }, seco
   return `${outcome}: ${seen}, ${seconds.toFixed(1)} s`
 }
 
-function contentText({ contents, segments, contentBytes }: ContentSummary): string {
-  return segments === 0 ? '' : `, ${counted(contents, 'content')} in ${counted(segments, 'segment')} (${formatBytes(contentBytes)})`
+function contentText({ contents, segments, wholes, contentBytes }: ContentSummary): string {
+  const asTheyCame = wholes === 0 ? '' : `, ${wholes} as ${wholes === 1 ? 'it' : 'they'} came`
+  return contents === 0
+    ? ''
+    : `, ${counted(contents, 'content')} in ${counted(segments, 'segment')}${asTheyCame} (${formatBytes(contentBytes)})`
 }
 
 function counted(count: number, one: string, more = `${one}s`): string {

@@ -105,6 +105,12 @@ export interface Content {
   size_bytes: number;
 }
 
+export interface ContentColdRead {
+  digest: Uint8Array;
+  reads: number;
+  since: Generated<Date>;
+}
+
 export interface ContentReference {
   digest: Uint8Array;
   id: string;
@@ -136,7 +142,9 @@ export interface ContentUpload {
 export interface ContentWhole {
   created_at: Generated<Date>;
   digest: Uint8Array;
+  findings: Json | null;
   read_at: Generated<Date>;
+  verified_at: Date | null;
 }
 
 export interface ExternalIdentity {
@@ -646,7 +654,6 @@ export interface UploadIntent {
 export interface WholePart {
   created_at: Generated<Date>;
   digest: Uint8Array | null;
-  findings: Json | null;
   has_digest: boolean;
   ordinal: number;
   size_bytes: number;
@@ -655,7 +662,6 @@ export interface WholePart {
   tail: Uint8Array | null;
   upload_id: string | null;
   uuid: string;
-  verified_at: Date | null;
 }
 
 export interface DB {
@@ -667,6 +673,7 @@ export interface DB {
   ci_trust: CiTrust;
   collaborator: Collaborator;
   content: Content;
+  content_cold_read: ContentColdRead;
   content_reference: ContentReference;
   content_review: ContentReview;
   content_segment: ContentSegment;

@@ -6,10 +6,13 @@ import type { ReadPlan, SegmentPlace } from './content-reader.ts'
 import type { ContentRange } from './content-store.ts'
 import { type Digest, digestBytes } from './digest.ts'
 import { openRecipe, type Run } from './format/recipe.ts'
+import { isReadLongAgo } from './whole/hot.ts'
 import type { WholePart } from './whole/read-whole.ts'
 
 export interface PlannedRead {
   readonly sizeBytes: number
+  /** It is whole, and nobody has said for an hour that he reads it. */
+  readonly isReadLongAgo: boolean
   readonly range: ContentRange
   /** Where its bytes are: as they came, or in chunks. */
   readonly form: { readonly whole: readonly WholePart[] } | { readonly chunks: ReadPlan }
@@ -19,14 +22,14 @@ export interface PlannedRead {
 export async function planRead(db: Queries, digest: Digest, range?: ContentRange): Promise<PlannedRead | null> {
   const found = await findForms(db, digest)
   if (found === null) return null
-  const { sizeBytes, recipe, whole } = found
+  const { sizeBytes, recipe, whole, isReadLongAgo } = found
   const wanted = range ?? { offset: 0, sizeBytes }
   if (!(wanted.offset >= 0 && wanted.sizeBytes >= 0 && wanted.offset + wanted.sizeBytes <= sizeBytes)) {
     throw new RangeError(`bytes ${wanted.offset} to ${wanted.offset + wanted.sizeBytes} of ${sizeBytes}`)
   }
-  if (whole.length > 0) return { sizeBytes, range: wanted, form: { whole } }
+  if (whole.length > 0) return { sizeBytes, range: wanted, isReadLongAgo, form: { whole } }
   if (recipe === null) throw new CorruptError('content', `stored content has a row, and its bytes are nowhere: ${digest}`)
-  return { sizeBytes, range: wanted, form: { chunks: await planChunks(db, { digest, sizeBytes, recipe }, wanted) } }
+  return { sizeBytes, range: wanted, isReadLongAgo: false, form: { chunks: await planChunks(db, { digest, sizeBytes, recipe }, wanted) } }
 }
 
 /** How to read a range of content out of its chunks. CorruptError 'recipe'. */
@@ -55,17 +58,25 @@ interface ContentForms {
   /** Left out where it is whole, too. */
   readonly recipe: Uint8Array | null
   readonly whole: readonly WholePart[]
+  readonly isReadLongAgo: boolean
 }
 
 async function findForms(db: Queries, digest: Digest): Promise<ContentForms | null> {
-  const { rows } = await sql<{ size_bytes: number; recipe: Uint8Array | null; uuid: string | null; part_bytes: number; sums: Uint8Array }>`
+  const { rows } = await sql<{
+    size_bytes: number
+    recipe: Uint8Array | null
+    uuid: string | null
+    part_bytes: number
+    sums: Uint8Array
+    long_ago: boolean | null
+  }>`
     select c.size_bytes::float8 as size_bytes, case when p.uuid is null then c.recipe end as recipe,
-      p.uuid::text as uuid, p.size_bytes::float8 as part_bytes, p.sums
+      p.uuid::text as uuid, p.size_bytes::float8 as part_bytes, p.sums, ${isReadLongAgo} as long_ago
     from content c left join whole_part p on p.digest = c.digest where c.digest = ${digestBytes(digest)} order by p.ordinal`.execute(db)
   const first = rows[0]
   if (first === undefined) return null
   const whole = rows.flatMap(({ uuid, part_bytes, sums }) => (uuid === null ? [] : [{ uuid, sizeBytes: part_bytes, sums }]))
-  return { sizeBytes: first.size_bytes, recipe: first.recipe, whole }
+  return { sizeBytes: first.size_bytes, recipe: first.recipe, whole, isReadLongAgo: first.long_ago === true }
 }
 
 /** Rows of segments; those that are gone are left out. */

@@ -1,4 +1,4 @@
-// Makes the store's rows again from the bucket alone: segments and where chunks are from their indexes, contents from the recipes in them. What stood in
+// Makes the store's rows again from the bucket alone: segments and where chunks are from their indexes, contents from the recipes in them, whole ones from their footers. What stood in
 // PostgreSQL only is gone then: tail segments, and contents whose recipes were nowhere else.
 // May be run twice, and beside a running store: it adds rows, corrects those that say something else than the values, and only brings segments back to life
 // that were about to go.
@@ -9,15 +9,18 @@ import { insertChunks, insertLinks, insertReviews, lockSegments, recipeBytes } f
 import { decodePortable, openRecipe, type PortableRecipe } from './format/recipe.ts'
 import { wrongChunkRows } from './fsck/check-segment.ts'
 import { decodeMoves, indexStart, SegmentIndex, trailerBytes } from './format/segment.ts'
+import { rebuildWholes } from './rebuild-whole.ts'
 import { uuidText } from './segment-writer.ts'
 import type { PlacedRun } from './placed-runs.ts'
 
 export interface Rebuilt {
   readonly segments: number
   readonly contents: number
+  /** Contents that lie in the bucket as they came. */
+  readonly wholes: number
   /** Rows that were there and said something else: of segments, of chunks, recipes, and which segments those name. */
   readonly corrected: number
-  /** Keys whose index is damaged, and what is wrong with it. */
+  /** Keys whose index or footer is damaged, and what is wrong with it. */
   readonly damaged: readonly { readonly key: Key; readonly error: CorruptError }[]
   /** Contents whose recipes name chunks that are nowhere, as hex. */
   readonly unresolved: readonly string[]
@@ -83,7 +86,16 @@ export async function rebuildStore(db: Database, bucket: Bucket, signal?: AbortS
     }
   }
   corrected += await noteSegments(db, signal)
-  return { segments: segments.size, contents, corrected, damaged, unresolved: [...failed].filter((digest) => !done.has(digest)) }
+  const wholes = await rebuildWholes(db, bucket, leaseDays, signal)
+  damaged.push(...wholes.damaged)
+  return {
+    segments: segments.size,
+    contents,
+    wholes: wholes.contents,
+    corrected,
+    damaged,
+    unresolved: [...failed].filter((digest) => !done.has(digest)),
+  }
 }
 
 /** Being written, or about to be deleted: a put or the sweeper knows of it. */

@@ -23,7 +23,9 @@ import type { PutJob, PutJobResult } from './put-job.ts'
 import type { SegmentParts, StagedSegment } from './segment-writer.ts'
 import { wholeBelowBytes } from './sizes.ts'
 import { Upload } from './upload.ts'
+import { coolDown, findHot, forgetColdReads, type HotLimits, noteRead } from './whole/hot.ts'
 import { readWhole, type WholePart } from './whole/read-whole.ts'
+import { expireUploads } from './whole/upload-rows.ts'
 import { Uploads } from './whole/uploads.ts'
 import type { StoreWorkerData } from './worker.ts'
 
@@ -37,6 +39,10 @@ export interface SegmentStoreOptions {
   readonly threads: number
   /** Puts of more than 1 MiB at once; others wait. Each takes some 12 MiB. Default 16. */
   readonly concurrentPuts?: number
+  /** What stays as it came beside another form. Default: two weeks, 20 GiB. */
+  readonly hot?: HotLimits
+  /** Uploads that nobody touches for so long go. Default: a day. */
+  readonly uploadMs?: number
 }
 
 /** Given back when the put ends. */
@@ -45,12 +51,15 @@ interface Place {
 }
 
 export class SegmentStore implements ContentStore {
-  readonly uploads: ContentUploads
+  readonly #uploads: Uploads
   readonly #db: Database
   readonly #parts: SegmentParts
   readonly #workers: WorkerPool
   readonly #places: Places
   readonly #group: GroupCommit
+  readonly #log: Log
+  readonly #hot: HotLimits
+  readonly #uploadMs: number
 
   constructor(options: SegmentStoreOptions) {
     const { db, bucket, bucketConfig, randomness, cache, log } = options
@@ -58,7 +67,10 @@ export class SegmentStore implements ContentStore {
     this.#parts = { db, bucket, randomness }
     this.#places = new Places(options.concurrentPuts ?? 16)
     this.#group = new GroupCommit(this.#parts)
-    this.uploads = new Uploads(this.#parts, (bytes) => this.put(once(bytes), { limitBytes: bytes.length }))
+    this.#uploads = new Uploads(this.#parts, (bytes) => this.put(once(bytes), { limitBytes: bytes.length }))
+    this.#log = log
+    this.#hot = options.hot ?? { keepMs: 14 * 24 * 3600_000, bytes: 20 * 2 ** 30 }
+    this.#uploadMs = options.uploadMs ?? 24 * 3600_000
     const data: StoreWorkerData = {
       bucket: bucketConfig,
       kernel: compileKernel(),
@@ -95,6 +107,10 @@ export class SegmentStore implements ContentStore {
     }
   }
 
+  get uploads(): ContentUploads {
+    return this.#uploads
+  }
+
   async stat(digest: Digest): Promise<ContentInfo | null> {
     return (await this.statMany([digest])).get(digest) ?? null
   }
@@ -121,6 +137,8 @@ export class SegmentStore implements ContentStore {
     const found = await planRead(this.#db.queries, digest, range)
     if (found === null) return null
     const { sizeBytes, range: wanted, form } = found
+    if (found.isReadLongAgo)
+      noteRead(this.#db.queries, digest).catch((error: unknown) => this.#log.warn({ err: error }, 'a read was not noted'))
     const bytes = 'whole' in form ? this.#readWhole(form.whole, wanted, signal) : this.#read(form.chunks, signal)
     return { digest, sizeBytes, range: wanted, bytes }
   }
@@ -140,11 +158,12 @@ export class SegmentStore implements ContentStore {
   }
 
   /** One pass of the background work: collects what nothing needs, then compacts while that is worth it. May run on several nodes at once. */
-  async tidy(signal?: AbortSignal): Promise<Collected & { readonly compactions: number }> {
+  async tidy(signal?: AbortSignal): Promise<Collected & { readonly uploads: number; readonly compactions: number }> {
+    const uploads = await expireUploads(this.#db, this.#uploadMs, signal)
     const collected = await collect(this.#db, signal)
     let compactions = 0
     while (signal?.aborted !== true && (await compactOnce({ ...this.#parts, workers: this.#workers }))) compactions++
-    return { ...collected, compactions }
+    return { ...collected, uploads, compactions }
   }
 
   /** The same as leased work. */
@@ -154,7 +173,31 @@ export class SegmentStore implements ContentStore {
       intervalMs,
       run: async (signal) => {
         const done = await this.tidy(signal)
-        if (done.contents + done.drained + done.segments + done.compactions > 0) log.info(done, 'tidied the content store')
+        if (done.contents + done.uploads + done.drained + done.segments + done.compactions > 0) log.info(done, 'tidied the content store')
+      },
+    }
+  }
+
+  /** One pass: whole copies that nobody reads go, contents that are read often get one. */
+  async tend(signal?: AbortSignal): Promise<{ readonly cooled: number; readonly warmed: number }> {
+    const cooled = await coolDown(this.#db, this.#hot, signal)
+    await forgetColdReads(this.#db.queries)
+    let warmed = 0
+    for (const hot of await findHot(this.#db, this.#hot)) {
+      const content = await this.get(hot.digest, undefined, signal)
+      if (content !== null && (await this.#uploads.keepWhole(hot, content.bytes, signal))) warmed++
+    }
+    return { cooled, warmed }
+  }
+
+  /** The same as leased work. */
+  hotJob(log: Log, intervalMs = 600_000): Job {
+    return {
+      kind: 'hot-content',
+      intervalMs,
+      run: async (signal) => {
+        const done = await this.tend(signal)
+        if (done.cooled + done.warmed > 0) log.info(done, 'whole copies of contents went, or were made')
       },
     }
   }

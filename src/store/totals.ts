@@ -12,6 +12,11 @@ export interface ContentTotals {
   readonly recipeBytes: number
   readonly keyCount: number
   readonly chunkCount: number
+  /** Contents that are stored as they came, perhaps beside other forms; keys of these and of uploads. */
+  readonly wholeCount: number
+  readonly wholeBytes: number
+  readonly uploadBytes: number
+  readonly wholeKeyCount: number
 }
 
 export async function contentTotals(queries: Queries): Promise<ContentTotals> {
@@ -22,6 +27,10 @@ export async function contentTotals(queries: Queries): Promise<ContentTotals> {
       (select count(*)::float8 as "segmentCount", (count(*) filter (where tail is null))::float8 as "keyCount",
         coalesce(sum(size_bytes) filter (where tail is null), 0)::float8 as "segmentBytes",
         coalesce(sum(size_bytes) filter (where tail is not null), 0)::float8 as "tailBytes",
-        coalesce(sum(chunk_count), 0)::float8 as "chunkCount" from segment) s`.execute(queries)
+        coalesce(sum(chunk_count), 0)::float8 as "chunkCount" from segment) s,
+      (select count(*)::float8 as "wholeCount" from content_whole) w,
+      (select coalesce(sum(stored_bytes) filter (where digest is not null), 0)::float8 as "wholeBytes",
+        coalesce(sum(stored_bytes + octet_length(coalesce(tail, ''))) filter (where upload_id is not null), 0)::float8 as "uploadBytes",
+        (count(*) filter (where tail is null))::float8 as "wholeKeyCount" from whole_part) p`.execute(queries)
   return rows[0] as ContentTotals
 }

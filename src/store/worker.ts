@@ -8,6 +8,7 @@ import { ContentReader, type ReadPlan, type SegmentPlace } from './content-reade
 import { CutterPool } from './cutter.ts'
 import { contentJob } from './fsck/content-job.ts'
 import { segmentJob } from './fsck/segment-job.ts'
+import { wholeJob, type WholeRows } from './fsck/whole-job.ts'
 import { getJob } from './get-job.ts'
 import { type PutJob, putJob } from './put-job.ts'
 
@@ -30,5 +31,6 @@ serveJobs({
   get: (plan: ReadPlan, port) => getJob(plan, port, reader),
   checkSegment: (segment: SegmentPlace, port) => segmentJob(segment, port, bucket),
   checkContent: (plan: ReadPlan, port) => contentJob(plan, port, reader),
+  checkWhole: (rows: WholeRows, port) => wholeJob(rows, port, bucket),
   compact: (job: CompactJob, port) => compactJob(job, port, reader),
 })

@@ -50,6 +50,10 @@ const noStorage: StorageFigures = {
     recipeBytes: 16,
     keyCount: 1,
     chunkCount: 3,
+    wholeCount: 1,
+    wholeBytes: 100,
+    uploadBytes: 0,
+    wholeKeyCount: 1,
   }),
   requests: noRequests,
 }

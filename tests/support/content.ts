@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { makeLog, systemClock, systemRandomness } from '../../src/base/index.ts'
 import { type Bucket, openBucket } from '../../src/bucket/index.ts'
 import type { Database } from '../../src/db/index.ts'
-import { type Digest, type PutOptions, type PutResult, SegmentStore } from '../../src/store/index.ts'
+import { type Digest, type PutOptions, type PutResult, SegmentStore, type SegmentStoreOptions } from '../../src/store/index.ts'
 import { type TestDatabase, testDatabase } from './test-database.ts'
 
 export interface ContentHost {
@@ -15,7 +15,7 @@ export interface ContentHost {
   readonly folder: string
   readonly store: SegmentStore
   /** Another node on the same database and bucket; `bucket` stands between it and the folder. */
-  another(bucket?: Bucket, database?: Database): SegmentStore
+  another(bucket?: Bucket, database?: Database, options?: Partial<SegmentStoreOptions>): SegmentStore
   close(): Promise<void>
 }
 
@@ -26,7 +26,11 @@ export async function contentHost(): Promise<ContentHost> {
   const bucketConfig = { kind: 'filesystem', folder: join(folder, 'bucket') } as const
   const bucket = await openBucket(bucketConfig, { clock: systemClock, randomness: systemRandomness })
   const stores: SegmentStore[] = []
-  const another = (through: Bucket = bucket, database: Database = db.database): SegmentStore => {
+  const another = (
+    through: Bucket = bucket,
+    database: Database = db.database,
+    options: Partial<SegmentStoreOptions> = {},
+  ): SegmentStore => {
     const store = new SegmentStore({
       db: database,
       bucket: through,
@@ -35,6 +39,7 @@ export async function contentHost(): Promise<ContentHost> {
       log: makeLog('silent'),
       cache: { memoryBytes: 8 << 20, diskBytes: 0, folder: join(folder, 'cache') },
       threads: 2,
+      ...options,
     })
     stores.push(store)
     return store

@@ -1,4 +1,4 @@
-// The whole check of the content store: every segment (check-segment.ts), then every content: its recipe, that its segments are noted, and its bytes to the
+// The whole check of the content store: every segment (check-segment.ts), every whole content (check-whole.ts), then every content in chunks: its recipe, that its segments are noted, and its bytes to the
 // last against its digest. docs/design/content-store.md, Checking. The system runs meanwhile: what is collected is no finding.
 import type { MessagePort } from 'node:worker_threads'
 import { CorruptError, MessageStream } from '../../base/index.ts'
@@ -7,6 +7,7 @@ import { type Digest, digestOf } from '../digest.ts'
 import { openRecipe } from '../format/recipe.ts'
 import { planRecipe } from '../plan-read.ts'
 import { checkSegment, type CheckParts } from './check-segment.ts'
+import { checkWhole } from './check-whole.ts'
 import { type ContentFinding, contentFinding } from './content-finding.ts'
 import { holdersOf } from './dependents.ts'
 
@@ -23,6 +24,8 @@ export interface CheckStoreOptions {
 export interface StoreCheck {
   readonly segments: number
   readonly segmentBytes: number
+  /** Contents that are stored as they came. */
+  readonly wholes: number
   readonly contents: number
   /** Of contents, each once. */
   readonly contentBytes: number
@@ -37,7 +40,7 @@ export async function checkStore(parts: CheckParts, options: CheckStoreOptions):
     select (select coalesce(sum(size_bytes), 0)::float8 from segment s where ${onSegments(options)}) as "segmentBytes",
       (select coalesce(sum(size_bytes), 0)::float8 from content c where ${onContents(options)}) as "contentBytes"`.execute(queries)
   const { segmentBytes, contentBytes } = rows[0] as { segmentBytes: number; contentBytes: number }
-  const counts = { segments: 0, segmentBytes: 0, contents: 0, contentBytes: 0 }
+  const counts = { segments: 0, segmentBytes: 0, wholes: 0, contents: 0, contentBytes: 0 }
   /** Contents of which it was told already why they can't be read. */
   const explained = new Set<Digest>()
   await inBatches(
@@ -47,6 +50,16 @@ export async function checkStore(parts: CheckParts, options: CheckStoreOptions):
       for (const found of await checkSegment(parts, id, options.signal, explained)) await options.report(found)
       counts.segments++
       options.progress('checking segments', (counts.segmentBytes += size_bytes), segmentBytes)
+    },
+  )
+  let doneBytes = 0
+  await inBatches(
+    options,
+    (after: ContentRow | null) => contentRows(queries, options, after, true),
+    async ({ digest, size_bytes }) => {
+      for (const found of await checkWhole(parts, digestOf(digest), options.signal)) await options.report(found)
+      counts.wholes++
+      options.progress('checking whole contents', (doneBytes += size_bytes), contentBytes)
     },
   )
   await inBatches(
@@ -110,10 +123,16 @@ interface ContentRow {
   readonly size_bytes: number
 }
 
-async function contentRows(queries: Queries, options: CheckStoreOptions, after: ContentRow | null): Promise<ContentRow[]> {
+async function contentRows(
+  queries: Queries,
+  options: CheckStoreOptions,
+  after: ContentRow | null,
+  onlyWhole = false,
+): Promise<ContentRow[]> {
+  const isAsked = onlyWhole ? sql`exists (select from content_whole w where w.digest = c.digest)` : sql`true`
   const { rows } = await sql<ContentRow>`
     select digest, size_bytes::float8 as size_bytes from content c
-    where (${after?.digest ?? null}::bytea is null or digest > ${after?.digest ?? null}::bytea) and ${onContents(options)}
+    where (${after?.digest ?? null}::bytea is null or digest > ${after?.digest ?? null}::bytea) and ${onContents(options)} and ${isAsked}
     order by digest limit ${rowBatch}`.execute(queries)
   return rows
 }

@@ -12,6 +12,9 @@ export type ContentFindingCode =
   | 'recipe-damaged'
   | 'content-row'
   | 'content-damaged'
+  | 'whole-missing'
+  | 'whole-damaged'
+  | 'whole-row'
 
 /** What rests on what is wrong. */
 export interface ContentDependents {
@@ -40,6 +43,7 @@ export const noContentDependents: ContentDependents = { contents: [], contentCou
 
 const restore =
   'restore the key from a backup (docs/backup.md); an LFS object can also be had again from a clone that has it: delete its row of lfs_object, then `git lfs push --all`'
+const restoreWhole = 'restore the key from a backup (docs/backup.md)'
 const rebuild = '`stemma fsck --rebuild` makes the row again'
 
 const meanings: Readonly<Record<ContentFindingCode, Pick<ContentFinding, 'severity' | 'advice'>>> = {
@@ -59,6 +63,9 @@ const meanings: Readonly<Record<ContentFindingCode, Pick<ContentFinding, 'severi
     advice:
       'its segments are whole, and what its recipe makes of them is not what its digest says: restore the database from a backup, and report this',
   },
+  'whole-missing': { severity: 'error', advice: restoreWhole },
+  'whole-damaged': { severity: 'error', advice: restoreWhole },
+  'whole-row': { severity: 'error', advice: 'restore the database from a backup, and report this' },
 }
 
 export interface ContentFindingFacts {

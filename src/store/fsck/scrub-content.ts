@@ -1,10 +1,12 @@
-// The scrub of the content store: background work of one node that reads every segment back once a month, slowly, and raises an alarm for what is wrong.
-// `segment.verified_at` says how far it is, `segment.findings` what it found the last time.
+// The scrub of the content store: background work of one node that reads every segment and every whole content back once a month, slowly, and raises an alarm for what is wrong.
+// `verified_at` of their rows says how far it is, `findings` what it found the last time.
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Log } from '../../base/index.ts'
-import { type Database, sql } from '../../db/index.ts'
+import { type Database, type RawBuilder, sql } from '../../db/index.ts'
 import type { Job } from '../../jobs/index.ts'
+import { digestOf } from '../digest.ts'
 import { checkSegment, type CheckParts } from './check-segment.ts'
+import { checkWhole } from './check-whole.ts'
 import type { ContentFinding } from './content-finding.ts'
 
 const everyDays = 30
@@ -15,7 +17,9 @@ const secondsForAll = (everyDays / 2) * 24 * 3600
 export interface ContentScrubState {
   /** Segments in which something was wrong when it last looked. */
   readonly damagedSegments: number
-  /** When the segment was read that was not read for the longest time; null: there are none. */
+  /** The same of whole contents. */
+  readonly damagedWholes: number
+  /** When the segment or whole content was read that was not read for the longest time; null: there are none. */
   readonly oldest: Date | null
 }
 
@@ -23,26 +27,38 @@ export interface ContentScrubState {
 export async function contentScrubState(db: Database): Promise<ContentScrubState> {
   const { rows } = await sql<ContentScrubState>`
     select (select count(*)::int from segment where findings is not null) as "damagedSegments",
-      (select min(coalesce(verified_at, created_at)) from segment) as oldest`.execute(db.queries)
+      (select count(*)::int from content_whole where findings is not null) as "damagedWholes",
+      least((select min(coalesce(verified_at, created_at)) from segment), (select min(coalesce(verified_at, created_at)) from content_whole)) as oldest`.execute(
+    db.queries,
+  )
   return rows[0] as ContentScrubState
 }
 
 const isDue = sql`coalesce(verified_at, created_at) < now() - ${sql.lit(everyDays)} * interval '1 day'`
 
-/** @param intervalMs between two looks for segments that are due */
+/** What is read as one: a segment, or a whole content. */
+interface Unit {
+  readonly sizeBytes: number
+  readonly check: (signal: AbortSignal) => Promise<readonly ContentFinding[]>
+  readonly table: 'segment' | 'content_whole'
+  readonly isIt: RawBuilder<unknown>
+}
+
+/** @param intervalMs between two looks for what is due */
 export function scrubContentJob(parts: CheckParts, log: Log, intervalMs = 600_000): Job {
   const { db } = parts
   return {
     kind: 'scrub-content',
     intervalMs,
-    work: () => sql<boolean>`exists (select from segment where ${isDue})`,
+    work: () => sql<boolean>`(exists (select from segment where ${isDue}) or exists (select from content_whole where ${isDue}))`,
     run: async (signal) => {
       const bytesPerSecond = Math.max(leastBytesPerSecond, (await storedBytes(db)) / secondsForAll)
-      for (let next = await nextSegment(db); next; next = await nextSegment(db)) {
+      const next = async (): Promise<Unit | null> => (await nextSegment(parts)) ?? (await nextWhole(parts))
+      for (let unit = await next(); unit; unit = await next()) {
         signal.throwIfAborted()
         const startMs = performance.now()
-        await keep(db, next.id, await checkSegment(parts, next.id, signal), log)
-        const restMs = (next.sizeBytes / bytesPerSecond) * 1000 - (performance.now() - startMs)
+        await keep(db, unit, await unit.check(signal), log)
+        const restMs = (unit.sizeBytes / bytesPerSecond) * 1000 - (performance.now() - startMs)
         if (restMs > 0) await sleep(restMs, undefined, { signal }).catch(() => signal.throwIfAborted())
       }
     },
@@ -50,20 +66,41 @@ export function scrubContentJob(parts: CheckParts, log: Log, intervalMs = 600_00
 }
 
 async function storedBytes({ queries }: Database): Promise<number> {
-  const { rows } = await sql<{ total: number }>`select coalesce(sum(size_bytes), 0)::float8 as total from segment`.execute(queries)
+  const { rows } = await sql<{ total: number }>`
+    select ((select coalesce(sum(size_bytes), 0) from segment) + (select coalesce(sum(stored_bytes), 0) from whole_part))::float8 as total`.execute(
+    queries,
+  )
   return rows[0]?.total ?? 0
 }
 
-async function nextSegment({ queries }: Database): Promise<{ readonly id: number; readonly sizeBytes: number } | null> {
+async function nextSegment(parts: CheckParts): Promise<Unit | null> {
   const { rows } = await sql<{ id: number; sizeBytes: number }>`
     select id::float8 as id, size_bytes::float8 as "sizeBytes" from segment where ${isDue} order by coalesce(verified_at, created_at) limit 1`.execute(
-    queries,
+    parts.db.queries,
   )
-  return rows[0] ?? null
+  const found = rows[0]
+  if (found === undefined) return null
+  const { id, sizeBytes } = found
+  return { sizeBytes, check: (signal) => checkSegment(parts, id, signal), table: 'segment', isIt: sql`id = ${id}` }
 }
 
-async function keep({ queries }: Database, id: number, findings: readonly ContentFinding[], log: Log): Promise<void> {
+async function nextWhole(parts: CheckParts): Promise<Unit | null> {
+  const { rows } = await sql<{ digest: Uint8Array; sizeBytes: number }>`
+    select digest, (select size_bytes::float8 from content c where c.digest = w.digest) as "sizeBytes" from content_whole w
+    where ${isDue} order by coalesce(verified_at, created_at) limit 1`.execute(parts.db.queries)
+  const found = rows[0]
+  if (found === undefined) return null
+  const { digest, sizeBytes } = found
+  return {
+    sizeBytes,
+    check: (signal) => checkWhole(parts, digestOf(digest), signal),
+    table: 'content_whole',
+    isIt: sql`digest = ${digest}`,
+  }
+}
+
+async function keep({ queries }: Database, { table, isIt }: Unit, findings: readonly ContentFinding[], log: Log): Promise<void> {
   for (const found of findings) log.error({ alarm: true, finding: found }, 'ALARM: stored data is wrong')
   const kept = findings.length === 0 ? null : JSON.stringify(findings)
-  await sql`update segment set verified_at = now(), findings = ${kept}::jsonb where id = ${id}`.execute(queries)
+  await sql`update ${sql.table(table)} set verified_at = now(), findings = ${kept}::jsonb where ${isIt}`.execute(queries)
 }

@@ -225,6 +225,27 @@ export async function dropUpload(tx: Tx, id: string): Promise<void> {
   )
 }
 
+const expiredBatch = 100
+
+/** Ends uploads that nobody has touched for so long. How many. */
+export async function expireUploads(db: Database, untouchedMs: number, signal?: AbortSignal): Promise<number> {
+  let gone = 0
+  for (let count = expiredBatch; count === expiredBatch; gone += count) {
+    signal?.throwIfAborted()
+    count = await db.transaction(
+      async (tx) => {
+        const { rows } = await sql<{ id: string }>`
+          select id::text as id from content_upload where touched_at < now() - ${untouchedMs} * interval '1 millisecond' and ${isFree}
+          order by touched_at limit ${expiredBatch} for update skip locked`.execute(tx)
+        for (const { id } of rows) await dropUpload(tx, id)
+        return rows.length
+      },
+      { mayRetry: true },
+    )
+  }
+  return gone
+}
+
 /** They go when the sweeper comes, at the earliest after so many hours. */
 export async function deleteKeys(tx: Tx, keys: readonly Key[], hours: number): Promise<void> {
   if (keys.length === 0) return

@@ -2,6 +2,7 @@
 // Order of each: (mark and intent row → key in the bucket) → one statement or transaction that makes it count → answer.
 import { InputError } from '../../base/index.ts'
 import { wholeKey } from '../../bucket/index.ts'
+import type { ContentInfo } from '../content-store.ts'
 import type {
   AppendOptions,
   ContentUploads,
@@ -15,6 +16,7 @@ import { discardKey, type SegmentParts, uuidBytes } from '../segment-writer.ts'
 import { tailBytes } from '../sizes.ts'
 import { finishUpload, type FinishParts } from './finish.ts'
 import { type ArrivalLimit, type Frame, FramePool, framesOf } from './frames.ts'
+import { keepWhole } from './keep-whole.ts'
 import { whileMarked } from './mark.ts'
 import { PartWriter, type StagedPart } from './part-writer.ts'
 import { receiveWhole } from './receive.ts'
@@ -101,6 +103,11 @@ export class Uploads implements ContentUploads {
 
   receive(source: AsyncIterable<Uint8Array>, options: ReceiveOptions): Promise<ReceivedContent> {
     return receiveWhole(this.#finishParts, source, options)
+  }
+
+  /** A whole copy of content that is there in another form. */
+  keepWhole(content: Pick<ContentInfo, 'digest' | 'sizeBytes'>, source: AsyncIterable<Uint8Array>, signal?: AbortSignal): Promise<boolean> {
+    return keepWhole(this.#finishParts, content, source, signal)
   }
 
   /** Some bytes: one transaction, and no key. */

@@ -39,12 +39,16 @@ export async function insertWhole(tx: Tx, whole: FinishedWhole): Promise<{ reado
 
 async function insertParts(tx: Tx, { digest, uploadId, replaced, order, staged }: FinishedWhole): Promise<void> {
   await tx.insertInto('content_whole').values({ digest }).execute()
+  await insertStaged(tx, digest, order, staged)
   if (uploadId !== null) {
     await sql`
       update whole_part set upload_id = null, digest = ${digest}, ordinal = place - 1
       from unnest(${[...order]}::uuid[]) with ordinality as o (part, place)
       where upload_id = ${uploadId}::uuid and uuid = part and uuid <> all(${[...replaced]}::uuid[])`.execute(tx)
   }
+}
+
+async function insertStaged(tx: Tx, digest: Uint8Array, order: readonly string[], staged: readonly StagedPart[]): Promise<void> {
   for (const part of staged) {
     await tx
       .insertInto('whole_part')
@@ -78,6 +82,21 @@ async function holdOrReview(tx: Tx, digest: Uint8Array, reference: ContentRefere
     insert into content_reference (kind, id, digest) values (${reference.kind}, ${reference.id}, ${digest}) on conflict do nothing`.execute(
     tx,
   )
+}
+
+/** Gives content that is there a whole copy; drops what was staged where it has one, or is gone. */
+export async function insertCopy(tx: Tx, digest: Uint8Array, staged: StagedPart): Promise<boolean> {
+  const { rows } = await sql<{ is_whole: boolean }>`
+    select exists (select from content_whole w where w.digest = c.digest) as is_whole from content c where digest = ${digest} for no key update`.execute(
+    tx,
+  )
+  const isNew = rows[0]?.is_whole === false
+  if (isNew) {
+    await tx.insertInto('content_whole').values({ digest }).execute()
+    await insertStaged(tx, digest, [staged.uuid], [staged])
+  }
+  await endIntents(tx, [staged], isNew)
+  return isNew
 }
 
 /** Ends the whole copies of contents that the transaction has locked: readers that have begun go on for a day. */
