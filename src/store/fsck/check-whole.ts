@@ -32,5 +32,5 @@ async function readRows(queries: Queries, digest: Digest): Promise<WholeRows | n
     select p.uuid::text as uuid, p.size_bytes::float8 as "sizeBytes", p.stored_bytes::float8 as "storedBytes", p.sums, c.size_bytes::float8 as total
     from whole_part p join content c using (digest) where p.digest = ${digestBytes(digest)} order by p.ordinal`.execute(queries)
   const first = rows[0]
-  return first === undefined ? null : { digest, sizeBytes: first.total, parts: rows.map(({ total: _, ...row }) => row) }
+  return first === undefined ? null : { digest, sizeBytes: first.total, parts: rows }
 }
