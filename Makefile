@@ -38,13 +38,14 @@ test-ceph: install ## The bucket and the server on Ceph RGW and PostgreSQL (inst
 	devenv/with-ceph $(run-tests) 'tests/ceph/*.test.ts'
 
 .PHONY: test-interop
-test-interop: install ## Other Git clients against the server (installs them from Debian)
+test-interop: install ## Other clients of Git and of registries against the server (installs them from Debian)
 	bash tests/interop/install.sh
 	$(run-tests) 'tests/interop/*.test.ts'
 
 .PHONY: test-oci
-test-oci: install ## The OCI's conformance suite for registries against the server (builds it; needs Go)
+test-oci: install ## The OCI's conformance suite for registries, and clients of registries (builds them; needs Go)
 	$(node) tests/oci/conformance.ts
+	$(run-tests) 'tests/oci/*.test.ts'
 
 .PHONY: test-nodes
 test-nodes: install ## The same clients, and what a stale cache would break, on two nodes over one PostgreSQL and one Ceph RGW, each request to the other

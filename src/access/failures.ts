@@ -6,7 +6,7 @@
 // - Passwords count for their account too, wherever they come from, under the name that was sent, whether or not there is such an account. Where
 //   somebody signed in to it before, that address counts by itself: strangers elsewhere don't lock its user out.
 // A node counts for itself and in memory. What is remembered is bounded.
-import { createHash } from 'node:crypto'
+import { hash } from 'node:crypto'
 import { type Clock, InputError } from '../base/index.ts'
 import { addressKey, TokenBuckets, tooMany } from '../http/index.ts'
 
@@ -118,7 +118,7 @@ function isOurs(secret: string): boolean {
 
 /** Digests: keys are short, whatever was sent, and hold no secret. */
 function knownToken(address: string, secret: string): string {
-  return `${address} ${createHash('sha256').update(secret, 'utf8').digest('base64')}`
+  return `${address} ${hash('sha256', secret, 'base64')}`
 }
 
 function knownLogin(address: string, login: string): string {
@@ -126,7 +126,7 @@ function knownLogin(address: string, login: string): string {
 }
 
 function nameKey(login: string): string {
-  return createHash('sha256').update(login.toLowerCase(), 'utf8').digest('base64')
+  return hash('sha256', login.toLowerCase(), 'base64')
 }
 
 function tooManyFailures(waitMs: number) {

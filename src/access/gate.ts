@@ -3,7 +3,7 @@
 import type { IncomingHttpHeaders } from 'node:http'
 import type { FastifyRequest } from 'fastify'
 import type { Clock, Log } from '../base/index.ts'
-import type { Database } from '../db/index.ts'
+import { type Database, Moment } from '../db/index.ts'
 import { type Declaration, type Gate, notFound, Refusal, type Verdict } from '../http/index.ts'
 import { type Account, accountResource, findAccount, findAccountById } from './accounts.ts'
 import { admitToRepository, type RepositoryToCreate } from './admission.ts'
@@ -42,6 +42,8 @@ declare module 'fastify' {
     /** The package that the route names; null where it names none, or one that what is published is about to make. */
     package: Package | null
     packageToCreate: PackageToCreate | null
+    /** When the gate looked at a package: what a handler that only reads asks as of that costs no further look. */
+    moment: Moment | null
     /** A package that isn't here yet, and that an upstream has or hasn't got: whoever asks may ask for it. */
     packageToFetch: PackageToFetch | null
     /** The account that the route names. */
@@ -107,6 +109,12 @@ export function packageOf(request: FastifyRequest): Package {
   return request.package
 }
 
+/** When the gate looked at the package: for handlers that read soon after it. */
+export function momentOf(request: FastifyRequest): Moment {
+  if (request.moment === null) throw new Error('a route that names no package asked for its moment')
+  return request.moment
+}
+
 /** The package that is published to; made now where the gate has found that the caller may. */
 export async function packageToWrite(db: Database, request: FastifyRequest): Promise<Package> {
   const { packageToCreate } = request
@@ -160,6 +168,7 @@ export function makeGate(options: GateOptions): Gate & { close(): Promise<void> 
       repositoryToCreate: null,
       package: null,
       packageToCreate: null,
+      moment: null,
       packageToFetch: null,
       account: null,
     },
@@ -211,7 +220,8 @@ async function admit(parts: GateParts, request: FastifyRequest, action: Action |
   if (sent?.carrier === 'cookie' && isCrossSite(request.method, request.headers, request.host)) return 'cross-site'
   if (sent?.packages && name?.kind === 'package' && !isPassFor(sent.packages, action ?? '', name)) return 'not-in-pass'
   // The verdict needs both, and to ask for one costs as much as to ask for both.
-  const call = await findMeant(parts, sent?.hash ?? null, name)
+  if (name?.kind === 'package') request.moment = new Moment(db)
+  const call = await findMeant(parts, sent?.hash ?? null, name, request.moment)
   const found = isNobody
     ? anonymous
     : call
@@ -239,12 +249,17 @@ type FoundCall =
   | (PackageCall & { readonly kind: 'package'; readonly name: PackageName })
 
 /** Null: the route names neither a repository nor a package. */
-async function findMeant(parts: GateParts, hash: Uint8Array | null, name: ResourceName | null): Promise<FoundCall | null> {
+async function findMeant(
+  parts: GateParts,
+  hash: Uint8Array | null,
+  name: ResourceName | null,
+  moment: Moment | null,
+): Promise<FoundCall | null> {
   const { queries } = parts.db
   if (name?.kind === 'repository') {
     return { ...(await parts.findCall(queries, hash, name.owner, name.name)), kind: 'repository', name: name.name }
   }
-  if (name?.kind === 'package') return { ...(await parts.findPackageCall(parts.db, hash, name)), kind: 'package', name }
+  if (name?.kind === 'package') return { ...(await parts.findPackageCall(moment ?? parts.db, hash, name)), kind: 'package', name }
   return null
 }
 

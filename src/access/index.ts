@@ -34,6 +34,7 @@ export {
   onRegistry,
   onRepository,
   onSelf,
+  momentOf,
   packageOf,
   packageToWrite,
   repositoryOf,

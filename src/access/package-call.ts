@@ -1,6 +1,6 @@
 // What a request to a package is about, by one statement: who calls, and the owner and package that are meant. As call.ts does for repositories, down to
 // the stand-in's row, so that a missing package takes as long as a hidden one. What an upstream is declared for comes from there: it is nobody's to publish.
-import { type Database, type Queries, rememberedQuery, sql } from '../db/index.ts'
+import { type Database, type Moment, type Queries, rememberedQuery, sql } from '../db/index.ts'
 import type { AccountId, Identity, RepositoryId, Role, UpstreamId } from './identity.ts'
 import { type AccountKind, type AccountResource, type Action, may, type Visibility } from './may.ts'
 import {
@@ -55,7 +55,7 @@ export interface PackageTarget {
 }
 
 /** @param hash of a token; null: an anonymous call */
-export type FindPackageCall = (db: Database, hash: Uint8Array | null, name: PackageName) => Promise<PackageCall>
+export type FindPackageCall = (at: Database | Moment, hash: Uint8Array | null, name: PackageName) => Promise<PackageCall>
 
 export function makeFindPackageCall(): FindPackageCall {
   let standIn: number | null = null
@@ -98,8 +98,8 @@ export function makeFindPackageCall(): FindPackageCall {
       ])
   // the stand-in's row is read and thrown away: an answer depends on the others alone
   const find = rememberedQuery(query, { types: ['bytea', 'text', 'text', 'text', 'bigint'], most: 5000, keyed: 4 })
-  return async (db, hash, { format, owner, name }) => {
-    const [row] = await find(db, hash, owner.toLowerCase(), format, name.toLowerCase(), standIn)
+  return async (at, hash, { format, owner, name }) => {
+    const [row] = await find(at, hash, owner.toLowerCase(), format, name.toLowerCase(), standIn)
     if (row === undefined) throw new Error('a statement of one row had none')
     const found = row.package_id === null ? null : packageOf(row as PackageRow)
     const isMeant = found !== null && row.owner_id === row.account_id && found.name.toLowerCase() === name.toLowerCase()

@@ -1,6 +1,6 @@
 // Tokens made and revoked. A token's secret is `stm_` and 40 hex digits (160 random bits); only its SHA-256 is stored, so a copy of the
 // database gives nobody access. Every token that is made or revoked stands in the audit, but for sessions, whose beginning does.
-import { createHash } from 'node:crypto'
+import { hash } from 'node:crypto'
 import { type Clock, InputError, type Randomness, hex } from '../base/index.ts'
 import { type Database, type Queries, sqlState, type Tx } from '../db/index.ts'
 import { type Actor, audit, operator } from './audit.ts'
@@ -15,7 +15,7 @@ export const configuredTokenName = 'STEMMA_ADMIN_TOKEN'
 
 /** What is stored of a token: 32 bytes. */
 export function hashToken(secret: string): Uint8Array {
-  return createHash('sha256').update(secret, 'utf8').digest()
+  return hash('sha256', secret, 'buffer')
 }
 
 export function makeSecret(randomness: Randomness): string {

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
 import { type TestDatabase, testDatabase } from '../../tests/support/test-database.ts'
-import { type Database, rememberedQuery, sql } from './index.ts'
+import { type Database, Moment, rememberedQuery, sql } from './index.ts'
 
 let test1: TestDatabase
 let db: Database
@@ -113,4 +113,20 @@ test('a question that fails fails alone, and the next ones are asked again', asy
   assert.equal(bad.status, 'rejected')
   assert.equal(good.status === 'fulfilled' && good.value[0]?.number, 4)
   assert.equal((await find(db, '5'))[0]?.number, 5)
+})
+
+test('as of a moment, no further look is needed for what is known; a later moment sees what was committed between', async () => {
+  const find = makeFind()
+  await write('d', '1')
+  for (const name of ['d', 'e']) await find(db, name, null)
+  const moment = new Moment(db)
+  const value = async (at: Database | Moment): Promise<string | undefined> => (await find(at, 'd', null))[0]?.value
+  await find(moment, 'e', null)
+  const [first, count] = await statements(() => value(moment))
+  assert.deepEqual([first, count], ['1', 0])
+  await write('d', '2')
+  assert.equal(await value(moment), '1')
+  assert.equal(await value(new Moment(db)), '2')
+  assert.equal(await value(db), '2')
+  assert.equal(await value(moment), '2')
 })

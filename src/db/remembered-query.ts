@@ -4,7 +4,7 @@ import type { Compilable, CompiledQuery } from 'kysely'
 import { Recent } from '../base/index.ts'
 import type { Database, Queries } from './database.ts'
 import { compile } from './fixed-query.ts'
-import { turn } from './snapshots.ts'
+import { Moment, turn } from './snapshots.ts'
 
 export type ParameterType = 'bigint' | 'bytea' | 'text'
 type Parameter = number | string | Uint8Array | null
@@ -18,7 +18,8 @@ export interface RememberedOptions<P extends readonly Parameter[]> {
   readonly keyed?: number
 }
 
-export type RememberedQuery<P extends readonly Parameter[], O> = (database: Database, ...parameters: P) => Promise<readonly O[]>
+/** Asked of the database as it is now, or as of a request's moment. */
+export type RememberedQuery<P extends readonly Parameter[], O> = (at: Database | Moment, ...parameters: P) => Promise<readonly O[]>
 
 /** The query that `build` makes, as `fixedQuery` takes it. Its rows are shared: they are for reading. */
 export function rememberedQuery<P extends readonly Parameter[], O>(
@@ -26,23 +27,31 @@ export function rememberedQuery<P extends readonly Parameter[], O>(
   options: RememberedOptions<P>,
 ): RememberedQuery<P, O> {
   const askers = new WeakMap<Database, Asker<P, O>>()
-  return (database, ...parameters) => {
+  return (at, ...parameters) => {
+    const moment = at instanceof Moment ? at : null
+    const database = at instanceof Moment ? at.database : at
     let asker = askers.get(database)
     if (asker === undefined) {
       asker = new Asker(database, build, options)
       askers.set(database, asker)
     }
-    return asker.ask(parameters)
+    return asker.ask(parameters, moment)
   }
 }
 
 /** Questions in one statement. */
 const mostTogether = 100
 
+interface Answer<O> {
+  /** What its statement saw. */
+  readonly snapshot: string
+  readonly rows: readonly O[]
+}
+
 interface Question<P, O> {
   readonly key: string
   readonly parameters: P
-  readonly answer: PromiseWithResolvers<readonly O[]>
+  readonly answer: PromiseWithResolvers<Answer<O>>
 }
 
 /** Of a row: which question it answers, whether the query had it (a question without rows has one all the same), and what the statement saw. */
@@ -56,7 +65,7 @@ class Asker<P extends readonly Parameter[], O> {
   readonly #database: Database
   readonly #build: (queries: Queries, ...parameters: P) => Compilable<O>
   readonly #options: RememberedOptions<P>
-  readonly #known: Recent<{ readonly snapshot: string; readonly rows: readonly O[] }>
+  readonly #known: Recent<Answer<O>>
   #query: CompiledQuery<O & Told> | null = null
   #values: readonly unknown[] = []
   #waiting = new Map<string, Question<P, O>>()
@@ -69,11 +78,23 @@ class Asker<P extends readonly Parameter[], O> {
     this.#known = new Recent(options.most)
   }
 
-  async ask(parameters: P): Promise<readonly O[]> {
+  async ask(parameters: P, moment: Moment | null): Promise<readonly O[]> {
     const key = keyOf(parameters, this.#options.keyed ?? parameters.length)
     const known = this.#known.get(key)
+    if (known !== undefined && known.snapshot === moment?.snapshot) return known.rows
+    const isStill = known !== undefined && (await this.#isStill(known))
+    const { snapshot, rows } = isStill ? known : await this.#askTogether(key, parameters)
+    if (moment !== null) moment.snapshot = snapshot
+    return rows
+  }
+
+  /** Whether nothing was committed since. */
+  async #isStill({ snapshot }: Answer<O>): Promise<boolean> {
     const { snapshots } = this.#database
-    if (known !== undefined && snapshots.mayStillBe(known.snapshot) && known.snapshot === (await snapshots.current())) return known.rows
+    return snapshots.mayStillBe(snapshot) && snapshot === (await snapshots.current())
+  }
+
+  #askTogether(key: string, parameters: P): Promise<Answer<O>> {
     let question = this.#waiting.get(key)
     if (question === undefined) {
       question = { key, parameters, answer: Promise.withResolvers() }
@@ -119,7 +140,7 @@ class Asker<P extends readonly Parameter[], O> {
     for (const [at, { key, answer }] of questions.entries()) {
       const found = answers[at] ?? []
       this.#known.set(key, { snapshot, rows: found }, Math.max(1, found.length))
-      answer.resolve(found)
+      answer.resolve({ snapshot, rows: found })
     }
   }
 

@@ -2,7 +2,7 @@
 // the same, whatever the first one read is what the second would read. Those who ask at the same time ask together, so that under load one small statement
 // answers for many.
 import { sql } from 'kysely'
-import type { Queries } from './database.ts'
+import type { Database, Queries } from './database.ts'
 import { type Fixed, fixedQuery } from './fixed-query.ts'
 
 /** So many looks in a row that found something new: then it is cheaper to ask the question itself. */
@@ -57,6 +57,20 @@ export class Snapshots {
     })
     this.#underWay = asked.catch(() => {})
     return asked
+  }
+}
+
+/**
+ * One request's look at the database: what it asks of remembered queries is answered as of its first answer where that is known, without another look. For a request
+ * that reads, soon after it came; nothing that writes, or waits for a client in between, goes by it.
+ */
+export class Moment {
+  readonly database: Database
+  /** What the first answer saw; null: nothing was asked yet. */
+  snapshot: string | null = null
+
+  constructor(database: Database) {
+    this.database = database
   }
 }
 

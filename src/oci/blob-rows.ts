@@ -1,6 +1,6 @@
 // Rows that say which blobs an image has. They alone give access to content: knowing a digest is no permission. docs/design/oci.md.
 import type { Package, PackageId } from '../access/index.ts'
-import { type Database, rememberedQuery, sql, type Tx } from '../db/index.ts'
+import { type Database, type Moment, rememberedQuery, sql, type Tx } from '../db/index.ts'
 import { type Digest, digestBytes, digestOf } from '../store/index.ts'
 import type { OciDigest } from './format/digests.ts'
 import { ociError } from './format/errors.ts'
@@ -27,8 +27,8 @@ const findRow = rememberedQuery(
 )
 
 /** Null: the image hasn't got it. */
-export async function findBlob(db: Database, packageId: PackageId, digest: OciDigest): Promise<FoundBlob | null> {
-  const [row] = await findRow(db, packageId, digest.bytes)
+export async function findBlob(at: Database | Moment, packageId: PackageId, digest: OciDigest): Promise<FoundBlob | null> {
+  const [row] = await findRow(at, packageId, digest.bytes)
   return row === undefined ? null : { content: digestOf(row.content), sizeBytes: row.size_bytes, leasedUntil: row.leased_until }
 }
 

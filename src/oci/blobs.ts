@@ -1,7 +1,7 @@
 // Blobs as they are pulled, asked for, and deleted (distribution-spec, Pulling blobs, Deleting Blobs).
 import { Readable } from 'node:stream'
 import type { FastifyReply, FastifyRequest } from 'fastify'
-import { identityKey, packageOf } from '../access/index.ts'
+import { identityKey, momentOf, packageOf } from '../access/index.ts'
 import { CorruptError } from '../base/index.ts'
 import { addressKey, Refusal } from '../http/index.ts'
 import type { ContentRange } from '../store/index.ts'
@@ -18,7 +18,7 @@ import type { Registry } from './registry.ts'
 export async function getBlob(registry: Registry, request: FastifyRequest, reply: FastifyReply, digest: OciDigest): Promise<FastifyReply> {
   const { clock, db, limits } = registry
   const { id } = packageOf(request)
-  const blob = await findBlob(db, id, digest)
+  const blob = await findBlob(momentOf(request), id, digest)
   if (blob === null) throw ociError('blob-unknown')
   // who is told that it is there may leave it out, and push what names it: until then it stays
   const isRelied = request.method === 'HEAD' && request.identity.kind !== 'anonymous'

@@ -1,6 +1,6 @@
 // Manifests and tags as they stand in their rows: found by tag or digest with one statement, and taken away. Pushing stands in manifest-push.ts.
 import { type Actor, type Package, type PackageId, tellOfPackage } from '../access/index.ts'
-import { type Database, fixedQuery, type Queries, rememberedQuery, sql, type Tx } from '../db/index.ts'
+import { type Database, fixedQuery, type Moment, type Queries, rememberedQuery, sql, type Tx } from '../db/index.ts'
 import { digestNamed, digestText, type OciDigest } from './format/digests.ts'
 import { ociError } from './format/errors.ts'
 import type { Reference } from './format/target.ts'
@@ -43,9 +43,9 @@ function byDigest(queries: Queries, packageId: number, digest: Uint8Array) {
 }
 
 /** Null: the image has none under that name. */
-export async function findManifest(db: Database, packageId: PackageId, reference: Reference): Promise<StoredManifest | null> {
+export async function findManifest(at: Database | Moment, packageId: PackageId, reference: Reference): Promise<StoredManifest | null> {
   const [row] =
-    reference.kind === 'tag' ? await findByTag(db, packageId, reference.tag) : await findByDigest(db, packageId, reference.digest.bytes)
+    reference.kind === 'tag' ? await findByTag(at, packageId, reference.tag) : await findByDigest(at, packageId, reference.digest.bytes)
   if (row === undefined) return null
   return { digest: digestNamed(row.digest), mediaType: row.media_type, sizeBytes: row.size_bytes, reliedOnAt: row.relied_on_at }
 }

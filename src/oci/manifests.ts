@@ -1,7 +1,7 @@
 // Manifests as they are pulled, pushed and deleted (distribution-spec, Pulling manifests, Pushing Manifests, Deleting tags, Deleting Manifests).
 import { createHash } from 'node:crypto'
 import type { FastifyReply, FastifyRequest } from 'fastify'
-import { actorOf, packageOf, packageToWrite } from '../access/index.ts'
+import { actorOf, momentOf, packageOf, packageToWrite } from '../access/index.ts'
 import { concatBytes, hex, InputError } from '../base/index.ts'
 import { requestBody } from '../http/index.ts'
 import { isSame } from './conditions.ts'
@@ -30,7 +30,7 @@ export async function getManifest(
   { reference }: ManifestTarget,
 ): Promise<FastifyReply> {
   const { id } = packageOf(request)
-  const found = await findManifest(registry.db, id, reference)
+  const found = await findManifest(momentOf(request), id, reference)
   if (found === null) throw ociError('manifest-unknown')
   const { digest } = found
   // who is told that it is there may push an index that names it: until then it stays

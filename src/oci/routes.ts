@@ -68,7 +68,7 @@ function registerImages(routes: Routes, registry: Registry): void {
     const target = targetAmong(request, ['manifest', 'blob', 'tags', 'referrers', 'upload'])
     if (target.kind === 'manifest') return getManifest(registry, request, reply, target)
     if (target.kind === 'blob') return getBlob(registry, request, reply, target.digest)
-    if (target.kind === 'tags') return listTags(registry, request, reply, target.name)
+    if (target.kind === 'tags') return listTags(request, reply, target.name)
     if (target.kind === 'referrers') return listReferrers(registry, request, reply, target)
     return tellUpload(registry, request, reply, target)
   }

@@ -1,7 +1,7 @@
 #!/bin/sh
-# Installs the Debian packages of the clients that the interop suite drives (and Apache, the peer of the benchmarks). Run as root.
+# Installs the Debian packages of the clients that the interop suite drives, of Git and of registries (and Apache, the peer of the benchmarks). Run as root.
 set -eu
-packages='git git-lfs jgit-cli python3-dulwich python3-pygit2 apache2'
+packages='git git-lfs jgit-cli python3-dulwich python3-pygit2 apache2 skopeo podman buildah umoci crun'
 missing=
 for package in $packages; do
   dpkg-query -W -f '${Status}' "$package" 2>/dev/null | grep -q 'ok installed' || missing="$missing $package"

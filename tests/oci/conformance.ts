@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { Forks } from '../support/forks.ts'
 import { runProcess, TempFolder } from '../support/git.ts'
 import { Server } from '../support/server.ts'
+import { installed } from './installed.ts'
 
 const versions = ['1.1', 'dev'] as const
 
@@ -41,16 +42,11 @@ function countOf(report: string): Count {
   return { tests, bad: others.reduce((sum, count) => sum + count, 0), said }
 }
 
-const installed = await runProcess('sh', [join(import.meta.dirname, 'install.sh')], {
-  env: process.env as Record<string, string>,
-  timeoutMs: 600_000,
-})
-if (installed.code === 3) {
-  console.log(installed.stdout.trim())
+const suite = await installed('conformance')
+if ('skipped' in suite) {
+  console.log(suite.skipped)
   process.exit(0)
 }
-if (installed.code !== 0) throw new Error(`the suite was not built: ${installed.stderr}`)
-const suite = installed.stdout.trim()
 
 const folder = new TempFolder('oci-conformance')
 const server = await Server.start({ data: folder.join('data') })
@@ -67,7 +63,7 @@ try {
     const names = { OCI_REPO1: `${owner}/conformance/one`, OCI_REPO2: `${owner}/two` }
     const login = { OCI_USERNAME: owner, OCI_PASSWORD: made.body.token as string }
     const env = { PATH: '/usr/bin:/bin', ...settings, ...names, ...login, ...switchedOn }
-    const ran = await runProcess(suite, [], { env, cwd: folder.path, timeoutMs: 600_000 })
+    const ran = await runProcess(suite.path, [], { env, cwd: folder.path, timeoutMs: 600_000 })
     const { tests, bad, said } = countOf(readFileSync(join(results, 'junit.xml'), 'utf8'))
     // fewer tests than it has, or an end that its report doesn't tell of
     const broken = tests < 900 || (ran.code !== 0 && bad === 0) ? 1 : 0
