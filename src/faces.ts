@@ -23,6 +23,7 @@ import type { HookRoom } from './hooks/index.ts'
 import { type Listener, plainForm, type RateLimits } from './http/index.ts'
 import { mountMetrics } from './metrics-listener.ts'
 import { registerLfs } from './lfs/index.ts'
+import { registerOci } from './oci/index.ts'
 import { CiExchange, OidcSignIn, Passwords, registerSignIn, type SignInParts } from './sign-in/index.ts'
 import { sshUrl } from './ssh/index.ts'
 import { contentTotals, type SegmentStore } from './store/index.ts'
@@ -55,6 +56,7 @@ export function mountFaces(listener: Listener, parts: FaceParts): void {
   mountMetrics(listener, parts.metrics)
   registerGit(listener, parts.git)
   mountLfs(listener, parts)
+  mountOci(listener, parts)
   const surroundings = { clock: systemClock, randomness: systemRandomness }
   const signIn: SignInParts = { db: parts.db, ...surroundings, passwords: new Passwords(systemRandomness), failures: parts.failures }
   mountSignIn(listener, parts.config, signIn)
@@ -77,6 +79,19 @@ function mountHealth(listener: Listener, { db: database, bucket, log }: FacePart
 function mountLfs(listener: Listener, { config: { limits, publicUrl }, db, store, log }: FaceParts): void {
   const { lfsObjectBytes: objectBytes, concurrentFetches: concurrentDownloads, requestTimeoutMs } = limits
   registerLfs(listener, { db, store, log, clock: systemClock, publicUrl, limits: { objectBytes, concurrentDownloads, requestTimeoutMs } })
+}
+
+function mountOci(listener: Listener, { config: { limits, publicUrl, registry }, db, store, log }: FaceParts): void {
+  const { blobBytes, manifestBytes: bytes, manifestParts: parts, indexDepth, concurrentFetches: concurrentDownloads } = limits
+  registerOci(listener, {
+    db,
+    store,
+    uploads: store.uploads,
+    clock: systemClock,
+    log,
+    publicUrl,
+    limits: { blobBytes, manifest: { bytes, parts }, indexDepth, leaseMs: registry.leaseMs, concurrentDownloads },
+  })
 }
 
 function mountSignIn(listener: Listener, config: Config, parts: SignInParts): void {

@@ -58,7 +58,7 @@ function registerWhole(routes: Routes, registry: Registry): void {
     if (request.identity.kind === 'anonymous') throw new Refusal(401, 'unauthenticated', 'Requires authentication')
     return sendJson(reply, 200, {})
   }
-  routes.get('/', options, say)
+  routes.get('/', { ...options, prefixTrailingSlash: 'slash' }, say)
   routes.get('/_catalog', options, async (request, reply) => listImages(registry, request, reply))
 }
 

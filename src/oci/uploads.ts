@@ -136,7 +136,8 @@ function bodyOf(
   request: FastifyRequest,
 ): { readonly source: AsyncIterable<Uint8Array>; readonly sizeBytes?: number } {
   const { 'content-length': length, 'content-encoding': encoding } = request.headers
-  const source = requestBody(request, { limitBytes: limits.blobBytes })
+  // of a stream the store says when it is too much: it then keeps nothing of it
+  const source = requestBody(request, { limitBytes: length === undefined ? Number.MAX_SAFE_INTEGER : limits.blobBytes })
   return length === undefined || encoding !== undefined ? { source } : { source, sizeBytes: Number(length) }
 }
 

@@ -5,7 +5,7 @@ import type { OciDigest } from './digests.ts'
 import { parseDigest } from './digests.ts'
 import { ociError } from './errors.ts'
 import { parseJsonText } from './json-text.ts'
-import { isIndex, isManifest, isSchema1, mediaTypeOf, ociIndex, ociManifest } from './media-types.ts'
+import { isAnything, isIndex, isManifest, isSchema1, mediaTypeOf, ociIndex, ociManifest } from './media-types.ts'
 
 export interface ManifestLimits {
   readonly bytes: number
@@ -67,7 +67,10 @@ function mediaTypeIn(value: Fields, contentType: string | undefined): string {
   if (own !== '' && mediaTypeOf(own) === null) throw invalid('mediaType is no media type')
   if (own !== '' && header !== null && mediaTypeOf(own) !== header)
     throw invalid(`its mediaType is ${own}, and Content-Type says ${header}`)
-  const found = own || header || (hasValue(value, 'manifests') ? ociIndex : hasValue(value, 'layers') ? ociManifest : '')
+  const found =
+    own ||
+    (header !== null && !isAnything(header) ? header : '') ||
+    (hasValue(value, 'manifests') ? ociIndex : hasValue(value, 'layers') ? ociManifest : '')
   if (found === '') throw invalid('neither Content-Type nor mediaType says what it is')
   if (isSchema1(found)) throw invalid('schema 1 is not taken: push it with a client of this decade')
   return found

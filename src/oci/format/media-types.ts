@@ -22,6 +22,11 @@ export function isSchema1(mediaType: string): boolean {
   return dockerSchema1.test(mediaType)
 }
 
+/** What programs send that know of no type: it says nothing about a manifest. */
+export function isAnything(mediaType: string): boolean {
+  return ['application/json', 'application/octet-stream', 'application/x-www-form-urlencoded', 'text/plain'].includes(mediaType)
+}
+
 /** What Content-Type says without its parameters, in lower case; null where it is missing or none. */
 export function mediaTypeOf(header: string | undefined): string | null {
   const type = header?.split(';')[0]?.trim().toLowerCase() ?? ''

@@ -40,7 +40,8 @@ const ordinary: Readonly<Record<string, string>> = { owner: 'olive', repo: 'the-
 
 /** The path with these values in place of parameters, as they are; ordinary ones for the others. */
 export function pathOf({ url }: RouteFacts, values: Readonly<Record<string, string>>): string {
-  return url.replace(/:(\w+)|\*/g, (whole, name?: string) => values[name ?? whole] ?? ordinary[name ?? whole] ?? '1')
+  const usual: typeof ordinary = url.startsWith('/v2/') ? { ...ordinary, '*': 'the-public/manifests/main' } : ordinary
+  return url.replace(/:(\w+)|\*/g, (whole, name?: string) => values[name ?? whole] ?? usual[name ?? whole] ?? '1')
 }
 
 export interface HostileRequest {
@@ -73,13 +74,18 @@ export function faultIn(answer: LightMyRequestResponse): string | null {
   if (statusCode >= 500 && statusCode !== 503) return `${statusCode} ${body.slice(0, 120)}`
   if (Object.keys(headers).some((name) => name.startsWith('x-injected'))) return 'a header was injected'
   if (body.length > 1 << 20) return `${body.length} bytes`
-  if (
-    statusCode >= 400 &&
-    /json/.test(String(headers['content-type'])) &&
-    typeof (JSON.parse(body) as { message?: unknown }).message !== 'string'
-  )
+  if (statusCode >= 400 && /json/.test(String(headers['content-type'])) && !hasMessage(JSON.parse(body)))
     return `an error of another shape: ${body.slice(0, 120)}`
   return null
+}
+
+/** GitHub's form, or the registry's. */
+function hasMessage(error: {
+  readonly message?: unknown
+  readonly errors?: readonly { readonly code?: unknown; readonly message?: unknown }[]
+}): boolean {
+  const [first] = error.message === undefined ? (error.errors ?? []) : [error]
+  return typeof first?.message === 'string'
 }
 
 /** The routes once each: HEAD goes with GET. */

@@ -1,0 +1,22 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { parseSourceUrl } from './source-url.ts'
+
+test('the source of an image: a repository under one of the server’s own origins', () => {
+  const origins = ['https://git.example:8443', null, 'http://127.0.0.1:8080']
+  const of = (text: string) => parseSourceUrl(text, origins)
+  assert.deepEqual(of('https://git.example:8443/olive/app'), { owner: 'olive', name: 'app' })
+  assert.deepEqual(of('http://127.0.0.1:8080/olive/app.git'), { owner: 'olive', name: 'app' })
+  assert.deepEqual(of('https://git.example:8443/olive/app/'), { owner: 'olive', name: 'app' })
+  for (const text of [
+    '',
+    'olive/app',
+    'https://git.example/olive/app',
+    'https://elsewhere.example/olive/app',
+    'https://git.example:8443/olive',
+    'https://git.example:8443/olive/app/tree/main',
+    'javascript://git.example:8443/a/b',
+    `https://git.example:8443/a/${'b'.repeat(3000)}`,
+  ])
+    assert.equal(of(text), null, text)
+})
