@@ -34,14 +34,14 @@ export async function findBlob(at: Database | Moment, packageId: PackageId, dige
 
 /**
  * To be called in the transaction that holds the content. A blob that is there already is kept from now on as if it had just come. InputError `quota-exceeded`
- * when the owner may not store it.
+ * when the owner may not store it; asked only where `isLimited`.
  */
 export async function insertBlob(
   tx: Tx,
   one: Pick<Package, 'id' | 'ownerId'>,
   digest: OciDigest,
   blob: Blob,
-  leaseMs: number,
+  { leaseMs, isLimited }: { readonly leaseMs: number; readonly isLimited: boolean },
 ): Promise<void> {
   const content = digestBytes(blob.content)
   const { rows } = await sql<{ isNew: boolean }>`
@@ -49,7 +49,7 @@ export async function insertBlob(
     values (${one.id}, ${digest.bytes}, ${content}, ${blob.sizeBytes}, now() + ${leaseMs} * interval '1 millisecond')
     on conflict (package_id, digest) do update set leased_until = greatest(oci_blob.leased_until, excluded.leased_until)
     returning xmax = 0 as "isNew"`.execute(tx)
-  if (rows[0]?.isNew === true) await chargeBlob(tx, one, content, blob.sizeBytes)
+  if (isLimited && rows[0]?.isNew === true) await chargeBlob(tx, one, content, blob.sizeBytes)
 }
 
 /**

@@ -117,13 +117,13 @@ function scopeIn(request: FastifyRequest): string {
 }
 
 /** How a blob is received so that the image has it. */
-function keepingIn({ limits }: Registry, one: Package, digest: OciDigest, { limitBytes }: UploadRoom) {
+function keepingIn({ limits: { leaseMs } }: Registry, one: Package, digest: OciDigest, { limitBytes, isLimited }: UploadRoom) {
   return {
     expected: { algorithm: digest.algorithm, digest: digest.bytes },
     limitBytes,
     reference: referenceOf(one),
     visible: (tx: Tx, content: ContentInfo) =>
-      insertBlob(tx, one, digest, { content: content.digest, sizeBytes: content.sizeBytes }, limits.leaseMs),
+      insertBlob(tx, one, digest, { content: content.digest, sizeBytes: content.sizeBytes }, { leaseMs, isLimited }),
   }
 }
 

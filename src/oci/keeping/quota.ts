@@ -6,6 +6,8 @@ import { type Database, sql, type Tx } from '../../db/index.ts'
 /** What an upload may have; asked before the first byte is taken. */
 export interface UploadRoom {
   readonly limitBytes: number
+  /** The owner has a quota: what comes is charged to it. */
+  readonly isLimited: boolean
   /** What an error of the store is for the client: where it was the quota that the bytes came up against, `quota-exceeded`. */
   readonly faultOf: (error: unknown) => unknown
 }
@@ -18,9 +20,10 @@ export async function findUploadRoom(
   sizeBytes?: number,
 ): Promise<UploadRoom> {
   const quota = await findQuota(db, ownerId)
-  if (quota === null || quota.leftBytes >= blobBytes) return { limitBytes: blobBytes, faultOf: (error) => error }
+  const isLimited = quota !== null
+  if (quota === null || quota.leftBytes >= blobBytes) return { limitBytes: blobBytes, isLimited, faultOf: (error) => error }
   if ((sizeBytes ?? 0) > quota.leftBytes) throw quotaExceeded(quota)
-  return { limitBytes: quota.leftBytes, faultOf: (error) => ofQuota(quota, error) }
+  return { limitBytes: quota.leftBytes, isLimited, faultOf: (error) => ofQuota(quota, error) }
 }
 
 function ofQuota(quota: OwnerQuota, error: unknown): unknown {

@@ -5,7 +5,7 @@ import type { Log } from '../../base/index.ts'
 import { type Database, type Queries, sql, type Tx } from '../../db/index.ts'
 import type { Job } from '../../jobs/index.ts'
 import { isManifestKept, reliedOnAt } from './references.ts'
-import { type ImageFacts, planRetention, type RetentionPlan, type RetentionPolicy, type TagVerdict } from './retention-policy.ts'
+import { assertPolicy, type ImageFacts, planRetention, type RetentionPlan, type RetentionPolicy, type TagVerdict } from './retention-policy.ts'
 import { dueRetention, packagesUnder } from './retention-rows.ts'
 import { immutableTagFault, tagRulesOfPackage } from './tag-rules.ts'
 
@@ -24,8 +24,9 @@ export interface DryRun extends RetentionPlan {
   readonly freedBytes: number
 }
 
-/** What the policy would take away now, and why, and why the rest stays; nothing is changed. */
+/** What the policy would take away now, and why, and why the rest stays; nothing is changed. InputError as `assertPolicy`. */
 export async function planFor(queries: Queries, id: PackageId, policy: RetentionPolicy, settings: RetentionSettings): Promise<DryRun> {
+  assertPolicy(policy)
   const { plan } = await makePlan(queries, id, policy, settings)
   return { ...plan, freedBytes: await freedBytes(queries, id, plan) }
 }
