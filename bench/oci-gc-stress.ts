@@ -15,7 +15,12 @@ const { values } = parseArgs({
     out: { type: 'string' },
   },
 })
-const [seconds, seed, clients, leaseMs] = [values.seconds, values.seed, values.clients, values.lease].map(Number) as [number, number, number, number]
+const [seconds, seed, clients, leaseMs] = [values.seconds, values.seed, values.clients, values.lease].map(Number) as [
+  number,
+  number,
+  number,
+  number,
+]
 const folder = mkdtempSync(join(tmpdir(), 'stemma-gc-stress-'))
 try {
   const progress = (text: string): void => console.error(text)
@@ -30,7 +35,8 @@ try {
 }
 
 function tell({ requests, counts, faults, leftovers, collected, kept }: StressReport): string {
-  const table = (rows: readonly (readonly [string, number])[]) => rows.map(([what, count]) => `| ${what} | ${count.toLocaleString('en')} |`).join('\n')
+  const table = (rows: readonly (readonly [string, number])[]) =>
+    rows.map(([what, count]) => `| ${what} | ${count.toLocaleString('en')} |`).join('\n')
   return `# The registry's collection under stress
 
 \`bench/oci-gc-stress.ts\`: ${clients} clients for ${seconds} s, seed ${seed}, leases of ${leaseMs / 1000} s, no delays (blobs and untagged manifests are due at once), the server's own collection
@@ -39,7 +45,14 @@ that it has not taken away, and the database is compared with what tags lead to.
 
 | | |
 | --- | ---: |
-${table([['requests', requests], ['**errors that a client saw**', faults.length], ['tags that must be there at the end, pulled byte for byte', kept], ['manifests collected', collected.manifests], ['blobs collected', collected.blobs], ['passes of collection', collected.passes]])}
+${table([
+  ['requests', requests],
+  ['**errors that a client saw**', faults.length],
+  ['tags that must be there at the end, pulled byte for byte', kept],
+  ['manifests collected', collected.manifests],
+  ['blobs collected', collected.blobs],
+  ['passes of collection', collected.passes],
+])}
 
 | lost or left at the end | |
 | --- | ---: |
@@ -48,5 +61,12 @@ ${table(Object.entries(leftovers))}
 | what clients did | |
 | --- | ---: |
 ${table(Object.entries(counts))}
-${faults.length === 0 ? '' : `\n## Errors\n${faults.slice(0, 20).map((fault) => `- client ${fault.client}: ${fault.what}: ${fault.status} ${fault.text}`).join('\n')}\n`}`
+${
+  faults.length === 0
+    ? ''
+    : `\n## Errors\n${faults
+        .slice(0, 20)
+        .map((fault) => `- client ${fault.client}: ${fault.what}: ${fault.status} ${fault.text}`)
+        .join('\n')}\n`
+}`
 }

@@ -18,9 +18,14 @@ after(() => folder?.remove())
 test(`ten clients for twenty seconds, seed ${seed}`, { timeout: 600_000 }, async (context) => {
   const report = await stress({ seed, clients: 10, seconds: 20, leaseMs, pauseMs: leaseMs / 40, data: folder.join('data') })
   const { requests, collected, kept, counts } = report
-  context.diagnostic(`${requests} requests, ${collected.blobs} blobs and ${collected.manifests} manifests collected, ${kept} tags at the end`)
+  context.diagnostic(
+    `${requests} requests, ${collected.blobs} blobs and ${collected.manifests} manifests collected, ${kept} tags at the end`,
+  )
   context.diagnostic(JSON.stringify(counts))
   assert.deepEqual(report.faults, [])
-  assert.deepEqual(Object.entries(report.leftovers).filter(([, count]) => count !== 0), [])
+  assert.deepEqual(
+    Object.entries(report.leftovers).filter(([, count]) => count !== 0),
+    [],
+  )
   assert.ok(collected.blobs > 0 && collected.manifests > 0 && kept > 0, 'something was collected, and something stayed')
 })

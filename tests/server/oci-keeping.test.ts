@@ -44,7 +44,15 @@ describe('what stays in the registry', () => {
     assert.equal((await registry.putManifest('olive/fixed', 'v2', other)).status, 201, 'a new one may be made')
     const again = await registry.ask('GET', 'olive/fixed/manifests/v1')
     assert.equal(again.headers.get('docker-content-digest'), digest)
-    assert.equal((await registry.ask('PUT', 'olive/fixed/manifests/v1', { body: again.bytes, headers: { 'content-type': again.headers.get('content-type') ?? '' } })).status, 201)
+    assert.equal(
+      (
+        await registry.ask('PUT', 'olive/fixed/manifests/v1', {
+          body: again.bytes,
+          headers: { 'content-type': again.headers.get('content-type') ?? '' },
+        })
+      ).status,
+      201,
+    )
   })
 
   it('an owner’s quota ends uploads at the first byte beyond, whatever way they come, and nothing is left of them', async () => {
@@ -81,7 +89,15 @@ describe('what stays in the registry', () => {
     // the same bytes in another image of the same owner cost nothing
     assert.equal((await registry.ask('POST', `sam/second/blobs/uploads/?mount=${digestText(small)}&from=sam/full`, { as })).status, 201)
     assert.equal((await ownerUsage(db.queries, id)).packageBytes, 60 * KiB)
-    assert.equal((await registry.ask('POST', `sam/full/blobs/uploads/?digest=${digestText(large.subarray(0, 39 * KiB))}`, { as, body: large.subarray(0, 39 * KiB) })).status, 201)
+    assert.equal(
+      (
+        await registry.ask('POST', `sam/full/blobs/uploads/?digest=${digestText(large.subarray(0, 39 * KiB))}`, {
+          as,
+          body: large.subarray(0, 39 * KiB),
+        })
+      ).status,
+      201,
+    )
   })
 
   it('pulls are counted by manifest, those of HEAD are not', async () => {
@@ -91,23 +107,33 @@ describe('what stays in the registry', () => {
     const one = await imageNamed('olive', 'pulled')
     await until('pulls are written', async () => {
       const { rows } = await sql<{ count: number; pulled: boolean }>`
-        select pull_count::int as count, pulled_at is not null as pulled from oci_manifest where package_id = ${one.id}`.execute(registry.faces.db.queries)
+        select pull_count::int as count, pulled_at is not null as pulled from oci_manifest where package_id = ${one.id}`.execute(
+        registry.faces.db.queries,
+      )
       return rows[0]?.count === 2 && rows[0].pulled
     })
   })
 
   it('what HEAD says is there stays for as long as a push takes; what nobody asked for goes', async () => {
     const { db } = registry.faces
-    const [asked, unasked] = [await registry.pushBlob('olive/leased', 'asked for'), await registry.pushBlob('olive/leased', 'not asked for')]
+    const [asked, unasked] = [
+      await registry.pushBlob('olive/leased', 'asked for'),
+      await registry.pushBlob('olive/leased', 'not asked for'),
+    ]
     const child = await registry.pushImage('olive/leased', 'x')
     await registry.ask('DELETE', 'olive/leased/manifests/x')
     const { id } = await imageNamed('olive', 'leased')
     // all of it was brought so long ago that every lease is nearly over
     await sql`update oci_blob set leased_until = now() + interval '1 minute' where package_id = ${id}`.execute(db.queries)
-    await sql`update oci_manifest set pushed_at = now() - interval '59 minutes', confirmed_at = now() - interval '59 minutes' where package_id = ${id}`.execute(db.queries)
-    for (const path of [`blobs/${asked}`, `manifests/${child.digest}`]) assert.equal((await registry.ask('HEAD', `olive/leased/${path}`)).status, 200)
+    await sql`update oci_manifest set pushed_at = now() - interval '59 minutes', confirmed_at = now() - interval '59 minutes' where package_id = ${id}`.execute(
+      db.queries,
+    )
+    for (const path of [`blobs/${asked}`, `manifests/${child.digest}`])
+      assert.equal((await registry.ask('HEAD', `olive/leased/${path}`)).status, 200)
     await sql`update oci_blob set leased_until = leased_until - interval '2 minutes' where package_id = ${id}`.execute(db.queries)
-    await sql`update oci_manifest set pushed_at = pushed_at - interval '2 minutes', confirmed_at = confirmed_at - interval '2 minutes' where package_id = ${id}`.execute(db.queries)
+    await sql`update oci_manifest set pushed_at = pushed_at - interval '2 minutes', confirmed_at = confirmed_at - interval '2 minutes' where package_id = ${id}`.execute(
+      db.queries,
+    )
     await sql`update oci_review set noted_at = now() - interval '1 day' where package_id = ${id}`.execute(db.queries)
     await collect(db, { delayMs: 0, leaseMs, untaggedMs: 0 })
     assert.equal((await registry.ask('GET', `olive/leased/blobs/${asked}`)).status, 200)

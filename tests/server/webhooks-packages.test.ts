@@ -52,7 +52,10 @@ describe('webhooks of packages', stemmaOnly, () => {
     const received = await receiver.wait('/org', 2)
     assert.deepEqual(received.map(({ event }) => event).sort(), ['package', 'registry_package'])
     for (const { event, payload } of received) {
-      assert.deepEqual([payload.action, payload.repository, payload.organization.login, payload.sender.login], ['published', undefined, 'harbour', 'admin'])
+      assert.deepEqual(
+        [payload.action, payload.repository, payload.organization.login, payload.sender.login],
+        ['published', undefined, 'harbour', 'admin'],
+      )
       const { name, namespace, package_type: type, owner, package_version: version } = payload[event]
       assert.deepEqual([name, namespace, type, owner.login], ['boat', 'harbour', 'CONTAINER', 'harbour'])
       assert.equal(typeof version.id, 'number')

@@ -5,7 +5,14 @@ import type { Log } from '../../base/index.ts'
 import { type Database, type Queries, sql, type Tx } from '../../db/index.ts'
 import type { Job } from '../../jobs/index.ts'
 import { isManifestKept, reliedOnAt } from './references.ts'
-import { assertPolicy, type ImageFacts, planRetention, type RetentionPlan, type RetentionPolicy, type TagVerdict } from './retention-policy.ts'
+import {
+  assertPolicy,
+  type ImageFacts,
+  planRetention,
+  type RetentionPlan,
+  type RetentionPolicy,
+  type TagVerdict,
+} from './retention-policy.ts'
 import { dueRetention, packagesUnder } from './retention-rows.ts'
 import { immutableTagFault, tagRulesOfPackage } from './tag-rules.ts'
 

@@ -129,7 +129,11 @@ export class Workload {
       children.push(child)
     }
     const manifests = children.map(({ manifest }) => descriptor(manifest, imageType))
-    const index = layerOf(Buffer.from(JSON.stringify({ schemaVersion: 2, mediaType: indexType, manifests, annotations: { by: `${this.#number} ${this.#made}` } })))
+    const index = layerOf(
+      Buffer.from(
+        JSON.stringify({ schemaVersion: 2, mediaType: indexType, manifests, annotations: { by: `${this.#number} ${this.#made}` } }),
+      ),
+    )
     await this.#client.putManifest(name, tag, index, indexType)
     const blobs = children.flatMap((child) => child.blobs)
     this.#keep({ name, tag, manifest: index, manifests: manifests.map(({ digest }) => digest), blobs, isOwn: true })
@@ -143,7 +147,16 @@ export class Workload {
     await this.#client.bring(one.name, empty, this.#random.below(4), this.#pick(packages))
     await this.#pause()
     const subject = descriptor(one.manifest, one.manifests.length > 0 ? indexType : imageType)
-    const signature = layerOf(Buffer.from(JSON.stringify({ ...imageOf(empty, [empty]), artifactType: 'application/x-signature', subject, annotations: { n: `${this.#number} ${this.#made++}` } })))
+    const signature = layerOf(
+      Buffer.from(
+        JSON.stringify({
+          ...imageOf(empty, [empty]),
+          artifactType: 'application/x-signature',
+          subject,
+          annotations: { n: `${this.#number} ${this.#made++}` },
+        }),
+      ),
+    )
     await this.#client.putManifest(one.name, signature.digest, signature, imageType)
     this.#keep({ ...one, manifests: [...one.manifests, signature.digest], blobs: [...one.blobs, empty.digest] })
   }
