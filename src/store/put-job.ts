@@ -37,15 +37,27 @@ export async function putJob(job: PutJob, port: MessagePort, cutters: CutterPool
   const stream = new MessageStream<never>(port)
   const asking = new Asking(job.asking)
   const cutter = cutters.take()
-  const put = new Put(cutter, asking)
   try {
-    stream.send(await put.run(stream.bytes(), job))
+    stream.send(await putAll(new ChunkPut(cutter, asking), stream.bytes(), job))
   } catch (error) {
     stream.fail(error)
   } finally {
     cutters.give(cutter)
     asking.close()
   }
+}
+
+async function putAll(put: ChunkPut, source: AsyncIterable<Uint8Array>, job: PutJob): Promise<PutJobResult> {
+  const mostBytes = Math.min(job.limitBytes, job.sizeBytes ?? Number.POSITIVE_INFINITY)
+  for await (const bytes of source) {
+    if (put.sizeBytes + bytes.length > mostBytes) throw sizeError(job)
+    await put.write(bytes)
+  }
+  if (job.sizeBytes !== null && put.sizeBytes !== job.sizeBytes) throw sizeError(job)
+  return put.end((digest) => {
+    if (job.digest === null || digest === job.digest) return
+    throw new InputError('digest-mismatch', `the content's SHA-256 is ${digest}, not ${job.digest}`)
+  })
 }
 
 /** Own chunks that are remembered: some 4 GiB of content. What repeats itself from farther away is stored again. */
@@ -58,7 +70,8 @@ interface Piece {
   readonly name: string
 }
 
-class Put {
+/** Chunks that are stored, of bytes that are given to it piece by piece. */
+export class ChunkPut {
   readonly #cutter: Cutter
   readonly #asking: Asking
   readonly #packer: BlockPacker
@@ -66,6 +79,8 @@ class Put {
   /** Own chunks by hash: content repeats itself. */
   readonly #own = new Map<string, number>()
   #ownCount = 0
+  readonly #sum = createHash('sha256')
+  #sizeBytes = 0
 
   constructor(cutter: Cutter, asking: Asking) {
     this.#cutter = cutter
@@ -73,27 +88,36 @@ class Put {
     this.#packer = new BlockPacker((block) => asking.ask('block', block, buffersOf(block)))
   }
 
-  async run(source: AsyncIterable<Uint8Array>, job: PutJob): Promise<PutJobResult> {
-    const sum = createHash('sha256')
-    let sizeBytes = 0
-    const mostBytes = Math.min(job.limitBytes, job.sizeBytes ?? Number.POSITIVE_INFINITY)
-    for await (const bytes of source) {
-      sizeBytes += bytes.length
-      if (sizeBytes > mostBytes) throw sizeError(job)
-      sum.update(bytes)
-      for (let at = 0; at < bytes.length; ) {
-        at += this.#cutter.fill(bytes.subarray(at))
-        if (this.#cutter.isFull) await this.#batch(false)
-      }
+  /** What was written so far. */
+  get sizeBytes(): number {
+    return this.#sizeBytes
+  }
+
+  /** Announces a part: Cutter.part. */
+  part(sizeBytes: number, isCut = false): void {
+    this.#cutter.part(sizeBytes, isCut)
+  }
+
+  cutShort(missingBytes: number): void {
+    this.#cutter.cutShort(missingBytes)
+  }
+
+  async write(bytes: Uint8Array): Promise<void> {
+    this.#sizeBytes += bytes.length
+    this.#sum.update(bytes)
+    for (let at = 0; at < bytes.length; ) {
+      at += this.#cutter.fill(bytes.subarray(at))
+      if (this.#cutter.isFull) await this.#batch(false)
     }
-    if (job.sizeBytes !== null && sizeBytes !== job.sizeBytes) throw sizeError(job)
-    const digest = sum.digest('hex')
-    if (job.digest !== null && digest !== job.digest) {
-      throw new InputError('digest-mismatch', `the content's SHA-256 is ${digest}, not ${job.digest}`)
-    }
+  }
+
+  /** Cuts and packs what is left, when `isRight` has seen the digest and not thrown. */
+  async end(isRight?: (digest: string) => void): Promise<PutJobResult> {
+    const digest = this.#sum.digest('hex')
+    isRight?.(digest)
     await this.#batch(true)
     await this.#packer.finish()
-    return { digest, sizeBytes, runs: this.#runs }
+    return { digest, sizeBytes: this.#sizeBytes, runs: this.#runs }
   }
 
   async #batch(isLast: boolean): Promise<void> {

@@ -1,0 +1,132 @@
+// How an opened content is made again: its row's `form`, and, in the segment where what it rests on ends, a record of `OPEN`. docs/design/opened-contents.md gives every byte. Pure.
+import { crc32 } from 'node:zlib'
+import { asBuffer, CorruptError, equalBytes, utf8 } from '../../../base/index.ts'
+import { type Digest, digestBytes, digestOf } from '../../digest.ts'
+import { pushVarint, readVarint } from './file-list.ts'
+
+/** What was opened: an archive as it stands, or a compressed stream. */
+export const Container = { none: 0, gzip: 1 } as const
+
+export interface GzipMember {
+  /** As it stands. */
+  readonly header: Uint8Array
+  /** Inflated bytes. */
+  readonly plainBytes: number
+  /** What makes the deflate stream again: store/replay's recipe. */
+  readonly recipe: Uint8Array
+}
+
+export interface OpenedForm {
+  readonly digest: Digest
+  readonly sizeBytes: number
+  /** The content that holds the parts, one behind the other: bodies, skeleton, file list. */
+  readonly inner: Digest
+  readonly bodyBytes: number
+  readonly skeletonBytes: number
+  readonly listBytes: number
+  /** Whether what is inside is an archive; otherwise all of it stands where bodies would. */
+  readonly isTar: boolean
+  /** SHA-256 of what is inside: an OCI layer's diff id. */
+  readonly plain: Digest
+  readonly plainBytes: number
+  readonly container: number
+  readonly members: readonly GzipMember[]
+  /** What stands behind the last member. */
+  readonly trailing: Uint8Array
+}
+
+const magic = utf8('STEMOPEN')
+const version = 1
+
+/**
+ *   form   := "STEMOPEN" | byte version | digest (32) | inner (32) | plain (32) | varint size | varint bodies | varint skeleton | varint list | varint plain bytes
+ *             | byte isTar | byte container | varint members | member* | varint n, trailing (n) | u32 CRC-32 of all before
+ *   member := varint n, header (n) | varint plain bytes | varint n, recipe (n); n = 0: as the member before
+ */
+export function encodeForm(form: OpenedForm): Uint8Array {
+  const numbers = (...values: number[]): Uint8Array => {
+    const bytes: number[] = []
+    for (const value of values) pushVarint(bytes, value)
+    return Uint8Array.from(bytes)
+  }
+  const parts: Uint8Array[] = [magic, Uint8Array.of(version), digestBytes(form.digest), digestBytes(form.inner), digestBytes(form.plain)]
+  parts.push(numbers(form.sizeBytes, form.bodyBytes, form.skeletonBytes, form.listBytes, form.plainBytes))
+  parts.push(Uint8Array.of(form.isTar ? 1 : 0, form.container), numbers(form.members.length))
+  let last: GzipMember | null = null
+  for (const member of form.members) {
+    const header = last !== null && equalBytes(last.header, member.header) ? new Uint8Array() : member.header
+    const recipe = last !== null && equalBytes(last.recipe, member.recipe) ? new Uint8Array() : member.recipe
+    parts.push(numbers(header.length), header, numbers(member.plainBytes, recipe.length), recipe)
+    last = member
+  }
+  parts.push(numbers(form.trailing.length), form.trailing)
+  const bytes = Buffer.concat([...parts, new Uint8Array(4)])
+  bytes.writeUInt32LE(crc32(bytes.subarray(0, -4)), bytes.length - 4)
+  return bytes
+}
+
+/** CorruptError 'opened-form' for bytes that `encodeForm` can't have made. */
+export function decodeForm(bytes: Uint8Array): OpenedForm {
+  const head = magic.length + 1 + 96
+  if (bytes.length < head + 4 || asBuffer(bytes).readUInt32LE(bytes.length - 4) !== crc32(bytes.subarray(0, -4))) throw damaged('is damaged')
+  if (!equalBytes(bytes.subarray(0, magic.length), magic)) throw damaged('is none')
+  if (bytes[magic.length] !== version) throw damaged(`has version ${bytes[magic.length]}, which this server doesn't know`)
+  const digests = [0, 1, 2].map((n) => digestOf(bytes.subarray(magic.length + 1 + n * 32, magic.length + 33 + n * 32)))
+  const [digest, inner, plain] = digests as [Digest, Digest, Digest]
+  const reader = { bytes: bytes.subarray(0, -4), at: head }
+  const number = (): number => {
+    const value = readVarint(reader)
+    if (value === null) throw damaged('ends too early')
+    return value
+  }
+  const take = (count: number): Uint8Array => {
+    reader.at += count
+    if (reader.at > reader.bytes.length) throw damaged('ends too early')
+    return reader.bytes.slice(reader.at - count, reader.at)
+  }
+  const sizes = { sizeBytes: number(), bodyBytes: number(), skeletonBytes: number(), listBytes: number(), plainBytes: number() }
+  const [isTar, container] = take(2)
+  const members: GzipMember[] = []
+  for (let left = number(); left > 0; left--) {
+    const last = members.at(-1)
+    const header = take(number())
+    const plainBytes = number()
+    const recipe = take(number())
+    members.push({
+      header: header.length === 0 && last !== undefined ? last.header : header,
+      plainBytes,
+      recipe: recipe.length === 0 && last !== undefined ? last.recipe : recipe,
+    })
+  }
+  const trailing = take(number())
+  if (reader.at !== reader.bytes.length || container === undefined) throw damaged('has bytes behind its end')
+  return { digest, inner, plain, ...sizes, isTar: isTar === 1, container, members, trailing }
+}
+
+/** Records of `OPEN`: u32 length, form. */
+export function encodeForms(forms: readonly Uint8Array[]): Uint8Array {
+  return Buffer.concat(
+    forms.flatMap((form) => {
+      const length = Buffer.alloc(4)
+      length.writeUInt32LE(form.length)
+      return [length, form]
+    }),
+  )
+}
+
+/** CorruptError 'opened-form' where the records don't fit the bytes. */
+export function decodeForms(section: Uint8Array): Uint8Array[] {
+  const forms: Uint8Array[] = []
+  for (let at = 0; at < section.length; ) {
+    const end = at + 4 > section.length ? Number.POSITIVE_INFINITY : at + 4 + asBuffer(section).readUInt32LE(at)
+    if (end > section.length) throw damaged('is longer than its section')
+    forms.push(section.slice(at + 4, end))
+    at = end
+  }
+  return forms
+}
+
+function damaged(what: string): CorruptError {
+  return new CorruptError('opened-form', `how an opened content is made again ${what}`)
+}
+

@@ -1,0 +1,15 @@
+// What opening an archive may cost, in one place. What goes beyond stays as it is stored, with the reason noted; nothing here is a client's error.
+
+/** Members of one archive. */
+export const mostEntries = 1_000_000
+/** Bytes of one name, link target or PAX header: what is longer is no archive that anybody made by hand or tool. */
+export const mostMetaBytes = 1 << 20
+/** Bytes of an archive's skeleton and file list, which are gathered in memory and in a file before they are stored. */
+export const mostSkeletonBytes = 2 ** 30
+/** Inflated bytes of one content. */
+export const mostInflatedBytes = 64 * 2 ** 30
+/** An archive may inflate to so many times its size; below `freeInflatedBytes` more is no harm. */
+export const mostInflation = 200
+export const freeInflatedBytes = 64 << 20
+/** Gzip members of one content. */
+export const mostMembers = 100_000
