@@ -101,7 +101,7 @@ function buildVersion(folder: string, family: Family, version: number, gzip: str
   const storage = storageOf(folder)
   run('buildah', [...storage, 'bud', '--isolation', 'chroot', '--layers', '--no-cache', '--format', 'oci', '-t', image, context])
   mkdirSync(layout, { recursive: true })
-  run('skopeo', ['--insecure-policy', 'copy', '--quiet', `containers-storage:[vfs@${storage[1]}+${storage[3]}]${image}`, `oci:${layout}:${tagOf(version)}`])
+  run('skopeo', ['--insecure-policy', 'copy', '--quiet', `containers-storage:[overlay@${storage[1]}+${storage[3]}]${image}`, `oci:${layout}:${tagOf(version)}`])
   if (family.gzip === 'docker') compressAgain(layout, tagOf(version), gzip)
   run('buildah', [...storage, 'rmi', '--force', image])
   writeFileSync(done, '')
@@ -109,7 +109,7 @@ function buildVersion(folder: string, family: Family, version: number, gzip: str
 }
 
 function storageOf(folder: string): string[] {
-  return ['--root', join(folder, 'storage'), '--runroot', join(folder, 'storage-run'), '--storage-driver', 'vfs']
+  return ['--root', join(folder, 'overlay'), '--runroot', join(folder, 'overlay-run'), '--storage-driver', 'overlay']
 }
 
 /** The base image of a round: the suite as it was released, later with its updates. */
@@ -193,12 +193,21 @@ function compressAgain(layout: string, tag: string, gzip: string): void {
   if (entry === undefined) throw new Error(`${layout} has no ${tag}`)
   const manifest = JSON.parse(readFileSync(blob(entry.digest), 'utf8')) as { layers: Descriptor[] }
   for (const layer of manifest.layers) {
+    const known = join(layout, 'again', layer.digest)
+    if (existsSync(known)) {
+      Object.assign(layer, JSON.parse(readFileSync(known, 'utf8')))
+      continue
+    }
     const temporary = join(layout, 'layer')
+    const before = layer.digest
     run('sh', ['-c', `gunzip <'${blob(layer.digest)}' | '${gzip}' >'${temporary}'`])
     const bytes = readFileSync(temporary)
     layer.digest = `sha256:${createHash('sha256').update(bytes).digest('hex')}`
     layer.size = bytes.length
     renameSync(temporary, blob(layer.digest))
+    rmSync(blob(before))
+    mkdirSync(join(layout, 'again'), { recursive: true })
+    writeFileSync(join(layout, 'again', before), JSON.stringify({ digest: layer.digest, size: layer.size }))
   }
   const text = Buffer.from(JSON.stringify(manifest))
   entry.digest = `sha256:${createHash('sha256').update(text).digest('hex')}`

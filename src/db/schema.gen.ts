@@ -111,6 +111,23 @@ export interface ContentColdRead {
   since: Generated<Date>;
 }
 
+export interface ContentOpened {
+  created_at: Generated<Date>;
+  digest: Uint8Array;
+  engine: string;
+  form: Uint8Array;
+  inner_digest: Uint8Array;
+  plain_digest: Uint8Array;
+  stored_bytes: number;
+}
+
+export interface ContentOpening {
+  attempts: Generated<number>;
+  digest: Uint8Array;
+  due_at: Date | null;
+  reason: string | null;
+}
+
 export interface ContentReference {
   digest: Uint8Array;
   id: string;
@@ -674,6 +691,8 @@ export interface DB {
   collaborator: Collaborator;
   content: Content;
   content_cold_read: ContentColdRead;
+  content_opened: ContentOpened;
+  content_opening: ContentOpening;
   content_reference: ContentReference;
   content_review: ContentReview;
   content_segment: ContentSegment;

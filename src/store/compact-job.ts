@@ -5,6 +5,7 @@ import { Asking } from './asking.ts'
 import { BlockPacker, buffersOf } from './block-packer.ts'
 import type { ContentReader, SegmentPlace } from './content-reader.ts'
 import { digestOf } from './digest.ts'
+import { decodeForms } from './format/forms.ts'
 import { decodePortable } from './format/recipe.ts'
 
 export interface CompactJob {
@@ -24,6 +25,8 @@ export interface CompactJobResult {
   readonly moves: readonly Uint8Array[]
   /** Contents whose recipes stood in these segments. */
   readonly digests: readonly string[]
+  /** Their `OPEN`s together. */
+  readonly forms: readonly Uint8Array[]
 }
 
 export async function compactJob(job: CompactJob, port: MessagePort, reader: ContentReader): Promise<void> {
@@ -35,6 +38,7 @@ export async function compactJob(job: CompactJob, port: MessagePort, reader: Con
     const digests = new Set<string>()
     const places: Uint32Array[] = []
     const moves: Uint8Array[] = []
+    const forms: Uint8Array[] = []
     for (const [at, segment] of job.segments.entries()) {
       const live = job.live[at] ?? new Uint8Array()
       const place = new Uint32Array(live.length).fill(noOrdinal)
@@ -49,11 +53,12 @@ export async function compactJob(job: CompactJob, port: MessagePort, reader: Con
       }
       const index = await reader.index(segment)
       for (const { digest } of decodePortable(index.section('CONT'))) digests.add(digestOf(digest))
+      forms.push(...decodeForms(index.section('OPEN')))
       moves.push(new Uint8Array(index.section('MOVE')))
       places.push(place)
     }
     await packer.finish()
-    stream.send({ places, moves, digests: [...digests] } satisfies CompactJobResult)
+    stream.send({ places, moves, digests: [...digests], forms } satisfies CompactJobResult)
   } catch (error) {
     stream.fail(error)
   } finally {

@@ -11,6 +11,7 @@ import { deleteIntents, insertLinks, insertSegment, segmentUuids } from './conte
 import { digestOf } from './digest.ts'
 import { addRun, openRecipe, type PortableRecipe, type Run, sealRecipe } from './format/recipe.ts'
 import { type Block, decodeMoves, type Move } from './format/segment.ts'
+import { decodeForm } from './opened/format/opened-form.ts'
 import { portable } from './placed-runs.ts'
 import { readSegments } from './plan-read.ts'
 import { discardSegment, type SegmentParts, SegmentWriter, type StagedSegment, uuidBytes } from './segment-writer.ts'
@@ -59,7 +60,7 @@ export async function compactOnce(parts: CompactParts): Promise<boolean> {
     const result = await rewrite(parts, plan, writer)
     places = new Map(sources.map((source, at) => [source.id, result.places[at] ?? new Uint32Array()]))
     const moved = { places, sizes: writer.sizes, to: 0 }
-    staged = await writer.complete(await homes(parts.db, plan, result, moved, writer.uuid), movesOf(sources, result))
+    staged = await writer.complete(await homes(parts.db, plan, result, moved, writer.uuid), movesOf(sources, result), formsOf(plan, result))
   } catch (error) {
     await writer.abort()
     throw error
@@ -137,6 +138,12 @@ async function homes(db: Database, plan: Plan, result: CompactJobResult, moved: 
     const placed = runs.map(({ segment, ...run }) => ({ uuid: uuids.get(segment) ?? uuid, ...run }))
     return portable(digestOf(row.digest), row.size_bytes, placed)
   })
+}
+
+/** Forms that stood in the old segments, of contents whose parts are still there. */
+function formsOf({ recipes }: Plan, { forms }: CompactJobResult): Uint8Array[] {
+  const there = new Set(recipes.map((row) => digestOf(row.digest)))
+  return forms.filter((form) => there.has(decodeForm(form).inner))
 }
 
 function moveRuns(row: RecipeRow, { places, sizes, to }: Moved): Run[] {

@@ -42,7 +42,10 @@ export class Cutter {
     this.#parts.length = 0
   }
 
-  /** Says that behind all that was said before, a part of so many bytes comes: it has chunks of its own; one, where it is small, unless it is to be cut all the same. */
+  /**
+   * Says that behind all that was said before, a part of so many bytes comes: it has chunks of its own; one, where it is small, unless it is to be cut all the same.
+   * Where one is announced, all are, the first before any bytes come.
+   */
   part(sizeBytes: number, isCut = false): void {
     if (sizeBytes > 0) this.#parts.push({ leftBytes: sizeBytes, isOneChunk: !isCut && sizeBytes < wholeBelowBytes })
   }

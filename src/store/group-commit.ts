@@ -22,6 +22,8 @@ export interface Ended {
   /** Its own segments, complete; the last one holds its recipe. */
   readonly staged: readonly StagedSegment[]
   readonly reference: ContentReference | null
+  /** What is opened by it, where it holds the parts of an opened content: a form, for the segment that its recipe stands in. */
+  readonly form?: Uint8Array
 }
 
 export interface GroupCommitOptions extends SegmentParts {
@@ -100,6 +102,7 @@ export class GroupCommit {
     const uuid = randomness.uuid()
     const blocks: Block[] = []
     const homeless: PortableRecipe[] = []
+    const forms: Uint8Array[] = []
     const contents = new Map<Waiting, StagedContent>()
     let first = 0
     for (const waiting of fresh) {
@@ -114,10 +117,11 @@ export class GroupCommit {
       contents.set(waiting, stagedContent(ended, runs, ended.staged.at(-1)?.uuid ?? uuid))
       if (isOwn) continue
       homeless.push(portable(ended.digest, ended.sizeBytes, runs))
+      if (ended.form !== undefined) forms.push(ended.form)
       blocks.push(...ended.blocks)
       first += own[0]?.sizes.length ?? 0
     }
-    const shared = homeless.length > 0 ? await storeBlocks(this.#options, uuid, blocks, homeless) : null
+    const shared = homeless.length > 0 ? await storeBlocks(this.#options, uuid, blocks, homeless, forms) : null
     await this.#commit(contents, touched, shared)
   }
 

@@ -6,6 +6,8 @@ import type { ReadPlan, SegmentPlace } from './content-reader.ts'
 import type { ContentRange } from './content-store.ts'
 import { type Digest, digestBytes } from './digest.ts'
 import { openRecipe, type Run } from './format/recipe.ts'
+import { planRebuild } from './opened/plan-rebuild.ts'
+import type { RebuildPlan } from './opened/rebuild-job.ts'
 import { isReadLongAgo } from './whole/hot.ts'
 import type { WholePart } from './whole/read-whole.ts'
 
@@ -14,22 +16,25 @@ export interface PlannedRead {
   /** It is whole, and nobody has said for an hour that he reads it. */
   readonly isReadLongAgo: boolean
   readonly range: ContentRange
-  /** Where its bytes are: as they came, or in chunks. */
-  readonly form: { readonly whole: readonly WholePart[] } | { readonly chunks: ReadPlan }
+  /** Where its bytes are: as they came, in chunks, or in what is made into them again. */
+  readonly form: { readonly whole: readonly WholePart[] } | { readonly chunks: ReadPlan } | { readonly opened: RebuildPlan }
 }
 
-/** The way that costs least: whole before chunks. Null when there is no such content. RangeError for a range outside of it; CorruptError 'recipe', 'content'. */
+/** The way that costs least: whole before chunks, these before what is opened. Null when there is no such content. RangeError for a range outside of it; CorruptError 'recipe', 'content'. */
 export async function planRead(db: Queries, digest: Digest, range?: ContentRange): Promise<PlannedRead | null> {
   const found = await findForms(db, digest)
   if (found === null) return null
-  const { sizeBytes, recipe, whole, isReadLongAgo } = found
+  const { sizeBytes, recipe, whole, opened, isReadLongAgo } = found
   const wanted = range ?? { offset: 0, sizeBytes }
   if (!(wanted.offset >= 0 && wanted.sizeBytes >= 0 && wanted.offset + wanted.sizeBytes <= sizeBytes)) {
     throw new RangeError(`bytes ${wanted.offset} to ${wanted.offset + wanted.sizeBytes} of ${sizeBytes}`)
   }
   if (whole.length > 0) return { sizeBytes, range: wanted, isReadLongAgo, form: { whole } }
-  if (recipe === null) throw new CorruptError('content', `stored content has a row, and its bytes are nowhere: ${digest}`)
-  return { sizeBytes, range: wanted, isReadLongAgo: false, form: { chunks: await planChunks(db, { digest, sizeBytes, recipe }, wanted) } }
+  const cold = { sizeBytes, range: wanted, isReadLongAgo: false }
+  if (recipe !== null) return { ...cold, form: { chunks: await planChunks(db, { digest, sizeBytes, recipe }, wanted) } }
+  const plan = opened === null ? null : await planRebuild(db, opened, wanted)
+  if (plan === null) throw new CorruptError('content', `stored content has a row, and its bytes are nowhere: ${digest}`)
+  return { ...cold, form: { opened: plan } }
 }
 
 /** How to read a range of content out of its chunks. CorruptError 'recipe'. */
@@ -44,12 +49,12 @@ export async function planChunks(
   return { runs, segments, skipBytes, sizeBytes: wanted.sizeBytes, digest: isWhole ? digest : null }
 }
 
-/** The chunks of a content alone, also where it is whole, too. Null: there is none such. CorruptError 'recipe'. */
-export async function planRecipe(db: Queries, digest: Digest): Promise<ReadPlan | null> {
+/** The chunks of a content alone, also where it is whole, too; all of them, or a range. Null: there is none such. CorruptError 'recipe'. */
+export async function planRecipe(db: Queries, digest: Digest, range?: ContentRange): Promise<ReadPlan | null> {
   const row = await db.selectFrom('content').select(['size_bytes', 'recipe']).where('digest', '=', digestBytes(digest)).executeTakeFirst()
   if (row === undefined || row.recipe === null) return null
   const { recipe, size_bytes: sizeBytes } = row
-  return planChunks(db, { digest, sizeBytes, recipe }, { offset: 0, sizeBytes })
+  return planChunks(db, { digest, sizeBytes, recipe }, range ?? { offset: 0, sizeBytes })
 }
 
 /** In which forms a content is stored. */
@@ -59,24 +64,28 @@ interface ContentForms {
   readonly recipe: Uint8Array | null
   readonly whole: readonly WholePart[]
   readonly isReadLongAgo: boolean
+  /** How it is made again, where it is stored neither way. */
+  readonly opened: Uint8Array | null
 }
 
 async function findForms(db: Queries, digest: Digest): Promise<ContentForms | null> {
   const { rows } = await sql<{
     size_bytes: number
     recipe: Uint8Array | null
+    form: Uint8Array | null
     uuid: string | null
     part_bytes: number
     sums: Uint8Array
     long_ago: boolean | null
   }>`
     select c.size_bytes::float8 as size_bytes, case when p.uuid is null then c.recipe end as recipe,
+      case when p.uuid is null and c.recipe is null then (select form from content_opened o where o.digest = c.digest) end as form,
       p.uuid::text as uuid, p.size_bytes::float8 as part_bytes, p.sums, ${isReadLongAgo} as long_ago
     from content c left join whole_part p on p.digest = c.digest where c.digest = ${digestBytes(digest)} order by p.ordinal`.execute(db)
   const first = rows[0]
   if (first === undefined) return null
   const whole = rows.flatMap(({ uuid, part_bytes, sums }) => (uuid === null ? [] : [{ uuid, sizeBytes: part_bytes, sums }]))
-  return { sizeBytes: first.size_bytes, recipe: first.recipe, whole, isReadLongAgo: first.long_ago === true }
+  return { sizeBytes: first.size_bytes, recipe: first.recipe, whole, opened: first.form, isReadLongAgo: first.long_ago === true }
 }
 
 /** Rows of segments; those that are gone are left out. */

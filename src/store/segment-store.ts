@@ -9,18 +9,23 @@ import { answering } from './asking.ts'
 import { collect, type Collected } from './collect.ts'
 import { compactOnce } from './compact.ts'
 import type { ReadPlan } from './content-reader.ts'
-import { findChunks, segmentUuids } from './content-rows.ts'
+import { findChunks } from './content-rows.ts'
 import type { ContentInfo, ContentRange, ContentReference, ContentStore, OpenContent, PutOptions, PutResult } from './content-store.ts'
 import type { ContentUploads } from './content-uploads.ts'
 import { type Digest, digestBytes, digestOf } from './digest.ts'
 import type { Block } from './format/segment.ts'
 import { checkStore, type CheckStoreOptions, type StoreCheck } from './fsck/check-store.ts'
 import { scrubContentJob } from './fsck/scrub-content.ts'
-import { contentChanged, GroupCommit } from './group-commit.ts'
-import { ownPlaces, placed, portable } from './placed-runs.ts'
+import { finishPut } from './finish-put.ts'
+import { GroupCommit } from './group-commit.ts'
+import { layerFiles, openLayerFile } from './opened/layer-files.ts'
+import { openDue, type OpenerParts, openingJob, type OpeningOptions } from './opened/opener.ts'
+import { openSoon } from './opened/opened-rows.ts'
+import type { RebuildPlan } from './opened/rebuild-job.ts'
+import type { PlacedEntry } from './opened/format/file-list.ts'
 import { planRead } from './plan-read.ts'
 import type { PutJob, PutJobResult } from './put-job.ts'
-import type { SegmentParts, StagedSegment } from './segment-writer.ts'
+import type { SegmentParts } from './segment-writer.ts'
 import { wholeBelowBytes } from './sizes.ts'
 import { Upload } from './upload.ts'
 import { coolDown, findHot, forgetColdReads, type HotLimits, noteRead } from './whole/hot.ts'
@@ -55,6 +60,7 @@ export class SegmentStore implements ContentStore {
   readonly #db: Database
   readonly #parts: SegmentParts
   readonly #workers: WorkerPool
+  readonly #opener: OpenerParts
   readonly #places: Places
   readonly #group: GroupCommit
   readonly #log: Log
@@ -77,12 +83,15 @@ export class SegmentStore implements ContentStore {
       cacheMemoryBytes: cache.memoryBytes,
       cacheDisk: { folder: cache.folder, bytes: cache.diskBytes },
     }
-    this.#workers = new WorkerPool({
-      entry: new URL('./worker.ts', import.meta.url),
-      data,
-      threads: options.threads,
-      onCrash: (error) => log.error({ err: error }, 'a worker thread of the content store ended by itself; its requests failed'),
-    })
+    const pool = (threads: number, isLow: boolean) =>
+      new WorkerPool({
+        entry: new URL('./worker.ts', import.meta.url),
+        data: { ...data, isLow },
+        threads,
+        onCrash: (error) => log.error({ err: error }, 'a worker thread of the content store ended by itself; its requests failed'),
+      })
+    this.#workers = pool(options.threads, false)
+    this.#opener = { ...this.#parts, group: this.#group, workers: pool(1, true), log }
   }
 
   async put(source: AsyncIterable<Uint8Array>, options: PutOptions): Promise<PutResult> {
@@ -92,7 +101,7 @@ export class SegmentStore implements ContentStore {
       const result = await this.#receive(this.#admitted(source, place, options.signal), upload, options)
       options.signal?.throwIfAborted()
       const digest = result.digest as Digest
-      const staged = await this.#finish(upload, result)
+      const staged = await finishPut(this.#db, upload, result)
       const reference = options.reference ?? null
       const ended = { digest, sizeBytes: result.sizeBytes, runs: result.runs, blocks: upload.held, staged, reference }
       return { digest, sizeBytes: result.sizeBytes, ...(await this.#group.add(ended)) }
@@ -139,8 +148,9 @@ export class SegmentStore implements ContentStore {
     const { sizeBytes, range: wanted, form } = found
     if (found.isReadLongAgo)
       noteRead(this.#db.queries, digest).catch((error: unknown) => this.#log.warn({ err: error }, 'a read was not noted'))
-    const bytes = 'whole' in form ? this.#readWhole(form.whole, wanted, signal) : this.#read(form.chunks, signal)
-    return { digest, sizeBytes, range: wanted, bytes }
+    const open = { digest, sizeBytes, range: wanted }
+    if ('whole' in form) return { ...open, bytes: this.#readWhole(form.whole, wanted, signal) }
+    return { ...open, bytes: 'chunks' in form ? this.#read('get', form.chunks, signal) : this.#read('rebuild', form.opened, signal) }
   }
 
   async hold(tx: Tx, digest: Digest, reference: ContentReference): Promise<boolean> {
@@ -202,6 +212,31 @@ export class SegmentStore implements ContentStore {
     }
   }
 
+  /** What an opened archive holds, in its order; also by the digest of what is inside (an OCI layer's diff id). Null where it isn't opened, or no archive. CorruptError 'file-list'. */
+  layerFiles(digest: Digest, signal?: AbortSignal): Promise<AsyncIterable<PlacedEntry> | null> {
+    return layerFiles({ queries: this.#db.queries, read: (inner, range, until) => this.get(inner, range, until) }, digest, signal)
+  }
+
+  /** One file's bytes out of an opened archive, as `layerFiles` told of it; the archive isn't made again for it. Null where it isn't opened, or the entry has no bytes. RangeError. */
+  openLayerFile(digest: Digest, entry: Pick<PlacedEntry, 'type' | 'bodyAt' | 'bodyBytes'>, signal?: AbortSignal): Promise<OpenContent | null> {
+    return openLayerFile({ queries: this.#db.queries, read: (inner, range, until) => this.get(inner, range, until) }, digest, entry, signal)
+  }
+
+  /** Asks for content to be opened in the background, in so many milliseconds. */
+  openSoon(digest: Digest, waitMs = 0): Promise<void> {
+    return openSoon(this.#db.queries, digest, waitMs)
+  }
+
+  /** Opens what is due, however short it stands; how many contents were looked into. */
+  openDue(signal: AbortSignal = new AbortController().signal): Promise<number> {
+    return openDue(this.#opener, 0, signal)
+  }
+
+  /** The same as leased work, of what has stood for some minutes. */
+  openingJob(options?: OpeningOptions): Job {
+    return openingJob(this.#opener, options)
+  }
+
   /** Reads everything back, segments and contents, and reports what is wrong as it is found. UnavailableError; the signal's reason. */
   check(options: CheckStoreOptions): Promise<StoreCheck> {
     return checkStore({ db: this.#db, workers: this.#workers }, options)
@@ -214,7 +249,7 @@ export class SegmentStore implements ContentStore {
 
   /** Ends the workers; puts and gets that still run fail. */
   async close(): Promise<void> {
-    await this.#workers.close()
+    await Promise.all([this.#workers.close(), this.#opener.workers.close()])
   }
 
   /** Feeds a worker, takes its blocks, and answers what it asks. */
@@ -225,19 +260,6 @@ export class SegmentStore implements ContentStore {
     return answering(answers, (asking) =>
       this.#workers.run('put', { ...job, asking } satisfies PutJob, [asking], (port) => converse(port, source)),
     )
-  }
-
-  /** Completes the put's own segments, the last one with the recipe in it. */
-  async #finish(upload: Upload, result: PutJobResult): Promise<readonly StagedSegment[]> {
-    const { staged, open } = await upload.settle()
-    if (open === null) return staged
-    const ids = [...new Set(result.runs.map((run) => run.segment))].filter((id) => id >= 0)
-    const uuids = await segmentUuids(this.#db.queries, ids)
-    const runs = placed(result.runs, ownPlaces([...staged, { uuid: open.uuid, sizes: open.sizes }]), uuids)
-    if (runs === null) throw contentChanged()
-    const last = await open.complete([portable(result.digest as Digest, result.sizeBytes, runs)])
-    upload.closed(last)
-    return [...staged, last]
   }
 
   /** The source, which waits for a place as soon as it is more than one chunk. */
@@ -259,8 +281,8 @@ export class SegmentStore implements ContentStore {
     }
   }
 
-  async *#read(plan: ReadPlan, signal: AbortSignal | undefined): AsyncGenerator<Uint8Array> {
-    const job = this.#workers.start('get', plan)
+  async *#read(kind: 'get' | 'rebuild', plan: ReadPlan | RebuildPlan, signal: AbortSignal | undefined): AsyncGenerator<Uint8Array> {
+    const job = this.#workers.start(kind, plan)
     const stop = (): void => job.end()
     signal?.addEventListener('abort', stop, { once: true })
     try {

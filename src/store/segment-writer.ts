@@ -69,9 +69,9 @@ export class SegmentWriter {
   }
 
   /** Writes the index, and waits until all is durable. Ends the writer, also when it fails. */
-  async complete(contents: readonly PortableRecipe[], moves: readonly Move[] = []): Promise<StagedSegment> {
+  async complete(contents: readonly PortableRecipe[], moves: readonly Move[] = [], forms: readonly Uint8Array[] = []): Promise<StagedSegment> {
     try {
-      const index = encodeIndex(this.#blocks, this.#storedBytes, contents, moves)
+      const index = encodeIndex(this.#blocks, this.#storedBytes, contents, moves, forms)
       await this.#value.write(index)
       await this.#value.complete()
       return { uuid: this.uuid, tail: null, sizeBytes: this.#value.sizeBytes, indexBytes: index.length, ...chunksOf(this.#blocks) }
@@ -94,14 +94,15 @@ export async function storeBlocks(
   uuid: string,
   blocks: readonly Block[],
   contents: readonly PortableRecipe[],
-  moves: readonly Move[] = [],
+  forms: readonly Uint8Array[] = [],
 ): Promise<StagedSegment> {
   const stored = blocks.map((block) => block.stored)
   const index = encodeIndex(
     blocks,
     stored.map((bytes) => bytes.length),
     contents,
-    moves,
+    [],
+    forms,
   )
   const value = concatBytes([...stored, index])
   const isTail = value.length <= tailBytes

@@ -41,6 +41,11 @@ export class Upload {
     this.#staged.push(Promise.resolve(last))
   }
 
+  /** What was staged has its rows: nothing is removed any more. */
+  kept(): void {
+    this.#isAborted = true
+  }
+
   /** Removes what was staged; never throws. */
   async abort(): Promise<void> {
     if (this.#isAborted) return

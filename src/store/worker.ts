@@ -1,5 +1,6 @@
 // The thread that the store's CPU-heavy work runs in: hashing, cutting, compressing, inflating. It has a bucket and a block cache of its own;
 // what it reads never changes, so threads need not agree on anything.
+import { setPriority } from 'node:os'
 import { workerData } from 'node:worker_threads'
 import { serveJobs, systemClock, systemRandomness } from '../base/index.ts'
 import { attachBucket, type BucketConfig, makeBlockReader } from '../bucket/index.ts'
@@ -10,7 +11,11 @@ import { contentJob } from './fsck/content-job.ts'
 import { segmentJob } from './fsck/segment-job.ts'
 import { wholeJob, type WholeRows } from './fsck/whole-job.ts'
 import { getJob } from './get-job.ts'
+import { type OpenJob, openJob, type OpenSource } from './opened/open-job.ts'
+import { checkRebuildJob, rebuildJob, type RebuildPlan } from './opened/rebuild-job.ts'
 import { type PutJob, putJob } from './put-job.ts'
+import { Replay, replayEngines } from './replay/index.ts'
+import { readWhole } from './whole/read-whole.ts'
 
 /** What every worker is started with. */
 export interface StoreWorkerData {
@@ -18,6 +23,8 @@ export interface StoreWorkerData {
   readonly kernel: WebAssembly.Module
   readonly cacheMemoryBytes: number
   readonly cacheDisk: { readonly folder: string; readonly bytes: number } | null
+  /** The thread does background work: others go first. */
+  readonly isLow?: boolean
 }
 
 const data = workerData as StoreWorkerData
@@ -25,6 +32,13 @@ const surroundings = { clock: systemClock, randomness: systemRandomness }
 const bucket = attachBucket(data.bucket, surroundings)
 const reader = new ContentReader(makeBlockReader(bucket, { ...surroundings, memoryBytes: data.cacheMemoryBytes, disk: data.cacheDisk }))
 const cutters = new CutterPool(data.kernel)
+const replay = new Replay(replayEngines())
+// of this thread alone, on Linux; elsewhere it would be the whole process
+if (data.isLow === true && process.platform === 'linux') setPriority(10)
+
+function readSource(source: OpenSource, sizeBytes: number): AsyncIterable<Uint8Array> {
+  return 'chunks' in source ? reader.read(source.chunks) : readWhole(bucket, source.whole, { offset: 0, sizeBytes })
+}
 
 serveJobs({
   put: (job: PutJob, port) => putJob(job, port, cutters),
@@ -33,4 +47,7 @@ serveJobs({
   checkContent: (plan: ReadPlan, port) => contentJob(plan, port, reader),
   checkWhole: (rows: WholeRows, port) => wholeJob(rows, port, bucket),
   compact: (job: CompactJob, port) => compactJob(job, port, reader),
+  open: (job: OpenJob, port) => openJob(job, port, { cutters, replay, spoolFolder: bucket.spoolFolder, read: readSource }),
+  rebuild: (plan: RebuildPlan, port) => rebuildJob(plan, port, reader, replay),
+  checkRebuild: (plan: RebuildPlan, port) => checkRebuildJob(plan, port, reader, replay),
 })

@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto'
 import { crc32 } from 'node:zlib'
 import { asBuffer, CorruptError, decodeSections, encodeSections, equalBytes, sectionOf, wordsOf } from '../../base/index.ts'
 import { encodePortable, type PortableRecipe } from './recipe.ts'
+import { encodeForms } from './forms.ts'
 
 export const Codec = { raw: 0, zstd: 1 } as const
 
@@ -49,6 +50,7 @@ export function encodeIndex(
   storedBytes: readonly number[],
   contents: readonly PortableRecipe[],
   moves: readonly Move[],
+  forms: readonly Uint8Array[] = [],
 ): Uint8Array {
   const places = new Uint32Array(blocks.length * blockWords)
   let offset = 0
@@ -73,6 +75,7 @@ export function encodeIndex(
     ['SIZE', bytesOf(sizes)],
     ['CONT', encodePortable(contents)],
     ['MOVE', encodeMoves(moves)],
+    ...(forms.length > 0 ? [['OPEN', encodeForms(forms)] as const] : []),
   ] as const
   const { bytes, trailerAt } = encodeSections(sections, offset, trailerBytes)
   bytes.write(magic, trailerAt, 'latin1')
@@ -193,8 +196,8 @@ export class SegmentIndex {
     return { number, offset, storedBytes, sizeBytes, crc, codec, first, end }
   }
 
-  /** `CONT` and `MOVE` as they stand, for making rows again; empty where the segment has none. */
-  section(name: 'CONT' | 'MOVE'): Uint8Array {
+  /** `CONT`, `MOVE` and `OPEN` as they stand, for making rows again; empty where the segment has none. */
+  section(name: 'CONT' | 'MOVE' | 'OPEN'): Uint8Array {
     return this.#sections.get(name) ?? new Uint8Array()
   }
 

@@ -13,3 +13,5 @@ export const mostInflation = 200
 export const freeInflatedBytes = 64 << 20
 /** Gzip members of one content. */
 export const mostMembers = 100_000
+/** Bytes behind the last member. */
+export const mostTrailingBytes = 64 << 10

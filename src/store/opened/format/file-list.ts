@@ -93,7 +93,7 @@ interface Reader {
 function readBytes(reader: Reader, count: number | null): Uint8Array | null {
   if (count === null || reader.at + count > reader.bytes.length) return null
   reader.at += count
-  return reader.bytes.slice(reader.at - count, reader.at)
+  return new Uint8Array(reader.bytes.subarray(reader.at - count, reader.at))
 }
 
 export function pushVarint(bytes: number[], value: number): void {

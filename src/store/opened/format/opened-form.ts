@@ -103,29 +103,6 @@ export function decodeForm(bytes: Uint8Array): OpenedForm {
   return { digest, inner, plain, ...sizes, isTar: isTar === 1, container, members, trailing }
 }
 
-/** Records of `OPEN`: u32 length, form. */
-export function encodeForms(forms: readonly Uint8Array[]): Uint8Array {
-  return Buffer.concat(
-    forms.flatMap((form) => {
-      const length = Buffer.alloc(4)
-      length.writeUInt32LE(form.length)
-      return [length, form]
-    }),
-  )
-}
-
-/** CorruptError 'opened-form' where the records don't fit the bytes. */
-export function decodeForms(section: Uint8Array): Uint8Array[] {
-  const forms: Uint8Array[] = []
-  for (let at = 0; at < section.length; ) {
-    const end = at + 4 > section.length ? Number.POSITIVE_INFINITY : at + 4 + asBuffer(section).readUInt32LE(at)
-    if (end > section.length) throw damaged('is longer than its section')
-    forms.push(section.slice(at + 4, end))
-    at = end
-  }
-  return forms
-}
-
 function damaged(what: string): CorruptError {
   return new CorruptError('opened-form', `how an opened content is made again ${what}`)
 }

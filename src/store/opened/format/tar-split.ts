@@ -5,7 +5,8 @@ import { type TarMember, TarWalk } from './tar-walk.ts'
 
 /** What comes out of a split, in the archive's order. `begin`: the next bodies are one file's, so many bytes of them. */
 export type SplitPiece =
-  | { readonly kind: 'skeleton' | 'body'; readonly bytes: Uint8Array }
+  | { readonly kind: 'skeleton'; readonly bytes: Uint8Array }
+  | { readonly kind: 'body'; readonly bytes: Uint8Array }
   | { readonly kind: 'begin'; readonly sizeBytes: number }
   | { readonly kind: 'entry'; readonly entry: FileEntry }
 

@@ -92,7 +92,7 @@ export class TarWalk {
       return count
     }
     const count = Math.min(bytes.length, this.#left)
-    if (this.#state === 'meta') this.#meta.push(bytes.slice(0, count))
+    if (this.#state === 'meta') this.#meta.push(new Uint8Array(bytes.subarray(0, count)))
     this.#left -= count
     if (this.#left === 0) {
       if (this.#state === 'meta') this.#endMeta()

@@ -1,0 +1,128 @@
+// Archives in the content store: opened, made again byte for byte, read in ranges; what is inside; what can't be opened stays as it was.
+import assert from 'node:assert/strict'
+import { after, test } from 'node:test'
+import { deflateRawSync, gzipSync } from 'node:zlib'
+import { contentHost, put, read, sha256 } from '../../../tests/support/content.ts'
+import { SeededRandom } from '../../../tests/support/random.ts'
+import { noise } from '../../../tests/support/seeded.ts'
+import { tarMember, tarOf } from '../../../tests/support/tar.ts'
+import { fromUtf8, hex, latin1, utf8 } from '../../base/index.ts'
+import type { Digest } from '../digest.ts'
+
+const host = await contentHost()
+after(() => host.close())
+
+const words = Array.from({ length: 3000 }, (_, n) => latin1(noise(n, 4 + (n % 7)).map((byte) => 97 + (byte % 26))))
+/** Something like source text. */
+function text(seed: number, sizeBytes: number): Buffer {
+  const random = new SeededRandom(seed)
+  const line = () => `  const ${words[random.below(3000)]} = ${words[random.below(300)]}(${words[random.below(30)]}, ${random.below(100)})`
+  return Buffer.from(Array.from({ length: sizeBytes / 25 }, line).join('\n').padEnd(sizeBytes, '.')).subarray(0, sizeBytes)
+}
+
+function layer(version: number, files = 60): Buffer {
+  const members = Array.from({ length: files }, (_, n) =>
+    tarMember({ name: `srv/file-${n}`, mtime: 1_700_000_000 + version, body: text(n === 7 ? 1000 + version : n, 3000 + n * 211) }),
+  )
+  return tarOf(tarMember({ name: 'srv/', type: '5' }), ...members, tarMember({ name: 'srv/large', body: text(77, 1_500_000) }))
+}
+
+async function all<T>(source: AsyncIterable<T>): Promise<T[]> {
+  const values: T[] = []
+  for await (const value of source) values.push(value)
+  return values
+}
+
+async function opened(digest: Digest): Promise<{ engine: string; storedBytes: number } | null> {
+  const row = await host.db.database.queries.selectFrom('content_opened').selectAll().where('digest', '=', Buffer.from(digest, 'hex')).executeTakeFirst()
+  return row === undefined ? null : { engine: row.engine, storedBytes: row.stored_bytes }
+}
+
+async function reasonFor(digest: Digest): Promise<string | null> {
+  const row = await host.db.database.queries.selectFrom('content_opening').selectAll().where('digest', '=', Buffer.from(digest, 'hex')).executeTakeFirst()
+  return row?.reason ?? null
+}
+
+async function putAndOpen(bytes: Uint8Array): Promise<Digest> {
+  const { digest } = await put(host.store, bytes)
+  await host.store.openSoon(digest)
+  await host.store.openDue()
+  return digest
+}
+
+test('a gzip layer is opened, and read back byte for byte, whole and in ranges', async () => {
+  const bytes = gzipSync(layer(1))
+  const digest = await putAndOpen(bytes)
+  assert.match((await opened(digest))?.engine ?? '', /node-zlib 6/)
+  assert.deepEqual(await read(host.store, digest), bytes)
+  for (const [offset, size] of [[0, 1], [5, 100], [40_000, 300_000], [bytes.length - 9, 9], [bytes.length, 0]] as const) {
+    assert.deepEqual(await read(host.store, digest, offset, size), bytes.subarray(offset, offset + size))
+  }
+})
+
+test('another version stores what is new in it', async () => {
+  const bytes = gzipSync(layer(2))
+  const digest = await putAndOpen(bytes)
+  const { storedBytes } = (await opened(digest)) as { storedBytes: number }
+  assert.ok(storedBytes < bytes.length / 10, `${storedBytes} of ${bytes.length} bytes`)
+  assert.deepEqual(await read(host.store, digest), bytes)
+})
+
+test('the file list and single files, by the layer or what is inside of it', async () => {
+  const tar = layer(3)
+  const digest = await putAndOpen(gzipSync(tar, { level: 9 }))
+  for (const name of [digest, sha256(tar)]) {
+    const files = await host.store.layerFiles(name)
+    assert.ok(files)
+    const entries = await all(files)
+    assert.equal(entries.length, 62)
+    const one = entries[5]
+    assert.ok(one)
+    assert.equal(fromUtf8(one.path), 'srv/file-4')
+    assert.equal(hex(one.sha256 as Uint8Array), sha256(text(4, 3000 + 4 * 211)))
+    const file = await host.store.openLayerFile(name, one)
+    assert.ok(file)
+    assert.deepEqual(Buffer.concat(await all(file.bytes)), text(4, 3000 + 4 * 211))
+  }
+  assert.equal(await host.store.layerFiles(sha256(utf8('unknown'))), null)
+})
+
+test('containers: an archive as it stands, several members, header fields, bytes behind the end', async () => {
+  const tar = layer(4)
+  const half = 200_000
+  const named = Buffer.concat([
+    Buffer.from([0x1f, 0x8b, 8, 8 + 4, 1, 2, 3, 4, 2, 255, 3, 0]), utf8('abc'), utf8('name\0'),
+    deflateRawSync(tar.subarray(half), { level: 9 }), gzipSync(tar.subarray(half)).subarray(-8),
+  ])
+  const containers: Readonly<Record<string, Buffer>> = {
+    'as it stands': tar,
+    'two members': Buffer.concat([gzipSync(tar.subarray(0, half), { level: 9 }), named]),
+    'an empty member first': Buffer.concat([gzipSync(new Uint8Array(), { level: 9 }), gzipSync(layer(5), { level: 9 })]),
+    'bytes behind the end': Buffer.concat([gzipSync(layer(6), { level: 6 }), Buffer.alloc(1000)]),
+  }
+  for (const [name, bytes] of Object.entries(containers)) {
+    const digest = await putAndOpen(bytes)
+    assert.ok(await opened(digest), `${name}: ${await reasonFor(digest)}`)
+    assert.deepEqual(await read(host.store, digest), bytes, name)
+  }
+})
+
+test('what can be opened not at all, or does not pay, stays as it was, and the reason is noted', async () => {
+  const bomb = gzipSync(Buffer.alloc(200 << 20))
+  const cut = gzipSync(layer(8)).subarray(0, -50)
+  const wrongSum = gzipSync(layer(9))
+  wrongSum[wrongSum.length - 5] = 0xff
+  const cases: Readonly<Record<string, Buffer>> = {
+    bomb,
+    'gzip-damaged': cut,
+    'no-engine': gzipSync(layer(7), { level: 6, memLevel: 1 }),
+    'does-not-pay': gzipSync(tarOf(tarMember({ body: noise(3, 3_000_000) }))),
+    trailing: Buffer.concat([gzipSync(layer(10)), noise(1, 100_000)]),
+  }
+  for (const [reason, bytes] of [...Object.entries(cases), ['gzip-damaged', wrongSum] as const]) {
+    const digest = await putAndOpen(bytes)
+    assert.equal(await reasonFor(digest), reason)
+    assert.equal(await opened(digest), null)
+    assert.deepEqual(await read(host.store, digest), bytes)
+  }
+})

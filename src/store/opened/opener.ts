@@ -1,0 +1,159 @@
+// Opens contents in the background: a worker takes one apart and stores its parts; they are read back and made into the content again; only then a transaction says
+// that it is opened. docs/design/opened-contents.md. Invariant: each step may be done twice, by two nodes, or never: what has come of it is then collected.
+import type { MessagePort } from 'node:worker_threads'
+import { CorruptError, type Log, MessageStream, UnavailableError, type WorkerPool } from '../../base/index.ts'
+import { isCommitUnknown, sql } from '../../db/index.ts'
+import type { Job } from '../../jobs/index.ts'
+import { answering } from '../asking.ts'
+import { findChunks } from '../content-rows.ts'
+import { finishPut } from '../finish-put.ts'
+import type { Block } from '../format/segment.ts'
+import type { GroupCommit } from '../group-commit.ts'
+import { planRead } from '../plan-read.ts'
+import type { PutJobResult } from '../put-job.ts'
+import type { SegmentParts, StagedSegment } from '../segment-writer.ts'
+import { Upload } from '../upload.ts'
+import { giveRecipe } from './chunk-whole.ts'
+import { encodeForm, type OpenedForm } from './format/opened-form.ts'
+import type { OpenJob, OpenJobResult } from './open-job.ts'
+import { type DueContent, insertOpened, isDue, leave, nextDue, retryLater } from './opened-rows.ts'
+import { planRebuild } from './plan-rebuild.ts'
+
+export interface OpenerParts extends SegmentParts {
+  readonly workers: WorkerPool
+  readonly group: GroupCommit
+  readonly log: Log
+}
+
+/** What became of one content. */
+export type Opened =
+  | { readonly kind: 'opened' | 'chunked'; readonly storedBytes: number; readonly engine: string }
+  | { readonly kind: 'left'; readonly reason: string }
+  | { readonly kind: 'gone' }
+
+/**
+ * It pays where what is added to the store is at most this share of what the content has raw. An archive need not be smaller by itself: only what is opened gives the
+ * next version its files.
+ */
+const paysBelow = 0.9
+const archivePaysBelow = 1
+/** Recipes that are tried, one after the other. */
+const mostAttempts = 3
+
+/** Opens what is due for so many milliseconds, one after the other; how many there were. Throws the signal's reason; UnavailableError. */
+export async function openDue(parts: OpenerParts, settleMs: number, signal: AbortSignal): Promise<number> {
+  for (let count = 0; ; count++) {
+    signal.throwIfAborted()
+    const due = await nextDue(parts.db, settleMs)
+    if (due === null) return count
+    await openOrTell(parts, due, signal)
+  }
+}
+
+/** What is uploaded is pulled soon, and part of an upload that goes on: it stands so long before it is looked into. */
+const defaultSettleMs = 5 * 60_000
+
+export interface OpeningOptions {
+  readonly intervalMs?: number
+  /** How long a content stands as it came before it is looked into. */
+  readonly settleMs?: number
+}
+
+export function openingJob(parts: OpenerParts, { intervalMs = 10_000, settleMs = defaultSettleMs }: OpeningOptions = {}): Job {
+  return {
+    kind: 'open-contents',
+    intervalMs,
+    work: () => sql<boolean>`exists (select from content_opening where ${isDue(settleMs)})`,
+    run: async (signal) => {
+      await openDue(parts, settleMs, signal)
+    },
+  }
+}
+
+async function openOrTell(parts: OpenerParts, due: DueContent, signal: AbortSignal): Promise<void> {
+  const { db, log } = parts
+  try {
+    const outcome = await openOne(parts, due, signal)
+    if (outcome.kind === 'left') await leave(db, due.digest, outcome.reason)
+    log.debug({ digest: due.digest, sizeBytes: due.sizeBytes, ...outcome }, 'looked into a content')
+  } catch (error) {
+    signal.throwIfAborted()
+    if (error instanceof UnavailableError && error.code !== 'worker' && error.code !== 'content-changed') throw error
+    log.error({ err: error, digest: due.digest }, 'a content could not be opened; it stays as it is stored')
+    await retryLater(db, due.digest, error instanceof CorruptError || error instanceof UnavailableError ? error.code : 'error')
+  }
+}
+
+async function openOne(parts: OpenerParts, due: DueContent, signal: AbortSignal): Promise<Opened> {
+  for (let attempt = 0; attempt < mostAttempts; attempt++) {
+    const upload = new Upload(parts)
+    try {
+      const result = await takeApart(parts, due, attempt, upload, signal)
+      if (result === null) return { kind: 'gone' }
+      if (result.kind === 'opened') return await keepOpened(parts, upload, result, signal)
+      if (result.kind === 'chunked') return await keepChunked(parts, upload, result.put, due)
+      await upload.abort()
+      if (result.kind === 'left') return result
+    } catch (error) {
+      // after a commit whose end is unknown the segments may be in use: their intent rows tell the sweeper
+      if (!isCommitUnknown(error)) await upload.abort()
+      throw error
+    }
+  }
+  return { kind: 'left', reason: 'no-engine' }
+}
+
+/** Null: it is gone. */
+async function takeApart(parts: OpenerParts, due: DueContent, attempt: number, upload: Upload, signal: AbortSignal): Promise<OpenJobResult | null> {
+  const planned = await planRead(parts.db.queries, due.digest)
+  if (planned === null) return null
+  // another node was faster
+  if ('opened' in planned.form) return { kind: 'left', reason: 'opened' }
+  const job = { source: planned.form, ...due, attempt, name: parts.randomness.uuid() }
+  const answers = { find: (hashes: Uint8Array) => findChunks(parts.db.queries, hashes), block: (block: Block) => upload.add(block) }
+  const result = (port: MessagePort) => new MessageStream<OpenJobResult>(port).message()
+  return answering(answers, (asking) => parts.workers.run('open', { ...job, asking } satisfies OpenJob, [asking], result, signal))
+}
+
+async function keepOpened(
+  parts: OpenerParts,
+  upload: Upload,
+  { put, form, engine }: { readonly put: PutJobResult; readonly form: OpenedForm; readonly engine: string },
+  signal: AbortSignal,
+): Promise<Opened> {
+  const bytes = encodeForm(form)
+  const staged = await finishPut(parts.db, upload, put, bytes)
+  const storedBytes = addedBytes(upload, staged) + bytes.length
+  if (storedBytes > form.sizeBytes * (form.isTar ? archivePaysBelow : paysBelow)) return dropped(upload)
+  const ended = { digest: form.inner, sizeBytes: put.sizeBytes, runs: put.runs, blocks: upload.held, staged, reference: null, form: bytes }
+  await parts.group.add(ended)
+  upload.kept()
+  const plan = await planRebuild(parts.db.queries, bytes)
+  if (plan === null) return { kind: 'gone' }
+  try {
+    await parts.workers.run('checkRebuild', plan, [], (port) => new MessageStream<'right'>(port).message(), signal)
+  } catch (error) {
+    if (!(error instanceof CorruptError)) throw error
+    parts.log.error({ err: error, digest: form.digest, engine }, 'an opened content was not made again: it stays as it is stored')
+    return { kind: 'left', reason: 'not-the-same' }
+  }
+  const isDone = await parts.db.transaction((tx) => insertOpened(tx, { form, engine, storedBytes }), { mayRetry: true })
+  return isDone ? { kind: 'opened', storedBytes, engine } : { kind: 'gone' }
+}
+
+async function keepChunked(parts: OpenerParts, upload: Upload, put: PutJobResult, due: DueContent): Promise<Opened> {
+  const staged = await finishPut(parts.db, upload, put)
+  const storedBytes = addedBytes(upload, staged)
+  if (storedBytes > due.sizeBytes * paysBelow) return dropped(upload)
+  return (await giveRecipe(parts, upload, staged, put)) ? { kind: 'chunked', storedBytes, engine: 'chunks' } : { kind: 'gone' }
+}
+
+async function dropped(upload: Upload): Promise<Opened> {
+  await upload.abort()
+  return { kind: 'left', reason: 'does-not-pay' }
+}
+
+function addedBytes(upload: Upload, staged: readonly StagedSegment[]): number {
+  const held = upload.held.reduce((sum, block) => sum + block.stored.length, 0)
+  return staged.reduce((sum, segment) => sum + segment.sizeBytes, held)
+}

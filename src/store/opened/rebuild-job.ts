@@ -1,0 +1,41 @@
+// The worker's half of reading an opened content: its bytes over the port, made again.
+import type { MessagePort } from 'node:worker_threads'
+import { MessageStream } from '../../base/index.ts'
+import type { ContentReader, ReadPlan } from '../content-reader.ts'
+import type { ContentRange } from '../content-store.ts'
+import type { Replay } from '../replay/index.ts'
+import { decodeForm } from './format/opened-form.ts'
+import { rebuild } from './rebuild.ts'
+
+export interface RebuildPlan {
+  readonly form: Uint8Array
+  readonly bodies: ReadPlan
+  readonly skeleton: ReadPlan
+  readonly range: ContentRange
+}
+
+export async function rebuildJob(plan: RebuildPlan, port: MessagePort, reader: ContentReader, replay: Replay): Promise<void> {
+  const stream = new MessageStream<never>(port)
+  try {
+    const parts = { bodies: reader.read(plan.bodies), skeleton: reader.read(plan.skeleton) }
+    for await (const piece of rebuild(decodeForm(plan.form), parts, replay, plan.range)) {
+      await stream.sendBytes(piece, true)
+      if (stream.closed) return
+    }
+    stream.endBytes()
+  } catch (error) {
+    stream.fail(error)
+  }
+}
+
+/** The same for a check: nothing is sent but that all was right. */
+export async function checkRebuildJob(plan: RebuildPlan, port: MessagePort, reader: ContentReader, replay: Replay): Promise<void> {
+  const stream = new MessageStream<never>(port)
+  try {
+    const parts = { bodies: reader.read(plan.bodies), skeleton: reader.read(plan.skeleton) }
+    for await (const _piece of rebuild(decodeForm(plan.form), parts, replay, plan.range)) if (stream.closed) return
+    stream.send('right')
+  } catch (error) {
+    stream.fail(error)
+  }
+}
