@@ -153,6 +153,7 @@ async function startParts({ config, log, showToken, signal }: StartOptions, endi
       store.job(log),
       store.hotJob(log),
       store.scrubJob(log),
+      store.openingJob(),
       expireSignIns(database),
       mirrorJob({ parts: git.importParts, client: makeRemoteClient(config), sealer, randomness: systemRandomness, log }),
     ],

@@ -25,7 +25,8 @@ export const versionCount = 10
 const refreshed = [1, 4, 8]
 
 const since = (version: number, first: number, ...names: string[]) => (version >= first ? names : [])
-const at = (version: number, ...steps: string[]) => steps[Math.min(steps.length - 1, Math.floor((version - 1) / (versionCount / steps.length)))] as string
+const at = (version: number, ...steps: string[]) =>
+  steps[Math.min(steps.length - 1, Math.floor((version - 1) / (versionCount / steps.length)))] as string
 
 export const families: readonly Family[] = [
   {
@@ -34,11 +35,19 @@ export const families: readonly Family[] = [
     gzip: 'docker',
     include: 'ca-certificates',
     packages: (v) => [
-      'python3-minimal', 'python3-requests', 'python3-yaml', 'libpq5', 'curl',
-      ...since(v, 3, 'python3-jinja2'), ...since(v, 6, 'python3-cryptography'), ...since(v, 9, 'redis-tools'),
+      'python3-minimal',
+      'python3-requests',
+      'python3-yaml',
+      'libpq5',
+      'curl',
+      ...since(v, 3, 'python3-jinja2'),
+      ...since(v, 6, 'python3-cryptography'),
+      ...since(v, 9, 'redis-tools'),
     ],
     modules: (v) => ({
-      esbuild: at(v, '0.19.12', '0.20.2', '0.21.5'), lodash: at(v, '4.17.20', '4.17.21'), 'core-js': at(v, '3.36.0', '3.36.1', '3.37.0', '3.37.1'),
+      esbuild: at(v, '0.19.12', '0.20.2', '0.21.5'),
+      lodash: at(v, '4.17.20', '4.17.21'),
+      'core-js': at(v, '3.36.0', '3.36.1', '3.37.0', '3.37.1'),
     }),
   },
   {
@@ -48,8 +57,11 @@ export const families: readonly Family[] = [
     include: 'ca-certificates,tzdata',
     packages: (v) => ['nodejs', 'tini', ...since(v, 5, 'imagemagick'), ...since(v, 8, 'ghostscript')],
     modules: (v) => ({
-      express: at(v, '4.18.2', '4.18.3', '4.19.1', '4.19.2', '4.20.0', '4.21.0'), react: at(v, '18.2.0', '18.3.1'), 'react-dom': at(v, '18.2.0', '18.3.1'),
-      next: at(v, '14.1.0', '14.1.4', '14.2.0', '14.2.3', '14.2.5', '14.2.15'), axios: at(v, '1.6.7', '1.6.8', '1.7.2', '1.7.7'),
+      express: at(v, '4.18.2', '4.18.3', '4.19.1', '4.19.2', '4.20.0', '4.21.0'),
+      react: at(v, '18.2.0', '18.3.1'),
+      'react-dom': at(v, '18.2.0', '18.3.1'),
+      next: at(v, '14.1.0', '14.1.4', '14.2.0', '14.2.3', '14.2.5', '14.2.15'),
+      axios: at(v, '1.6.7', '1.6.8', '1.7.2', '1.7.7'),
       'date-fns': at(v, '3.3.1', '3.6.0'),
     }),
   },
@@ -58,9 +70,19 @@ export const families: readonly Family[] = [
     suite: 'bookworm',
     gzip: 'pgzip',
     include: 'ca-certificates,less',
-    packages: (v) => ['git', 'openssh-client', 'jq', 'make', ...since(v, 4, 'postgresql-client-15'), ...since(v, 7, 'rsync', 'sqlite3'), ...since(v, 9, 'gcc', 'libc6-dev')],
+    packages: (v) => [
+      'git',
+      'openssh-client',
+      'jq',
+      'make',
+      ...since(v, 4, 'postgresql-client-15'),
+      ...since(v, 7, 'rsync', 'sqlite3'),
+      ...since(v, 9, 'gcc', 'libc6-dev'),
+    ],
     modules: (v) => ({
-      typescript: at(v, '5.3.3', '5.4.2', '5.4.5', '5.5.3'), eslint: at(v, '8.56.0', '8.57.0', '9.0.0', '9.5.0'), prettier: at(v, '3.2.4', '3.2.5', '3.3.2'),
+      typescript: at(v, '5.3.3', '5.4.2', '5.4.5', '5.5.3'),
+      eslint: at(v, '8.56.0', '8.57.0', '9.0.0', '9.5.0'),
+      prettier: at(v, '3.2.4', '3.2.5', '3.3.2'),
     }),
   },
 ]
@@ -101,7 +123,13 @@ function buildVersion(folder: string, family: Family, version: number, gzip: str
   const storage = storageOf(folder)
   run('buildah', [...storage, 'bud', '--isolation', 'chroot', '--layers', '--no-cache', '--format', 'oci', '-t', image, context])
   mkdirSync(layout, { recursive: true })
-  run('skopeo', ['--insecure-policy', 'copy', '--quiet', `containers-storage:[overlay@${storage[1]}+${storage[3]}]${image}`, `oci:${layout}:${tagOf(version)}`])
+  run('skopeo', [
+    '--insecure-policy',
+    'copy',
+    '--quiet',
+    `containers-storage:[overlay@${storage[1]}+${storage[3]}]${image}`,
+    `oci:${layout}:${tagOf(version)}`,
+  ])
   if (family.gzip === 'docker') compressAgain(layout, tagOf(version), gzip)
   run('buildah', [...storage, 'rmi', '--force', image])
   writeFileSync(done, '')
@@ -121,15 +149,39 @@ function buildBase(folder: string, family: Family, round: number): string {
   rmSync(root, { recursive: true, force: true })
   const cache = join(folder, 'debs')
   mkdirSync(cache, { recursive: true })
-  run('debootstrap', ['--variant=minbase', `--include=${family.include}`, `--cache-dir=${cache}`, family.suite, root, 'http://deb.debian.org/debian'])
+  run('debootstrap', [
+    '--variant=minbase',
+    `--include=${family.include}`,
+    `--cache-dir=${cache}`,
+    family.suite,
+    root,
+    'http://deb.debian.org/debian',
+  ])
   const lines = [`deb http://deb.debian.org/debian ${family.suite} main`]
   if (round > 0) lines.push(`deb http://deb.debian.org/debian-security ${family.suite}-security main`)
   if (round > 1) lines.push(`deb http://deb.debian.org/debian ${family.suite}-updates main`)
   writeFileSync(join(root, 'etc/apt/sources.list'), `${lines.join('\n')}\n`)
-  run('chroot', [root, 'sh', '-c', 'apt-get -q update && apt-get -qy upgrade && apt-get clean && rm -rf /var/lib/apt/lists/* /var/log/*.log /var/log/apt/*'])
+  run('chroot', [
+    root,
+    'sh',
+    '-c',
+    'apt-get -q update && apt-get -qy upgrade && apt-get clean && rm -rf /var/lib/apt/lists/* /var/log/*.log /var/log/apt/*',
+  ])
   run('tar', ['-C', root, '--numeric-owner', '-cf', join(folder, 'base.tar'), '.'])
   writeFileSync(join(folder, 'Dockerfile.base'), 'FROM scratch\nADD base.tar /\nCMD ["/bin/bash"]\n')
-  run('buildah', [...storageOf(folder), 'bud', '--isolation', 'chroot', '--format', 'oci', '-t', image, '-f', join(folder, 'Dockerfile.base'), folder])
+  run('buildah', [
+    ...storageOf(folder),
+    'bud',
+    '--isolation',
+    'chroot',
+    '--format',
+    'oci',
+    '-t',
+    image,
+    '-f',
+    join(folder, 'Dockerfile.base'),
+    folder,
+  ])
   rmSync(join(folder, 'base.tar'))
   rmSync(root, { recursive: true, force: true })
   writeFileSync(done, '')
@@ -148,7 +200,10 @@ function dockerfile(base: string, packages: readonly string[]): string {
 
 function installModules(folder: string, dependencies: Readonly<Record<string, string>>, cache: string): void {
   mkdirSync(folder, { recursive: true })
-  writeFileSync(join(folder, 'package.json'), `${JSON.stringify({ name: 'app', version: '1.0.0', private: true, dependencies }, null, 2)}\n`)
+  writeFileSync(
+    join(folder, 'package.json'),
+    `${JSON.stringify({ name: 'app', version: '1.0.0', private: true, dependencies }, null, 2)}\n`,
+  )
   run('npm', ['install', '--ignore-scripts', '--no-audit', '--no-fund', '--legacy-peer-deps', '--cache', cache], folder)
 }
 
@@ -158,8 +213,13 @@ function writeApplication(folder: string, seed: string, version: number): void {
   for (let n = 0; n < 60 + version; n++) {
     const changed = Array.from({ length: version }, (_, v) => v + 1).findLast((v) => n === 60 + v - 1 || n % 20 === v % 20) ?? 0
     const lines = Array.from({ length: 200 }, (_, line) => {
-      const word = createHash('sha256').update(`${seed} ${n} ${line} ${line % 17 === 0 ? changed : 0}`).digest('base64url')
-      return `export const ${word.slice(0, 8).replace(/^[^a-z]/i, 'a').replaceAll('-', '_')}_${line} = "${word.slice(8, 30)}";`
+      const word = createHash('sha256')
+        .update(`${seed} ${n} ${line} ${line % 17 === 0 ? changed : 0}`)
+        .digest('base64url')
+      return `export const ${word
+        .slice(0, 8)
+        .replace(/^[^a-z]/i, 'a')
+        .replaceAll('-', '_')}_${line} = "${word.slice(8, 30)}";`
     })
     writeFileSync(join(folder, `part-${n}.js`), `${lines.join('\n')}\n`)
   }
@@ -188,7 +248,9 @@ interface Descriptor {
 /** The version's layers compressed by that command; those that an earlier version had are there already. */
 function compressAgain(layout: string, tag: string, gzip: string): void {
   const blob = (digest: string) => join(layout, 'blobs/sha256', digest.slice('sha256:'.length))
-  const index = JSON.parse(readFileSync(join(layout, 'index.json'), 'utf8')) as { manifests: (Descriptor & { annotations?: Record<string, string> })[] }
+  const index = JSON.parse(readFileSync(join(layout, 'index.json'), 'utf8')) as {
+    manifests: (Descriptor & { annotations?: Record<string, string> })[]
+  }
   const entry = index.manifests.find(({ annotations }) => annotations?.['org.opencontainers.image.ref.name'] === tag)
   if (entry === undefined) throw new Error(`${layout} has no ${tag}`)
   const manifest = JSON.parse(readFileSync(blob(entry.digest), 'utf8')) as { layers: Descriptor[] }

@@ -13,7 +13,7 @@ import { addRun, openRecipe, type PortableRecipe, type Run, sealRecipe } from '.
 import { type Block, decodeMoves, type Move } from './format/segment.ts'
 import { decodeForm } from './opened/format/opened-form.ts'
 import { portable } from './placed-runs.ts'
-import { readSegments } from './plan-read.ts'
+import { readSegments } from './plan-chunks.ts'
 import { discardSegment, type SegmentParts, SegmentWriter, type StagedSegment, uuidBytes } from './segment-writer.ts'
 import { segmentBytes } from './sizes.ts'
 

@@ -7,7 +7,10 @@ import { Cutter } from './cutter.ts'
 
 const cutter = new Cutter(compileKernel())
 
-function sizesOf(parts: readonly Uint8Array[], options: { readonly isAnnounced: boolean; readonly isCut?: boolean; readonly missing?: number }): number[] {
+function sizesOf(
+  parts: readonly Uint8Array[],
+  options: { readonly isAnnounced: boolean; readonly isCut?: boolean; readonly missing?: number },
+): number[] {
   cutter.reset()
   if (options.isAnnounced) for (const part of parts) cutter.part(part.length, options.isCut)
   const sizes: number[] = []
@@ -40,7 +43,10 @@ test('small parts are a chunk each, wherever they stand', () => {
 test('a large part has the chunks that it has as content, also where a batch ends within it', () => {
   const before = noise(1, 3_900_000)
   const part = noise(2, 9_000_000)
-  assert.deepEqual(sizesOf([before, part], { isAnnounced }).slice(sizesOf([before], { isAnnounced }).length), sizesOf([part], { isAnnounced: false }))
+  assert.deepEqual(
+    sizesOf([before, part], { isAnnounced }).slice(sizesOf([before], { isAnnounced }).length),
+    sizesOf([part], { isAnnounced: false }),
+  )
 })
 
 test('a small part that is to be cut is cut', () => {

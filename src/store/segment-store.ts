@@ -218,7 +218,11 @@ export class SegmentStore implements ContentStore {
   }
 
   /** One file's bytes out of an opened archive, as `layerFiles` told of it; the archive isn't made again for it. Null where it isn't opened, or the entry has no bytes. RangeError. */
-  openLayerFile(digest: Digest, entry: Pick<PlacedEntry, 'type' | 'bodyAt' | 'bodyBytes'>, signal?: AbortSignal): Promise<OpenContent | null> {
+  openLayerFile(
+    digest: Digest,
+    entry: Pick<PlacedEntry, 'type' | 'bodyAt' | 'bodyBytes'>,
+    signal?: AbortSignal,
+  ): Promise<OpenContent | null> {
     return openLayerFile({ queries: this.#db.queries, read: (inner, range, until) => this.get(inner, range, until) }, digest, entry, signal)
   }
 

@@ -69,7 +69,11 @@ export class SegmentWriter {
   }
 
   /** Writes the index, and waits until all is durable. Ends the writer, also when it fails. */
-  async complete(contents: readonly PortableRecipe[], moves: readonly Move[] = [], forms: readonly Uint8Array[] = []): Promise<StagedSegment> {
+  async complete(
+    contents: readonly PortableRecipe[],
+    moves: readonly Move[] = [],
+    forms: readonly Uint8Array[] = [],
+  ): Promise<StagedSegment> {
     try {
       const index = encodeIndex(this.#blocks, this.#storedBytes, contents, moves, forms)
       await this.#value.write(index)

@@ -21,7 +21,16 @@ export interface TarMemberText {
 }
 
 export function tarMember(member: TarMemberText): Buffer {
-  const { name = 'file', mode = 0o644, type = '0', body = new Uint8Array(), link = '', mtime = 1_700_000_000, magic = 'ustar\0' + '00', prefix = '' } = member
+  const {
+    name = 'file',
+    mode = 0o644,
+    type = '0',
+    body = new Uint8Array(),
+    link = '',
+    mtime = 1_700_000_000,
+    magic = 'ustar\0' + '00',
+    prefix = '',
+  } = member
   const size = member.size ?? body.length
   const block = Buffer.alloc(512)
   block.write(name, 0, 100)

@@ -11,7 +11,7 @@ import { noise, Seeded, seedOfRun } from '../../../tests/support/seeded.ts'
 import { indexStart, SegmentIndex, trailerBytes } from '../format/segment.ts'
 import { ContentReader } from '../content-reader.ts'
 import { rebuildStore } from '../index.ts'
-import { planRecipe } from '../plan-read.ts'
+import { planRecipe } from '../plan-chunks.ts'
 import type { ContentFinding } from './content-finding.ts'
 
 let host: ContentHost

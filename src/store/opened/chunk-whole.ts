@@ -9,9 +9,17 @@ import { discardSegment, type SegmentParts, type StagedSegment, storeBlocks } fr
 import type { Upload } from '../upload.ts'
 
 /** False: the content is gone, or has a recipe already. UnavailableError 'content-changed': what it would rest on is gone; another try stores it. */
-export async function giveRecipe(parts: SegmentParts, upload: Upload, staged: readonly StagedSegment[], put: PutJobResult): Promise<boolean> {
+export async function giveRecipe(
+  parts: SegmentParts,
+  upload: Upload,
+  staged: readonly StagedSegment[],
+  put: PutJobResult,
+): Promise<boolean> {
   const digest = put.digest as Digest
-  const uuids = await segmentUuids(parts.db.queries, [...new Set(put.runs.map((run) => run.segment))].filter((id) => id >= 0))
+  const uuids = await segmentUuids(
+    parts.db.queries,
+    [...new Set(put.runs.map((run) => run.segment))].filter((id) => id >= 0),
+  )
   const uuid = parts.randomness.uuid()
   const sizes = Uint32Array.from(upload.held.flatMap((block) => [...block.sizes]))
   const runs = placed(put.runs, staged.length > 0 ? ownPlaces(staged) : [{ uuid, first: 0, sizes }], uuids)

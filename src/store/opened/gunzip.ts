@@ -66,7 +66,8 @@ async function* inflateMember(input: Input): AsyncGenerator<GunzipPiece, void, u
     inflating.close()
   }
   const trailer = asBuffer(await input.take(trailerBytes))
-  if (trailer.length < trailerBytes || trailer.readUInt32LE(0) !== sum || trailer.readUInt32LE(4) !== sizeBytes % 2 ** 32) throw damaged('has a wrong sum')
+  if (trailer.length < trailerBytes || trailer.readUInt32LE(0) !== sum || trailer.readUInt32LE(4) !== sizeBytes % 2 ** 32)
+    throw damaged('has a wrong sum')
 }
 
 /** One raw deflate stream. */
@@ -93,7 +94,8 @@ class Inflating {
       })
     })
     const used = this.#inflate.bytesWritten - before
-    if (used < bytes.length && !this.hasEnded && this.#error === null) await Promise.race([once(this.#inflate, 'end'), once(this.#inflate, 'close')])
+    if (used < bytes.length && !this.hasEnded && this.#error === null)
+      await Promise.race([once(this.#inflate, 'end'), once(this.#inflate, 'close')])
     if (this.#error !== null) throw damaged('cannot be inflated')
     const plain = this.#plain
     this.#plain = []

@@ -12,7 +12,11 @@ export interface LayerParts {
 }
 
 /** Null where the content isn't opened, or is no archive. */
-export async function layerFiles({ queries, read }: LayerParts, digest: Digest, signal?: AbortSignal): Promise<AsyncIterable<PlacedEntry> | null> {
+export async function layerFiles(
+  { queries, read }: LayerParts,
+  digest: Digest,
+  signal?: AbortSignal,
+): Promise<AsyncIterable<PlacedEntry> | null> {
   const form = await findForm(queries, digest)
   if (form === null) return null
   const range = { offset: form.bodyBytes + form.skeletonBytes, sizeBytes: form.listBytes }

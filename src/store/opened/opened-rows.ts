@@ -89,8 +89,12 @@ export async function insertOpened(tx: Tx, { form, engine, storedBytes }: NewOpe
   if (rows.length < 2) return false
   await sql`
     insert into content_opened (digest, inner_digest, plain_digest, form, engine, stored_bytes)
-    values (${digest}, ${inner}, ${digestBytes(form.plain)}, ${encodeForm(form)}, ${engine}, ${storedBytes}) on conflict (digest) do nothing`.execute(tx)
-  await sql`insert into content_reference (kind, id, digest) values (${openedKind}, ${hex(digest)}, ${inner}) on conflict do nothing`.execute(tx)
+    values (${digest}, ${inner}, ${digestBytes(form.plain)}, ${encodeForm(form)}, ${engine}, ${storedBytes}) on conflict (digest) do nothing`.execute(
+    tx,
+  )
+  await sql`insert into content_reference (kind, id, digest) values (${openedKind}, ${hex(digest)}, ${inner}) on conflict do nothing`.execute(
+    tx,
+  )
   await sql`delete from content_opening where digest = ${digest}`.execute(tx)
   await dropRecipe(tx, digest)
   return true

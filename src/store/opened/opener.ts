@@ -38,7 +38,7 @@ export type Opened =
 const paysBelow = 0.9
 const archivePaysBelow = 1
 /** Recipes that are tried, one after the other. */
-const mostAttempts = 3
+const mostAttempts = 6
 
 /** Opens what is due for so many milliseconds, one after the other; how many there were. Throws the signal's reason; UnavailableError. */
 export async function openDue(parts: OpenerParts, settleMs: number, signal: AbortSignal): Promise<number> {
@@ -104,7 +104,13 @@ async function openOne(parts: OpenerParts, due: DueContent, signal: AbortSignal)
 }
 
 /** Null: it is gone. */
-async function takeApart(parts: OpenerParts, due: DueContent, attempt: number, upload: Upload, signal: AbortSignal): Promise<OpenJobResult | null> {
+async function takeApart(
+  parts: OpenerParts,
+  due: DueContent,
+  attempt: number,
+  upload: Upload,
+  signal: AbortSignal,
+): Promise<OpenJobResult | null> {
   const planned = await planRead(parts.db.queries, due.digest)
   if (planned === null) return null
   // another node was faster

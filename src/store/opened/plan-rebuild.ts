@@ -1,7 +1,7 @@
 // What making an opened content again needs to know: how, and where its parts are.
 import type { Queries } from '../../db/index.ts'
 import type { ContentRange } from '../content-store.ts'
-import { planRecipe } from '../plan-read.ts'
+import { planRecipe } from '../plan-chunks.ts'
 import { decodeForm } from './format/opened-form.ts'
 import type { RebuildPlan } from './rebuild-job.ts'
 

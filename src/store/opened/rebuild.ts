@@ -21,7 +21,12 @@ const pieceBytes = 256 << 10
  * The range's bytes; each piece is the taker's own. What stands before the range is made, too, and thrown away. Of the whole, the last piece waits for the digest.
  * CorruptError 'content', 'replay-engine', 'replay-recipe', those of reading; UnavailableError.
  */
-export async function* rebuild(form: OpenedForm, parts: OpenedParts, replay: Replay, range: ContentRange): AsyncGenerator<Uint8Array<ArrayBuffer>, void, undefined> {
+export async function* rebuild(
+  form: OpenedForm,
+  parts: OpenedParts,
+  replay: Replay,
+  range: ContentRange,
+): AsyncGenerator<Uint8Array<ArrayBuffer>, void, undefined> {
   const sum = range.sizeBytes === form.sizeBytes ? createHash('sha256') : null
   const end = range.offset + range.sizeBytes
   let at = 0
@@ -50,7 +55,11 @@ async function* all(form: OpenedForm, { bodies, skeleton }: OpenedParts, replay:
   else throw new CorruptError('opened-form', `opened content ${form.digest} is of a kind that this server does not know`)
 }
 
-async function* gzipped({ members, trailing }: OpenedForm, plain: AsyncIterable<Uint8Array>, replay: Replay): AsyncGenerator<Uint8Array, void, undefined> {
+async function* gzipped(
+  { members, trailing }: OpenedForm,
+  plain: AsyncIterable<Uint8Array>,
+  replay: Replay,
+): AsyncGenerator<Uint8Array, void, undefined> {
   const source = plain[Symbol.asyncIterator]()
   let rest: Uint8Array = new Uint8Array()
   try {

@@ -37,7 +37,10 @@ export class StoreArchive {
   #announced = 0
 
   /** @param outerBytes what it was before: sets how much there may be inside */
-  constructor(put: ChunkPut, options: { readonly isTar: boolean; readonly outerBytes: number; readonly spoolFolder: string; readonly name: string }) {
+  constructor(
+    put: ChunkPut,
+    options: { readonly isTar: boolean; readonly outerBytes: number; readonly spoolFolder: string; readonly name: string },
+  ) {
     this.#put = put
     this.#split = options.isTar ? new TarSplit(mostMetaBytes) : null
     this.#skeleton = new Gathered(options.spoolFolder, `${options.name}.skeleton`)

@@ -17,9 +17,22 @@ const digest = () => digestOf(random.bytes(32))
 function anyForm(): OpenedForm {
   const headers = [random.bytes(10), random.bytes(300)]
   const recipes = [random.bytes(4), random.bytes(2)]
-  const members = Array.from({ length: random.below(5) }, () => ({ header: random.pick(headers), plainBytes: big(), recipe: random.pick(recipes) }))
+  const members = Array.from({ length: random.below(5) }, () => ({
+    header: random.pick(headers),
+    plainBytes: big(),
+    recipe: random.pick(recipes),
+  }))
   const sizes = { sizeBytes: big(), bodyBytes: big(), skeletonBytes: big(), listBytes: big(), plainBytes: big() }
-  return { digest: digest(), inner: digest(), plain: digest(), ...sizes, isTar: random.below(2) === 0, container: random.below(3), members, trailing: random.bytes(random.below(9)) }
+  return {
+    digest: digest(),
+    inner: digest(),
+    plain: digest(),
+    ...sizes,
+    isTar: random.below(2) === 0,
+    container: random.below(3),
+    members,
+    trailing: random.bytes(random.below(9)),
+  }
 }
 
 async function* inPieces(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
@@ -96,7 +109,11 @@ test('noise is no file list, or one: nothing else happens', async () => {
 test('gzip headers: every field, cut anywhere, and what is none', () => {
   const fixed = [0x1f, 0x8b, 8]
   const plain = Buffer.from([...fixed, 0, 0, 0, 0, 0, 2, 3])
-  const full = Buffer.concat([Buffer.from([...fixed, 2 + 4 + 8 + 16, 0, 0, 0, 0, 4, 255, 5, 0]), utf8('extraname\0comment\0'), Buffer.from([1, 2])])
+  const full = Buffer.concat([
+    Buffer.from([...fixed, 2 + 4 + 8 + 16, 0, 0, 0, 0, 4, 255, 5, 0]),
+    utf8('extraname\0comment\0'),
+    Buffer.from([1, 2]),
+  ])
   assert.deepEqual(parseGzipHeader(plain), { sizeBytes: 10, xfl: 2, os: 3 })
   assert.deepEqual(parseGzipHeader(Buffer.concat([full, random.bytes(50)])), { sizeBytes: full.length, xfl: 4, os: 255 })
   for (let cut = 0; cut < full.length; cut++) assert.equal(parseGzipHeader(full.subarray(0, cut)), 'more')
@@ -108,7 +125,17 @@ test('gzip headers: every field, cut anywhere, and what is none', () => {
 test('PAX records: sizes that are none, lengths that lie', () => {
   assert.equal(parsePax(utf8('9 size=5\n'))?.sizeBytes, 5)
   assert.equal(parsePax(utf8('8 size=\n'))?.sizeBytes, null)
-  for (const bad of ['9 size=x\n', '10 size=-1\n', '09 size=5\n', '8 size=5\n', '99 size=5\n', 'size=5\n', '9 size5=\n\n', ' ', '99999999999 a=b\n']) {
+  for (const bad of [
+    '9 size=x\n',
+    '10 size=-1\n',
+    '09 size=5\n',
+    '8 size=5\n',
+    '99 size=5\n',
+    'size=5\n',
+    '9 size5=\n\n',
+    ' ',
+    '99999999999 a=b\n',
+  ]) {
     assert.equal(parsePax(utf8(bad)), null, bad)
   }
 })

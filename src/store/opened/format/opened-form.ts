@@ -1,8 +1,10 @@
 // How an opened content is made again: its row's `form`, and, in the segment where what it rests on ends, a record of `OPEN`. docs/design/opened-contents.md gives every byte. Pure.
 import { crc32 } from 'node:zlib'
-import { asBuffer, CorruptError, equalBytes, utf8 } from '../../../base/index.ts'
-import { type Digest, digestBytes, digestOf } from '../../digest.ts'
+import { asBuffer, CorruptError, equalBytes, fromHex, hex, utf8 } from '../../../base/index.ts'
 import { pushVarint, readVarint } from './file-list.ts'
+
+/** The store's: SHA-256 in hex. */
+type Digest = string & { readonly __brand: 'Digest' }
 
 /** What was opened: an archive as it stands, or a compressed stream. */
 export const Container = { none: 0, gzip: 1 } as const
@@ -49,7 +51,7 @@ export function encodeForm(form: OpenedForm): Uint8Array {
     for (const value of values) pushVarint(bytes, value)
     return Uint8Array.from(bytes)
   }
-  const parts: Uint8Array[] = [magic, Uint8Array.of(version), digestBytes(form.digest), digestBytes(form.inner), digestBytes(form.plain)]
+  const parts: Uint8Array[] = [magic, Uint8Array.of(version), fromHex(form.digest), fromHex(form.inner), fromHex(form.plain)]
   parts.push(numbers(form.sizeBytes, form.bodyBytes, form.skeletonBytes, form.listBytes, form.plainBytes))
   parts.push(Uint8Array.of(form.isTar ? 1 : 0, form.container), numbers(form.members.length))
   let last: GzipMember | null = null
@@ -68,10 +70,11 @@ export function encodeForm(form: OpenedForm): Uint8Array {
 /** CorruptError 'opened-form' for bytes that `encodeForm` can't have made. */
 export function decodeForm(bytes: Uint8Array): OpenedForm {
   const head = magic.length + 1 + 96
-  if (bytes.length < head + 4 || asBuffer(bytes).readUInt32LE(bytes.length - 4) !== crc32(bytes.subarray(0, -4))) throw damaged('is damaged')
+  if (bytes.length < head + 4 || asBuffer(bytes).readUInt32LE(bytes.length - 4) !== crc32(bytes.subarray(0, -4)))
+    throw damaged('is damaged')
   if (!equalBytes(bytes.subarray(0, magic.length), magic)) throw damaged('is none')
   if (bytes[magic.length] !== version) throw damaged(`has version ${bytes[magic.length]}, which this server doesn't know`)
-  const digests = [0, 1, 2].map((n) => digestOf(bytes.subarray(magic.length + 1 + n * 32, magic.length + 33 + n * 32)))
+  const digests = [0, 1, 2].map((n) => hex(bytes.subarray(magic.length + 1 + n * 32, magic.length + 33 + n * 32)))
   const [digest, inner, plain] = digests as [Digest, Digest, Digest]
   const reader = { bytes: bytes.subarray(0, -4), at: head }
   const number = (): number => {
@@ -106,4 +109,3 @@ export function decodeForm(bytes: Uint8Array): OpenedForm {
 function damaged(what: string): CorruptError {
   return new CorruptError('opened-form', `how an opened content is made again ${what}`)
 }
-

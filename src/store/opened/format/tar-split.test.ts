@@ -43,7 +43,8 @@ async function roundTrip(tar: Uint8Array, pieceBytes: number): Promise<Split> {
   assert.equal(parts.skeleton.length + parts.bodies.length, tar.length)
   const joined: Uint8Array[] = []
   const options = { mostMetaBytes, pieceBytes: pieceBytes * 3 + 1 }
-  for await (const piece of joinTar(inPieces(parts.skeleton, pieceBytes + 5), inPieces(parts.bodies, pieceBytes), options)) joined.push(piece)
+  for await (const piece of joinTar(inPieces(parts.skeleton, pieceBytes + 5), inPieces(parts.bodies, pieceBytes), options))
+    joined.push(piece)
   assert.deepEqual(Buffer.concat(joined), Buffer.from(tar))
   return parts
 }
@@ -58,48 +59,98 @@ const oddities: Readonly<Record<string, { tar: Buffer; entries: string[] }>> = {
     entries: ['5 d/', '0 d/f'],
   },
   'GNU long names': {
-    tar: tarOf(longMember('L', 'n'.repeat(300)), longMember('K', 't'.repeat(300)), tarMember({ type: '2', link: 'cut' }), tarMember({ name: 'next' })),
+    tar: tarOf(
+      longMember('L', 'n'.repeat(300)),
+      longMember('K', 't'.repeat(300)),
+      tarMember({ type: '2', link: 'cut' }),
+      tarMember({ name: 'next' }),
+    ),
     entries: [`2 ${'n'.repeat(300)}`, '0 next'],
   },
   'PAX path and size': {
-    tar: tarOf(paxMember({ path: 'übung/π', size: '5', mtime: '1.5' }), tarMember({ name: 'cut', size: 0, body: body('12345') }), tarMember({ name: 'next' })),
+    tar: tarOf(
+      paxMember({ path: 'übung/π', size: '5', mtime: '1.5' }),
+      tarMember({ name: 'cut', size: 0, body: body('12345') }),
+      tarMember({ name: 'next' }),
+    ),
     entries: ['0 übung/π', '0 next'],
   },
-  'a global PAX header': { tar: tarOf(paxMember({ comment: 'abc', size: '99' }, 'g'), tarMember({ name: 'f', body: body('f') })), entries: ['0 f'] },
-  'sizes in base 256': { tar: tarOf(tarMember({ isBinary: true, body: body('binary') }), tarMember({ name: 'next' })), entries: ['0 file', '0 next'] },
+  'a global PAX header': {
+    tar: tarOf(paxMember({ comment: 'abc', size: '99' }, 'g'), tarMember({ name: 'f', body: body('f') })),
+    entries: ['0 f'],
+  },
+  'sizes in base 256': {
+    tar: tarOf(tarMember({ isBinary: true, body: body('binary') }), tarMember({ name: 'next' })),
+    entries: ['0 file', '0 next'],
+  },
   'links, devices, pipes and directories have no body, whatever their size says': {
-    tar: tarOf(...['1', '2', '3', '4', '5', '6'].map((type) => tarMember({ name: `n${type}`, type, size: 512, link: 'to' })), tarMember({ name: 'f', body: body('f') })),
+    tar: tarOf(
+      ...['1', '2', '3', '4', '5', '6'].map((type) => tarMember({ name: `n${type}`, type, size: 512, link: 'to' })),
+      tarMember({ name: 'f', body: body('f') }),
+    ),
     entries: ['1 n1', '2 n2', '3 n3', '4 n4', '5 n5', '6 n6', '0 f'],
   },
   'hard links out of the root and path tricks stand as they are': {
-    tar: tarOf(tarMember({ name: '../../etc/passwd', body: body('x') }), tarMember({ name: '/abs', type: '1', link: '../../../root' }), tarMember({ name: 'a\\b\n', type: '2', link: '/' })),
+    tar: tarOf(
+      tarMember({ name: '../../etc/passwd', body: body('x') }),
+      tarMember({ name: '/abs', type: '1', link: '../../../root' }),
+      tarMember({ name: 'a\\b\n', type: '2', link: '/' }),
+    ),
     entries: ['0 ../../etc/passwd', '1 /abs', '2 a\\b\n'],
   },
   'duplicate entries': { tar: tarOf(tarMember({ body: body('1') }), tarMember({ body: body('2') })), entries: ['0 file', '0 file'] },
   'PAX sparse': {
-    tar: tarOf(paxMember({ 'GNU.sparse.major': '1', 'GNU.sparse.name': 'holes', 'GNU.sparse.realsize': '1000000' }), tarMember({ name: 'x', body: body('1\n0\n3\nabc') })),
+    tar: tarOf(
+      paxMember({ 'GNU.sparse.major': '1', 'GNU.sparse.name': 'holes', 'GNU.sparse.realsize': '1000000' }),
+      tarMember({ name: 'x', body: body('1\n0\n3\nabc') }),
+    ),
     entries: ['S holes'],
   },
   'GNU sparse, with a map that goes on': {
     tar: tarOf(
       Buffer.concat([
-        tarMember({ name: 'holes', type: 'S', size: 512, magic: 'ustar  \0', patch: (block) => { block[482] = 1; block.write('00003641100\0', 483) } }),
-        Buffer.alloc(504), Buffer.from([1]), Buffer.alloc(7), Buffer.alloc(512), Buffer.alloc(512, 'b'),
+        tarMember({
+          name: 'holes',
+          type: 'S',
+          size: 512,
+          magic: 'ustar  \0',
+          patch: (block) => {
+            block[482] = 1
+            block.write('00003641100\0', 483)
+          },
+        }),
+        Buffer.alloc(504),
+        Buffer.from([1]),
+        Buffer.alloc(7),
+        Buffer.alloc(512),
+        Buffer.alloc(512, 'b'),
       ]),
       tarMember({ name: 'next', body: body('n') }),
     ),
     entries: ['S holes', '0 next'],
   },
-  'a kind that nobody knows has a body that is no file': { tar: tarOf(tarMember({ type: 'Z', body: body('zzz') }), tarMember({ name: 'next' })), entries: ['Z file', '0 next'] },
-  'a wrong sum: from there on no members': { tar: tarOf(tarMember({ body: body('1') }), tarMember({ wrongSum: 1, body: body('2') }), tarMember({ name: 'after' })), entries: ['0 file'] },
+  'a kind that nobody knows has a body that is no file': {
+    tar: tarOf(tarMember({ type: 'Z', body: body('zzz') }), tarMember({ name: 'next' })),
+    entries: ['Z file', '0 next'],
+  },
+  'a wrong sum: from there on no members': {
+    tar: tarOf(tarMember({ body: body('1') }), tarMember({ wrongSum: 1, body: body('2') }), tarMember({ name: 'after' })),
+    entries: ['0 file'],
+  },
   'garbage behind the end, members in it too': {
     tar: Buffer.concat([tarOf(tarMember({ body: body('1') })), tarMember({ name: 'hidden', body: body('h') }), Buffer.alloc(333, 7)]),
     entries: ['0 file'],
   },
-  'one block of zeros is no end': { tar: Buffer.concat([tarMember({ name: 'a' }), Buffer.alloc(512), tarMember({ name: 'b' })]), entries: ['0 a', '0 b'] },
+  'one block of zeros is no end': {
+    tar: Buffer.concat([tarMember({ name: 'a' }), Buffer.alloc(512), tarMember({ name: 'b' })]),
+    entries: ['0 a', '0 b'],
+  },
   'a member that the archive ends within is not listed': { tar: tarMember({ body: body('12345') }).subarray(0, 515), entries: [] },
   'PAX that is none': { tar: tarOf(tarMember({ type: 'x', body: body('99 path=short\n') }), tarMember({ name: 'after' })), entries: [] },
-  'a size below zero': { tar: tarOf(tarMember({ patch: (block) => block.fill(0xff, 124, 136) }), tarMember({ name: 'after' })), entries: [] },
+  'a size below zero': {
+    tar: tarOf(tarMember({ patch: (block) => block.fill(0xff, 124, 136) }), tarMember({ name: 'after' })),
+    entries: [],
+  },
   'an empty archive': { tar: tarOf(), entries: [] },
   'nothing at all': { tar: Buffer.alloc(0), entries: [] },
 }
@@ -114,7 +165,12 @@ for (const [name, { tar, entries }] of Object.entries(oddities)) {
 }
 
 test('bodies are files alone, announced with their size, and hashed as git and OCI do', async () => {
-  const tar = tarOf(tarMember({ name: 'd', type: '5' }), tarMember({ name: 'a', body: body('hello\n') }), tarMember({ name: 'empty' }), tarMember({ name: 'b', body: body('x'.repeat(1000)) }))
+  const tar = tarOf(
+    tarMember({ name: 'd', type: '5' }),
+    tarMember({ name: 'a', body: body('hello\n') }),
+    tarMember({ name: 'empty' }),
+    tarMember({ name: 'b', body: body('x'.repeat(1000)) }),
+  )
   const { bodies, begun, entries } = await roundTrip(tar, 700)
   assert.equal(latin1(bodies), `hello\n${'x'.repeat(1000)}`)
   assert.deepEqual(begun, [6, 1000])
@@ -129,9 +185,16 @@ test('what cannot be a tar, and tars with damage anywhere, come back as they wer
   const number = (below: number) => random.below(below)
   const whole = tarOf(...Object.values(oddities).map(({ tar }) => tar.subarray(0, Math.max(0, tar.length - 1024))))
   for (let round = 0; round < 400; round++) {
-    const mutated = Buffer.from(round % 2 === 0 ? whole : tarOf(...Array.from({ length: 6 }, (_, n) => tarMember({ name: `f${n}`, body: random.bytes(number(2000)) }))))
+    const mutated = Buffer.from(
+      round % 2 === 0
+        ? whole
+        : tarOf(...Array.from({ length: 6 }, (_, n) => tarMember({ name: `f${n}`, body: random.bytes(number(2000)) }))),
+    )
     for (let n = number(4); n >= 0; n--) mutated[number(mutated.length)] = number(256)
-    await roundTrip(mutated.subarray(number(3) === 0 ? number(600) : 0, mutated.length - number(2) * number(mutated.length)), 1 + number(3000))
+    await roundTrip(
+      mutated.subarray(number(3) === 0 ? number(600) : 0, mutated.length - number(2) * number(mutated.length)),
+      1 + number(3000),
+    )
   }
   for (let round = 0; round < 50; round++) await roundTrip(random.bytes(number(5000)), 1 + number(1000))
 })

@@ -70,7 +70,16 @@ export class TarSplit {
 }
 
 function entryOf({ path, mode, type, sizeBytes, bodyBytes, link }: TarMember): FileEntry {
-  return { path, mode, type, sizeBytes, bodyBytes, link: type === '1' || type === '2' ? link : new Uint8Array(), gitBlob: null, sha256: null }
+  return {
+    path,
+    mode,
+    type,
+    sizeBytes,
+    bodyBytes,
+    link: type === '1' || type === '2' ? link : new Uint8Array(),
+    gitBlob: null,
+    sha256: null,
+  }
 }
 
 /** The archive's bytes again, in pieces of about `pieceBytes`, each the taker's own. Ends where the bodies do, if that is before the skeleton wants. */
