@@ -13,6 +13,8 @@ interface Family {
   readonly name: string
   readonly suite: string
   readonly gzip: Gzip
+  /** Versions at which the base is made anew; from the second on with the suite's security updates. */
+  readonly refreshed: readonly number[]
   /** Base: debootstrap's `--include`. */
   readonly include: string
   /** Packages of a version, and its npm dependencies. */
@@ -21,8 +23,6 @@ interface Family {
 }
 
 export const versionCount = 10
-/** Versions at which the base is made anew; from the second on with the suite's security updates. */
-const refreshed = [1, 4, 8]
 
 const since = (version: number, first: number, ...names: string[]) => (version >= first ? names : [])
 const at = (version: number, ...steps: string[]) =>
@@ -33,6 +33,7 @@ export const families: readonly Family[] = [
     name: 'service',
     suite: 'bookworm',
     gzip: 'docker',
+    refreshed: [1, 4],
     include: 'ca-certificates',
     packages: (v) => [
       'python3-minimal',
@@ -54,6 +55,7 @@ export const families: readonly Family[] = [
     name: 'web',
     suite: 'trixie',
     gzip: 'docker',
+    refreshed: [1],
     include: 'ca-certificates,tzdata',
     packages: (v) => ['nodejs', 'tini', ...since(v, 5, 'imagemagick'), ...since(v, 8, 'ghostscript')],
     modules: (v) => ({
@@ -69,6 +71,7 @@ export const families: readonly Family[] = [
     name: 'tools',
     suite: 'bookworm',
     gzip: 'pgzip',
+    refreshed: [1],
     include: 'ca-certificates,less',
     packages: (v) => [
       'git',
@@ -97,11 +100,11 @@ export function tagOf(version: number): string {
 }
 
 /** Builds what is missing, version by version, so that an early end leaves whole families of fewer versions. */
-export function buildImages(folder: string): void {
+export function buildImages(folder: string, names: readonly string[] = families.map((family) => family.name)): void {
   mkdirSync(folder, { recursive: true })
   const gzip = buildGzip(folder)
   for (let version = 1; version <= versionCount; version++) {
-    for (const family of families) buildVersion(folder, family, version, gzip)
+    for (const family of families.filter(({ name }) => names.includes(name))) buildVersion(folder, family, version, gzip)
   }
 }
 
@@ -110,11 +113,11 @@ function buildVersion(folder: string, family: Family, version: number, gzip: str
   const done = join(folder, 'done', `${family.name}-${tagOf(version)}`)
   if (existsSync(done)) return
   const started = Date.now()
-  const context = join(folder, 'context')
+  const context = join(folder, `context-${family.name}`)
   rmSync(context, { recursive: true, force: true })
   mkdirSync(context, { recursive: true })
   mkdirSync(join(folder, 'done'), { recursive: true })
-  const round = refreshed.findLastIndex((first) => version >= first)
+  const round = family.refreshed.findLastIndex((first) => version >= first)
   const base = buildBase(folder, family, round)
   installModules(join(context, 'modules'), family.modules(version), join(folder, 'npm-cache'))
   writeApplication(join(context, 'app'), family.name, version)
@@ -165,7 +168,7 @@ function buildBase(folder: string, family: Family, round: number): string {
     root,
     'sh',
     '-c',
-    'apt-get -q update && apt-get -qy upgrade && apt-get clean && rm -rf /var/lib/apt/lists/* /var/log/*.log /var/log/apt/*',
+    'apt-get -q update && apt-get -qy -o Dpkg::Options::=--force-unsafe-io upgrade && apt-get clean && rm -rf /var/lib/apt/lists/* /var/log/*.log /var/log/apt/*',
   ])
   run('tar', ['-C', root, '--numeric-owner', '-cf', join(folder, 'base.tar'), '.'])
   writeFileSync(join(folder, 'Dockerfile.base'), 'FROM scratch\nADD base.tar /\nCMD ["/bin/bash"]\n')
@@ -191,7 +194,7 @@ function buildBase(folder: string, family: Family, round: number): string {
 function dockerfile(base: string, packages: readonly string[]): string {
   return [
     `FROM ${base}`,
-    `RUN apt-get -q update && DEBIAN_FRONTEND=noninteractive apt-get -qy install --no-install-recommends ${packages.join(' ')} && rm -rf /var/lib/apt/lists/*`,
+    `RUN apt-get -q update && DEBIAN_FRONTEND=noninteractive apt-get -qy -o Dpkg::Options::=--force-unsafe-io install --no-install-recommends ${packages.join(' ')} && rm -rf /var/lib/apt/lists/*`,
     'COPY modules /srv/modules',
     'COPY app /srv/app',
     '',
