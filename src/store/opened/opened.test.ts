@@ -65,7 +65,7 @@ async function putAndOpen(bytes: Uint8Array): Promise<Digest> {
 test('a gzip layer is opened, and read back byte for byte, whole and in ranges', async () => {
   const bytes = gzipSync(layer(1))
   const digest = await putAndOpen(bytes)
-  assert.match((await opened(digest))?.engine ?? '', /node-zlib 6/)
+  assert.match((await opened(digest))?.engine ?? '', /node-zlib level 6/)
   assert.deepEqual(await read(host.store, digest), bytes)
   for (const [offset, size] of [
     [0, 1],
