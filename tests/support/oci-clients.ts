@@ -45,7 +45,10 @@ export class ClientHome {
   constructor(folder: TempFolder, name: string, registries: readonly string[]) {
     this.path = folder.join(name)
     for (const part of ['', 'run', 'docker', 'work', '.config/containers']) mkdirSync(this.join(part), { recursive: true })
-    writeFileSync(this.join('storage.conf'), `[storage]\ndriver = "vfs"\ngraphroot = "${this.join('graph')}"\nrunroot = "${this.join('runroot')}"\n`)
+    writeFileSync(
+      this.join('storage.conf'),
+      `[storage]\ndriver = "vfs"\ngraphroot = "${this.join('graph')}"\nrunroot = "${this.join('runroot')}"\n`,
+    )
     const insecure = registries.map((location) => `[[registry]]\nlocation = "${location}"\ninsecure = true\n`)
     writeFileSync(this.join('.config/containers/registries.conf'), `unqualified-search-registries = []\n${insecure.join('')}`)
     writeFileSync(this.join('auth.json'), '{}')
@@ -68,7 +71,11 @@ export class ClientHome {
   }
 
   /** Runs in the folder `work`; what it prints. Throws with all that it said when it fails. */
-  async run(command: string, args: readonly string[], { input, env = {} }: { input?: string; env?: Readonly<Record<string, string>> } = {}): Promise<string> {
+  async run(
+    command: string,
+    args: readonly string[],
+    { input, env = {} }: { input?: string; env?: Readonly<Record<string, string>> } = {},
+  ): Promise<string> {
     const options = { cwd: this.join('work'), env: { ...this.#env, ...env }, timeoutMs: 180_000, ...(input === undefined ? {} : { input }) }
     const { code, stdout, stderr } = await runProcess(command, args, options)
     if (code !== 0) throw new Error(`${command} ${args.join(' ')} ended with ${code}\n${stdout}${stderr}`)

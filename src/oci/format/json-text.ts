@@ -5,8 +5,8 @@ import { ociError } from './errors.ts'
 export interface JsonLimits {
   /** Of arrays and objects in each other. */
   readonly depth: number
-  /** Of keys and values, all together. */
-  readonly values: number
+  /** Commas, colons and brackets: what keys and values are counted by. */
+  readonly marks: number
 }
 
 const quote = 0x22
@@ -34,7 +34,7 @@ type Level = Set<string> | null
 
 function scan(bytes: Uint8Array, limits: JsonLimits): void {
   const open: Level[] = []
-  let values = 0
+  let marks = 0
   for (let at = 0; at < bytes.length; at++) {
     const byte = bytes[at] as number
     if (byte === quote) {
@@ -47,8 +47,7 @@ function scan(bytes: Uint8Array, limits: JsonLimits): void {
       }
     } else if (byte === 0x7d || byte === 0x5d) open.pop()
     else if (byte !== 0x2c && byte !== 0x3a) continue
-    // every value but the first follows one of { [ , and every bracket and comma is counted
-    if (++values > limits.values) throw ociError('manifest-invalid', `the manifest has more than ${limits.values} values`)
+    if (++marks > limits.marks) throw ociError('manifest-invalid', `the manifest has more than ${limits.marks} commas, colons and brackets`)
   }
 }
 

@@ -34,7 +34,7 @@ export interface Manifest {
   readonly annotations: Readonly<Record<string, string>> | null
 }
 
-const jsonLimits = { depth: 32, values: 400_000 }
+const jsonLimits = { depth: 32, marks: 150_000 }
 
 type Fields = Readonly<Record<string, unknown>>
 
