@@ -1,6 +1,7 @@
 // What other rooms see of the content store: bytes by their SHA-256, kept while a reference or a lease holds them.
 // The store knows no callers: knowing a digest is no permission. Rooms ask their own rows first, and answer missing and forbidden alike.
 // docs/design/content-store.md.
+import type { Writable } from 'node:stream'
 import type { Tx } from '../db/index.ts'
 import type { Digest } from './digest.ts'
 
@@ -50,6 +51,11 @@ export interface OpenContent extends ContentInfo {
    * CorruptError, never wrong bytes. UnavailableError where the bucket doesn't answer.
    */
   readonly bytes: AsyncIterable<Uint8Array>
+  /**
+   * The same into a stream, in place of `bytes`, and for less: an answer to a client. Doesn't end the stream. `begin` comes before the first byte is written, when it has
+   * been read and checked. Throws as `bytes` does; UnavailableError 'aborted' where the stream was closed before it had all.
+   */
+  sendTo(target: Writable, begin?: () => void): Promise<void>
 }
 
 export interface ContentStore {

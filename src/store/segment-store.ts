@@ -28,8 +28,9 @@ import type { PutJob, PutJobResult } from './put-job.ts'
 import type { SegmentParts } from './segment-writer.ts'
 import { wholeBelowBytes } from './sizes.ts'
 import { Upload } from './upload.ts'
-import { coolDown, findHot, forgetColdReads, type HotLimits, noteRead } from './whole/hot.ts'
-import { readWhole, type WholePart } from './whole/read-whole.ts'
+import { coolDown, findHot, forgetColdReads, type HotLimits, noteColdRead, noteRead } from './whole/hot.ts'
+import { checkedBytes, type CheckedBytes, readWhole, type WholePart } from './whole/read-whole.ts'
+import { sendPieces } from './whole/send.ts'
 import { expireUploads } from './whole/upload-rows.ts'
 import { Uploads } from './whole/uploads.ts'
 import type { StoreWorkerData } from './worker.ts'
@@ -146,11 +147,16 @@ export class SegmentStore implements ContentStore {
     const found = await planRead(this.#db.queries, digest, range)
     if (found === null) return null
     const { sizeBytes, range: wanted, form } = found
-    if (found.isReadLongAgo)
-      noteRead(this.#db.queries, digest).catch((error: unknown) => this.#log.warn({ err: error }, 'a read was not noted'))
+    if (found.isReadLongAgo) this.#noted(noteRead(this.#db.queries, digest))
+    if ('opened' in form) this.#noted(noteColdRead(this.#db.queries, digest))
     const open = { digest, sizeBytes, range: wanted }
-    if ('whole' in form) return { ...open, bytes: this.#readWhole(form.whole, wanted, signal) }
-    return { ...open, bytes: 'chunks' in form ? this.#read('get', form.chunks, signal) : this.#read('rebuild', form.opened, signal) }
+    if ('whole' in form) {
+      const pooled = () => checkedBytes(this.#parts.bucket, form.whole, wanted, this.#uploads.pool, signal)
+      const bytes = this.#readWhole(form.whole, wanted, signal)
+      return { ...open, bytes, sendTo: (target, begin) => orAborted(signal, sendPieces(pooled(), target, begin)) }
+    }
+    const bytes = 'chunks' in form ? this.#read('get', form.chunks, signal) : this.#read('rebuild', form.opened, signal)
+    return { ...open, bytes, sendTo: (target, begin) => sendPieces(unpooled(bytes), target, begin) }
   }
 
   async hold(tx: Tx, digest: Digest, reference: ContentReference): Promise<boolean> {
@@ -277,6 +283,11 @@ export class SegmentStore implements ContentStore {
     }
   }
 
+  /** A reader doesn't wait for that. */
+  #noted(note: Promise<void>): void {
+    note.catch((error: unknown) => this.#log.warn({ err: error }, 'a read was not noted'))
+  }
+
   async *#readWhole(parts: readonly WholePart[], range: ContentRange, signal: AbortSignal | undefined): AsyncGenerator<Uint8Array> {
     try {
       yield* readWhole(this.#parts.bucket, parts, range, signal)
@@ -306,6 +317,18 @@ export class SegmentStore implements ContentStore {
 
 async function* once(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
   yield bytes
+}
+
+async function* unpooled(all: AsyncIterable<Uint8Array>): AsyncGenerator<CheckedBytes> {
+  for await (const bytes of all) yield { bytes, free: () => {} }
+}
+
+async function orAborted<T>(signal: AbortSignal | undefined, work: Promise<T>): Promise<T> {
+  try {
+    return await work
+  } catch (error) {
+    throw signal?.aborted === true ? aborted(signal) : error
+  }
 }
 
 async function converse(port: MessagePort, source: AsyncIterable<Uint8Array>): Promise<PutJobResult> {

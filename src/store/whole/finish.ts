@@ -9,8 +9,8 @@ import { finishMarked } from './finish-marked.ts'
 import { type ArrivalLimit, type Frame, framesOf } from './frames.ts'
 import { whileMarked } from './mark.ts'
 import { digestMismatch, type FinishParts, isExpected, putSmall } from './receive.ts'
-import { dropUpload, findUpload, lockUpload, markUpload, partsOfUpload, placesOfUpload, uploadBusy, wrongOffset } from './upload-rows.ts'
-import { insertWhole } from './whole-rows.ts'
+import { dropUpload, findUpload, lockUpload, lockWithParts, markUpload, partsOfUpload, uploadBusy, wrongOffset } from './upload-rows.ts'
+import { insertKnown } from './whole-rows.ts'
 
 export type { FinishParts } from './receive.ts'
 
@@ -93,7 +93,7 @@ async function finishKnown(
   const digest = hashes.digest()
   const ended = await db.transaction(
     async (tx) => {
-      const locked = await lockUpload(tx, id, scope)
+      const locked = await lockWithParts(tx, id, scope)
       if (locked === null) return null
       if (locked.mark !== null) throw uploadBusy()
       assertOffset(options, locked.sizeBytes)
@@ -103,10 +103,8 @@ async function finishKnown(
         await dropUpload(tx, id)
         return { isNew: false }
       }
-      const places = await placesOfUpload(tx, id)
-      if (places.at(-1)?.hasDigest !== true || places.some((place) => place.isTail)) return otherwise
-      const order = places.map((place) => place.uuid)
-      const made = await insertWhole(tx, { digest, sizeBytes, uploadId: id, replaced: [], order, staged: [], reference })
+      if (!locked.isComplete) return otherwise
+      const made = await insertKnown(tx, { digest, sizeBytes, uploadId: id, reference })
       await visible?.(tx, { digest: digestOf(digest), sizeBytes })
       return made
     },

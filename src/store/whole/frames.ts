@@ -4,12 +4,14 @@ import { sumBytes } from '../format/whole.ts'
 
 /** Frames that wait to be used again. */
 const mostFree = 32
+/** Behind the MiB there is room for what is written with it. */
+const roomBytes = 4096
 
 export class FramePool {
   readonly #free: Uint8Array[] = []
 
   take(): Uint8Array {
-    return this.#free.pop() ?? new Uint8Array(Buffer.allocUnsafeSlow(sumBytes).buffer)
+    return this.#free.pop() ?? new Uint8Array(Buffer.allocUnsafeSlow(sumBytes + roomBytes).buffer)
   }
 
   give(frame: Uint8Array): void {
@@ -18,8 +20,10 @@ export class FramePool {
 }
 
 export interface Frame {
-  /** Up to the whole memory of it; less, also nothing, only where it is the last. */
+  /** A MiB; less, also nothing, only where it is the last. */
   readonly bytes: Uint8Array
+  /** What they stand at the beginning of. */
+  readonly memory: Uint8Array
   readonly isLast: boolean
   /** The source broke off behind these bytes. */
   readonly error: Error | null
@@ -46,6 +50,7 @@ export async function* framesOf(source: AsyncIterable<Uint8Array>, pool: FramePo
     let isFree = false
     return {
       bytes: full.subarray(0, filled),
+      memory: full,
       isLast,
       error,
       free: () => {
@@ -69,12 +74,12 @@ export async function* framesOf(source: AsyncIterable<Uint8Array>, pool: FramePo
       arrived += next.value.length
       assertFits(arrived, limit)
       for (let at = 0; at < next.value.length; ) {
-        if (filled === memory.length) {
+        if (filled === sumBytes) {
           yield frame(false, null)
           memory = pool.take()
           filled = 0
         }
-        const part = next.value.subarray(at, at + memory.length - filled)
+        const part = next.value.subarray(at, at + sumBytes - filled)
         memory.set(part, filled)
         filled += part.length
         at += part.length

@@ -12,7 +12,7 @@ export interface HotLimits {
 }
 
 /** Has a form beside the whole copy that has been proven to give the same bytes. `c` is the content. */
-const isProven = sql<boolean>`c.recipe is not null`
+const isProven = sql<boolean>`(c.recipe is not null or exists (select from content_opened o where o.digest = c.digest))`
 
 /** Whole copies beside another form. */
 const copies = sql`

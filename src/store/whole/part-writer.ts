@@ -25,6 +25,15 @@ export interface PartEnd {
   readonly earlier: readonly EarlierPart[]
 }
 
+/** The frame's bytes and the footer, in the frame's memory where they fit. */
+function behind(frame: Frame | null, footer: Uint8Array): Uint8Array {
+  if (frame === null) return footer
+  const { bytes, memory } = frame
+  if (bytes.length + footer.length > memory.length) return concatBytes([bytes, footer])
+  memory.set(footer, bytes.length)
+  return memory.subarray(0, bytes.length + footer.length)
+}
+
 export class PartWriter {
   readonly #parts: SegmentParts
   readonly #uuid: string
@@ -70,7 +79,7 @@ export class PartWriter {
     const footer = encodeFooter({ sizeBytes: this.#sizeBytes, sums, ...end })
     if (this.#value === null) {
       this.#mayComeLater = true
-      await this.#parts.bucket.put(wholeKey(this.#uuid), concatBytes([...(this.#first === null ? [] : [this.#first.bytes]), footer]))
+      await this.#parts.bucket.put(wholeKey(this.#uuid), behind(this.#first, footer))
       this.#mayComeLater = false
       this.#first?.free()
       this.#first = null

@@ -5,12 +5,19 @@ import { asBuffer, CorruptError } from '../../base/index.ts'
 import { type Bucket, type Key, wholeKey } from '../../bucket/index.ts'
 import type { ContentRange } from '../content-store.ts'
 import { sumBytes, sumsBytes } from '../format/whole.ts'
+import type { FramePool } from './frames.ts'
 
 /** A part as its row tells of it. */
 export interface WholePart {
   readonly uuid: string
   readonly sizeBytes: number
   readonly sums: Uint8Array
+}
+
+/** Checked bytes, at most 1 MiB of them, and what gives their memory back: then nobody looks at them any more. */
+export interface CheckedBytes {
+  readonly bytes: Uint8Array
+  free(): void
 }
 
 /** The range's bytes in pieces of at most 1 MiB, which are the taker's own. CorruptError; UnavailableError. */
@@ -20,89 +27,116 @@ export async function* readWhole(
   range: ContentRange,
   signal?: AbortSignal,
 ): AsyncGenerator<Uint8Array, void, undefined> {
+  for await (const { bytes } of checkedBytes(bucket, parts, range, { take: ownMemory, give: () => {} }, signal)) yield bytes
+}
+
+function ownMemory(): Uint8Array {
+  return new Uint8Array(Buffer.allocUnsafeSlow(sumBytes).buffer)
+}
+
+/** The same in memory of the pool. */
+export async function* checkedBytes(
+  bucket: Bucket,
+  parts: readonly WholePart[],
+  range: ContentRange,
+  pool: Pick<FramePool, 'take' | 'give'>,
+  signal?: AbortSignal,
+): AsyncGenerator<CheckedBytes, void, undefined> {
   let start = 0
   const until = range.offset + range.sizeBytes
   for (const part of parts) {
     const end = start + part.sizeBytes
     if (end > range.offset && start < until) {
-      yield* readPart(bucket, part, Math.max(0, range.offset - start), Math.min(part.sizeBytes, until - start), signal)
+      yield* readPart({ bucket, pool, signal }, part, Math.max(0, range.offset - start), Math.min(part.sizeBytes, until - start))
     }
     start = end
   }
 }
 
+interface Reading {
+  readonly bucket: Bucket
+  readonly pool: Pick<FramePool, 'take' | 'give'>
+  readonly signal: AbortSignal | undefined
+}
+
 /** Bytes `from` … `until` − 1 of a part. */
-async function* readPart(bucket: Bucket, part: WholePart, from: number, until: number, signal?: AbortSignal): AsyncGenerator<Uint8Array> {
+async function* readPart(reading: Reading, part: WholePart, from: number, until: number): AsyncGenerator<CheckedBytes> {
   const key = wholeKey(part.uuid)
   if (part.sums.length !== sumsBytes(part.sizeBytes)) throw new CorruptError('whole', `the row of ${key} has another number of sums`)
-  const first = Math.floor(from / sumBytes)
-  const end = Math.ceil(until / sumBytes)
-  const blocks =
-    bucket.openValue === undefined ? streamed(bucket, key, part, { first, end }, signal) : opened(bucket, key, part, { first, end })
-  let number = first
-  for await (const block of blocks) {
-    signal?.throwIfAborted()
-    if (crc32(block) !== asBuffer(part.sums).readUInt32LE(number * 4))
+  const blocks = { key, part, first: Math.floor(from / sumBytes), end: Math.ceil(until / sumBytes) }
+  let number = blocks.first
+  for await (const { memory, sizeBytes } of reading.bucket.openValue === undefined ? streamed(reading, blocks) : opened(reading, blocks)) {
+    const block = memory.subarray(0, sizeBytes)
+    let isFree = false
+    const free = (): void => {
+      if (!isFree) reading.pool.give(memory)
+      isFree = true
+    }
+    reading.signal?.throwIfAborted()
+    if (crc32(block) !== asBuffer(part.sums).readUInt32LE(number * 4)) {
       throw new CorruptError('whole', `MiB ${number} of ${key} is not what its sum says`)
+    }
     const at = number++ * sumBytes
-    yield block.subarray(Math.max(0, from - at), Math.min(block.length, until - at))
+    yield { bytes: block.subarray(Math.max(0, from - at), Math.min(block.length, until - at)), free }
   }
 }
 
 interface Blocks {
+  readonly key: Key
+  readonly part: WholePart
   readonly first: number
   readonly end: number
+}
+
+/** A MiB of a part, or what there is of the last one. */
+interface Block {
+  readonly memory: Uint8Array
+  readonly sizeBytes: number
 }
 
 function blockSize(part: WholePart, number: number): number {
   return Math.min(sumBytes, part.sizeBytes - number * sumBytes)
 }
 
-/** From a near bucket: each block into memory of its own, the next one on its way. */
-async function* opened(bucket: Bucket, key: Key, part: WholePart, { first, end }: Blocks): AsyncGenerator<Uint8Array> {
+/** From a near bucket: the next block is on its way while one is looked at. */
+async function* opened({ bucket, pool }: Reading, { key, part, first, end }: Blocks): AsyncGenerator<Block> {
   const value = await (bucket.openValue as NonNullable<Bucket['openValue']>)(key)
-  const read = async (number: number): Promise<Uint8Array> => {
-    const block = new Uint8Array(Buffer.allocUnsafeSlow(blockSize(part, number)).buffer)
-    await value.read([block], number * sumBytes)
+  const read = async (number: number): Promise<Block> => {
+    const block = { memory: pool.take(), sizeBytes: blockSize(part, number) }
+    await value.read([block.memory.subarray(0, block.sizeBytes)], number * sumBytes)
     return block
   }
-  let next: Promise<Uint8Array> | null = null
+  let next: Promise<Block> | null = null
   try {
     for (let number = first; number < end; number++) {
-      const block: Uint8Array = await (next ?? read(number))
+      const block: Block = await (next ?? read(number))
       next = number + 1 < end ? read(number + 1) : null
       next?.catch(() => {}) // thrown where it is waited for, unless the taker leaves first
       yield block
     }
   } finally {
-    await next?.catch(() => {})
+    await next?.then(({ memory }) => pool.give(memory)).catch(() => {})
     await value.close()
   }
 }
 
-async function* streamed(
-  bucket: Bucket,
-  key: Key,
-  part: WholePart,
-  { first, end }: Blocks,
-  signal?: AbortSignal,
-): AsyncGenerator<Uint8Array> {
+async function* streamed({ bucket, pool, signal }: Reading, { key, part, first, end }: Blocks): AsyncGenerator<Block> {
   const offset = first * sumBytes
   const sizeBytes = Math.min(end * sumBytes, part.sizeBytes) - offset
   let number = first
-  let block = new Uint8Array(blockSize(part, number))
+  let memory = pool.take()
   let filled = 0
   for await (const bytes of bucket.stream(key, { offset, sizeBytes }, signal)) {
     for (let at = 0; at < bytes.length; ) {
-      const piece = bytes.subarray(at, at + block.length - filled)
-      block.set(piece, filled)
+      const piece = bytes.subarray(at, at + blockSize(part, number) - filled)
+      memory.set(piece, filled)
       filled += piece.length
       at += piece.length
-      if (filled < block.length) continue
-      yield block
+      if (filled < blockSize(part, number)) continue
+      yield { memory, sizeBytes: filled }
       number++
       filled = 0
-      block = new Uint8Array(number < end ? blockSize(part, number) : 0)
+      if (number < end) memory = pool.take()
     }
   }
 }

@@ -209,6 +209,15 @@ export async function lockUpload(tx: Tx, id: string, scope: string): Promise<Loc
   return rows[0] ?? null
 }
 
+/** The same; `isComplete`: all of it is in the bucket, and the last key says of what it is the end. */
+export async function lockWithParts(tx: Tx, id: string, scope: string): Promise<(LockedUpload & { readonly isComplete: boolean }) | null> {
+  const { rows } = await sql<LockedUpload & { isComplete: boolean | null }>`
+    select size_bytes::float8 as "sizeBytes", case when adding_until >= now() then adding::text end as mark,
+      (select bool_and(tail is null and (has_digest or ordinal < part_count - 1)) from whole_part p where p.upload_id = u.id) as "isComplete"
+    from content_upload u where id = ${id}::uuid and scope = ${scope} for update`.execute(tx)
+  return rows[0] === undefined ? null : { ...rows[0], isComplete: rows[0].isComplete === true }
+}
+
 export function uploadBusy(): InputError {
   return new InputError('upload-busy', 'another request is adding to this upload')
 }

@@ -41,13 +41,14 @@ const uuidShape = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}
 export class Uploads implements ContentUploads {
   readonly #parts: SegmentParts
   readonly #finishParts: FinishParts
-  readonly #pool = new FramePool()
+  /** Memory that is used again, also by who sends. */
+  readonly pool = new FramePool()
   readonly #kept = new KeptHashes()
 
   /** @param putSmall stores small content in chunks, with others' */
   constructor(parts: SegmentParts, putSmall: FinishParts['putSmall']) {
     this.#parts = parts
-    this.#finishParts = { ...parts, putSmall, pool: this.#pool, kept: this.#kept }
+    this.#finishParts = { ...parts, putSmall, pool: this.pool, kept: this.#kept }
   }
 
   async begin({
@@ -70,7 +71,7 @@ export class Uploads implements ContentUploads {
     if (!uuidShape.test(id)) return null
     const { offset, limitBytes, signal } = options
     const limit: ArrivalLimit = { mostBytes: limitBytes - (offset ?? 0), sizeBytes: options.sizeBytes ?? null, signal }
-    const frames = framesOf(options.source, this.#pool, limit)
+    const frames = framesOf(options.source, this.pool, limit)
     const first = (await frames.next()).value as Frame
     try {
       if (first.isLast && first.bytes.length <= tailBytes) return await this.#appendTail(id, scope, first, options)
@@ -154,7 +155,7 @@ export class Uploads implements ContentUploads {
         await writer.add(frame)
         if (isLast) break
       }
-      const places = hashes === null ? [] : await placesOfUpload(db.queries, marked.id)
+      const places = hashes === null || marked.sizeBytes === 0 ? [] : await placesOfUpload(db.queries, marked.id)
       // tails among them get keys at the end, which nobody knows yet
       const isKnown = hashes !== null && places.every((place) => !place.isTail)
       const earlier = isKnown ? places.map(({ uuid, sizeBytes }) => ({ uuid: uuidBytes(uuid), sizeBytes })) : []

@@ -37,6 +37,32 @@ export async function insertWhole(tx: Tx, whole: FinishedWhole): Promise<{ reado
   return { isNew }
 }
 
+/** The same for an upload whose parts are all as they are to be: one statement, for it is what pushes mostly end with. */
+export async function insertKnown(
+  tx: Tx,
+  { digest, sizeBytes, uploadId, reference }: Pick<FinishedWhole, 'digest' | 'sizeBytes' | 'reference'> & { readonly uploadId: string },
+): Promise<{ readonly isNew: boolean }> {
+  const { rows } = await sql<{ is_new: boolean }>`
+    with made as (
+        insert into content (digest, size_bytes, leased_until) values (${digest}::bytea, ${sizeBytes}::bigint, now() + ${leaseHours} * interval '1 hour')
+        on conflict (digest) do update set leased_until = greatest(content.leased_until, excluded.leased_until) returning xmax = 0 as is_new),
+      whole as (insert into content_whole (digest) select ${digest}::bytea from made where is_new),
+      moved as (
+        update whole_part set upload_id = null, digest = ${digest}::bytea
+        where upload_id = ${uploadId}::uuid and exists (select from made where is_new)),
+      gone as (delete from content_upload where id = ${uploadId}::uuid and exists (select from made where is_new)),
+      held as (
+        insert into content_reference (kind, id, digest) select ${reference?.kind ?? ''}::text, ${reference?.id ?? ''}::text, ${digest}::bytea
+        from made where ${reference !== null} on conflict do nothing),
+      leased as (
+        insert into content_review (digest, due_at) select ${digest}::bytea, now() + ${leaseHours} * interval '1 hour'
+        from made where ${reference === null} on conflict do nothing)
+    select is_new from made`.execute(tx)
+  const isNew = rows[0]?.is_new === true
+  if (!isNew) await dropUpload(tx, uploadId)
+  return { isNew }
+}
+
 async function insertParts(tx: Tx, { digest, uploadId, replaced, order, staged }: FinishedWhole): Promise<void> {
   await tx.insertInto('content_whole').values({ digest }).execute()
   await insertStaged(tx, digest, order, staged)
