@@ -66,9 +66,13 @@ for (const size of mib) {
       await uploads.finish(id, 'bench', { expected: { algorithm: 'sha256', digest: digests[n] as Uint8Array }, limitBytes })
     }),
   )
-  await measured(`pull ${size} MiB, whole`, total * 3, () => eachClient(some * 3, (n) => drained((digests[n % some] as Buffer).toString('hex') as Digest)))
+  await measured(`pull ${size} MiB, whole`, total * 3, () =>
+    eachClient(some * 3, (n) => drained((digests[n % some] as Buffer).toString('hex') as Digest)),
+  )
   const other = variants.map((bytes, n) => variant(bytes, n + 1000))
-  await measured(`push ${size} MiB, chunks`, total, () => eachClient(some, async (n) => void (await put(host.store, other[n] as Uint8Array))))
+  await measured(`push ${size} MiB, chunks`, total, () =>
+    eachClient(some, async (n) => void (await put(host.store, other[n] as Uint8Array))),
+  )
   const others = other.map((bytes) => createHash('sha256').update(bytes).digest('hex') as Digest)
   await measured(`pull ${size} MiB, chunks`, total * 3, () => eachClient(some * 3, (n) => drained(others[n % some] as Digest)))
 }

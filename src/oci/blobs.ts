@@ -1,5 +1,4 @@
 // Blobs as they are pulled, asked for, and deleted (distribution-spec, Pulling blobs, Deleting Blobs).
-import { Readable } from 'node:stream'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { identityKey, momentOf, packageOf } from '../access/index.ts'
 import { CorruptError } from '../base/index.ts'
@@ -72,31 +71,26 @@ async function sendBytes(
   }
   reply.raw.once('close', leave) // also at the answer's end
   if (reply.raw.destroyed) leave()
-  const bytes = content.bytes[Symbol.asyncIterator]()
-  const first = await bytes.next().catch((error: unknown) => {
-    free()
-    throw error
-  })
-  return reply.send(Readable.from(rest(registry, blob, gone.signal, first, bytes), { objectMode: false }))
-}
-
-/** What fails behind the answer's beginning can only be logged: the connection ends in the middle. */
-async function* rest(
-  { log }: Registry,
-  { content }: Blob,
-  gone: AbortSignal,
-  first: IteratorResult<Uint8Array, unknown>,
-  bytes: AsyncIterator<Uint8Array, unknown>,
-): AsyncGenerator<Uint8Array> {
-  try {
-    for (let piece = first; piece.done !== true; piece = await bytes.next()) yield piece.value
-  } catch (error) {
-    const alarm = error instanceof CorruptError
-    if (alarm || !gone.aborted) log.error({ err: error, alarm, content }, alarm ? 'ALARM: stored data is wrong' : 'a pull broke off')
-    throw error
-  } finally {
-    await bytes.return?.()
+  let isBegun = false
+  const begin = (): void => {
+    isBegun = true
+    reply.hijack()
+    for (const [name, value] of Object.entries(reply.getHeaders())) if (value !== undefined) reply.raw.setHeader(name, value)
+    reply.raw.statusCode = reply.statusCode
   }
+  try {
+    await content.sendTo(reply.raw, begin)
+    reply.raw.end()
+  } catch (error) {
+    free()
+    const alarm = error instanceof CorruptError
+    if (alarm || !gone.signal.aborted)
+      registry.log.error({ err: error, alarm, content: blob.content }, alarm ? 'ALARM: stored data is wrong' : 'a pull broke off')
+    if (!isBegun) throw error
+    // what fails behind the answer's beginning can only be logged: the connection ends in the middle
+    reply.raw.destroy()
+  }
+  return reply
 }
 
 /** DELETE of a blob. */

@@ -46,7 +46,12 @@ test('many at once, whole and in chunks, with ranges', async () => {
       const target = new Slow({ highWaterMark: 1 })
       let begun = 0
       await (await host.store.get(first, { offset, sizeBytes }))?.sendTo(target, () => begun++)
-      assert.equal(target.hash.digest('hex'), createHash('sha256').update(bytes.subarray(offset, offset + sizeBytes)).digest('hex'))
+      assert.equal(
+        target.hash.digest('hex'),
+        createHash('sha256')
+          .update(bytes.subarray(offset, offset + sizeBytes))
+          .digest('hex'),
+      )
       assert.deepEqual([begun, target.sizeBytes], [1, sizeBytes])
     }),
   )
@@ -62,7 +67,10 @@ test('a stream that is closed in the middle, or before', async () => {
     const timer = setInterval(() => {
       if (target.sizeBytes >= afterBytes) target.destroy()
     }, 1)
-    await assert.rejects((await host.store.get(digest))!.sendTo(target), (error) => error instanceof UnavailableError && error.code === 'aborted')
+    await assert.rejects(
+      (await host.store.get(digest))!.sendTo(target),
+      (error) => error instanceof UnavailableError && error.code === 'aborted',
+    )
     clearInterval(timer)
   }
 })
@@ -80,7 +88,10 @@ test('what is damaged isn’t begun, or ends before it', async () => {
     writeFileSync(path, damaged)
     const target = new Slow()
     let begun = 0
-    await assert.rejects((await host.store.get(digest))!.sendTo(target, () => begun++), CorruptError)
+    await assert.rejects(
+      (await host.store.get(digest))!.sendTo(target, () => begun++),
+      CorruptError,
+    )
     assert.deepEqual([begun, target.sizeBytes <= at], [at === 5 ? 0 : 1, true])
   }
 })
