@@ -23,7 +23,7 @@ import type { HookRoom } from './hooks/index.ts'
 import { type Listener, plainForm, type RateLimits } from './http/index.ts'
 import { mountMetrics } from './metrics-listener.ts'
 import { registerLfs } from './lfs/index.ts'
-import { registerOci } from './oci/index.ts'
+import { LayerFiles, registerOci } from './oci/index.ts'
 import { CiExchange, OidcSignIn, Passwords, registerSignIn, type SignInParts } from './sign-in/index.ts'
 import { sshUrl } from './ssh/index.ts'
 import { contentTotals, type SegmentStore } from './store/index.ts'
@@ -100,7 +100,11 @@ function mountSignIn(listener: Listener, config: Config, parts: SignInParts): vo
   registerSignIn(listener, { oidc, publicUrl: config.publicUrl })
 }
 
-function mountApi(listener: Listener, { config, db, git, bucket, hooks, counts, rates, sshPort }: FaceParts, signIn: SignInParts): void {
+function mountApi(
+  listener: Listener,
+  { config, db, git, store, log, bucket, hooks, counts, rates, sshPort }: FaceParts,
+  signIn: SignInParts,
+): void {
   const audience = config.ci.audience ?? config.publicUrl ?? 'stemma'
   const limits = { timeLimitMs: apiTimeLimitMs, graceS: config.git.collectGraceMs / 1000 }
   registerApi(listener, {
@@ -114,6 +118,8 @@ function mountApi(listener: Listener, { config, db, git, bucket, hooks, counts, 
     version,
     rates,
     hooks,
+    imageStore: store,
+    layerFiles: new LayerFiles({ store, log }),
     git: {
       browser: new Browser(git, limits),
       composer: new Composer(git, limits),

@@ -95,7 +95,17 @@ export {
   packageRows,
   packagesReadableBy,
 } from './package-rows.ts'
-export { changePackage, createOrFindPackage, linkPackage, type PackageChange, packageFacts, targetOf, tellOfPackage } from './packages.ts'
+export { allPackages, listPackages, mayReadPackage, type PackageListOptions, readablePackages } from './package-list.ts'
+export {
+  changePackage,
+  createOrFindPackage,
+  deletePackage,
+  linkPackage,
+  type PackageChange,
+  packageFacts,
+  targetOf,
+  tellOfPackage,
+} from './packages.ts'
 export { mayRead, readableBy } from './readable.ts'
 export { isRegistryToken, narrowed, type RegistryPass, RegistryTokens } from './registry-token.ts'
 export { deleteRepository } from './repository-deletion.ts'

@@ -72,6 +72,25 @@ export async function changePackage(db: Database, id: PackageId, change: Package
   )
 }
 
+/**
+ * Takes the row away, and with it all that its format's room has of it. False when it is gone already. What an image of a hundred thousand layers holds had better
+ * be taken away before, in steps: that is the room's business.
+ */
+export async function deletePackage(db: Database, id: PackageId, actor: Actor): Promise<boolean> {
+  return db.transaction(
+    async (tx) => {
+      const before = await findPackageById(tx, id)
+      const { numDeletedRows } = await tx.deleteFrom('package').where('id', '=', id).executeTakeFirstOrThrow()
+      if (before === null || numDeletedRows === 0n) return false
+      const { ownerId, repositoryId, visibility } = before
+      await audit(tx, actor, { action: 'package.delete', ownerId, repositoryId, target: targetOf(before), details: { visibility } })
+      await tellOfPackage(tx, 'package.deleted', before, actor, { visibility })
+      return true
+    },
+    { mayRetry: true },
+  )
+}
+
 async function assertSameOwner(tx: Tx, { ownerId }: Package, repositoryId: RepositoryId): Promise<void> {
   const row = await tx.selectFrom('repository').select('owner_id').where('id', '=', repositoryId).executeTakeFirst()
   if (row?.owner_id === ownerId) return

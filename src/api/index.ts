@@ -5,7 +5,9 @@ import type { Clock, Randomness } from '../base/index.ts'
 import type { Database } from '../db/index.ts'
 import type { HookRoom } from '../hooks/index.ts'
 import type { Listener, RateLimits } from '../http/index.ts'
+import type { LayerFiles } from '../oci/index.ts'
 import type { CiExchange, SignInParts } from '../sign-in/index.ts'
+import type { ContentStore } from '../store/index.ts'
 import { registerArchives } from './archives.ts'
 import { registerGitHalf } from './git-half.ts'
 import { registerCiTrusts } from './ci-trusts.ts'
@@ -15,11 +17,13 @@ import { githubForm } from './form.ts'
 import { registerForks } from './forks.ts'
 import { registerGitConfig } from './git-config.ts'
 import { registerHooks } from './hooks.ts'
+import { registerImages } from './images.ts'
 import { registerKeys } from './keys.ts'
 import { registerMeta } from './meta.ts'
 import { registerQuotas } from './quotas.ts'
 import { registerRateLimit } from './rate-limit.ts'
 import { registerOpenApi } from './openapi/index.ts'
+import { registerPackages } from './packages.ts'
 import { registerPeople } from './people.ts'
 import { registerRepositories } from './repositories.ts'
 import { registerSessions } from './sessions.ts'
@@ -47,6 +51,9 @@ export interface ApiOptions {
   readonly takesRef: (repository: Repository, name: string) => boolean
   readonly git: GitApi
   readonly storage: StorageFigures
+  /** Where blobs of images are, and what layers hold. */
+  readonly imageStore: Pick<ContentStore, 'get'>
+  readonly layerFiles: Pick<LayerFiles, 'ask' | 'close' | 'lists' | 'read'>
   readonly hooks: HookRoom
   /** Undefined: nothing is limited. */
   readonly rates?: RateLimits | undefined
@@ -61,6 +68,7 @@ export function registerApi(listener: Listener, options: ApiOptions): void {
   const registerDocument = registerOpenApi(listener, options.version)
   listener.room({ prefix: '/api/v3', form: githubForm, body: 'json', rate: 'api' }, (routes) => {
     routes.addHook('onSend', tagAnswer)
+    routes.addHook('onClose', async () => options.layerFiles.close())
     registerMeta(routes, options)
     registerDocument(routes)
     registerRateLimit(routes, options)
@@ -78,5 +86,7 @@ export function registerApi(listener: Listener, options: ApiOptions): void {
     registerKeys(routes, options)
     registerSessions(routes, options)
     registerCiTrusts(routes, options)
+    registerPackages(routes, options)
+    registerImages(routes, options)
   })
 }

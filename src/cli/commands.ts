@@ -4,6 +4,7 @@ import { loadConfig } from '../config.ts'
 import { version } from '../version.ts'
 import type { Commands } from './command.ts'
 import { helpText } from './help.ts'
+import { packageCommands } from './package-commands.ts'
 import { peopleCommands } from './people-commands.ts'
 import { serverCommands } from './server-commands.ts'
 import { type Flags, flags, print, UsageError } from './usage.ts'
@@ -11,6 +12,7 @@ import { type Flags, flags, print, UsageError } from './usage.ts'
 const commands: Commands = {
   ...serverCommands,
   ...peopleCommands,
+  ...packageCommands,
   completion: {
     flags: [],
     takes: ['SHELL'],

@@ -7,11 +7,12 @@ import { join } from 'node:path'
 import { after, test } from 'node:test'
 import { scopes } from '../access/index.ts'
 import { completionScript } from './completion.ts'
+import { packageCommands } from './package-commands.ts'
 import { peopleCommands } from './people-commands.ts'
 import { serverCommands } from './server-commands.ts'
 import { flagChoices } from './usage.ts'
 
-const commands = { ...serverCommands, ...peopleCommands }
+const commands = { ...serverCommands, ...peopleCommands, ...packageCommands }
 const script = completionScript('bash', commands)
 
 /** What bash offers for the last word. @param words as bash takes a line apart */

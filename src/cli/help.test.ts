@@ -2,12 +2,13 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { helpText } from './help.ts'
+import { packageCommands } from './package-commands.ts'
 import { peopleCommands } from './people-commands.ts'
 import { serverCommands } from './server-commands.ts'
 
 test('every command has a help text with its flags, and stands in the overview', () => {
   const overview = helpText(null)
-  for (const [name, { flags }] of Object.entries({ ...serverCommands, ...peopleCommands })) {
+  for (const [name, { flags }] of Object.entries({ ...serverCommands, ...peopleCommands, ...packageCommands })) {
     const text = helpText(name)
     assert.match(text, new RegExp(`^Usage: stemma ${name} `), name)
     const silent = flags.filter((flag) => !text.includes(`--${flag}`))

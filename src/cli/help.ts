@@ -1,4 +1,5 @@
 // What `--help` says of the server, and of all commands in short.
+import { packageTexts } from './package-commands.ts'
 import { peopleTexts } from './people-help.ts'
 
 const overview = `Stemma hosts Git repositories and the artifacts built from them.
@@ -30,6 +31,7 @@ Usage: stemma COMMAND [FLAGS]
   org            Organizations: create, list, rename, members, add, remove, delete.
   collaborator   Who may do what in one repository: add, list, remove.
   repository     Repositories: create, list, rename, transfer, visibility, delete.
+  package        Packages (images): list, show, tags, set-visibility, link, unlink, delete.
   key            SSH keys of users, and deploy keys of repositories: add, list, remove; forget-host: the server's own.
   token create   Makes an access token and prints it, this once.
   token list     Lists tokens (never their secrets).
@@ -49,6 +51,7 @@ and DATABASE_URL. Flags beat the environment, the environment beats the file.`
 
 const texts: Readonly<Record<string, string>> = {
   ...peopleTexts,
+  ...packageTexts,
   serve: `Usage: stemma serve [--data DIR] [--listen HOST:PORT] [--config FILE]
 
 Runs the server until SIGTERM or SIGINT, which let running requests end first (a second one doesn't).

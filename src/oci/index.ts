@@ -1,4 +1,5 @@
 // oci: the registry for container images and other artifacts, over the content store. docs/design/oci.md.
+export * from './browse/index.ts'
 export { ociReferences, type RegistryLimits, type RegistryOptions } from './registry.ts'
 export { registerOci } from './routes.ts'
 export { emptyPackage } from './keeping/removal.ts'

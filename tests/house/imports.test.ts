@@ -19,9 +19,9 @@ const table: Record<string, readonly string[]> = {
   hooks: ['base', 'db', 'http', 'jobs', 'access'],
   ssh: ['base', 'db', 'http', 'access', 'git'],
   'sign-in': ['base', 'db', 'http', 'jobs', 'access'],
-  api: ['base', 'db', 'http', 'bucket', 'jobs', 'access', 'sign-in', 'git', 'store', 'hooks'],
+  api: ['base', 'db', 'http', 'bucket', 'jobs', 'access', 'sign-in', 'git', 'store', 'oci', 'hooks'],
   backup: ['base', 'db', 'bucket', 'jobs'],
-  cli: ['base', 'db', 'bucket', 'jobs', 'access', 'sign-in', 'store', 'lfs', 'git', 'ssh', 'backup'],
+  cli: ['base', 'db', 'bucket', 'jobs', 'access', 'sign-in', 'store', 'lfs', 'oci', 'git', 'ssh', 'backup'],
 }
 
 /** The command puts rooms together, as src/main.ts does for the server: with the files that stand above the rooms. */

@@ -23,6 +23,7 @@ import { makeLog, systemClock, systemRandomness } from '../../src/base/index.ts'
 import { Database } from '../../src/db/index.ts'
 import { type Listener, makeListener, type RouteFacts, textForm } from '../../src/http/index.ts'
 import { createHook, listDeliveries, pingHook } from '../../src/hooks/index.ts'
+import { makeImage } from '../support/images.ts'
 import { openApi, registerTestApi, testHooks, type TestApi } from '../support/api.ts'
 
 let api: TestApi
@@ -91,6 +92,9 @@ async function freshKey(owner: SshKeyOwner): Promise<number> {
   return (await api.db.transaction((tx) => addSshKey(tx, { owner, title: '', line, isReadOnly: true, actor: operator }))).id
 }
 
+/** Of each image. */
+const versions = new Map<string, number>()
+
 async function freshThings(): Promise<void> {
   keys.own ||= await freshKey({ accountId: api.owner.id, login: api.owner.login })
 
@@ -99,6 +103,8 @@ async function freshThings(): Promise<void> {
     if (old) await deleteRepository(api.db, old.id)
     const made = await createRepository(api.db, { ownerId: api.owner.id, name: `the-${visibility}`, visibility })
     await freshHook(made)
+    const { versionId } = await makeImage(api.db, { ownerId: api.owner.id, ownerLogin: 'olive', name: made.name, visibility })
+    versions.set(made.name, versionId)
     keys.deploy.set(made.name, await freshKey({ repositoryId: made.id, ownerId: made.ownerId, fullName: fullName(made) }))
   }
 }
@@ -115,6 +121,11 @@ function urlOf(route: RouteFacts, action: Action | null, thing: Thing): string {
     .replace(':branch', 'main')
     .replace(':id', '1')
     .replace(':sha', '1234567890123456789012345678901234567890')
+    .replace(':package_type', 'container')
+    .replace(/:(image|package_name)\b/, `the-${thing}`)
+    .replace(/:(reference|tag)\b/, 'latest')
+    .replace(':digest', `sha256%3A${'0'.repeat(64)}`)
+    .replace(':package_version_id', String(versions.get(`the-${thing}`) ?? 1))
     .replace(/:login\b/, thing === 'missing' ? 'nobody' : 'olive')
     .replace(/:org\b/, thing === 'missing' ? 'nobody' : 'guild')
     .replace(/:username\b/, 'pat')

@@ -7,6 +7,7 @@ import { noRequests } from '../../src/bucket/index.ts'
 import type { Database } from '../../src/db/index.ts'
 import type { HookRoom } from '../../src/hooks/index.ts'
 import { type Listener, makeListener, Outbound } from '../../src/http/index.ts'
+import { LayerFiles } from '../../src/oci/index.ts'
 import { CiExchange, Passwords } from '../../src/sign-in/index.ts'
 import { makeAccount, type TestAccount } from './accounts.ts'
 import { gitDouble } from './git-double.ts'
@@ -58,6 +59,8 @@ const noStorage: StorageFigures = {
   requests: noRequests,
 }
 
+const noContent = { get: async () => null }
+
 /** Webhooks without anybody who sends them, and pushes without commits. */
 export function testHooks(db: Database): HookRoom {
   return {
@@ -89,6 +92,8 @@ export function registerTestApi(listener: Listener, db: Database): void {
     git: gitDouble,
     takesRef: (_repository, name) => !name.startsWith('refs/hidden/'),
     storage: noStorage,
+    imageStore: noContent,
+    layerFiles: new LayerFiles({ store: noContent, log: makeLog('silent') }),
     hooks: testHooks(db),
   })
 }

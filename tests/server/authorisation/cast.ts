@@ -264,6 +264,8 @@ export async function ask(listener: Listener, cast: Cast, cell: Cell): Promise<L
     .replace(/:owner/, owner)
     .replace(/:repo/, `the-${thing}`)
     .replace(/:(login|org)\b/, login)
+    .replace(':package_type', 'container')
+    .replace(/:(package_name|image)\b/, `the-${thing}`)
     .replaceAll(/:\w+/g, '1')
     .replace('*', route.url.startsWith('/v2/') ? `the-${thing}/${rest}` : 'x')
   const isBodyAsked = access !== 'public' && access.after === 'body'

@@ -3,9 +3,11 @@
 // registered, or this test says which kind of thing it doesn't know.
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
+import { type Account, findAccount } from '../../../src/access/index.ts'
 import type { RouteFacts } from '../../../src/http/index.ts'
 import { makeAccount, type TestAccount } from '../../support/accounts.ts'
 import { openFaces, type TestFaces } from '../../support/faces.ts'
+import { makeImage } from '../../support/images.ts'
 
 let faces: TestFaces
 let olive: TestAccount
@@ -41,7 +43,14 @@ async function ask(who: TestAccount, method: string, url: string, body?: object)
   return faces.listener.inject({ method: method as 'GET', url, headers, ...payload })
 }
 
-const placeOf = (path: string, login: string) => path.replace(':owner', login).replace(':repo', 'app').replace(':org', `${login}-org`)
+const placeOf = (path: string, login: string) =>
+  path
+    .replace(':owner', login)
+    .replace(':repo', 'app')
+    .replace(':org', `${login}-org`)
+    .replace(':login', login)
+    .replace(':package_type', 'container')
+    .replace(':package_name', 'app')
 
 before(async () => {
   faces = await openFaces({ isWhole: true })
@@ -57,6 +66,13 @@ before(async () => {
   }
   const lock = await ask(olive, 'POST', '/olive/app.git/info/lfs/locks', { path: 'olives.psd' })
   ids.set('/:owner/:repo.git/info/lfs/locks', Number((lock.json() as { lock: { id: string } }).lock.id))
+  for (const login of ['olive', 'sam', 'olive-org', 'sam-org']) {
+    const { id: ownerId } = (await findAccount(faces.db.queries, login)) as Account
+    const { versionId } = await makeImage(faces.db, { ownerId, ownerLogin: login, name: 'app' })
+    const versions = 'packages/:package_type/:package_name/versions'
+    if (login === 'olive') ids.set(`/user/${versions}`, versionId).set(`/users/:login/${versions}`, versionId)
+    if (login === 'olive-org') ids.set(`/orgs/:org/${versions}`, versionId)
+  }
   const session = await faces.db.queries
     .insertInto('token')
     .values({
@@ -144,5 +160,6 @@ async function everything(): Promise<unknown[]> {
     queries.selectFrom('ci_trust').select(['id', 'name']).orderBy('id').execute(),
     queries.selectFrom('lfs_lock').select(['id', 'path']).orderBy('id').execute(),
     queries.selectFrom('token').select(['id', 'name']).orderBy('id').execute(),
+    queries.selectFrom('oci_manifest').select(['id', 'digest']).orderBy('id').execute(),
   ])
 }

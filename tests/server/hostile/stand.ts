@@ -5,6 +5,7 @@ import { systemRandomness } from '../../../src/base/index.ts'
 import type { RouteFacts } from '../../../src/http/index.ts'
 import { makeAccount, type TestAccount } from '../../support/accounts.ts'
 import { openFaces, type TestFaces } from '../../support/faces.ts'
+import { makeImage } from '../../support/images.ts'
 
 /** Stands in what only its owner may read. */
 export const marker = 'known-to-olive-alone'
@@ -26,6 +27,8 @@ export async function openStand(): Promise<Stand> {
   for (const visibility of ['public', 'private'] as const) {
     const description = visibility === 'private' ? marker : null
     await createRepository(faces.db, { ownerId: olive.id, name: `the-${visibility}`, visibility, description })
+    const tag = visibility === 'private' ? { tag: marker } : {}
+    await makeImage(faces.db, { ownerId: olive.id, ownerLogin: 'olive', name: `the-${visibility}`, visibility, ...tag })
   }
   await createToken(faces.db, { account: 'sam', name: marker, expiresAt: null }, systemRandomness)
   return { faces, olive, sam, admin }
@@ -36,7 +39,18 @@ export function parametersOf({ url }: RouteFacts): string[] {
   return [...url.matchAll(/:(\w+)|\*/g)].map(([whole, name]) => name ?? whole)
 }
 
-const ordinary: Readonly<Record<string, string>> = { owner: 'olive', repo: 'the-public', login: 'olive', org: 'olive', '*': 'main' }
+const ordinary: Readonly<Record<string, string>> = {
+  owner: 'olive',
+  repo: 'the-public',
+  login: 'olive',
+  org: 'olive',
+  image: 'the-public',
+  package_type: 'container',
+  package_name: 'the-public',
+  reference: 'latest',
+  tag: 'latest',
+  '*': 'main',
+}
 
 /** The path with these values in place of parameters, as they are; ordinary ones for the others. */
 export function pathOf({ url }: RouteFacts, values: Readonly<Record<string, string>>): string {

@@ -1,0 +1,48 @@
+// What the API and commands take away from images, as the protocol does: with a row in the audit, since whoever does it is seldom a program that tidies up after itself.
+import { type Actor, audit, deletePackage, type Package, targetOf } from '../../access/index.ts'
+import { InputError } from '../../base/index.ts'
+import type { Database, Tx } from '../../db/index.ts'
+import { parseDigest } from '../format/digests.ts'
+import { emptyPackage } from '../keeping/removal.ts'
+import { immutableTagFault } from '../keeping/tag-rules.ts'
+import { deleteManifest, deleteTag } from '../manifest-rows.ts'
+
+/** All of an image, in steps. False when it is gone already. */
+export async function deleteImage(db: Database, { id }: Pick<Package, 'id'>, actor: Actor): Promise<boolean> {
+  await emptyPackage(db, id)
+  return deletePackage(db, id, actor)
+}
+
+/** A manifest with its tags. False when it is gone already. InputError `in-use` where an index of the image names it, `immutable-tag`. */
+export async function deleteVersion(db: Database, one: Package, digest: string, actor: Actor): Promise<boolean> {
+  const parsed = parseDigest(digest)
+  if (parsed === null) return false
+  return changed(db, async (tx) => {
+    await deleteManifest(tx, one, parsed, actor)
+    await audit(tx, actor, { ...entryOf(one), action: 'package.delete-version', details: { digest } })
+  })
+}
+
+/** A tag; the manifest stays. False when it is gone already. InputError `immutable-tag`. */
+export async function untag(db: Database, one: Package, tag: string, actor: Actor): Promise<boolean> {
+  return changed(db, async (tx) => {
+    await deleteTag(tx, one, tag, actor)
+    await audit(tx, actor, { ...entryOf(one), action: 'package.untag', details: { tag } })
+  })
+}
+
+async function changed(db: Database, act: (tx: Tx) => Promise<void>): Promise<boolean> {
+  try {
+    await db.transaction(act, { mayRetry: true })
+    return true
+  } catch (error) {
+    if (error instanceof InputError && error.code === 'manifest-unknown') return false
+    const immutable = immutableTagFault(error)
+    throw immutable === null ? error : new InputError('immutable-tag', immutable)
+  }
+}
+
+function entryOf(one: Package) {
+  const { ownerId, repositoryId } = one
+  return { ownerId, repositoryId, target: targetOf(one) }
+}

@@ -1,0 +1,192 @@
+// The files of layers, asked for by whoever may read an image that has them: lists are made when they are first needed, in a worker, and kept in memory while they
+// are used. docs/design/packages-api.md.
+import type { MessagePort } from 'node:worker_threads'
+import { InputError, type Log, MessageStream, Places, SharedPlaces, UnavailableError, WorkerPool } from '../../base/index.ts'
+import type { ContentStore, Digest } from '../../store/index.ts'
+import type { AnswerOf, FilePlace, QuestionKind, QuestionOf } from './file-questions.ts'
+import type { FileWanted } from './layer-jobs.ts'
+
+/** A blob that is asked for its files. The asker has seen to it that the caller may read it. */
+export interface Layer {
+  readonly content: Digest
+  readonly sizeBytes: number
+}
+
+export interface LayerFilesOptions {
+  readonly store: Pick<ContentStore, 'get'>
+  readonly log: Log
+  /** How long a question waits for lists that aren't there yet. */
+  readonly waitMs?: number
+  readonly cacheBytes?: number
+}
+
+const defaults = { waitMs: 10_000, cacheBytes: 256 << 20 }
+/** Layers that are read at once, and those that wait to be. */
+const readAtOnce = 2
+const mostWaiting = 1000
+/** Files that are given at once; each caller has a part of them. */
+const givenAtOnce = 32
+/** Of one question. */
+const mostLayers = 500
+/** Of layers that have no list: so many are remembered. */
+const mostFaults = 10_000
+
+export class LayerFiles {
+  readonly #store: LayerFilesOptions['store']
+  readonly #waitMs: number
+  readonly #cacheBytes: number
+  readonly #workers: WorkerPool
+  readonly #places = new Places(readAtOnce)
+  readonly #giving = new SharedPlaces(givenAtOnce)
+  /** What was used last stands last. */
+  readonly #lists = new Map<Digest, SharedArrayBuffer>()
+  #heldBytes = 0
+  readonly #coming = new Map<Digest, Promise<SharedArrayBuffer>>()
+  readonly #faults = new Map<Digest, InputError>()
+
+  constructor({ store, log, waitMs = defaults.waitMs, cacheBytes = defaults.cacheBytes }: LayerFilesOptions) {
+    this.#store = store
+    this.#waitMs = waitMs
+    this.#cacheBytes = cacheBytes
+    this.#workers = new WorkerPool({
+      entry: new URL('./layer-worker.ts', import.meta.url),
+      data: null,
+      threads: 2,
+      onCrash: (error) => log.error({ err: error }, 'a worker thread that reads layers ended by itself; its requests failed'),
+    })
+  }
+
+  /**
+   * The lists of layers, in their order. InputError `not-a-layer`, `too-large`, `too-many-files`, `long-path`, `bad-path` where one has none;
+   * UnavailableError `layers-unread` where they take long: they are made all the same, and may be asked for again.
+   */
+  async lists(layers: readonly Layer[]): Promise<SharedArrayBuffer[]> {
+    if (layers.length > mostLayers) throw new InputError('too-large', `the image has more than ${mostLayers} layers`)
+    const slow = Promise.withResolvers<never>()
+    const timer = setTimeout(() => slow.reject(unread()), this.#waitMs)
+    let heldBytes = 0
+    const list = async (layer: Layer) => {
+      const memory = await this.#list(layer)
+      heldBytes += memory.byteLength
+      if (heldBytes > this.#cacheBytes) throw new InputError('too-many-files', 'the layers together have more files than are listed')
+      return memory
+    }
+    try {
+      return await Promise.race([Promise.all(layers.map(list)), slow.promise])
+    } finally {
+      clearTimeout(timer)
+    }
+  }
+
+  /** InputError as the question says. */
+  ask<K extends QuestionKind>(kind: K, question: QuestionOf<K>): Promise<AnswerOf<K>> {
+    return this.#workers.run('ask', { kind, question }, [], (port) => new MessageStream<AnswerOf<K>>(port).message())
+  }
+
+  /**
+   * The bytes of one file of a layer, as `ask` told where they are. May be iterated once; leaving the loop ends the work. CorruptError before the last piece
+   * where they aren't those that were listed.
+   * @param caller of whom a part at most is served at once
+   */
+  async *read(layer: Layer, { bodyAt, sizeBytes, sha256 }: FilePlace, caller: string): AsyncGenerator<Uint8Array, void, undefined> {
+    const leave = await this.#giving.take(caller)
+    const stopping = new AbortController()
+    const job = this.#workers.start('file', { bodyAt, sizeBytes, sha256 } satisfies FileWanted)
+    try {
+      const worker = new MessageStream<never>(job.port)
+      const fed = this.#feed(worker, layer, stopping.signal)
+      fed.catch((error: unknown) => worker.fail(error)) // the worker tells it
+      yield* worker.bytes()
+    } catch (error) {
+      throw job.explain(error)
+    } finally {
+      stopping.abort()
+      job.end()
+      leave()
+    }
+  }
+
+  async close(): Promise<void> {
+    await this.#workers.close()
+  }
+
+  #list(layer: Layer): Promise<SharedArrayBuffer> | SharedArrayBuffer {
+    const { content } = layer
+    const fault = this.#faults.get(content)
+    if (fault !== undefined) throw new InputError(fault.code, fault.message)
+    const held = this.#lists.get(content)
+    if (held !== undefined) {
+      this.#lists.delete(content)
+      this.#lists.set(content, held)
+      return held
+    }
+    const known = this.#coming.get(content)
+    if (known !== undefined) return known
+    const coming = this.#make(layer).finally(() => this.#coming.delete(content))
+    coming.catch(() => {}) // whoever waited may be gone
+    this.#coming.set(content, coming)
+    return coming
+  }
+
+  async #make(layer: Layer): Promise<SharedArrayBuffer> {
+    const leave = await this.#place()
+    try {
+      const list = await this.#workers.run('list', null, [], (port) => this.#converse(port, layer))
+      this.#keep(layer.content, list)
+      return list
+    } catch (error) {
+      if (error instanceof InputError) this.#remember(layer.content, error)
+      throw error
+    } finally {
+      leave()
+    }
+  }
+
+  async #converse(port: MessagePort, layer: Layer): Promise<SharedArrayBuffer> {
+    const worker = new MessageStream<SharedArrayBuffer>(port)
+    const stopping = new AbortController()
+    const fed = this.#feed(worker, layer, stopping.signal)
+    fed.catch((error: unknown) => worker.fail(error))
+    try {
+      return await worker.message()
+    } finally {
+      stopping.abort()
+    }
+  }
+
+  /** Sends the layer until it has been taken, or nobody takes it any more. */
+  async #feed(worker: MessageStream<unknown>, { content }: Layer, signal: AbortSignal): Promise<void> {
+    const open = await this.#store.get(content)
+    if (open === null) throw new UnavailableError('content-gone', 'the layer has just been deleted')
+    for await (const bytes of open.bytes) {
+      if (worker.closed || signal.aborted) return
+      await worker.sendBytes(bytes)
+    }
+    if (!worker.closed) worker.endBytes()
+  }
+
+  async #place(): Promise<() => void> {
+    if (this.#places.waiting >= mostWaiting) throw new UnavailableError('busy', 'too many layers wait to be read; ask again later')
+    return this.#places.take()
+  }
+
+  #keep(content: Digest, list: SharedArrayBuffer): void {
+    this.#lists.set(content, list)
+    this.#heldBytes += list.byteLength
+    for (const [oldest, { byteLength }] of this.#lists) {
+      if (this.#heldBytes <= this.#cacheBytes || oldest === content) break
+      this.#lists.delete(oldest)
+      this.#heldBytes -= byteLength
+    }
+  }
+
+  #remember(content: Digest, fault: InputError): void {
+    this.#faults.set(content, fault)
+    const [oldest] = this.#faults.keys()
+    if (this.#faults.size > mostFaults && oldest !== undefined) this.#faults.delete(oldest)
+  }
+}
+
+function unread(): UnavailableError {
+  return new UnavailableError('layers-unread', 'The layers are being read: ask again in a moment')
+}

@@ -1,0 +1,119 @@
+// The worker's half of reading layers: lists made of their bytes, and bytes of single files out of them.
+import { createHash } from 'node:crypto'
+import type { MessagePort } from 'node:worker_threads'
+import { answerJob, CorruptError, InputError, latin1, type MessageStream } from '../../base/index.ts'
+import { type FileEntry, hasBody, mostMetaBytes, TarSplit, TarWalk } from '../../store/index.ts'
+import type { EntryType, LayerList } from './layer-list.ts'
+import { LayerListBuilder } from './layer-list-builder.ts'
+import { unpacked } from './unpacking.ts'
+
+const types: Readonly<Record<string, Exclude<EntryType, 'none'>>> = {
+  '0': 'file',
+  '1': 'hardlink',
+  '2': 'symlink',
+  '3': 'character-device',
+  '4': 'block-device',
+  '5': 'directory',
+  '6': 'fifo',
+  S: 'file',
+}
+const blockBytes = 512
+
+/** Takes the layer's bytes, and answers with the memory of its list. */
+export async function listLayer(_payload: unknown, port: MessagePort): Promise<void> {
+  await answerJob(port, async (main) => main.send((await listOf(main.bytes())).memory))
+}
+
+/** InputError `not-a-layer`, `too-large`, and those of the builder. */
+export async function listOf(layer: AsyncIterable<Uint8Array>): Promise<LayerList> {
+  const builder = new LayerListBuilder()
+  const split = new TarSplit(mostMetaBytes)
+  let at = 0
+  let bodies = 0
+  let isBlank = true
+  for await (const bytes of unpacked(layer)) {
+    // an archive of nothing is zeros, and so is no layer at all
+    if (at < blockBytes) isBlank &&= bytes.subarray(0, blockBytes - at).every((byte) => byte === 0)
+    at += bytes.length
+    for (const piece of split.push(bytes)) {
+      if (piece.kind !== 'entry') continue
+      addEntry(builder, piece.entry, bodies)
+      if (hasBody(piece.entry)) bodies += piece.entry.bodyBytes
+    }
+    if (split.headers === 0 && at >= blockBytes && !isBlank) break
+  }
+  if (split.headers === 0 && !isBlank) throw new InputError('not-a-layer', 'this holds no files: it is no tar archive, or it is empty')
+  return builder.finish()
+}
+
+/** @param bodyAt bytes of other bodies before it */
+export function addEntry(builder: LayerListBuilder, entry: FileEntry, bodyAt: number): void {
+  const type = types[entry.type]
+  if (type === undefined) return
+  const { gitBlob, sha256 } = entry
+  builder.add({
+    name: latin1(entry.path),
+    type,
+    mode: entry.mode & 0o7777,
+    sizeBytes: type === 'file' ? entry.sizeBytes : 0,
+    link: type === 'symlink' || type === 'hardlink' ? latin1(entry.link) : null,
+    body: gitBlob === null || sha256 === null ? null : { at: bodyAt, gitBlob, sha256 },
+  })
+}
+
+export interface FileWanted {
+  /** Bytes of other bodies before it. */
+  readonly bodyAt: number
+  readonly sizeBytes: number
+  readonly sha256: Uint8Array
+}
+
+/** Takes the layer's bytes, and gives those of one file. */
+export async function readFile(wanted: FileWanted, port: MessagePort): Promise<void> {
+  await answerJob(port, async (main: MessageStream<never>) => {
+    for await (const bytes of fileOf(main.bytes(), wanted)) {
+      await main.sendBytes(new Uint8Array(bytes), true)
+      if (main.closed) return
+    }
+    main.endBytes()
+  })
+}
+
+/** CorruptError `layer-file` instead of the last piece where the bytes aren't those that were listed. */
+export async function* fileOf(layer: AsyncIterable<Uint8Array>, wanted: FileWanted): AsyncGenerator<Uint8Array, void, undefined> {
+  const sum = createHash('sha256')
+  let left = wanted.sizeBytes
+  let last: Uint8Array | null = null
+  for await (const bytes of left > 0 ? bodiesOf(layer, wanted.bodyAt) : []) {
+    if (last !== null) yield last
+    // a copy: what it is a view of is used again
+    last = new Uint8Array(bytes.subarray(0, left))
+    left -= last.length
+    sum.update(last)
+    if (left === 0) break
+  }
+  if (left > 0 || !sum.digest().equals(wanted.sha256)) throw new CorruptError('layer-file', 'a file of a layer is not what it was')
+  if (last !== null) yield last
+}
+
+/** Bodies of a layer's files one behind the other, from that byte on. */
+async function* bodiesOf(layer: AsyncIterable<Uint8Array>, from: number): AsyncGenerator<Uint8Array, void, undefined> {
+  const walk = new TarWalk(mostMetaBytes)
+  let skip = from
+  for await (const bytes of unpacked(layer)) {
+    for (let at = 0; at < bytes.length; ) {
+      const { bodyLeft } = walk
+      if (bodyLeft === 0) {
+        at += walk.skeleton(bytes.subarray(at))
+        walk.takeMember()
+        continue
+      }
+      const body = bytes.subarray(at, at + bodyLeft)
+      walk.body(body.length)
+      at += body.length
+      const passed = Math.min(skip, body.length)
+      skip -= passed
+      if (passed < body.length) yield body.subarray(passed)
+    }
+  }
+}

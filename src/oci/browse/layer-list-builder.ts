@@ -1,0 +1,169 @@
+// Makes a layer's list out of its entries, as they come. Pure.
+import { InputError } from '../../base/index.ts'
+import { entryTypes, type EntryType, LayerList, listBytes, Mark, nowhere } from './layer-list.ts'
+
+/** An entry as a layer has it; text that stands for bytes has one character for each. */
+export interface LayerEntry {
+  /** As it stands there. */
+  readonly name: string
+  readonly type: Exclude<EntryType, 'none'>
+  readonly mode: number
+  readonly sizeBytes: number
+  readonly link: string | null
+  /** Of files, but of those that are kept with holes. */
+  readonly body: LayerBody | null
+}
+
+export interface LayerBody {
+  /** Bytes of other bodies that stand before it in the layer. */
+  readonly at: number
+  readonly sha256: Uint8Array
+  readonly gitBlob: Uint8Array
+}
+
+export interface ListLimits {
+  /** Directories that only stand in paths are counted, too. */
+  readonly records: number
+  readonly bytes: number
+}
+
+export const listLimits: ListLimits = { records: 500_000, bytes: 128 << 20 }
+/** As most systems have it. */
+const longestPath = 4096
+
+interface Draft {
+  entry: LayerEntry | null
+  body: LayerBody | null
+  sizeBytes: number
+  marks: number
+}
+
+const hidden = '.wh.'
+const opaque = '.wh..wh..opq'
+/** What AUFS keeps for itself. */
+const ofAufs = '.wh..wh.'
+
+export class LayerListBuilder {
+  readonly #limits: ListLimits
+  readonly #drafts = new Map<string, Draft>()
+  #pathBytes = 0
+  #linkBytes = 0
+  #overwritten = 0
+
+  constructor(limits: ListLimits = listLimits) {
+    this.#limits = limits
+    this.#at('')
+  }
+
+  /** Entries that a later one of the same name took the place of. */
+  get overwritten(): number {
+    return this.#overwritten
+  }
+
+  /** InputError `too-many-files`, `long-path`, `bad-path`. */
+  add(entry: LayerEntry): void {
+    if (entry.name.length > longestPath || (entry.link?.length ?? 0) > longestPath) {
+      throw new InputError('long-path', `a path in the layer has more than ${longestPath} bytes`)
+    }
+    if (entry.name.includes('\0')) throw new InputError('bad-path', 'a path in the layer has a zero byte')
+    const key = normalKey(entry.name)
+    const cut = key.lastIndexOf('\0') + 1
+    const name = key.slice(cut)
+    const parent = key.slice(0, Math.max(0, cut - 1))
+    // a file in what is none
+    if (parent.startsWith(hidden) || parent.includes(`\0${hidden}`)) return
+    if (name === opaque) this.#at(parent).marks |= Mark.opaque
+    else if (name.startsWith(ofAufs)) return
+    else if (name.startsWith(hidden)) {
+      const what = name.slice(hidden.length)
+      // what would hide its own folder, or the one above, hides nothing
+      if (what !== '' && what !== '.' && what !== '..') this.#at(key.slice(0, cut) + what).marks |= Mark.whiteout
+    } else this.#put(key, entry)
+  }
+
+  finish(): LayerList {
+    this.#imply()
+    const keys = [...this.#drafts.keys()].sort()
+    const list = LayerList.of(keys.length, this.#pathBytes, this.#linkBytes)
+    let [pathEnd, linkEnd] = [0, 0]
+    const open: number[] = []
+    for (const [record, key] of keys.entries()) {
+      while (open.length > 0 && !isBelow(key, keys[open.at(-1) as number] as string)) list.subtreeEnds[open.pop() as number] = record
+      open.push(record)
+      const { entry, body, marks, sizeBytes } = this.#drafts.get(key) as Draft
+      pathEnd += writeLatin1(list.paths, pathEnd, key)
+      linkEnd += writeLatin1(list.links, linkEnd, entry?.link ?? '')
+      list.pathEnds[record] = pathEnd
+      list.linkEnds[record] = linkEnd
+      list.marks[record] = marks
+      list.types[record] = entryTypes.indexOf(entry?.type ?? ((marks & Mark.implied) === 0 ? 'none' : 'directory'))
+      list.modes[record] = entry?.mode ?? (marks & Mark.implied ? 0o755 : 0)
+      list.sizes[record] = sizeBytes
+      list.bodies[record] = body?.at ?? nowhere
+      if (body === null) continue
+      list.sha256s.set(body.sha256, record * 32)
+      list.gitBlobs.set(body.gitBlob, record * 20)
+    }
+    for (const record of open) list.subtreeEnds[record] = keys.length
+    return list
+  }
+
+  #put(key: string, entry: LayerEntry): void {
+    const draft = this.#at(key)
+    if (draft.entry !== null) this.#overwritten++
+    this.#linkBytes += (entry.link?.length ?? 0) - (draft.entry?.link?.length ?? 0)
+    draft.entry = entry
+    // the file that it is a link to as the layer is now: a later one of that name is another file
+    const meant = entry.type === 'hardlink' ? this.#drafts.get(normalKey(entry.link ?? '')) : entry
+    draft.body = meant?.body ?? null
+    draft.sizeBytes = meant?.sizeBytes ?? 0
+  }
+
+  /** The draft of a path, which has its parents from then on. */
+  #at(key: string): Draft {
+    const found = this.#drafts.get(key)
+    if (found !== undefined) return found
+    if (key !== '') this.#at(key.slice(0, Math.max(0, key.lastIndexOf('\0'))))
+    const draft: Draft = { entry: null, body: null, marks: 0, sizeBytes: 0 }
+    this.#drafts.set(key, draft)
+    this.#pathBytes += key.length
+    const { records, bytes } = this.#limits
+    if (this.#drafts.size > records || listBytes(this.#drafts.size, this.#pathBytes, this.#linkBytes) > bytes) {
+      throw new InputError('too-many-files', `the layer has more files than are listed: ${records}, or ${bytes >> 20} MiB of their names`)
+    }
+    return draft
+  }
+
+  /** Directories that entries are in, and that none names, are there all the same. */
+  #imply(): void {
+    for (const [key, { entry }] of this.#drafts) {
+      if (entry === null) continue
+      for (let above = key; above !== ''; ) {
+        above = above.slice(0, Math.max(0, above.lastIndexOf('\0')))
+        const draft = this.#drafts.get(above) as Draft
+        if (draft.entry !== null || (draft.marks & Mark.implied) !== 0) break
+        draft.marks |= Mark.implied
+      }
+    }
+    ;(this.#drafts.get('') as Draft).marks |= this.#drafts.get('')?.entry === null ? Mark.implied : 0
+  }
+}
+
+/** A name in a layer as a key: below the root, however it is written. */
+export function normalKey(name: string): string {
+  const parts: string[] = []
+  for (const part of name.split('/')) {
+    if (part === '..') parts.pop()
+    else if (part !== '' && part !== '.') parts.push(part)
+  }
+  return parts.join('\0')
+}
+
+function isBelow(key: string, above: string): boolean {
+  return above === '' || (key.startsWith(above) && key[above.length] === '\0')
+}
+
+function writeLatin1(into: Uint8Array, at: number, text: string): number {
+  for (let i = 0; i < text.length; i++) into[at + i] = text.charCodeAt(i)
+  return text.length
+}
