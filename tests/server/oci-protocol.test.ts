@@ -163,3 +163,20 @@ test('digests of what was pushed are what anybody computes', async () => {
   const got = await registry.ask('GET', 'olive/digest/manifests/v1')
   assert.equal(digestText(got.bytes), digest)
 })
+
+test('too many requests: 429 in the protocol’s form, with the time to wait', async () => {
+  const off = { apiReads: 0, apiWrites: 0, anonymousApi: 0, git: 5, anonymousGit: 5, failures: 0, accountFailures: 0 }
+  const narrow = await TestRegistry.open({ rates: off })
+  try {
+    for (const as of [narrow.olive, null]) {
+      const statuses: number[] = []
+      for (let n = 0; n < 5; n++) statuses.push((await narrow.ask('GET', 'olive/x/manifests/y', { as })).status)
+      assert.deepEqual(new Set(statuses), new Set([as === null ? 401 : 404]))
+      const refused = await narrow.ask('GET', 'olive/x/manifests/y', { as })
+      assert.deepEqual([refused.status, refused.code], [429, 'TOOMANYREQUESTS'])
+      assert.ok(Number(refused.headers.get('retry-after')) > 0)
+    }
+  } finally {
+    await narrow.close()
+  }
+})

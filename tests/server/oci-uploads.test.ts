@@ -207,3 +207,23 @@ test('a connection that breaks: what has come stays, and the upload goes on from
   assert.equal(done.status, 201)
   assert.ok((await registry.ask('GET', done.headers.get('location') as string)).bytes.equals(bytes))
 })
+
+test('two requests that add to one upload at once: the second is told to ask where it ends', async () => {
+  const location = await registry.begin(name)
+  const { readable, writable } = new TransformStream<Uint8Array, Uint8Array>()
+  const writer = writable.getWriter()
+  const first = registry.ask('PATCH', location, { headers: type, body: readable })
+  const large = seededBytes('at once', 3 * 2 ** 20) // enough for a key of its own, which is written while the request lasts
+  await writer.write(large)
+  let second = await registry.ask('PATCH', location, { headers: at(0, 6), body: 'second' })
+  for (let n = 0; n < 100 && second.status === 202; n++) {
+    // it was there before the first had begun
+    const size = Number(second.headers.get('range')?.slice(2)) + 1
+    second = await registry.ask('PATCH', location, { headers: at(size, size + 6), body: 'second' })
+  }
+  assert.deepEqual([second.status, second.code], [416, 'BLOB_UPLOAD_INVALID'])
+  await writer.close()
+  const done = await first
+  assert.equal(done.status, 202)
+  assert.ok(Number(done.headers.get('range')?.slice(2)) + 1 >= large.length)
+})
