@@ -414,12 +414,6 @@ export interface OciTagRule {
   tags: string;
 }
 
-export interface OciUpload {
-  created_at: Generated<Date>;
-  id: string;
-  package_id: number;
-}
-
 export interface OciUpstreamTag {
   checked_at: Generated<Date>;
   name: string;
@@ -723,7 +717,6 @@ export interface DB {
   oci_review: OciReview;
   oci_tag: OciTag;
   oci_tag_rule: OciTagRule;
-  oci_upload: OciUpload;
   oci_upstream_tag: OciUpstreamTag;
   oidc_login: OidcLogin;
   outbox: Outbox;
