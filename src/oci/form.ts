@@ -1,19 +1,23 @@
 // How answers look: the protocol's form of errors, whichever part of the server they come from, and the headers that every answer has.
 import type { FastifyReply } from 'fastify'
 import type { ProblemForm } from '../http/index.ts'
+import { challengeOf } from './challenge.ts'
 import { ociCode } from './format/errors.ts'
 
-/** Every error of the room. */
-export const ociForm: ProblemForm = ({ code, status, message, details, headers }) => ({
-  type: 'application/json',
-  body: JSON.stringify({ errors: [{ code: ociCode(code, status), message, ...(details === undefined ? {} : { detail: details }) }] }),
-  headers: { ...versionHeader, ...(status === 401 && !('www-authenticate' in headers) ? { 'www-authenticate': basicChallenge } : {}) },
-})
+/** Every error of the room; with 401, where clients sign in, and for what. */
+export function ociForm(publicUrl: string | null): ProblemForm {
+  return ({ code, status, message, details, headers }, request) => ({
+    type: 'application/json',
+    body: JSON.stringify({ errors: [{ code: ociCode(code, status), message, ...(details === undefined ? {} : { detail: details }) }] }),
+    headers: {
+      ...versionHeader,
+      ...(status === 401 && !('www-authenticate' in headers) ? { 'www-authenticate': challengeOf(request, publicUrl, code) } : {}),
+    },
+  })
+}
 
 /** Docker's clients tell a registry by it. */
 export const versionHeader = { 'docker-distribution-api-version': 'registry/2.0' }
-
-const basicChallenge = 'Basic realm="Stemma", charset="UTF-8"'
 
 /** JSON as bytes: Fastify would put a charset behind the type of a text, and clients compare types. */
 export function sendJson(reply: FastifyReply, status: number, value: unknown, type = 'application/json'): FastifyReply {

@@ -7,6 +7,7 @@ import { Refusal } from '../http/index.ts'
 import type { ContentReference, ContentStore, ContentUploads } from '../store/index.ts'
 import { ociError, ociErrors } from './format/errors.ts'
 import type { ManifestLimits } from './format/manifest.ts'
+import type { PassParts } from './passes.ts'
 import { parseTarget, type Target } from './format/target.ts'
 import type { Pulls } from './keeping/pulls.ts'
 import { immutableTagFault } from './keeping/tag-rules.ts'
@@ -22,11 +23,9 @@ export interface RegistryLimits {
   readonly concurrentDownloads: number
 }
 
-export interface RegistryOptions {
-  readonly db: Database
+export interface RegistryOptions extends PassParts {
   readonly store: ContentStore
   readonly uploads: ContentUploads
-  readonly clock: Clock
   readonly log: Log
   /** How clients reach the server, when that isn't how they sent the request. */
   readonly publicUrl: string | null
