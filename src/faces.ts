@@ -81,13 +81,15 @@ function mountLfs(listener: Listener, { config: { limits, publicUrl }, db, store
   registerLfs(listener, { db, store, log, clock: systemClock, publicUrl, limits: { objectBytes, concurrentDownloads, requestTimeoutMs } })
 }
 
-function mountOci(listener: Listener, { config: { limits, publicUrl, registry }, db, store, log }: FaceParts): void {
+function mountOci(listener: Listener, { config: { limits, publicUrl, registry }, db, store, log, failures, registryTokens: tokens }: FaceParts): void {
   const { blobBytes, manifestBytes: bytes, manifestParts: parts, indexDepth, concurrentFetches: concurrentDownloads } = limits
   registerOci(listener, {
     db,
     store,
     uploads: store.uploads,
     clock: systemClock,
+    tokens,
+    failures,
     log,
     publicUrl,
     limits: { blobBytes, manifest: { bytes, parts }, indexDepth, leaseMs: registry.leaseMs, concurrentDownloads },
