@@ -81,7 +81,10 @@ function mountLfs(listener: Listener, { config: { limits, publicUrl }, db, store
   registerLfs(listener, { db, store, log, clock: systemClock, publicUrl, limits: { objectBytes, concurrentDownloads, requestTimeoutMs } })
 }
 
-function mountOci(listener: Listener, { config: { limits, publicUrl, registry }, db, store, log, failures, registryTokens: tokens }: FaceParts): void {
+function mountOci(
+  listener: Listener,
+  { config: { limits, publicUrl, registry }, db, store, log, failures, registryTokens: tokens }: FaceParts,
+): void {
   const { blobBytes, manifestBytes: bytes, manifestParts: parts, indexDepth, concurrentFetches: concurrentDownloads } = limits
   registerOci(listener, {
     db,

@@ -43,7 +43,14 @@ export function registerOci(listener: Listener, options: RegistryOptions): void 
   const pulls = new Pulls(options.db, options.log)
   const registry: Registry = { ...options, downloads, pulls, manifestBytes: new Recent(keptManifestBytes), background: new Set() }
   // Bodies of any type: blobs are bytes, and manifests are looked at byte by byte.
-  const room: RoomOptions = { prefix: '/v2', form: ociForm(options.publicUrl), challenge: true, body: { raw: /^/ }, statusOf: ociStatuses, rate: 'git' }
+  const room: RoomOptions = {
+    prefix: '/v2',
+    form: ociForm(options.publicUrl),
+    challenge: true,
+    body: { raw: /^/ },
+    statusOf: ociStatuses,
+    rate: 'git',
+  }
   listener.room(room, (routes) => {
     routes.addHook('onRequest', async (_request, reply) => void reply.headers(versionHeader))
     routes.addHook('onClose', async () => void (await Promise.all([...registry.background, pulls.close()])))
@@ -57,7 +64,8 @@ function registerWhole(routes: Routes, registry: Registry): void {
   const options = { config: { access: access.ask } }
   const say = async (request: FastifyRequest, reply: FastifyReply) => {
     // Clients learn here that there is something to sign in to; without it they would ask for everything as nobody.
-    if (request.headers.authorization === undefined && request.identity.kind === 'anonymous') throw new Refusal(401, 'unauthenticated', 'Requires authentication')
+    if (request.headers.authorization === undefined && request.identity.kind === 'anonymous')
+      throw new Refusal(401, 'unauthenticated', 'Requires authentication')
     return sendJson(reply, 200, {})
   }
   routes.get('/', { ...options, prefixTrailingSlash: 'slash' }, say)

@@ -152,7 +152,10 @@ test('a private thing answers like a missing one, byte for byte', async () => {
             const cell = { route, ...row, caller, owner: 'guild', thing } as const
             const { statusCode, headers, body } = await ask(faces.listener, cast, cell)
             const id = String(headers['x-request-id'])
-            return { statusCode, headers: { ...headers, 'x-request-id': '', date: '' }, body: body.replaceAll(id, 'ID') }
+            // the challenge says again what was asked for
+            const challenge = String(headers['www-authenticate'] ?? '').replaceAll(`the-${thing}`, 'THING')
+            const plain = { ...headers, 'x-request-id': '', date: '', 'www-authenticate': challenge }
+            return { statusCode, headers: plain, body: body.replaceAll(id, 'ID') }
           }),
         )
         assert.deepEqual(hidden, missing, `${route.method} ${route.url} by ${caller}`)

@@ -52,7 +52,10 @@ test('a client is told where to ask and for what; with a pass it gets what it ma
   await publish(alice.token, 'alice/app')
   const refused = await call('GET', '/v2/alice/app/manifests/v1')
   assert.equal(refused.status, 401)
-  assert.match(String(refused.headers['www-authenticate']), /^Bearer realm="http:\/\/[^"]+\/v2\/token",service="[^"]+",scope="repository:alice\/app:pull"$/)
+  assert.match(
+    String(refused.headers['www-authenticate']),
+    /^Bearer realm="http:\/\/[^"]+\/v2\/token",service="[^"]+",scope="repository:alice\/app:pull"$/,
+  )
   const { token, scope } = await passFor(basic(alice.token), 'repository:alice/app:pull')
   assert.equal(scope, 'repository:alice/app:pull')
   assert.equal((await call('GET', '/v2/alice/app/manifests/v1', bearer(token))).status, 200)
@@ -91,7 +94,8 @@ test('a pass is void with the credential that it stands for, and with its accoun
   await faces.db.queries.deleteFrom('token').where('name', '=', 'short').execute()
   assert.equal((await call('GET', '/v2/alice/app/manifests/v1', bearer(token))).status, 401)
   const own = await passFor(basic(bob.token), 'repository:bob/new:pull,push')
-  const suspend = (at: Date | null) => faces.db.queries.updateTable('account').set({ suspended_at: at }).where('login', '=', 'bob').execute()
+  const suspend = (at: Date | null) =>
+    faces.db.queries.updateTable('account').set({ suspended_at: at }).where('login', '=', 'bob').execute()
   await suspend(new Date())
   assert.equal((await call('PUT', '/v2/bob/new/manifests/v1', { ...bearer(own.token), ...type }, manifest)).status, 403)
   assert.equal((await call('GET', '/v2/token', basic(bob.token))).status, 403)
@@ -127,9 +131,17 @@ test('a repository’s token publishes what becomes its repository’s, and noth
   const wanted = { kind: 'ci', bearer: kind, name: 'job', grant, actor: operator, expiresAt: null } as const
   const { secret } = await db.transaction(async (tx) => issueToken(tx, wanted, systemRandomness))
   await publish(secret, 'alice/home/web')
-  const row = await db.queries.selectFrom('package').select(['repository_id', 'visibility']).where('name', '=', 'home/web').executeTakeFirstOrThrow()
+  const row = await db.queries
+    .selectFrom('package')
+    .select(['repository_id', 'visibility'])
+    .where('name', '=', 'home/web')
+    .executeTakeFirstOrThrow()
   assert.deepEqual(row, { repository_id: home.id, visibility: 'internal' })
-  assert.equal((await call('PUT', '/v2/alice/app/manifests/v1', { ...basic(secret), ...type }, manifest)).status, 404, 'a private image of the owner’s')
+  assert.equal(
+    (await call('PUT', '/v2/alice/app/manifests/v1', { ...basic(secret), ...type }, manifest)).status,
+    404,
+    'a private image of the owner’s',
+  )
   assert.equal((await call('PUT', '/v2/bob/web/manifests/v1', { ...basic(secret), ...type }, manifest)).status, 404)
   assert.equal((await call('DELETE', '/v2/alice/home/web/manifests/v1', basic(secret))).status, 403)
   assert.equal((await passFor(basic(secret), 'repository:alice/home/web:*')).scope, 'repository:alice/home/web:pull,push')
