@@ -1,9 +1,8 @@
 // Scopes of Docker's token authentication (distribution, docs/spec/auth/scope.md): `repository:owner/image:pull,push`. What isn't one of ours is passed over, as
 // whoever asks may ask for more than there is.
-import type { PackageAccess } from '../../access/index.ts'
 import { type ImageName, parseImageName } from './names.ts'
 
-type Word = PackageAccess['actions'][number]
+type Word = 'pull' | 'push' | 'delete'
 
 export interface WantedScope {
   readonly name: ImageName
