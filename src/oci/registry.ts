@@ -1,8 +1,8 @@
 // What the handlers work with, and what a request of theirs is about.
 import type { FastifyRequest } from 'fastify'
 import type { Package } from '../access/index.ts'
-import type { Clock, Log, Recent, SharedPlaces } from '../base/index.ts'
-import { type Database, sqlState } from '../db/index.ts'
+import type { Log, Recent, SharedPlaces } from '../base/index.ts'
+import { sqlState } from '../db/index.ts'
 import { Refusal } from '../http/index.ts'
 import type { ContentReference, ContentStore, ContentUploads } from '../store/index.ts'
 import { ociError, ociErrors } from './format/errors.ts'
