@@ -24,15 +24,7 @@ export async function getBlob(registry: Registry, request: FastifyRequest, reply
   const isDue = isRelied && isLeaseShort(blob.leasedUntil.getTime(), clock.now(), limits.leaseMs)
   if (isDue && !(await renewBlob(db.queries, id, digest.bytes, limits.leaseMs))) throw ociError('blob-unknown')
   const etag = `"${digest.text}"`
-  reply.headers({
-    'content-type': 'application/octet-stream',
-    'docker-content-digest': digest.text,
-    etag,
-    'accept-ranges': 'bytes',
-    'cache-control': 'private, no-cache',
-    'x-content-type-options': 'nosniff',
-    vary: 'Authorization',
-  })
+  reply.headers(blobHeaders(digest))
   if (isSame(request, etag)) return reply.code(304).send()
   if (request.method === 'HEAD') return reply.header('content-length', String(blob.sizeBytes)).send()
   const range = rangeOf(request, etag, blob.sizeBytes)
@@ -41,7 +33,21 @@ export async function getBlob(registry: Registry, request: FastifyRequest, reply
   return sendBytes(registry, request, reply, blob, { offset: from, sizeBytes: to - from })
 }
 
-function rangeOf(request: FastifyRequest, etag: string, sizeBytes: number) {
+/** Of every answer about a blob. */
+export function blobHeaders(digest: OciDigest): Readonly<Record<string, string>> {
+  return {
+    'content-type': 'application/octet-stream',
+    'docker-content-digest': digest.text,
+    etag: `"${digest.text}"`,
+    'accept-ranges': 'bytes',
+    'cache-control': 'private, no-cache',
+    'x-content-type-options': 'nosniff',
+    vary: 'Authorization',
+  }
+}
+
+/** What of so many bytes is asked for; null: all. Refusal 416. */
+export function rangeOf(request: FastifyRequest, etag: string, sizeBytes: number) {
   const { range, 'if-range': condition } = request.headers
   if (range === undefined || (condition !== undefined && condition !== etag)) return null
   try {

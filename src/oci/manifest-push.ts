@@ -19,10 +19,8 @@ export interface ManifestPush {
 
 /** InputError 'parts-unknown', 'manifest-invalid' (too many indexes in each other), 'name-unknown' (the image was deleted). */
 export async function pushManifest(registry: Registry, one: Package, push: ManifestPush): Promise<void> {
-  const { queries } = registry.db
   const { manifest, digest, tags } = push
-  if (manifest.isIndex) await assertDepth(queries, one.id, manifest, registry.limits.indexDepth)
-  const { parts, subject, annotations } = manifest
+  if (manifest.isIndex) await assertDepth(registry.db.queries, one.id, manifest, registry.limits.indexDepth)
   const events = (tags.length === 0 ? [null] : tags).map((tag) => ({
     ...packageFacts(one, push.actor),
     digest: digest.text,
@@ -30,19 +28,43 @@ export async function pushManifest(registry: Registry, one: Package, push: Manif
     artifactType: manifest.artifactType,
     tag,
   }))
+  const needs = { blobs: needed(manifest, false), manifests: needed(manifest, true) }
+  const missing = await insertManifest(registry, one, push, push.actor.name, needs, events)
+  if (missing.length > 0) throw ociError('parts-unknown', `The image does not have ${missing.map(digestText).join(', ')}`)
+}
+
+/** The same of a manifest that came from an upstream: what it names comes when it is asked for, and nobody has published it. InputError 'name-unknown'. */
+export async function cacheManifest(
+  registry: Registry,
+  one: Package,
+  { from, ...manifest }: Omit<ManifestPush, 'actor'> & { readonly from: string },
+): Promise<void> {
+  await insertManifest(registry, one, manifest, from, { blobs: [], manifests: [] }, [])
+}
+
+/** What the image hasn't got of what it needs; then nothing is written. */
+async function insertManifest(
+  { db }: Registry,
+  one: Package,
+  { manifest, digest, bytes, tags }: Omit<ManifestPush, 'actor'>,
+  actor: string,
+  needs: { readonly blobs: readonly Uint8Array[]; readonly manifests: readonly Uint8Array[] },
+  events: readonly object[],
+): Promise<readonly Uint8Array[]> {
+  const { parts, subject, annotations } = manifest
   const [row] = await insert(
-    queries,
+    db.queries,
     one.id,
     one.repositoryId,
     digest.bytes,
     manifest.mediaType,
     manifest.artifactType,
     subject === null ? null : subject.bytes,
-    push.bytes,
+    bytes,
     subject === null || annotations === null ? null : JSON.stringify(annotations),
-    push.actor.name,
-    needed(manifest, false),
-    needed(manifest, true),
+    actor,
+    needs.blobs,
+    needs.manifests,
     parts.map(({ kind }) => kind),
     parts.map((part) => part.digest.bytes),
     parts.map((part) => part.sizeBytes),
@@ -50,8 +72,7 @@ export async function pushManifest(registry: Registry, one: Package, push: Manif
     [...tags].sort(),
     JSON.stringify(events),
   ).catch(rethrowFault)
-  const missing = row?.missing ?? []
-  if (missing.length > 0) throw ociError('parts-unknown', `The image does not have ${missing.map(digestText).join(', ')}`)
+  return row?.missing ?? []
 }
 
 /** Digests that the image must have, in the order in which they are locked. */

@@ -11,6 +11,7 @@ import type { PassParts } from './passes.ts'
 import { parseTarget, type Target } from './format/target.ts'
 import type { Pulls } from './keeping/pulls.ts'
 import { immutableTagFault } from './keeping/tag-rules.ts'
+import type { UpstreamOptions } from './upstream/serving.ts'
 
 export interface RegistryLimits {
   /** Of one blob. */
@@ -30,6 +31,8 @@ export interface RegistryOptions extends PassParts {
   /** How clients reach the server, when that isn't how they sent the request. */
   readonly publicUrl: string | null
   readonly limits: RegistryLimits
+  /** Where images of others come from; left out: nowhere. */
+  readonly upstreams?: UpstreamOptions
 }
 
 export interface Registry extends RegistryOptions {

@@ -13,6 +13,7 @@ import { registerPasses } from './passes.ts'
 import { listReferrers, sendReferrers } from './referrers.ts'
 import { type Registry, type RegistryOptions, targetAmong, targetOf } from './registry.ts'
 import { listTags } from './tags.ts'
+import { joinUpstreams } from './upstream/serving.ts'
 import { beginUpload, cancelUpload, carryOn, endUpload, tellUpload } from './uploads.ts'
 
 const nameOf = (request: FastifyRequest) => {
@@ -54,6 +55,7 @@ export function registerOci(listener: Listener, options: RegistryOptions): void 
   listener.room(room, (routes) => {
     routes.addHook('onRequest', async (_request, reply) => void reply.headers(versionHeader))
     routes.addHook('onClose', async () => void (await Promise.all([...registry.background, pulls.close()])))
+    if (options.upstreams !== undefined) joinUpstreams(routes, registry, options.upstreams)
     registerWhole(routes, registry)
     registerPasses(routes, registry)
     registerImages(routes, registry)

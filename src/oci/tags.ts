@@ -7,7 +7,7 @@ import type { ImageName } from './format/names.ts'
 import { nextLink, parsePage } from './format/pages.ts'
 
 /** At once, whatever is asked for. */
-const mostTags = 10_000
+export const mostTags = 10_000
 
 const findTags = rememberedQuery(
   (queries, packageId: number, last: string, limit: number) =>

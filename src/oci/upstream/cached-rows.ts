@@ -1,0 +1,126 @@
+// Rows of what came from upstreams: the registry's own (oci.md), with an upstream behind the package, and when a tag was compared.
+import {
+  type AccountId,
+  findPackage,
+  type Package,
+  type PackageId,
+  type UpstreamId,
+} from '../../access/index.ts'
+import { type Database, fixedQuery, sql, sqlState } from '../../db/index.ts'
+import { digestOf } from '../../store/index.ts'
+import { type Blob, insertBlob } from '../blob-rows.ts'
+import type { OciDigest } from '../format/digests.ts'
+import { ociError } from '../format/errors.ts'
+import { asGone, referenceOf, type Registry } from '../registry.ts'
+
+/** A name below an upstream's place. */
+export interface CachedName {
+  readonly upstreamId: UpstreamId
+  readonly ownerId: AccountId
+  readonly owner: string
+  /** Without the owner's. */
+  readonly image: string
+  /** Null: nothing of it is here yet. */
+  readonly package: Package | null
+}
+
+/** The package of that name, made where nothing is here yet. InputError 'name-unknown' where the upstream is gone, or somebody has a package of his own there. */
+export async function cachedPackage(db: Database, { package: known, upstreamId, ownerId, owner, image }: CachedName): Promise<Package> {
+  if (known !== null) return known
+  await db
+    .transaction(
+      async (tx) => {
+        // whoever declares an upstream for some of these names waits, or was first: then another is asked from now on
+        await tx.selectFrom('account').select('id').where('id', '=', ownerId).forKeyShare().executeTakeFirst()
+        await sql`
+          insert into package (owner_id, format, name, visibility, upstream_id)
+          select u.owner_id, u.format, ${image}, u.visibility, u.id from package_upstream u
+          where u.id = ${upstreamId} and not exists (
+            select from package_upstream longer where longer.owner_id = u.owner_id and longer.format = u.format
+              and length(longer.path) > length(u.path) and starts_with(lower(${image}), longer.path || '/'))
+          for key share
+          on conflict do nothing`.execute(tx)
+      },
+      { mayRetry: true },
+    )
+    .catch((error: unknown) => {
+      throw sqlState(error) === '23503' ? ociError('name-unknown') : error
+    })
+  const found = await findPackage(db.queries, { format: 'oci', owner, name: image })
+  if (found?.upstreamId !== upstreamId) throw ociError('name-unknown')
+  return found
+}
+
+export interface TagState {
+  readonly digest: Uint8Array
+  readonly isFresh: boolean
+}
+
+const tagState = fixedQuery((queries, packageId: number, tag: string) =>
+  queries
+    .selectFrom('oci_tag')
+    .innerJoin('package', 'package.id', 'oci_tag.package_id')
+    .innerJoin('package_upstream', 'package_upstream.id', 'package.upstream_id')
+    .leftJoin('oci_upstream_tag', (join) =>
+      join.onRef('oci_upstream_tag.package_id', '=', 'oci_tag.package_id').onRef('oci_upstream_tag.name', '=', 'oci_tag.name'),
+    )
+    .select([
+      'oci_tag.digest',
+      sql<boolean>`coalesce(oci_upstream_tag.checked_at > now() - package_upstream.fresh_s * interval '1 second', false)`.as('is_fresh'),
+    ])
+    .where('oci_tag.package_id', '=', packageId)
+    .where('oci_tag.name', '=', tag),
+)
+
+/** Null: the tag isn't here. */
+export async function findTagState(db: Database, packageId: PackageId, tag: string): Promise<TagState | null> {
+  const [row] = await tagState(db.queries, packageId, tag)
+  return row === undefined ? null : { digest: row.digest, isFresh: row.is_fresh }
+}
+
+/** The tag is as the upstream has it, now. */
+export async function noteChecked(db: Database, packageId: PackageId, tag: string): Promise<void> {
+  await sql`
+    insert into oci_upstream_tag (package_id, name) select package_id, name from oci_tag where package_id = ${packageId} and name = ${tag}
+    on conflict (package_id, name) do update set checked_at = now()`.execute(db.queries)
+}
+
+/** The upstream has it no more. What it led to stays. */
+export async function dropTag(db: Database, packageId: PackageId, tag: string): Promise<void> {
+  await db.queries.deleteFrom('oci_tag').where('package_id', '=', packageId).where('name', '=', tag).execute()
+}
+
+/** What is known of a blob that an image hasn't got. */
+export interface KnownBlob {
+  /** As a manifest of the image says; null: none names it. */
+  readonly sizeBytes: number | null
+  /** Another image of the same upstream has it. */
+  readonly held: Blob | null
+}
+
+export async function findKnownBlob(db: Database, packageId: PackageId, upstreamId: UpstreamId, digest: OciDigest): Promise<KnownBlob> {
+  const { rows } = await sql<{ size_bytes: number | null; content: Uint8Array | null; held_bytes: number | null }>`
+    select part.size_bytes, held.content, held.size_bytes as held_bytes from (select 1) one
+    left join lateral (select size_bytes from oci_manifest_part
+      where package_id = ${packageId} and digest = ${digest.bytes} and kind <> 'manifest' limit 1) part on true
+    left join lateral (select b.content, b.size_bytes from oci_blob b join package p on p.id = b.package_id
+      where b.digest = ${digest.bytes} and p.upstream_id = ${upstreamId} limit 1) held on true`.execute(db.queries)
+  const { size_bytes: sizeBytes = null, content = null, held_bytes: heldBytes = null } = rows[0] ?? {}
+  return { sizeBytes, held: content === null || heldBytes === null ? null : { content: digestOf(content), sizeBytes: heldBytes } }
+}
+
+/** The image gets what another image of its upstream has: a manifest that came from there names it. False when it has gone meanwhile. */
+export async function shareBlob({ db, store, limits }: Registry, one: Package, digest: OciDigest, blob: Blob): Promise<boolean> {
+  return await db
+    .transaction(
+      async (tx) => {
+        if (!(await store.hold(tx, blob.content, referenceOf(one)))) return false
+        await insertBlob(tx, one.id, digest, blob, limits.leaseMs)
+        return true
+      },
+      { mayRetry: true },
+    )
+    .catch((error: unknown) => {
+      throw asGone(error)
+    })
+}

@@ -1,0 +1,82 @@
+// Clients of the declared upstreams: made anew when an upstream was changed. An upstream that doesn't answer, or is busy, is left alone for a while.
+import type { UpstreamId } from '../../access/index.ts'
+import type { Clock, Log, Sealer } from '../../base/index.ts'
+import type { Database } from '../../db/index.ts'
+import { failed, type Failure, type Outcome } from './client/connection.ts'
+import { type ClientParts, RegistryClient } from './client/registry-client.ts'
+import { behind } from './format/declared.ts'
+import { addressOf, findUpstreamById, type Upstream } from './upstreams.ts'
+
+const pauseMs = 10_000
+const busyPauseS = 30
+const longestPauseS = 600
+
+/** One name at its upstream. */
+export interface Source {
+  readonly upstream: Upstream
+  readonly client: RegistryClient
+  /** What the image is called there. */
+  readonly name: string
+}
+
+interface Known {
+  readonly upstream: Upstream
+  readonly client: RegistryClient
+  pause: { readonly untilMs: number; readonly failure: Failure } | null
+}
+
+/** Of one node. */
+export class UpstreamClients {
+  readonly #db: Database
+  readonly #sealer: Sealer
+  readonly #log: Log
+  readonly #clock: Clock
+  readonly #parts: ClientParts
+  readonly #known = new Map<UpstreamId, Known>()
+
+  constructor({ db, sealer, log, ...parts }: ClientParts & { readonly db: Database; readonly sealer: Sealer; readonly log: Log }) {
+    this.#db = db
+    this.#sealer = sealer
+    this.#log = log
+    this.#clock = parts.clock
+    this.#parts = parts
+  }
+
+  /** Null: it isn't declared any more, or for other names. @param image without its owner's name */
+  async source(id: UpstreamId, image: string): Promise<Source | null> {
+    const upstream = await findUpstreamById(this.#db.queries, id)
+    const rest = upstream === null ? null : behind(upstream.path, image)
+    if (upstream === null || rest === null) return null
+    let known = this.#known.get(id)
+    if (known?.upstream.updatedAt.getTime() !== upstream.updatedAt.getTime()) {
+      const client = new RegistryClient(this.#parts, await addressOf(this.#db.queries, upstream, this.#sealer))
+      known = { upstream, client, pause: null }
+      this.#known.set(id, known)
+    }
+    const path = new URL(upstream.url).pathname.slice(1)
+    return { upstream, client: known.client, name: path === '' ? rest : `${path}/${rest}` }
+  }
+
+  /** What comes of a question, unless the upstream is left alone. */
+  async ask<T>({ upstream, client, name }: Source, question: (client: RegistryClient, name: string) => Promise<Outcome<T>>): Promise<Outcome<T>> {
+    const known = this.#known.get(upstream.id)
+    if (known?.pause && known.pause.untilMs > this.#clock.monotonic()) {
+      const leftS = Math.ceil((known.pause.untilMs - this.#clock.monotonic()) / 1000)
+      return { ...known.pause.failure, retryAfterS: leftS }
+    }
+    const outcome = await question(client, name)
+    if (outcome.kind !== 'failed') return outcome
+    this.#log.warn({ upstream: upstream.place, url: upstream.url, image: name, reason: outcome.reason }, `an upstream failed: ${outcome.message}`)
+    const s = pauseS(outcome)
+    if (known !== undefined && s > 0) known.pause = { untilMs: this.#clock.monotonic() + s * 1000, failure: outcome }
+    return outcome
+  }
+}
+
+function pauseS({ reason, retryAfterS }: Failure): number {
+  if (reason === 'unreachable') return retryAfterS === null ? pauseMs / 1000 : Math.min(retryAfterS, longestPauseS)
+  return reason === 'busy' ? Math.min(retryAfterS ?? busyPauseS, longestPauseS) : 0
+}
+
+/** What an upstream that isn't declared any more comes to. */
+export const notDeclared: Failure = failed('refused', 'no upstream is declared for this name any more')
