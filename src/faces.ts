@@ -125,6 +125,7 @@ function mountApi(
     hooks,
     imageStore: store,
     layerFiles: new LayerFiles({ store, log }),
+    sealer: hooks.sealer,
     git: {
       browser: new Browser(git, limits),
       composer: new Composer(git, limits),

@@ -1,7 +1,7 @@
 // api: GitHub's REST v3 shapes under /api/v3, so that its clients work with that base URL.
 import type { FastifyRequest } from 'fastify'
 import type { Repository } from '../access/index.ts'
-import type { Clock, Randomness } from '../base/index.ts'
+import type { Clock, Randomness, Sealer } from '../base/index.ts'
 import type { Database } from '../db/index.ts'
 import type { HookRoom } from '../hooks/index.ts'
 import type { Listener, RateLimits } from '../http/index.ts'
@@ -29,6 +29,7 @@ import { registerRepositories } from './repositories.ts'
 import { registerSessions } from './sessions.ts'
 import { registerSigningKeys } from './signing-keys.ts'
 import { registerStorage, type StorageFigures } from './storage.ts'
+import { registerUpstreams } from './upstreams.ts'
 import { registerUsers } from './users.ts'
 
 export type { Places } from './documents.ts'
@@ -55,6 +56,8 @@ export interface ApiOptions {
   readonly imageStore: Pick<ContentStore, 'get'>
   readonly layerFiles: Pick<LayerFiles, 'ask' | 'close' | 'lists' | 'read'>
   readonly hooks: HookRoom
+  /** Of what is signed in with at other registries. */
+  readonly sealer: Sealer
   /** Undefined: nothing is limited. */
   readonly rates?: RateLimits | undefined
   readonly signIn: SignInParts
@@ -73,6 +76,7 @@ export function registerApi(listener: Listener, options: ApiOptions): void {
     registerDocument(routes)
     registerRateLimit(routes, options)
     registerQuotas(routes, options)
+    registerUpstreams(routes, options)
     registerUsers(routes, options)
     registerPeople(routes, options)
     registerRepositories(routes, options)

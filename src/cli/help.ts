@@ -1,6 +1,7 @@
 // What `--help` says of the server, and of all commands in short.
 import { packageTexts } from './package-commands.ts'
 import { peopleTexts } from './people-help.ts'
+import { upstreamTexts } from './upstream-help.ts'
 
 const overview = `Stemma hosts Git repositories and the artifacts built from them.
 
@@ -15,6 +16,7 @@ Usage: stemma COMMAND [FLAGS]
   mirror list    Lists mirrors, and how their last runs ended.
   mirror run     Runs mirrors now, instead of waiting for the server to.
   mirror remove  Ends a mirror; the repository stays.
+  upstream       Registries that images come from: declare, change, list, remove.
   backup         Copies everything to a folder, without stopping.
   backup hold    Has the bucket keep all keys for a while: for backups with other tools.
   backup release Ends that.
@@ -52,6 +54,7 @@ and DATABASE_URL. Flags beat the environment, the environment beats the file.`
 const texts: Readonly<Record<string, string>> = {
   ...peopleTexts,
   ...packageTexts,
+  ...upstreamTexts,
   serve: `Usage: stemma serve [--data DIR] [--listen HOST:PORT] [--config FILE]
 
 Runs the server until SIGTERM or SIGINT, which let running requests end first (a second one doesn't).

@@ -3,7 +3,9 @@
 import { makeLog } from '../base/index.ts'
 import type { Config } from '../config.ts'
 import type { Commands } from './command.ts'
-import { type Flags, print, printDone } from './usage.ts'
+import { type FlagName, type Flags, print, printDone } from './usage.ts'
+
+const upstreamFlags = ['auth', 'visibility', 'fresh', 'keep', 'size', 'json', 'data', 'config'] as const satisfies readonly FlagName[]
 
 export const serverCommands: Commands = {
   serve: { flags: ['data', 'listen', 'config'], run: async (config, given) => (await import('./serve.ts')).runServe(config, given) },
@@ -32,6 +34,25 @@ export const serverCommands: Commands = {
     flags: ['json', 'data', 'config'],
     takes: ['OWNER/REPO', '[URL]'],
     run: async (...given) => (await import('./mirror.ts')).runMirrorRemove(...given),
+  },
+  'upstream declare': {
+    flags: ['user', 'password-file', ...upstreamFlags],
+    takes: ['PLACE', 'URL'],
+    run: async (...given) => (await import('./upstream.ts')).runDeclareUpstream(...given),
+  },
+  'upstream change': {
+    flags: ['user', 'password-file', ...upstreamFlags],
+    takes: ['PLACE'],
+    run: async (...given) => (await import('./upstream.ts')).runChangeUpstream(...given),
+  },
+  'upstream list': {
+    flags: ['json', 'data', 'config'],
+    run: async (config, given) => (await import('./upstream.ts')).runListUpstreams(config, given),
+  },
+  'upstream remove': {
+    flags: ['yes', 'json', 'data', 'config'],
+    takes: ['PLACE'],
+    run: async (...given) => (await import('./upstream.ts')).runRemoveUpstream(...given),
   },
   backup: {
     flags: ['to', 'json', 'data', 'config'],

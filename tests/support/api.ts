@@ -80,6 +80,7 @@ export function testHooks(db: Database): HookRoom {
 /** The API without a Git room or a content store behind it. */
 export function registerTestApi(listener: Listener, db: Database): void {
   const signIn = { db, clock: systemClock, randomness: systemRandomness, passwords: new Passwords(systemRandomness) }
+  const hooks = testHooks(db)
   registerApi(listener, {
     signIn,
     ciExchange: new CiExchange(signIn, { issuers: [], audience: 'stemma' }),
@@ -94,7 +95,8 @@ export function registerTestApi(listener: Listener, db: Database): void {
     storage: noStorage,
     imageStore: noContent,
     layerFiles: new LayerFiles({ store: noContent, log: makeLog('silent') }),
-    hooks: testHooks(db),
+    hooks,
+    sealer: hooks.sealer,
   })
 }
 

@@ -1,11 +1,5 @@
 // Rows of what came from upstreams: the registry's own (oci.md), with an upstream behind the package, and when a tag was compared.
-import {
-  type AccountId,
-  findPackage,
-  type Package,
-  type PackageId,
-  type UpstreamId,
-} from '../../access/index.ts'
+import { type AccountId, findPackage, type Package, type PackageId, type UpstreamId } from '../../access/index.ts'
 import { type Database, fixedQuery, sql, sqlState } from '../../db/index.ts'
 import { digestOf } from '../../store/index.ts'
 import { type Blob, insertBlob } from '../blob-rows.ts'

@@ -58,7 +58,10 @@ export class UpstreamClients {
   }
 
   /** What comes of a question, unless the upstream is left alone. */
-  async ask<T>({ upstream, client, name }: Source, question: (client: RegistryClient, name: string) => Promise<Outcome<T>>): Promise<Outcome<T>> {
+  async ask<T>(
+    { upstream, client, name }: Source,
+    question: (client: RegistryClient, name: string) => Promise<Outcome<T>>,
+  ): Promise<Outcome<T>> {
     const known = this.#known.get(upstream.id)
     if (known?.pause && known.pause.untilMs > this.#clock.monotonic()) {
       const leftS = Math.ceil((known.pause.untilMs - this.#clock.monotonic()) / 1000)
@@ -66,7 +69,10 @@ export class UpstreamClients {
     }
     const outcome = await question(client, name)
     if (outcome.kind !== 'failed') return outcome
-    this.#log.warn({ upstream: upstream.place, url: upstream.url, image: name, reason: outcome.reason }, `an upstream failed: ${outcome.message}`)
+    this.#log.warn(
+      { upstream: upstream.place, url: upstream.url, image: name, reason: outcome.reason },
+      `an upstream failed: ${outcome.message}`,
+    )
     const s = pauseS(outcome)
     if (known !== undefined && s > 0) known.pause = { untilMs: this.#clock.monotonic() + s * 1000, failure: outcome }
     return outcome

@@ -92,7 +92,8 @@ export async function changeUpstream(parts: UpstreamParts, id: UpstreamId, chang
     const before = await findUpstreamById(tx, id)
     if (before === null) return null
     const settings = checked({ ...before, ...change })
-    const { credentials } = change.credentials === undefined ? await addressOf(tx, before, parts.sealer) : { credentials: change.credentials }
+    const { credentials } =
+      change.credentials === undefined ? await addressOf(tx, before, parts.sealer) : { credentials: change.credentials }
     const sealed = sealedOf(parts.sealer, { ...before, ...settings }, credentials) // for where they may go from now on
     await tx
       .updateTable('package_upstream')
@@ -106,7 +107,8 @@ export async function changeUpstream(parts: UpstreamParts, id: UpstreamId, chang
       .where('visibility', '<>', settings.visibility)
       .execute()
     const after = (await findUpstreamById(tx, id)) as Upstream
-    const isSignedIn = change.credentials === undefined ? {} : { username: after.username, password: after.username === null ? 'taken away' : 'set' }
+    const isSignedIn =
+      change.credentials === undefined ? {} : { username: after.username, password: after.username === null ? 'taken away' : 'set' }
     await note(tx, actor, 'upstream.change', after, { ...settings, ...isSignedIn })
     return after
   })
@@ -142,10 +144,7 @@ export async function findUpstream(queries: Queries, place: string): Promise<Ups
 
 /** All of them, by place. */
 export async function listUpstreams(queries: Queries): Promise<readonly Upstream[]> {
-  const rows = await upstreamRows(queries)
-    .orderBy(sql`lower(account.login)`)
-    .orderBy('package_upstream.path')
-    .execute()
+  const rows = await upstreamRows(queries).orderBy(sql`lower(account.login)`).orderBy('package_upstream.path').execute()
   return rows.map(upstreamOf)
 }
 
@@ -156,7 +155,8 @@ export async function addressOf(queries: Queries, { id, url, authOrigin }: Upstr
     .select(['username', 'secret'])
     .where('id', '=', id)
     .executeTakeFirstOrThrow()
-  const credentials = username === null || secret === null ? null : { username, password: sealer.open(secret, purposeOf({ url, authOrigin })) }
+  const credentials =
+    username === null || secret === null ? null : { username, password: sealer.open(secret, purposeOf({ url, authOrigin })) }
   return { origin: new URL(url).origin, authOrigin, credentials }
 }
 
@@ -196,7 +196,10 @@ function checked({ authOrigin, visibility, freshS, keepS, mostBytes }: UpstreamS
   const isTime = (seconds: number, least: number): boolean => Number.isSafeInteger(seconds) && seconds >= least && seconds <= longestS
   const isSize = mostBytes === null || (Number.isSafeInteger(mostBytes) && mostBytes >= 0)
   if (!isTime(freshS, 0) || !isTime(keepS, 1) || !isSize) {
-    throw new InputError('bad-upstream-settings', 'Times are whole seconds (fresh from 0, keep from 1, ten years at most), a size whole bytes')
+    throw new InputError(
+      'bad-upstream-settings',
+      'Times are whole seconds (fresh from 0, keep from 1, ten years at most), a size whole bytes',
+    )
   }
   return { authOrigin: authOrigin === null ? null : parseAuthOrigin(authOrigin), visibility, freshS, keepS, mostBytes }
 }
@@ -215,7 +218,10 @@ function sealedOf(
   const { username, password } = credentials
   const isGood = [username, password].every((text) => text !== '' && text.length <= longestSecret && /^[^\p{Cc}]+$/u.test(text))
   if (!isGood || username.includes(':')) {
-    throw new InputError('bad-upstream-credentials', 'A user name (without a colon) and a password go together, each without control characters')
+    throw new InputError(
+      'bad-upstream-credentials',
+      'A user name (without a colon) and a password go together, each without control characters',
+    )
   }
   return { username, secret: sealer.seal(password, purposeOf(place)) }
 }
