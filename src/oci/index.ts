@@ -8,6 +8,7 @@ export { type DryRun, planFor, type RetentionSettings, retentionJob } from './ke
 export { clearRetention, type KeptPolicy, readRetention, retentionOfPackage, setRetention } from './keeping/retention-rows.ts'
 export { collectionJob, type CollectionSettings } from './keeping/review.ts'
 export { readTagRules, type RuleAct, type RuleHome, setTagRules, type TagRule } from './keeping/tag-rules.ts'
+export { evictionJob } from './upstream/eviction.ts'
 export { formatPlace, parsePlace, type Place } from './upstream/format/declared.ts'
 export type { UpstreamOptions } from './upstream/serving.ts'
 export {

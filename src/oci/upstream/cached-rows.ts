@@ -5,7 +5,7 @@ import { digestOf } from '../../store/index.ts'
 import { type Blob, insertBlob } from '../blob-rows.ts'
 import type { OciDigest } from '../format/digests.ts'
 import { ociError } from '../format/errors.ts'
-import { asGone, referenceOf, type Registry } from '../registry.ts'
+import { asFault, referenceOf, type Registry } from '../registry.ts'
 
 /** A name below an upstream's place. */
 export interface CachedName {
@@ -109,12 +109,12 @@ export async function shareBlob({ db, store, limits }: Registry, one: Package, d
     .transaction(
       async (tx) => {
         if (!(await store.hold(tx, blob.content, referenceOf(one)))) return false
-        await insertBlob(tx, one.id, digest, blob, limits.leaseMs)
+        await insertBlob(tx, one, digest, blob, limits.leaseMs)
         return true
       },
       { mayRetry: true },
     )
     .catch((error: unknown) => {
-      throw asGone(error)
+      throw asFault(error)
     })
 }

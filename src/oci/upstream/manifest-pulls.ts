@@ -84,13 +84,18 @@ export class ManifestPulls {
       await dropTag(db, name.package.id, reference.tag)
       throw this.#unknown(key)
     }
-    if (facts.value.digest === digestText(digest)) {
-      await noteChecked(db, name.package.id, reference.tag)
-      return { package: name.package, stale: null }
+    if (facts.value.digest !== digestText(digest)) {
+      const fetched = await this.#clients.ask(source, (client, there) => client.manifest(there, reference.tag))
+      if (fetched.kind === 'failed') return { package: name.package, stale: fetched }
+      try {
+        return await this.#keep(name, source, reference, key, fetched)
+      } catch (error) {
+        // a rule of the owner's says that it doesn't move
+        if (!(error instanceof InputError && error.code === 'denied')) throw error
+      }
     }
-    const fetched = await this.#clients.ask(source, (client, there) => client.manifest(there, reference.tag))
-    if (fetched.kind === 'failed') return { package: name.package, stale: fetched }
-    return await this.#keep(name, source, reference, key, fetched)
+    await noteChecked(db, name.package.id, reference.tag)
+    return { package: name.package, stale: null }
   }
 
   async #fetch(name: CachedName, source: Source, reference: Reference, key: string): Promise<Here> {

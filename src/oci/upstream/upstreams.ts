@@ -3,6 +3,8 @@
 import { type Account, type AccountId, type Actor, audit, type UpstreamId, type Visibility } from '../../access/index.ts'
 import { InputError, type Sealer } from '../../base/index.ts'
 import { type Database, type Queries, sql, sqlState, type Tx } from '../../db/index.ts'
+import { emptyPackage } from '../keeping/removal.ts'
+import { tagsMayGo } from '../keeping/tag-rules.ts'
 import type { Credentials, UpstreamAddress } from './client/connection.ts'
 import { formatPlace, parseAuthOrigin, parsePlace, parseUpstreamUrl } from './format/declared.ts'
 
@@ -64,12 +66,15 @@ export async function declareUpstream(parts: UpstreamParts, owner: Account, want
   const url = address.path === '' ? address.origin : `${address.origin}/${address.path}`
   const settings = checked({ ...defaultSettings, ...wanted })
   const credentials = sealedOf(parts.sealer, { url, ...settings }, wanted.credentials)
+  await assertNothingOwn(parts.db.queries, owner, path)
+  await empty(parts.db, sql<boolean>`package.owner_id = ${owner.id} and ${isBelow(path)}`) // of an upstream that was declared for more
   try {
     return await parts.db.transaction(async (tx) => {
       // whoever makes a package of his waits, or was first and is seen
       await tx.selectFrom('account').select('id').where('id', '=', owner.id).forUpdate().executeTakeFirstOrThrow()
       await assertNothingOwn(tx, owner, path)
-      await tx.deleteFrom('package').where('owner_id', '=', owner.id).where(isBelow(path)).execute() // of an upstream that was declared for more
+      await tagsMayGo(tx)
+      await tx.deleteFrom('package').where('owner_id', '=', owner.id).where(isBelow(path)).execute()
       const { id } = await tx
         .insertInto('package_upstream')
         .values({ owner_id: owner.id, format: 'oci', path, url, ...columnsOf(settings), ...credentials })
@@ -116,7 +121,9 @@ export async function changeUpstream(parts: UpstreamParts, id: UpstreamId, chang
 
 /** With all that came from it: what was somebody else's becomes nobody's own. Null: there is none; else how many images went. */
 export async function removeUpstream(db: Database, id: UpstreamId, actor: Actor): Promise<number | null> {
+  await empty(db, sql<boolean>`package.upstream_id = ${id}`)
   return await db.transaction(async (tx) => {
+    await tagsMayGo(tx)
     const locked = await tx.selectFrom('package_upstream').select('id').where('id', '=', id).forUpdate().executeTakeFirst()
     const before = locked === undefined ? null : await findUpstreamById(tx, id)
     if (before === null) return null
@@ -226,8 +233,8 @@ function sealedOf(
   return { username, secret: sealer.seal(password, purposeOf(place)) }
 }
 
-async function assertNothingOwn(tx: Tx, { id, login }: Account, path: string): Promise<void> {
-  const own = await tx
+async function assertNothingOwn(queries: Queries, { id, login }: Account, path: string): Promise<void> {
+  const own = await queries
     .selectFrom('package')
     .select('name')
     .where('owner_id', '=', id)
@@ -241,6 +248,12 @@ async function assertNothingOwn(tx: Tx, { id, login }: Account, path: string): P
   const more = own.length > mostNamed ? ' and others' : ''
   const place = formatPlace({ owner: login, path })
   throw new InputError('upstream-covers', `${names.join(', ')}${more} would lie below ${place}: delete or rename them first`)
+}
+
+/** What is in them, step by step; the rows themselves go with the act, and what has come in between. */
+async function empty(db: Database, which: ReturnType<typeof sql<boolean>>): Promise<void> {
+  const rows = await db.queries.selectFrom('package').select('id').where('upstream_id', 'is not', null).where(which).execute()
+  for (const { id } of rows) await emptyPackage(db, id)
 }
 
 function isBelow(path: string) {
