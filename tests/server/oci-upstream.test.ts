@@ -1,0 +1,251 @@
+// The pull-through cache: what is asked for comes from the upstream once, and is here afterwards, whether the upstream is or not.
+import assert from 'node:assert/strict'
+import { after, before, beforeEach, test } from 'node:test'
+import { removeUpstream } from '../../src/oci/index.ts'
+import { operator, type UpstreamId } from '../../src/access/index.ts'
+import { type CacheStand, openCache } from '../support/cache-stand.ts'
+import { digestOf, FakeRegistry, manifestType } from '../support/fake-registry.ts'
+import { seededBytes } from '../support/random.ts'
+import { until } from '../support/until.ts'
+
+let stand: CacheStand
+let upstream: FakeRegistry
+before(async () => {
+  stand = await openCache()
+  upstream = await new FakeRegistry().listen()
+})
+after(async () => {
+  await stand?.close()
+  await upstream?.close()
+})
+beforeEach(async () => {
+  const declared = await stand.db.queries.selectFrom('package_upstream').select('id').execute()
+  for (const { id } of declared) await removeUpstream(stand.db, id as UpstreamId, operator)
+  await stand.db.queries.deleteFrom('package').execute() // those that are the hub's own
+  Object.assign(upstream, { credentials: null, realm: null, before: () => false })
+  upstream.seen.length = 0
+})
+
+const bytesOf = async (answer: Response) => Buffer.from(await answer.arrayBuffer())
+const stored = (digest: string) =>
+  until(`${digest} is stored`, async () => {
+    const found = await stand.db.queries.selectFrom('oci_blob').select('digest').execute()
+    return found.some((row) => Buffer.from(row.digest).toString('hex') === digest.slice(7))
+  })
+
+test('an image comes with the first pull, and is here afterwards', async () => {
+  const layer = seededBytes('layer', 300_000)
+  const digest = upstream.addImage('library/app', 'v1', [layer])
+  await stand.declare({ url: upstream.origin, freshS: 300 })
+  const first = await stand.get('hub/library/app/manifests/v1')
+  assert.equal(first.status, 200, JSON.stringify(stand.log))
+  assert.equal(first.headers.get('docker-content-digest'), digest)
+  assert.equal(first.headers.get('content-type'), manifestType)
+  assert.equal(first.headers.get('warning'), null)
+  assert.equal(digestOf(await bytesOf(first)), digest)
+  const pulled = await stand.get(`hub/library/app/blobs/${digestOf(layer)}`)
+  assert.equal(pulled.headers.get('content-length'), String(layer.length))
+  assert.ok((await bytesOf(pulled)).equals(layer))
+  await stored(digestOf(layer))
+  const asked = upstream.seen.length
+  assert.equal((await stand.get('hub/library/app/manifests/v1')).status, 200)
+  assert.equal((await stand.get(`hub/library/app/manifests/${digest}`)).status, 200)
+  const again = await stand.get(`hub/library/app/blobs/${digestOf(layer)}`, { headers: { range: 'bytes=10-19' } })
+  assert.equal(again.status, 206)
+  assert.ok((await bytesOf(again)).equals(layer.subarray(10, 20)))
+  assert.equal(upstream.seen.length, asked, 'the upstream was asked again')
+})
+
+test('below a place of an upstream with a path, and only there', async () => {
+  upstream.addImage('acme/tools/lint', 'v1', [])
+  await stand.declare({ url: `${upstream.origin}/acme`, path: 'ghcr' })
+  assert.equal((await stand.get('hub/ghcr/tools/lint/manifests/v1')).status, 200)
+  assert.equal((await stand.get('hub/tools/lint/manifests/v1')).status, 404)
+  assert.equal(upstream.count(/tools\/lint/), 1)
+})
+
+test('many pulls at once are one request there', async () => {
+  const layer = seededBytes('many', 2_000_000)
+  const digest = upstream.addImage('many', 'v1', [layer])
+  await stand.declare({ url: upstream.origin, freshS: 300 })
+  const manifests = await Promise.all(Array.from({ length: 20 }, () => stand.get('hub/many/manifests/v1')))
+  assert.ok(manifests.every((answer) => answer.headers.get('docker-content-digest') === digest))
+  const blobs = await Promise.all(Array.from({ length: 20 }, async () => bytesOf(await stand.get(`hub/many/blobs/${digestOf(layer)}`))))
+  assert.ok(blobs.every((bytes) => bytes.equals(layer)))
+  assert.equal(upstream.count(/GET .*manifests/), 1)
+  assert.equal(upstream.count(/GET .*blobs/), 1)
+})
+
+test('a tag that isn’t fresh is compared, and fetched only when it has moved', async () => {
+  const one = upstream.addImage('moving', 'latest', [seededBytes('one', 10)])
+  await stand.declare({ url: upstream.origin })
+  await stand.get('hub/moving/manifests/latest')
+  assert.equal((await stand.get('hub/moving/manifests/latest')).headers.get('docker-content-digest'), one)
+  assert.deepEqual([upstream.count(/GET .*manifests/), upstream.count(/HEAD .*manifests/)], [1, 1])
+  const two = upstream.addImage('moving', 'latest', [seededBytes('two', 10)])
+  assert.equal((await stand.get('hub/moving/manifests/latest', { method: 'HEAD' })).headers.get('docker-content-digest'), two)
+  assert.deepEqual([upstream.count(/GET .*manifests/), upstream.count(/HEAD .*manifests/)], [2, 2])
+  assert.equal((await stand.get(`hub/moving/manifests/${one}`)).status, 200, 'who has pinned a digest keeps it')
+  upstream.tags.get('moving')?.delete('latest')
+  assert.equal((await stand.get('hub/moving/manifests/latest')).status, 404)
+  const asked = upstream.seen.length
+  assert.equal((await stand.get('hub/moving/manifests/latest')).status, 404)
+  assert.equal(upstream.seen.length, asked, 'what isn’t there is asked for again')
+  upstream.tags.get('moving')?.set('latest', two)
+  stand.clock.move(31_000)
+  assert.equal((await stand.get('hub/moving/manifests/latest')).status, 200)
+})
+
+test('when the upstream is down, what was here last is served, and says so; it is left alone for a while', async () => {
+  const own = await new FakeRegistry().listen()
+  const layer = seededBytes('down', 100_000)
+  const digest = own.addImage('down', 'v1', [layer])
+  await stand.declare({ url: own.origin })
+  await stand.get('hub/down/manifests/v1')
+  await bytesOf(await stand.get(`hub/down/blobs/${digestOf(layer)}`))
+  await stored(digestOf(layer))
+  await own.close()
+  const stale = await stand.get('hub/down/manifests/v1')
+  assert.deepEqual([stale.status, stale.headers.get('docker-content-digest')], [200, digest])
+  assert.match(stale.headers.get('warning') ?? '', /^110 /)
+  assert.ok((await bytesOf(await stand.get(`hub/down/blobs/${digestOf(layer)}`))).equals(layer))
+  const other = await stand.get('hub/down/manifests/v2')
+  assert.deepEqual([other.status, Number(other.headers.get('retry-after')) > 0], [503, true])
+  assert.equal((await stand.get(`hub/down/blobs/${digestOf(Buffer.from('x'))}`)).status, 503)
+  assert.deepEqual(await (await stand.get('hub/down/tags/list')).json(), { name: 'hub/down', tags: ['v1'] })
+  assert.equal((await stand.get('hub/other/manifests/v1')).status, 503)
+  assert.ok(stand.log.some((line) => line.includes('an upstream failed')))
+  await own.listen()
+  assert.match((await stand.get('hub/down/manifests/v1')).headers.get('warning') ?? '', /^110 /, 'asked again at once')
+  stand.clock.move(11_000)
+  assert.equal((await stand.get('hub/down/manifests/v1')).headers.get('warning'), null)
+  await own.close()
+})
+
+test('a busy upstream: what is here is served, what isn’t is 429 with its Retry-After', async () => {
+  upstream.addImage('busy', 'v1', [])
+  await stand.declare({ url: upstream.origin })
+  await stand.get('hub/busy/manifests/v1')
+  upstream.before = (_request, response) => (response.writeHead(429, { 'retry-after': '40' }).end(), true)
+  assert.equal((await stand.get('hub/busy/manifests/v1')).status, 200)
+  const asked = upstream.seen.length
+  const other = await stand.get('hub/busy/manifests/v2')
+  assert.equal(other.status, 429)
+  assert.ok(Number(other.headers.get('retry-after')) > 30)
+  assert.match(JSON.stringify(await other.json()), /TOOMANYREQUESTS/)
+  assert.equal(upstream.seen.length, asked)
+})
+
+test('wrong bytes: the connection breaks, nothing is stored, and the next pull is a new one', async () => {
+  const layer = seededBytes('right', 500_000)
+  upstream.addImage('wrong', 'v1', [layer])
+  await stand.declare({ url: upstream.origin })
+  await stand.get('hub/wrong/manifests/v1')
+  upstream.before = (request, response, url) => {
+    if (!url.pathname.includes('/blobs/') || request.method !== 'GET') return false
+    response.writeHead(200, { 'content-length': layer.length }).end(seededBytes('other', layer.length))
+    return true
+  }
+  await assert.rejects(async () => bytesOf(await stand.get(`hub/wrong/blobs/${digestOf(layer)}`)))
+  upstream.before = () => false
+  assert.ok((await bytesOf(await stand.get(`hub/wrong/blobs/${digestOf(layer)}`))).equals(layer))
+})
+
+test('a blob that another image of the same upstream has isn’t fetched again, once a manifest names it', async () => {
+  const base = seededBytes('base', 200_000)
+  upstream.addImage('first', 'v1', [base])
+  upstream.addImage('second', 'v1', [base])
+  await stand.declare({ url: upstream.origin })
+  await stand.get('hub/first/manifests/v1')
+  await bytesOf(await stand.get(`hub/first/blobs/${digestOf(base)}`))
+  await stored(digestOf(base))
+  await stand.get('hub/second/manifests/v1')
+  assert.ok((await bytesOf(await stand.get(`hub/second/blobs/${digestOf(base)}`))).equals(base))
+  assert.equal(upstream.count(/GET .*blobs/), 1)
+  // nobody says that this one has it
+  upstream.addImage('third', 'v1', [])
+  upstream.before = (_request, response, url) => url.pathname.includes('third/blobs') && (response.writeHead(404).end(), true)
+  await stand.get('hub/third/manifests/v1')
+  assert.equal((await stand.get(`hub/third/blobs/${digestOf(base)}`)).status, 404)
+})
+
+test('HEAD of a blob is answered from the manifest, without its bytes coming', async () => {
+  const layer = seededBytes('head', 4321)
+  upstream.addImage('head', 'v1', [layer])
+  await stand.declare({ url: upstream.origin })
+  const before = await stand.get(`hub/head/blobs/${digestOf(layer)}`, { method: 'HEAD' })
+  assert.deepEqual([before.status, before.headers.get('content-length')], [200, '4321'])
+  assert.equal(upstream.count(/HEAD .*blobs/), 1)
+  await stand.get('hub/head/manifests/v1')
+  assert.equal((await stand.get(`hub/head/blobs/${digestOf(layer)}`, { method: 'HEAD' })).headers.get('content-length'), '4321')
+  assert.equal((await stand.get(`hub/head/blobs/${digestOf(Buffer.from('y'))}`, { method: 'HEAD' })).status, 404)
+  assert.deepEqual([upstream.count(/HEAD .*blobs/), upstream.count(/GET .*blobs/)], [2, 0])
+})
+
+test('lists of tags in pages of ours; referrers by list or by tag', async () => {
+  for (let i = 0; i < 5; i++) upstream.addImage('lists', `t${i}`, [])
+  const subject = upstream.tags.get('lists')?.get('t0') as string
+  const signature = upstream.addManifest('lists', {
+    subject: { digest: subject, mediaType: manifestType, size: 1 },
+    artifactType: 'a/sig',
+    layers: [],
+  })
+  const descriptor = { mediaType: manifestType, digest: signature, size: 1, artifactType: 'a/sig' }
+  await stand.declare({ url: upstream.origin })
+  const page = await stand.get('hub/lists/tags/list?n=2&last=t1')
+  assert.deepEqual(await page.json(), { name: 'hub/lists', tags: ['t2', 't3'] })
+  assert.equal(page.headers.get('link'), '</v2/hub/lists/tags/list?n=2&last=t3>; rel="next"')
+  assert.equal((await stand.get('hub/none/tags/list')).status, 404)
+  const referrers = async (query = '') =>
+    ((await (await stand.get(`hub/lists/referrers/${subject}${query}`)).json()) as { manifests: unknown[] }).manifests
+  assert.deepEqual(await referrers(), [])
+  upstream.addManifest('lists', { manifests: [descriptor] }, subject.replace(':', '-'), 'application/vnd.oci.image.index.v1+json')
+  assert.deepEqual(await referrers(), [descriptor])
+  assert.deepEqual(await referrers('?artifactType=other/type'), [])
+  upstream.before = (_request, response, url) =>
+    url.pathname.includes('/referrers/') && (response.end(JSON.stringify({ manifests: [descriptor, descriptor] })), true)
+  assert.equal((await referrers('?artifactType=a/sig')).length, 2)
+  assert.equal((await stand.get(`hub/lists/manifests/${signature}`)).status, 200)
+})
+
+test('nothing is pushed where an upstream is; nobody else’s upstream answers for a name of ours', async () => {
+  await stand.declare({ url: upstream.origin, path: 'mirror' })
+  for (const name of ['hub/mirror/a', 'hub/mirror/a/b']) {
+    const refused = await stand.get(`${name}/blobs/uploads/`, { method: 'POST' })
+    assert.equal(refused.status, 403, name)
+    assert.match(JSON.stringify(await refused.json()), /comes from an upstream/)
+  }
+  assert.equal((await stand.get('hub/mirror/a/manifests/v1', { method: 'PUT' })).status, 403)
+  assert.equal((await stand.get('hub/own/blobs/uploads/', { method: 'POST' })).status, 202)
+  assert.equal((await stand.get('hub/own/manifests/v1')).status, 404)
+  assert.deepEqual(upstream.seen, [])
+  await assert.rejects(stand.declare({ url: upstream.origin }), { code: 'upstream-covers', message: /hub\/own would lie below hub/ })
+  await assert.rejects(stand.declare({ url: upstream.origin, path: 'mirror' }), { code: 'upstream-exists' })
+})
+
+test('who reads is as visible as the upstream says; who may not read causes nothing', async () => {
+  upstream.addImage('seen', 'v1', [])
+  const { id } = await stand.declare({ url: upstream.origin, visibility: 'private' })
+  const status = async (token: string | null) => (await stand.get('hub/seen/manifests/v1', { token })).status
+  assert.deepEqual([await status(null), await status(stand.stranger.token)], [401, 404])
+  assert.deepEqual(upstream.seen, [])
+  assert.equal(await status(stand.hub.token), 200)
+  assert.deepEqual([await status(null), await status(stand.stranger.token)], [401, 404])
+  await removeUpstream(stand.db, id, operator)
+  await stand.declare({ url: upstream.origin, visibility: 'internal' })
+  assert.deepEqual([await status(null), await status(stand.stranger.token)], [401, 200])
+})
+
+test('what was removed is gone, and a place in another takes its names', async () => {
+  upstream.addImage('a/x', 'v1', [])
+  const { id } = await stand.declare({ url: upstream.origin })
+  await stand.get('hub/a/x/manifests/v1')
+  const other = await new FakeRegistry().listen()
+  other.addImage('x', 'v1', [])
+  await stand.declare({ url: other.origin, path: 'a' })
+  assert.equal((await stand.get('hub/a/x/manifests/v1')).status, 200)
+  assert.equal(other.count(/x\/manifests/), 1)
+  await other.close()
+  await removeUpstream(stand.db, id, operator)
+  assert.equal((await stand.get('hub/b/manifests/v1')).status, 404)
+})
