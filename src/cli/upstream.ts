@@ -16,7 +16,7 @@ import {
 import { openSealer } from '../secret-key.ts'
 import { withDatabase } from './database.ts'
 import { quietLog } from './rooms.ts'
-import { chosen, type Flags, flagChoices, print, printDone, printRows, readToken, UsageError } from './usage.ts'
+import { chosen, type Flags, flagChoices, printDone, printRows, readToken, UsageError } from './usage.ts'
 
 export async function runDeclareUpstream(config: Config, given: Flags, [place = '', url = '']: readonly string[]): Promise<void> {
   const [settings, credentials] = [settingsOf(given), credentialsOf(given) ?? null]
@@ -110,6 +110,7 @@ function bytesOf(value: string): number | null {
   return bytes
 }
 
-function plain({ id: _, ownerId: __, path: ___, ...shown }: Upstream) {
-  return shown
+/** For people. */
+function plain({ place, url, username, authOrigin, visibility, freshS, keepS, mostBytes }: Upstream) {
+  return { place, url, username, authOrigin, visibility, freshS, keepS, mostBytes }
 }

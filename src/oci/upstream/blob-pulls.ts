@@ -1,6 +1,6 @@
 // Blobs of upstreams: shared with another image of the same upstream that has them, or fetched by a flight, which whoever wants them reads along.
-import { type Clock, type Log, type PaceLimits, type Randomness } from '../../base/index.ts'
-import { type ByteRange } from '../../http/index.ts'
+import type { Randomness } from '../../base/index.ts'
+import type { ByteRange } from '../../http/index.ts'
 import { findBlob, insertBlob } from '../blob-rows.ts'
 import type { OciDigest } from '../format/digests.ts'
 import { ociError } from '../format/errors.ts'
