@@ -1,4 +1,5 @@
 // Every face that the server shows on its listener: which rooms register routes, with what. The server and the test of who may do what mount the same.
+import { join } from 'node:path'
 import type { Failures, RegistryTokens } from './access/index.ts'
 import type { Log, Metrics } from './base/index.ts'
 import { systemClock, systemRandomness } from './base/index.ts'
@@ -81,10 +82,9 @@ function mountLfs(listener: Listener, { config: { limits, publicUrl }, db, store
   registerLfs(listener, { db, store, log, clock: systemClock, publicUrl, limits: { objectBytes, concurrentDownloads, requestTimeoutMs } })
 }
 
-function mountOci(
-  listener: Listener,
-  { config: { limits, publicUrl, registry }, db, store, log, failures, registryTokens: tokens }: FaceParts,
-): void {
+function mountOci(listener: Listener, { config, db, store, log, hooks, failures, registryTokens: tokens }: FaceParts): void {
+  const { limits, publicUrl, registry } = config
+  const { outbound, sealer } = hooks
   const { blobBytes, manifestBytes: bytes, manifestParts: parts, indexDepth, concurrentFetches: concurrentDownloads } = limits
   registerOci(listener, {
     db,
@@ -96,6 +96,14 @@ function mountOci(
     log,
     publicUrl,
     limits: { blobBytes, manifest: { bytes, parts }, indexDepth, leaseMs: registry.leaseMs, concurrentDownloads },
+    upstreams: {
+      outbound,
+      sealer,
+      randomness: systemRandomness,
+      agent: `stemma/${version}`,
+      folder: join(config.data, 'spool'),
+      pace: limits,
+    },
   })
 }
 

@@ -3,6 +3,7 @@
 import { Readable } from 'node:stream'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { Randomness, Sealer } from '../../base/index.ts'
+import { Moment } from '../../db/index.ts'
 import type { Outbound, Routes } from '../../http/index.ts'
 import { blobHeaders, rangeOf } from '../blobs.ts'
 import { isSame } from '../conditions.ts'
@@ -55,9 +56,13 @@ export function joinUpstreams(routes: Routes, registry: Registry, options: Upstr
     if (target.kind === 'manifest') {
       const here = await pulls.manifests.ensure(name, target.reference)
       request.package = here.package
+      request.moment = new Moment(db) // rows were written since the gate looked
       tellStale(reply, here.stale)
     }
-    if (target.kind === 'blob') return await giveBlob(pulls, request, reply, name, target.digest)
+    if (target.kind === 'blob') {
+      request.moment = new Moment(db)
+      return await giveBlob(pulls, request, reply, name, target.digest)
+    }
     if (target.kind === 'tags') return await listTags(pulls, request, reply, name, target)
     if (target.kind === 'referrers') return await listReferrers(pulls, request, reply, name, target)
   })
