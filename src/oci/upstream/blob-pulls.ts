@@ -104,7 +104,14 @@ export class BlobPulls {
       expected: { algorithm: digest.algorithm, digest: digest.bytes },
       limitBytes: limits.blobBytes,
       reference: referenceOf(one),
-      visible: (tx, content) => insertBlob(tx, one, digest, { content: content.digest, sizeBytes: content.sizeBytes }, limits.leaseMs),
+      visible: (tx, content) =>
+        insertBlob(
+          tx,
+          one,
+          digest,
+          { content: content.digest, sizeBytes: content.sizeBytes },
+          { leaseMs: limits.leaseMs, isLimited: true },
+        ),
     })
   }
 }

@@ -109,7 +109,7 @@ export async function shareBlob({ db, store, limits }: Registry, one: Package, d
     .transaction(
       async (tx) => {
         if (!(await store.hold(tx, blob.content, referenceOf(one)))) return false
-        await insertBlob(tx, one, digest, blob, limits.leaseMs)
+        await insertBlob(tx, one, digest, blob, { leaseMs: limits.leaseMs, isLimited: true })
         return true
       },
       { mayRetry: true },
