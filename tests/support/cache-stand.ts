@@ -53,13 +53,15 @@ export async function openCache(): Promise<CacheStand> {
   const log = pino({ level: 'info' }, { write: (line: string) => void lines.push(line) })
   const clock = new MovedClock()
   const sealer = new Sealer(new Uint8Array(32), systemRandomness)
-  const gate = makeGate({ db, clock, log, isCreatingOnPush: false, registryTokens: new RegistryTokens(sealer, clock) })
+  const tokens = new RegistryTokens(sealer, clock)
+  const gate = makeGate({ db, clock, log, isCreatingOnPush: false, registryTokens: tokens })
   const listener: Listener = makeListener({ gate, log, randomness: systemRandomness, limits: { drainMs: 1000 } })
   registerOci(listener, {
     db,
     store: content.store,
     uploads: content.store.uploads,
     clock,
+    tokens,
     log,
     publicUrl: null,
     limits: { blobBytes: 1 << 30, manifest: { bytes: 4 << 20, parts: 1000 }, indexDepth: 3, leaseMs: 86_400_000, concurrentDownloads: 100 },
