@@ -56,6 +56,7 @@ export const settings = {
     memoryBytes: bytes('64MiB'),
     diskBytes: bytes('4GiB'),
     packBytes: bytes('1GiB'),
+    wholeMemoryBytes: bytes('128MiB'),
     folder: optionalText(),
   },
   git: {

@@ -4,16 +4,17 @@ import type { Compilable, CompiledQuery } from 'kysely'
 import { Recent } from '../base/index.ts'
 import type { Database, Queries } from './database.ts'
 import { compile } from './fixed-query.ts'
-import { Moment, turn } from './snapshots.ts'
+import { databaseOf, Moment, turn } from './snapshots.ts'
 
 export type ParameterType = 'bigint' | 'bytea' | 'text'
 type Parameter = number | string | Uint8Array | null
 
-export interface RememberedOptions<P extends readonly Parameter[]> {
+export interface RememberedOptions<P extends readonly Parameter[], O> {
   /** Of the parameters, in order. */
   readonly types: { readonly [K in keyof P]: ParameterType }
-  /** How many rows; an answer without any counts as one. */
+  /** How much all that is remembered may weigh: rows, or what `weigh` says of each; an answer without any weighs 1. */
   readonly most: number
+  readonly weigh?: (row: O) => number
   /** How many of the parameters, from the first on, the rows depend on; all without it. */
   readonly keyed?: number
 }
@@ -24,12 +25,12 @@ export type RememberedQuery<P extends readonly Parameter[], O> = (at: Database |
 /** The query that `build` makes, as `fixedQuery` takes it. Its rows are shared: they are for reading. */
 export function rememberedQuery<P extends readonly Parameter[], O>(
   build: (queries: Queries, ...parameters: P) => Compilable<O>,
-  options: RememberedOptions<P>,
+  options: RememberedOptions<P, O>,
 ): RememberedQuery<P, O> {
   const askers = new WeakMap<Database, Asker<P, O>>()
   return (at, ...parameters) => {
     const moment = at instanceof Moment ? at : null
-    const database = at instanceof Moment ? at.database : at
+    const database = databaseOf(at)
     let asker = askers.get(database)
     if (asker === undefined) {
       asker = new Asker(database, build, options)
@@ -64,14 +65,14 @@ interface Told {
 class Asker<P extends readonly Parameter[], O> {
   readonly #database: Database
   readonly #build: (queries: Queries, ...parameters: P) => Compilable<O>
-  readonly #options: RememberedOptions<P>
+  readonly #options: RememberedOptions<P, O>
   readonly #known: Recent<Answer<O>>
   #query: CompiledQuery<O & Told> | null = null
   #values: readonly unknown[] = []
   #waiting = new Map<string, Question<P, O>>()
   #isSending = false
 
-  constructor(database: Database, build: (queries: Queries, ...parameters: P) => Compilable<O>, options: RememberedOptions<P>) {
+  constructor(database: Database, build: (queries: Queries, ...parameters: P) => Compilable<O>, options: RememberedOptions<P, O>) {
     this.#database = database
     this.#build = build
     this.#options = options
@@ -139,7 +140,8 @@ class Asker<P extends readonly Parameter[], O> {
     for (const row of rows) if (row._found === true) answers[row._question - 1]?.push(row)
     for (const [at, { key, answer }] of questions.entries()) {
       const found = answers[at] ?? []
-      this.#known.set(key, { snapshot, rows: found }, Math.max(1, found.length))
+      const weight = found.reduce((sum, row) => sum + (this.#options.weigh?.(row) ?? 1), 0)
+      this.#known.set(key, { snapshot, rows: found }, Math.max(1, weight))
       answer.resolve({ snapshot, rows: found })
     }
   }

@@ -74,6 +74,10 @@ export class Moment {
   }
 }
 
+export function databaseOf(at: Database | Moment): Database {
+  return at instanceof Moment ? at.database : at
+}
+
 /** When all that has arrived by now was looked at. */
 export function turn(): Promise<void> {
   return new Promise((resolve) => setImmediate(resolve))

@@ -2,7 +2,7 @@
 // The store knows no callers: knowing a digest is no permission. Rooms ask their own rows first, and answer missing and forbidden alike.
 // docs/design/content-store.md.
 import type { Writable } from 'node:stream'
-import type { Tx } from '../db/index.ts'
+import type { Moment, Tx } from '../db/index.ts'
 import type { Digest } from './digest.ts'
 
 /** Who keeps content alive: a room's word for its kind of thing (`lfs`), and which one (a row's id, a name; 1 to 256 characters). */
@@ -76,7 +76,7 @@ export interface ContentStore {
   has(digest: Digest): Promise<boolean>
 
   /** Null when there is no such content. RangeError for a range outside of it: the caller has `stat`, and answers its client itself. */
-  get(digest: Digest, range?: ContentRange, signal?: AbortSignal): Promise<OpenContent | null>
+  get(digest: Digest, range?: ContentRange, signal?: AbortSignal, moment?: Moment): Promise<OpenContent | null>
 
   /**
    * Keeps content alive from the caller's transaction on: to be called in the one that writes the row which needs it. Holding twice is once.

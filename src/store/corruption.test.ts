@@ -23,7 +23,7 @@ after(() => host.close())
 /** Read by a reader that has seen nothing before. */
 async function readAnew(digest: Digest, range?: { offset: number; sizeBytes: number }): Promise<Buffer> {
   const reader = makeBlockReader(host.bucket, { clock: systemClock, randomness: systemRandomness, memoryBytes: 1 << 20, disk: null })
-  const found = await planRead(host.db.database.queries, digest, range)
+  const found = await planRead(host.db.database, digest, range)
   assert.ok(found !== null && 'chunks' in found.form)
   const parts: Uint8Array[] = []
   for await (const bytes of new ContentReader(reader).read(found.form.chunks)) parts.push(bytes)

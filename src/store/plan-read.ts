@@ -1,7 +1,6 @@
 // What a read needs to know: the parts of whole content, or the runs that the range touches, and where their segments are. Two queries, whatever the content's size.
 import { CorruptError } from '../base/index.ts'
-import type { Queries } from '../db/index.ts'
-import { sql } from '../db/index.ts'
+import { type Database, databaseOf, type Moment, rememberedQuery, sql } from '../db/index.ts'
 import type { ReadPlan } from './content-reader.ts'
 import type { ContentRange } from './content-store.ts'
 import { type Digest, digestBytes } from './digest.ts'
@@ -21,8 +20,8 @@ export interface PlannedRead {
 }
 
 /** The way that costs least: whole before chunks, these before what is opened. Null when there is no such content. RangeError for a range outside of it; CorruptError 'recipe', 'content'. */
-export async function planRead(db: Queries, digest: Digest, range?: ContentRange): Promise<PlannedRead | null> {
-  const found = await findForms(db, digest)
+export async function planRead(at: Database | Moment, digest: Digest, range?: ContentRange): Promise<PlannedRead | null> {
+  const found = await findForms(at, digest)
   if (found === null) return null
   const { sizeBytes, recipe, whole, opened, isReadLongAgo } = found
   const wanted = range ?? { offset: 0, sizeBytes }
@@ -30,6 +29,7 @@ export async function planRead(db: Queries, digest: Digest, range?: ContentRange
     throw new RangeError(`bytes ${wanted.offset} to ${wanted.offset + wanted.sizeBytes} of ${sizeBytes}`)
   }
   if (whole.length > 0) return { sizeBytes, range: wanted, isReadLongAgo, form: { whole } }
+  const db = databaseOf(at).queries
   const cold = { sizeBytes, range: wanted, isReadLongAgo: false }
   if (recipe !== null) return { ...cold, form: { chunks: await planChunks(db, { digest, sizeBytes, recipe }, wanted) } }
   const plan = opened === null ? null : await planRebuild(db, opened, wanted)
@@ -48,22 +48,32 @@ interface ContentForms {
   readonly opened: Uint8Array | null
 }
 
-async function findForms(db: Queries, digest: Digest): Promise<ContentForms | null> {
-  const { rows } = await sql<{
-    size_bytes: number
-    recipe: Uint8Array | null
-    form: Uint8Array | null
-    uuid: string | null
-    part_bytes: number
-    sums: Uint8Array
-    long_ago: boolean | null
-  }>`
-    select c.size_bytes::float8 as size_bytes, case when p.uuid is null then c.recipe end as recipe,
-      case when p.uuid is null and c.recipe is null then (select form from content_opened o where o.digest = c.digest) end as form,
-      p.uuid::text as uuid, p.size_bytes::float8 as part_bytes, p.sums, ${isReadLongAgo} as long_ago
-    from content c left join whole_part p on p.digest = c.digest where c.digest = ${digestBytes(digest)} order by p.ordinal`.execute(db)
+interface FormRow {
+  readonly size_bytes: number
+  readonly recipe: Uint8Array | null
+  readonly form: Uint8Array | null
+  readonly uuid: string | null
+  readonly part_bytes: number
+  readonly sums: Uint8Array | null
+  readonly long_ago: boolean | null
+}
+
+const findFormRows = rememberedQuery<[digest: Uint8Array], FormRow>(
+  (queries, digest) => {
+    const statement = sql<FormRow>`
+      select c.size_bytes::float8 as size_bytes, case when p.uuid is null then c.recipe end as recipe,
+        case when p.uuid is null and c.recipe is null then (select form from content_opened o where o.digest = c.digest) end as form,
+        p.uuid::text as uuid, p.size_bytes::float8 as part_bytes, p.sums, ${isReadLongAgo} as long_ago
+      from content c left join whole_part p on p.digest = c.digest where c.digest = ${digest} order by p.ordinal`
+    return { compile: () => statement.compile(queries) }
+  },
+  { types: ['bytea'], most: 16 << 20, weigh: (row) => 500 + [row.recipe, row.form, row.sums].reduce((sum, bytes) => sum + (bytes?.length ?? 0), 0) },
+)
+
+async function findForms(at: Database | Moment, digest: Digest): Promise<ContentForms | null> {
+  const rows = await findFormRows(at, digestBytes(digest))
   const first = rows[0]
   if (first === undefined) return null
-  const whole = rows.flatMap(({ uuid, part_bytes, sums }) => (uuid === null ? [] : [{ uuid, sizeBytes: part_bytes, sums }]))
+  const whole = rows.flatMap(({ uuid, part_bytes, sums }) => (uuid === null || sums === null ? [] : [{ uuid, sizeBytes: part_bytes, sums }]))
   return { sizeBytes: first.size_bytes, recipe: first.recipe, whole, opened: first.form, isReadLongAgo: first.long_ago === true }
 }

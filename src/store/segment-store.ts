@@ -3,7 +3,7 @@ import type { MessagePort } from 'node:worker_threads'
 import { compileKernel } from '../../kernels/index.ts'
 import { type Log, MessageStream, Places, type Randomness, UnavailableError, WorkerPool } from '../base/index.ts'
 import type { Bucket, BucketConfig } from '../bucket/index.ts'
-import { type Database, isCommitUnknown, sql, type Tx } from '../db/index.ts'
+import { type Database, isCommitUnknown, type Moment, sql, type Tx } from '../db/index.ts'
 import type { Job } from '../jobs/index.ts'
 import { answering } from './asking.ts'
 import { collect, type Collected } from './collect.ts'
@@ -29,6 +29,7 @@ import type { SegmentParts } from './segment-writer.ts'
 import { wholeBelowBytes } from './sizes.ts'
 import { Upload } from './upload.ts'
 import { coolDown, findHot, forgetColdReads, type HotLimits, noteColdRead, noteRead } from './whole/hot.ts'
+import { HotBlocks } from './whole/hot-blocks.ts'
 import { checkedBytes, type CheckedBytes, readWhole, type WholePart } from './whole/read-whole.ts'
 import { sendPieces } from './whole/send.ts'
 import { expireUploads } from './whole/upload-rows.ts'
@@ -41,7 +42,13 @@ export interface SegmentStoreOptions {
   readonly bucketConfig: BucketConfig
   readonly randomness: Randomness
   readonly log: Log
-  readonly cache: { readonly memoryBytes: number; readonly diskBytes: number; readonly folder: string }
+  readonly cache: {
+    readonly memoryBytes: number
+    readonly diskBytes: number
+    readonly folder: string
+    /** For blocks of whole contents that are read often. Default: none. */
+    readonly wholeMemoryBytes?: number
+  }
   readonly threads: number
   /** Puts of more than 1 MiB at once; others wait. Each takes some 12 MiB. Default 16. */
   readonly concurrentPuts?: number
@@ -66,6 +73,7 @@ export class SegmentStore implements ContentStore {
   readonly #group: GroupCommit
   readonly #log: Log
   readonly #hot: HotLimits
+  readonly #blocks: HotBlocks
   readonly #uploadMs: number
 
   constructor(options: SegmentStoreOptions) {
@@ -77,6 +85,7 @@ export class SegmentStore implements ContentStore {
     this.#uploads = new Uploads(this.#parts, (bytes) => this.put(once(bytes), { limitBytes: bytes.length }))
     this.#log = log
     this.#hot = options.hot ?? { keepMs: 14 * 24 * 3600_000, bytes: 20 * 2 ** 30 }
+    this.#blocks = new HotBlocks(cache.wholeMemoryBytes ?? 0)
     this.#uploadMs = options.uploadMs ?? 24 * 3600_000
     const data: StoreWorkerData = {
       bucket: bucketConfig,
@@ -143,15 +152,15 @@ export class SegmentStore implements ContentStore {
     return (await this.stat(digest)) !== null
   }
 
-  async get(digest: Digest, range?: ContentRange, signal?: AbortSignal): Promise<OpenContent | null> {
-    const found = await planRead(this.#db.queries, digest, range)
+  async get(digest: Digest, range?: ContentRange, signal?: AbortSignal, moment?: Moment): Promise<OpenContent | null> {
+    const found = await planRead(moment ?? this.#db, digest, range)
     if (found === null) return null
     const { sizeBytes, range: wanted, form } = found
     if (found.isReadLongAgo) this.#noted(noteRead(this.#db.queries, digest))
     if ('opened' in form) this.#noted(noteColdRead(this.#db.queries, digest))
     const open = { digest, sizeBytes, range: wanted }
     if ('whole' in form) {
-      const pooled = () => checkedBytes(this.#parts.bucket, form.whole, wanted, this.#uploads.pool, signal)
+      const pooled = () => checkedBytes(this.#parts.bucket, form.whole, wanted, this.#uploads.pool, signal, this.#blocks)
       const bytes = this.#readWhole(form.whole, wanted, signal)
       return { ...open, bytes, sendTo: (target, begin) => orAborted(signal, sendPieces(pooled(), target, begin)) }
     }

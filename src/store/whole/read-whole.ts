@@ -6,6 +6,7 @@ import { type Bucket, type Key, wholeKey } from '../../bucket/index.ts'
 import type { ContentRange } from '../content-store.ts'
 import { sumBytes, sumsBytes } from '../format/whole.ts'
 import type { FramePool } from './frames.ts'
+import type { HotBlocks } from './hot-blocks.ts'
 
 /** A part as its row tells of it. */
 export interface WholePart {
@@ -34,20 +35,21 @@ function ownMemory(): Uint8Array {
   return new Uint8Array(Buffer.allocUnsafeSlow(sumBytes).buffer)
 }
 
-/** The same in memory of the pool. */
+/** The same in memory of the pool, or in memory that holds what is read often. */
 export async function* checkedBytes(
   bucket: Bucket,
   parts: readonly WholePart[],
   range: ContentRange,
   pool: Pick<FramePool, 'take' | 'give'>,
   signal?: AbortSignal,
+  hot?: HotBlocks,
 ): AsyncGenerator<CheckedBytes, void, undefined> {
   let start = 0
   const until = range.offset + range.sizeBytes
   for (const part of parts) {
     const end = start + part.sizeBytes
     if (end > range.offset && start < until) {
-      yield* readPart({ bucket, pool, signal }, part, Math.max(0, range.offset - start), Math.min(part.sizeBytes, until - start))
+      yield* readPart({ bucket, pool, signal, hot }, part, Math.max(0, range.offset - start), Math.min(part.sizeBytes, until - start))
     }
     start = end
   }
@@ -57,28 +59,42 @@ interface Reading {
   readonly bucket: Bucket
   readonly pool: Pick<FramePool, 'take' | 'give'>
   readonly signal: AbortSignal | undefined
+  readonly hot: HotBlocks | undefined
 }
 
 /** Bytes `from` … `until` − 1 of a part. */
 async function* readPart(reading: Reading, part: WholePart, from: number, until: number): AsyncGenerator<CheckedBytes> {
   const key = wholeKey(part.uuid)
   if (part.sums.length !== sumsBytes(part.sizeBytes)) throw new CorruptError('whole', `the row of ${key} has another number of sums`)
-  const blocks = { key, part, first: Math.floor(from / sumBytes), end: Math.ceil(until / sumBytes) }
-  let number = blocks.first
+  const end = Math.ceil(until / sumBytes)
+  const cut = (block: Uint8Array, at: number) => block.subarray(Math.max(0, from - at), Math.min(block.length, until - at))
+  let number = Math.floor(from / sumBytes)
+  // what is in memory at the beginning: mostly all of it, or nothing
+  for (; number < end; number++) {
+    const block = reading.hot?.kept(nameOf(part, number))
+    if (block === undefined) break
+    reading.signal?.throwIfAborted()
+    yield { bytes: cut(block, number * sumBytes), free: () => {} }
+  }
+  if (number === end) return
+  const blocks = { key, part, first: number, end }
   for await (const { memory, sizeBytes } of reading.bucket.openValue === undefined ? streamed(reading, blocks) : opened(reading, blocks)) {
     const block = memory.subarray(0, sizeBytes)
-    let isFree = false
-    const free = (): void => {
-      if (!isFree) reading.pool.give(memory)
-      isFree = true
-    }
     reading.signal?.throwIfAborted()
     if (crc32(block) !== asBuffer(part.sums).readUInt32LE(number * 4)) {
       throw new CorruptError('whole', `MiB ${number} of ${key} is not what its sum says`)
     }
-    const at = number++ * sumBytes
-    yield { bytes: block.subarray(Math.max(0, from - at), Math.min(block.length, until - at)), free }
+    let isFree = reading.hot?.keeps(nameOf(part, number), block) === true
+    const free = (): void => {
+      if (!isFree) reading.pool.give(memory)
+      isFree = true
+    }
+    yield { bytes: cut(block, number++ * sumBytes), free }
   }
+}
+
+function nameOf({ uuid }: WholePart, number: number): string {
+  return `${uuid} ${number}`
 }
 
 interface Blocks {
