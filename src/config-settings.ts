@@ -55,8 +55,8 @@ export const settings = {
   cache: {
     memoryBytes: bytes('64MiB'),
     diskBytes: bytes('4GiB'),
-    packBytes: bytes('1GiB'),
     wholeMemoryBytes: bytes('128MiB'),
+    packBytes: bytes('1GiB'),
     folder: optionalText(),
   },
   git: {

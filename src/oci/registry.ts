@@ -40,6 +40,8 @@ export interface Registry extends RegistryOptions {
   readonly downloads: SharedPlaces
   /** By digest, in the order in which they were last pulled. Whoever gets them was found to have them just before. */
   readonly manifestBytes: Recent<Uint8Array>
+  /** The same of small blobs, by their contents' digests. */
+  readonly smallBlobs: Recent<Uint8Array>
   readonly pulls: Pulls
   /** What goes on behind an answer; waited for when the server stops. */
   readonly background: Set<Promise<void>>

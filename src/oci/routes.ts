@@ -36,13 +36,14 @@ const access = {
   delete: on(unlessUpload('package:delete')),
 }
 
-/** Of manifests in memory. */
-const keptManifestBytes = 32 << 20
+/** Of manifests, and of small blobs, in memory. */
+const keptBytes = 32 << 20
 
 export function registerOci(listener: Listener, options: RegistryOptions): void {
   const downloads = new SharedPlaces(options.limits.concurrentDownloads)
   const pulls = new Pulls(options.db, options.log)
-  const registry: Registry = { ...options, downloads, pulls, manifestBytes: new Recent(keptManifestBytes), background: new Set() }
+  const memory = { manifestBytes: new Recent<Uint8Array>(keptBytes), smallBlobs: new Recent<Uint8Array>(keptBytes) }
+  const registry: Registry = { ...options, ...memory, downloads, pulls, background: new Set() }
   // Bodies of any type: blobs are bytes, and manifests are looked at byte by byte.
   const room: RoomOptions = {
     prefix: '/v2',
@@ -71,7 +72,11 @@ function registerWhole(routes: Routes, registry: Registry): void {
     return sendJson(reply, 200, {})
   }
   routes.get('/', { ...options, prefixTrailingSlash: 'slash' }, say)
-  routes.get('/_catalog', options, async (request, reply) => listImages(registry, request, reply))
+  routes.get('/_catalog', options, async (request, reply) => {
+    // The same: a client that is shown what is public never asks with what it could show. Nobody in particular asks with a pass for nobody.
+    if (request.headers.authorization === undefined) throw new Refusal(401, 'unauthenticated', 'Requires authentication')
+    return listImages(registry, request, reply)
+  })
 }
 
 function registerImages(routes: Routes, registry: Registry): void {
