@@ -67,13 +67,19 @@ const findFormRows = rememberedQuery<[digest: Uint8Array], FormRow>(
       from content c left join whole_part p on p.digest = c.digest where c.digest = ${digest} order by p.ordinal`
     return { compile: () => statement.compile(queries) }
   },
-  { types: ['bytea'], most: 16 << 20, weigh: (row) => 500 + [row.recipe, row.form, row.sums].reduce((sum, bytes) => sum + (bytes?.length ?? 0), 0) },
+  {
+    types: ['bytea'],
+    most: 16 << 20,
+    weigh: (row) => 500 + [row.recipe, row.form, row.sums].reduce((sum, bytes) => sum + (bytes?.length ?? 0), 0),
+  },
 )
 
 async function findForms(at: Database | Moment, digest: Digest): Promise<ContentForms | null> {
   const rows = await findFormRows(at, digestBytes(digest))
   const first = rows[0]
   if (first === undefined) return null
-  const whole = rows.flatMap(({ uuid, part_bytes, sums }) => (uuid === null || sums === null ? [] : [{ uuid, sizeBytes: part_bytes, sums }]))
+  const whole = rows.flatMap(({ uuid, part_bytes, sums }) =>
+    uuid === null || sums === null ? [] : [{ uuid, sizeBytes: part_bytes, sums }],
+  )
   return { sizeBytes: first.size_bytes, recipe: first.recipe, whole, opened: first.form, isReadLongAgo: first.long_ago === true }
 }

@@ -111,7 +111,7 @@ async function takeApart(
   upload: Upload,
   signal: AbortSignal,
 ): Promise<OpenJobResult | null> {
-  const planned = await planRead(parts.db.queries, due.digest)
+  const planned = await planRead(parts.db, due.digest)
   if (planned === null) return null
   // another node was faster
   if ('opened' in planned.form) return { kind: 'left', reason: 'opened' }

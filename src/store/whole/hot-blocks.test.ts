@@ -19,5 +19,8 @@ test('no more bytes stay than were said; what was read longest ago goes', () => 
   const blocks = new HotBlocks(25)
   for (const name of ['a', 'b', 'c']) for (let n = 0; n < 2; n++) blocks.keeps(name, block())
   assert.deepEqual([blocks.kept('a'), blocks.kept('b')?.length, blocks.kept('c')?.length], [undefined, 10, 10])
-  assert.deepEqual([1, 2].map(() => new HotBlocks(5).keeps('a', block())), [false, false])
+  assert.deepEqual(
+    [1, 2].map(() => new HotBlocks(5).keeps('a', block())),
+    [false, false],
+  )
 })
