@@ -29,6 +29,11 @@ export class BitSink {
     this.#bits = 0
   }
 
+  /** How many bits the byte has room for that was begun. */
+  untilWhole(): number {
+    return (8 - (this.#count & 7)) & 7
+  }
+
   /** Bytes as they are; only where the sink is aligned. */
   putBytes(bytes: Uint8Array): void {
     this.align()
@@ -113,7 +118,7 @@ export const matchToken = 1 << 30
 
 /** RFC 1951, 3.2.5, of length − 3 and distance − 1. */
 export const lengthExtraBits = Uint8Array.of(0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 2, 2, 2, 2, 3, 3, 3, 3, 4, 4, 4, 4, 5, 5, 5, 5, 0)
-const lengthBase = Uint8Array.of(
+export const lengthBase = Uint8Array.of(
   0,
   1,
   2,
@@ -145,7 +150,7 @@ const lengthBase = Uint8Array.of(
   255,
 )
 export const distanceExtraBits = Uint8Array.from({ length: 30 }, (_, code) => (code < 4 ? 0 : (code >> 1) - 1))
-const distanceBase = Uint16Array.from({ length: 30 }, (_, code) => (code < 4 ? code : (2 + (code & 1)) << ((code >> 1) - 1)))
+export const distanceBase = Uint16Array.from({ length: 30 }, (_, code) => (code < 4 ? code : (2 + (code & 1)) << ((code >> 1) - 1)))
 const lengthCodes = new Uint8Array(256)
 for (let code = 0; code < 29; code++) lengthCodes.fill(code, lengthBase[code])
 const nearCodes = Uint8Array.from({ length: 256 }, (_, distance) => distanceBase.findLastIndex((base) => base <= distance))

@@ -32,7 +32,10 @@ export interface DeflateEngine {
   readonly goldenBytes: number
   /** The likeliest parameters first. The clue is a hint only: headers lie. */
   candidates(clue: GzipClue | null): readonly (readonly number[])[]
-  encoder(params: Uint8Array): DeflateEncoder
+  /** @param corrections for the difference only */
+  encoder(params: Uint8Array, corrections?: Uint8Array): DeflateEncoder
+  /** What the golden vector holds, where it isn't the stream of the golden bytes: an engine that needs more than bytes. */
+  digest?(params: Uint8Array, bytes: Uint8Array): string
   /** For people: `level 6`. */
   describe(params: Uint8Array): string
 }

@@ -27,30 +27,30 @@ export const goFlateGoldens = goldens(`
 `)
 
 export const pgzipGoldens = goldens(`
-  1.0 8db5cfa39fed141b
-  1.2 f90ed44c573e2163
-  1.3 1fc9b41a4b5e21af
-  4.3 f5cfc9d0572269ad
-  1.4 2b2d12867f21f8f0
-  4.4 a97b8288987a35d9
-  1.5 8ca53d595a0eaa56
-  4.5 8c92cf100aaadef7
-  1.6 064884780a792509
-  3.6 e956946187ac395a
-  4.6 fd67f357273774af
-  1.7 561f646968fdd805
-  4.7 8f8b61921b2dacf1
-  1.8 069ffaaae365f89f
-  4.8 020251ca835d055f
-  1.9 5de91cd0b3a38c4a
-  2.9 3fdc78ebc8aaaa79
-  4.9 97baa6697d35110c
-  1.10 4c49767b1414b24c
-  2.10 1cd4a8eed11cfbf9
-  4.10 9c755c4b910579ac
-  1.11 2999a062eb9bca0f
-  2.11 7825d5d4e8e98933
-  4.11 5f969b816d9291ea
+  1.0 f9b0b61ee7b9dbcf
+  1.2 60ad9b969f1d4a08
+  1.3 df6acbb6f1bbe090
+  4.3 7104bfff380b4839
+  1.4 cb4646caf3fa83cb
+  4.4 06edfe1eb8af2e1b
+  1.5 dc76e85286912204
+  4.5 c5d11532ce4c1467
+  1.6 d0ccdc10df5f8483
+  3.6 755c6ef8a05f99d7
+  4.6 74d44a6eab3bf445
+  1.7 ca221de392e1aaef
+  4.7 f2b2ca668244fd24
+  1.8 4d53af7ba10b778e
+  4.8 710d25d83b4cf056
+  1.9 ea181cb11b27daa9
+  2.9 ad6a06f872087e2b
+  4.9 176be20fb13236ed
+  1.10 b94a5dcc6159b921
+  2.10 c803bd54f7ff309d
+  4.10 c4e82ad2158e2dae
+  1.11 b87fcff2f978dd50
+  2.11 de5df85489e60a8b
+  4.11 b006be7d6cf7039d
 `)
 
 export const klauspostGoldens = goldens(`
@@ -99,4 +99,34 @@ export const nodeZlibGoldens = goldens(`
   7.9 bffa158ed58b8798
   8.9 42852439c9ca6d02
   9.9 f89d6204743646bd
+`)
+
+export const differenceGoldens = goldens(`
+  1.0 16db9896cc8423c0
+  2.0 2342cabb46cf9df0
+  3.0 6925f8e4277814c0
+  4.0 ce973640255c8910
+  5.0 88ef23884712a17f
+  6.0 9c9182d173c3c830
+  7.0 7faeda65d5105803
+  8.0 b82bd4ee81e3f45e
+  9.0 9117af4d136f2c65
+  1.1 af5f88089ae8af61
+  2.1 6ec40e13d9d4da37
+  3.1 1e08b5f806b4a49f
+  4.1 78a595673295799c
+  5.1 015774f9969fa44d
+  6.1 7a2d17cba8b7f5d3
+  7.1 c5b411a1495fd6fd
+  8.1 279f1fd6e789b90e
+  9.1 9117af4d136f2c65
+  1.2 42a4f16687e82136
+  2.2 e9d867c0d95ad54b
+  3.2 aae8600d22cc2135
+  4.2 8bdf63a6ffbb9cf9
+  5.2 460f1692bf080f95
+  6.2 1dda9960a742fbad
+  7.2 c99ac24f1b801289
+  8.2 ee97d17155e9e82a
+  9.2 9dd0a365ccdb6b9d
 `)

@@ -108,7 +108,7 @@ export function pgzip(golden: readonly Golden[]): DeflateEngine {
     version: 1,
     name: 'pgzip',
     golden,
-    goldenBytes: 2 * pgzipBlockBytes + 200_000,
+    goldenBytes: pgzipBlockBytes + 200_000,
     candidates,
     encoder: (params) => new PgzipEncoder(streamOf(params[0] ?? 0, (params[1] ?? 0) - shift)),
     describe,

@@ -26,6 +26,7 @@ test('replay: what zlib made is identified by a prefix, and made again', () => {
 
 test('replay: a short stream is identified whole, an empty one too', () => {
   for (const plain of [mixedBytes(6, 1000), new Uint8Array(0)]) {
+    // With memLevel 9 a short stream is the same: the first recipe that makes it is as good as any.
     const deflated = deflateRawSync(plain, { level: 9 })
     const [recipe] = replay.identify({ plain, isWhole: true, deflated, clue: { xfl: 2, os: 3 } })
     assert.ok(recipe)
@@ -67,9 +68,9 @@ test('replay: an engine whose golden vector fails makes nothing', () => {
 test('replay: every set of parameters that is tried has a golden vector that holds here', () => {
   for (const engine of replayEngines()) {
     const known = new Set(engine.golden.map(({ params }) => params.join()))
-    for (const params of engine.candidates(null)) {
-      assert.ok(known.has(params.join()), `${engine.name} ${params.join()}`)
-      replay.encoder({ engine: engine.id, version: engine.version, params: Uint8Array.from(params) })
-    }
+    for (const params of engine.candidates(null)) assert.ok(known.has(params.join()), `${engine.name} ${params.join()}`)
+    const nothing = engine.name === 'difference' ? deflateRawSync(new Uint8Array(0)) : undefined
+    for (const { params } of engine.golden)
+      replay.encoder({ engine: engine.id, version: engine.version, params: Uint8Array.from(params) }, nothing)
   }
 })

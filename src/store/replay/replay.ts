@@ -1,6 +1,8 @@
 // The engines as one: which of them made a stream, and a stream made again. An engine is used with parameters only after it has made the golden
 // stream with them in this process.
-import { CorruptError } from '../../base/index.ts'
+import { CorruptError, InputError } from '../../base/index.ts'
+import { nearestParams } from './difference-engine.ts'
+import { DifferenceMaker } from './difference.ts'
 import { type DeflateEncoder, type DeflateEngine, type GzipClue, recipeOf } from './engine.ts'
 import { goldenSeed, mixedBytes, streamDigest } from './golden.ts'
 import type { ReplayRecipe } from './recipe.ts'
@@ -52,8 +54,27 @@ export class Replay {
     return found
   }
 
-  /** CorruptError 'replay-engine' where no engine here makes what the recipe means: never a stream that differs in silence. */
-  encoder(recipe: ReplayRecipe): DeflateEncoder {
+  /**
+   * For a stream that `identify` finds no recipe for: how it differs from what zlib would have made. Push the whole stream into the maker; its `end`
+   * gives the corrections, which are stored beside the recipe and given to `encoder`. Whether that pays is the caller's to judge, by `mostBytes`.
+   * InputError 'deflate' where it is no deflate stream, or one whose parts aren't enough; 'difference-size' past `mostBytes`, from the maker, too.
+   * @param beginning of the raw deflate stream, 100 KiB at best
+   * @param mostBytes of corrections, before they are compressed; at most `MOST_CORRECTION_BYTES`
+   */
+  difference(beginning: Uint8Array, mostBytes: number): { recipe: ReplayRecipe; maker: DifferenceMaker } {
+    const params = nearestParams(beginning)
+    const engine = this.#engines.find(({ name }) => name === 'difference')
+    if (engine === undefined || !this.#holds(engine, recipeOf(engine, params)))
+      throw new InputError('difference-size', 'no difference is made here: its golden vector fails')
+    return { recipe: recipeOf(engine, params), maker: new DifferenceMaker(params, mostBytes) }
+  }
+
+  /**
+   * Makes the stream of a recipe again. `corrections` are those that a difference's maker gave, whole.
+   * CorruptError 'replay-engine' where no engine here makes what the recipe means: never a stream that differs in silence;
+   * 'replay-corrections', while it runs, where corrections don't fit the bytes.
+   */
+  encoder(recipe: ReplayRecipe, corrections?: Uint8Array): DeflateEncoder {
     const engine = this.#engine(recipe)
     if (engine === undefined)
       throw new CorruptError('replay-engine', `no engine ${recipe.engine} of version ${recipe.version} makes deflate streams here`)
@@ -62,7 +83,7 @@ export class Replay {
         'replay-engine',
         `${this.describe(recipe)} does not make the stream here that it is known to make (golden vector)`,
       )
-    return engine.encoder(recipe.params)
+    return engine.encoder(recipe.params, corrections)
   }
 
   /** For people: `go-flate level 6`. */
@@ -82,11 +103,16 @@ export class Replay {
       const golden = engine.golden.find(({ params }) => params.join('.') === recipe.params.join('.'))
       if (this.#golden.length < engine.goldenBytes) this.#golden = mixedBytes(goldenSeed, engine.goldenBytes)
       const bytes = this.#golden.subarray(0, engine.goldenBytes)
-      isHeld = golden !== undefined && streamDigest(engine.encoder(recipe.params), bytes) === golden.digest
+      isHeld = golden !== undefined && goldenDigest(engine, recipe.params, bytes) === golden.digest
       this.#checked.set(key, isHeld)
     }
     return isHeld
   }
+}
+
+/** What a golden vector is compared to. */
+export function goldenDigest(engine: DeflateEngine, params: Uint8Array, bytes: Uint8Array): string {
+  return engine.digest?.(params, bytes) ?? streamDigest(engine.encoder(params), bytes)
 }
 
 /** An encoder that has said nothing yet does not agree. */
