@@ -123,7 +123,10 @@ export class DeflateReader {
   }
 
   #codes(): void {
-    const sizes = readCodeSizes((count) => this.#take(count), (decoder) => this.#symbol(decoder))
+    const sizes = readCodeSizes(
+      (count) => this.#take(count),
+      (decoder) => this.#symbol(decoder),
+    )
     this.#literals = new Decoder(sizes.literals)
     this.#distances = new Decoder(sizes.distances)
   }
@@ -180,7 +183,10 @@ export class DeflateReader {
 }
 
 /** RFC 1951, 3.2.7. */
-export function readCodeSizes(take: (count: number) => number, symbol: (decoder: Decoder) => number): { literals: Uint8Array; distances: Uint8Array } {
+export function readCodeSizes(
+  take: (count: number) => number,
+  symbol: (decoder: Decoder) => number,
+): { literals: Uint8Array; distances: Uint8Array } {
   const literalCount = take(5) + 257
   const distanceCount = take(5) + 1
   const codeCount = take(4) + 4

@@ -9,7 +9,9 @@ import { goldenBytes } from './golden.ts'
 import { hashKinds } from './zlib-predictor.ts'
 
 const levels = [6, 9, 1, 5, 4, 8, 7, 3, 2]
-export const differenceParams: readonly (readonly number[])[] = Object.values(hashKinds).flatMap((kind) => levels.map((level) => [level, kind]))
+export const differenceParams: readonly (readonly number[])[] = Object.values(hashKinds).flatMap((kind) =>
+  levels.map((level) => [level, kind]),
+)
 
 export function difference(golden: readonly Golden[]): DeflateEngine {
   return {

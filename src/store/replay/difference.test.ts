@@ -41,7 +41,12 @@ test('difference: streams of every kind are made again, whatever pieces they cam
     for (const size of [0, 1, 3, 299, 700, 40_000, 250_000]) {
       const plain = mixedBytes(1 + below(1e9), size)
       const deflated = kind(plain)
-      const params = [[6, 0], [1, 1], [9, 2]][below(3)] ?? []
+      const params =
+        [
+          [6, 0],
+          [1, 1],
+          [9, 2],
+        ][below(3)] ?? []
       const corrections = corrected(params, deflated, 1 + below(deflated.length))
       assert.ok(Buffer.compare(remade(params, corrections, plain, 1 + below(size || 1)), deflated) === 0, `kind ${i}, ${size} bytes`)
     }

@@ -20,7 +20,12 @@ export const mostTokens = 16_384
 /** A bound for what is kept in memory while a difference is made or applied. */
 export const MOST_CORRECTION_BYTES = 64 * 1024 * 1024
 
-type Event = number | { readonly start: BlockStart; size: number; padding: number } | { readonly stored: number } | 'end' | { readonly padding: number }
+type Event =
+  | number
+  | { readonly start: BlockStart; size: number; padding: number }
+  | { readonly stored: number }
+  | 'end'
+  | { readonly padding: number }
 
 /** Makes the corrections of a stream from the stream alone, piece by piece. */
 export class DifferenceMaker {

@@ -7,5 +7,11 @@ import { klauspost, pgzip } from './klauspost.ts'
 import { nodeZlib } from './node-zlib.ts'
 
 export function replayEngines(): DeflateEngine[] {
-  return [goFlate(goFlateGoldens), pgzip(pgzipGoldens), klauspost(klauspostGoldens), nodeZlib(nodeZlibGoldens), difference(differenceGoldens)]
+  return [
+    goFlate(goFlateGoldens),
+    pgzip(pgzipGoldens),
+    klauspost(klauspostGoldens),
+    nodeZlib(nodeZlibGoldens),
+    difference(differenceGoldens),
+  ]
 }

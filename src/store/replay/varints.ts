@@ -58,7 +58,8 @@ export class VarintReader {
   }
 
   bytes(size: number): Uint8Array {
-    if (this.#at + size > this.#bytes.length) throw new CorruptError('replay-corrections', 'the corrections of a deflate stream end too early')
+    if (this.#at + size > this.#bytes.length)
+      throw new CorruptError('replay-corrections', 'the corrections of a deflate stream end too early')
     this.#at += size
     return this.#bytes.subarray(this.#at - size, this.#at)
   }

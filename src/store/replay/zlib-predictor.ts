@@ -23,7 +23,13 @@ interface Config {
   readonly chain: number
   readonly isGreedy: boolean
 }
-const config = (good: number, lazy: number, nice: number, chain: number, isGreedy = false): Config => ({ good, lazy, nice, chain, isGreedy })
+const config = (good: number, lazy: number, nice: number, chain: number, isGreedy = false): Config => ({
+  good,
+  lazy,
+  nice,
+  chain,
+  isGreedy,
+})
 const configs = new Map([
   [1, config(4, 4, 8, 4, true)],
   [2, config(4, 5, 16, 8, true)],
@@ -77,7 +83,8 @@ export class ZlibPredictor {
     this.#noted -= less
     this.#offset += less
     if (this.#offset > rebaseAt) {
-      for (const places of [this.#heads, this.#previous]) for (let i = 0; i < places.length; i++) places[i] = Math.max((places[i] ?? 0) - this.#offset, 0)
+      for (const places of [this.#heads, this.#previous])
+        for (let i = 0; i < places.length; i++) places[i] = Math.max((places[i] ?? 0) - this.#offset, 0)
       this.#offset = 0
     }
   }
