@@ -107,15 +107,15 @@ const insert = fixedQuery<InsertParameters, { missing: Uint8Array[] | null }>(
     const [blobs, manifests, kinds, digests, sizes, mediaTypes, tags, events] = more
     const statement = sql<{ missing: Uint8Array[] | null }>`
     with one as (select ${packageId}::bigint as id, ${digest}::bytea as digest),
-    blobs as materialized (
-      select b.digest from oci_blob b where b.package_id = (select id from one) and b.digest = any(${blobs}::bytea[])
-      order by b.digest for key share),
     manifests as materialized (
       select m.digest from oci_manifest m where m.package_id = (select id from one) and m.digest = any(${manifests}::bytea[])
       order by m.digest for key share),
-    missing as materialized (
-      select d from unnest(${blobs}::bytea[]) d where d not in (select digest from blobs)
-      union all select d from unnest(${manifests}::bytea[]) d where d not in (select digest from manifests)
+    blobs as materialized (
+      select b.digest from oci_blob b where b.package_id = (select id from one) and b.digest = any(${blobs}::bytea[])
+      order by b.digest for key share),
+    missing as materialized ( -- manifests are locked first, as collection does
+      select d from unnest(${manifests}::bytea[]) d where d not in (select digest from manifests)
+      union all select d from unnest(${blobs}::bytea[]) d where d not in (select digest from blobs)
       limit 10),
     made as (
       insert into oci_manifest (package_id, digest, media_type, artifact_type, subject, bytes, annotations, pushed_by)

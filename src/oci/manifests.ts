@@ -77,7 +77,7 @@ export async function putManifest(
     location: `/v2/${name.text}/manifests/${reference.kind === 'tag' ? reference.tag : digest.text}`,
     'docker-content-digest': digest.text,
     ...(manifest.subject === null ? {} : { 'oci-subject': manifest.subject.text }),
-    ...(reference.kind === 'digest' && tags.length > 0 ? { 'oci-tag': tags.join(', ') } : {}),
+    ...((request.query as { tag?: unknown }).tag === undefined ? {} : { 'oci-tag': tags.join(', ') }),
   })
 }
 
