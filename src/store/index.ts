@@ -21,7 +21,7 @@ export type {
 } from './content-uploads.ts'
 export { type Digest, digestBytes, digestOf, isDigest, parseDigest } from './digest.ts'
 export { SegmentStore, type SegmentStoreOptions } from './segment-store.ts'
-export { type FileEntry, hasBody, type PlacedEntry } from './opened/format/file-list.ts'
+export { decodeList, type FileEntry, hasBody, type PlacedEntry } from './opened/format/file-list.ts'
 export type { OpeningOptions } from './opened/opener.ts'
 export type { CheckStoreOptions, StoreCheck } from './fsck/check-store.ts'
 export type { ContentFinding } from './fsck/content-finding.ts'

@@ -18,7 +18,7 @@ import { checkStore, type CheckStoreOptions, type StoreCheck } from './fsck/chec
 import { scrubContentJob } from './fsck/scrub-content.ts'
 import { finishPut } from './finish-put.ts'
 import { GroupCommit } from './group-commit.ts'
-import { layerFiles, openLayerFile } from './opened/layer-files.ts'
+import { layerFiles, openLayerFile, openLayerList } from './opened/layer-files.ts'
 import { openDue, type OpenerParts, openingJob, type OpeningOptions } from './opened/opener.ts'
 import { openSoon } from './opened/opened-rows.ts'
 import type { RebuildPlan } from './opened/rebuild-job.ts'
@@ -230,6 +230,11 @@ export class SegmentStore implements ContentStore {
   /** What an opened archive holds, in its order; also by the digest of what is inside (an OCI layer's diff id). Null where it isn't opened, or no archive. CorruptError 'file-list'. */
   layerFiles(digest: Digest, signal?: AbortSignal): Promise<AsyncIterable<PlacedEntry> | null> {
     return layerFiles({ queries: this.#db.queries, read: (inner, range, until) => this.get(inner, range, until) }, digest, signal)
+  }
+
+  /** The same as it is kept, for whoever decodes it in a worker (`decodeList`). */
+  openLayerList(digest: Digest, signal?: AbortSignal): Promise<OpenContent | null> {
+    return openLayerList({ queries: this.#db.queries, read: (inner, range, until) => this.get(inner, range, until) }, digest, signal)
   }
 
   /** One file's bytes out of an opened archive, as `layerFiles` told of it; the archive isn't made again for it. Null where it isn't opened, or the entry has no bytes. RangeError. */

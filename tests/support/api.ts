@@ -59,7 +59,8 @@ const noStorage: StorageFigures = {
   requests: noRequests,
 }
 
-const noContent = { get: async () => null }
+const nothing = async () => null
+const noContent = { get: nothing, openLayerFile: nothing, openLayerList: nothing }
 
 /** Webhooks without anybody who sends them, and pushes without commits. */
 export function testHooks(db: Database): HookRoom {

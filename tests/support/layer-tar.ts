@@ -1,6 +1,6 @@
 // Tar archives for tests (POSIX.1-2008, ustar and pax), built entry by entry; anything may stand in a name.
 
-export interface TarEntry {
+export interface LayerTarEntry {
   readonly name: string
   /** As in a header; `0` where there is none. */
   readonly type?: '0' | '1' | '2' | '5'
@@ -12,7 +12,7 @@ export interface TarEntry {
 const blockBytes = 512
 
 /** `end`: two blocks of zeros, as programs write it. */
-export function layerTar(entries: readonly TarEntry[], end = true): Buffer {
+export function layerTar(entries: readonly LayerTarEntry[], end = true): Buffer {
   return Buffer.concat([...entries.flatMap(blocksOf), Buffer.alloc(end ? 2 * blockBytes : 0)])
 }
 
@@ -22,7 +22,7 @@ function blocksOf({
   mode = type === '5' ? 0o755 : 0o644,
   link = '',
   content = '',
-}: TarEntry): Buffer[] {
+}: LayerTarEntry): Buffer[] {
   const body = Buffer.from(content)
   const isLong = Buffer.byteLength(name) > 100 || Buffer.byteLength(link) > 100
   const records = Buffer.from([paxRecord('path', name), paxRecord('linkpath', link)].join(''))

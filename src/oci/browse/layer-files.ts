@@ -2,9 +2,9 @@
 // are used. docs/design/packages-api.md.
 import type { MessagePort } from 'node:worker_threads'
 import { InputError, type Log, MessageStream, Places, SharedPlaces, UnavailableError, WorkerPool } from '../../base/index.ts'
-import type { ContentStore, Digest } from '../../store/index.ts'
+import type { Digest, OpenContent, SegmentStore } from '../../store/index.ts'
 import type { AnswerOf, FilePlace, QuestionKind, QuestionOf } from './file-questions.ts'
-import type { FileWanted } from './layer-jobs.ts'
+import { type FileWanted, listed } from './listed-file.ts'
 
 /** A blob that is asked for its files. The asker has seen to it that the caller may read it. */
 export interface Layer {
@@ -12,8 +12,11 @@ export interface Layer {
   readonly sizeBytes: number
 }
 
+/** Where layers are, packed as they came, or opened. */
+export type LayerStore = Pick<SegmentStore, 'get' | 'openLayerFile' | 'openLayerList'>
+
 export interface LayerFilesOptions {
-  readonly store: Pick<ContentStore, 'get'>
+  readonly store: LayerStore
   readonly log: Log
   /** How long a question waits for lists that aren't there yet. */
   readonly waitMs?: number
@@ -65,9 +68,11 @@ export class LayerFiles {
     const slow = Promise.withResolvers<never>()
     const timer = setTimeout(() => slow.reject(unread()), this.#waitMs)
     let heldBytes = 0
+    const held = new Set<SharedArrayBuffer>()
     const list = async (layer: Layer) => {
       const memory = await this.#list(layer)
-      heldBytes += memory.byteLength
+      if (!held.has(memory)) heldBytes += memory.byteLength
+      held.add(memory)
       if (heldBytes > this.#cacheBytes) throw new InputError('too-many-files', 'the layers together have more files than are listed')
       return memory
     }
@@ -90,11 +95,25 @@ export class LayerFiles {
    */
   async *read(layer: Layer, { bodyAt, sizeBytes, sha256 }: FilePlace, caller: string): AsyncGenerator<Uint8Array, void, undefined> {
     const leave = await this.#giving.take(caller)
+    const wanted = { bodyAt, sizeBytes, sha256 }
+    try {
+      const opened = await this.#store.openLayerFile(layer.content, { type: '0', bodyAt, bodyBytes: sizeBytes })
+      yield* opened === null ? this.#unpack(layer, wanted) : listed(opened.bytes, wanted)
+    } finally {
+      leave()
+    }
+  }
+
+  async close(): Promise<void> {
+    await this.#workers.close()
+  }
+
+  async *#unpack(layer: Layer, wanted: FileWanted): AsyncGenerator<Uint8Array, void, undefined> {
     const stopping = new AbortController()
-    const job = this.#workers.start('file', { bodyAt, sizeBytes, sha256 } satisfies FileWanted)
+    const job = this.#workers.start('file', wanted)
     try {
       const worker = new MessageStream<never>(job.port)
-      const fed = this.#feed(worker, layer, stopping.signal)
+      const fed = this.#feed(worker, await this.#packed(layer), stopping.signal)
       fed.catch((error: unknown) => worker.fail(error)) // the worker tells it
       yield* worker.bytes()
     } catch (error) {
@@ -102,12 +121,7 @@ export class LayerFiles {
     } finally {
       stopping.abort()
       job.end()
-      leave()
     }
-  }
-
-  async close(): Promise<void> {
-    await this.#workers.close()
   }
 
   #list(layer: Layer): Promise<SharedArrayBuffer> | SharedArrayBuffer {
@@ -131,7 +145,9 @@ export class LayerFiles {
   async #make(layer: Layer): Promise<SharedArrayBuffer> {
     const leave = await this.#place()
     try {
-      const list = await this.#workers.run('list', null, [], (port) => this.#converse(port, layer))
+      const known = await this.#store.openLayerList(layer.content)
+      const bytes = known ?? (await this.#packed(layer))
+      const list = await this.#workers.run(known === null ? 'list' : 'relist', null, [], (port) => this.#converse(port, bytes))
       this.#keep(layer.content, list)
       return list
     } catch (error) {
@@ -142,10 +158,10 @@ export class LayerFiles {
     }
   }
 
-  async #converse(port: MessagePort, layer: Layer): Promise<SharedArrayBuffer> {
+  async #converse(port: MessagePort, bytes: OpenContent): Promise<SharedArrayBuffer> {
     const worker = new MessageStream<SharedArrayBuffer>(port)
     const stopping = new AbortController()
-    const fed = this.#feed(worker, layer, stopping.signal)
+    const fed = this.#feed(worker, bytes, stopping.signal)
     fed.catch((error: unknown) => worker.fail(error))
     try {
       return await worker.message()
@@ -154,10 +170,14 @@ export class LayerFiles {
     }
   }
 
-  /** Sends the layer until it has been taken, or nobody takes it any more. */
-  async #feed(worker: MessageStream<unknown>, { content }: Layer, signal: AbortSignal): Promise<void> {
+  async #packed({ content }: Layer): Promise<OpenContent> {
     const open = await this.#store.get(content)
     if (open === null) throw new UnavailableError('content-gone', 'the layer has just been deleted')
+    return open
+  }
+
+  /** Sends the bytes until they have been taken, or nobody takes them any more. */
+  async #feed(worker: MessageStream<unknown>, open: OpenContent, signal: AbortSignal): Promise<void> {
     for await (const bytes of open.bytes) {
       if (worker.closed || signal.aborted) return
       await worker.sendBytes(bytes)

@@ -1,9 +1,9 @@
 // The worker's half of reading layers: lists made of their bytes, and bytes of single files out of them.
-import { createHash } from 'node:crypto'
 import type { MessagePort } from 'node:worker_threads'
-import { answerJob, CorruptError, InputError, latin1, type MessageStream } from '../../base/index.ts'
-import { type FileEntry, hasBody, mostMetaBytes, TarSplit, TarWalk } from '../../store/index.ts'
+import { answerJob, InputError, latin1, type MessageStream } from '../../base/index.ts'
+import { decodeList, type FileEntry, hasBody, mostMetaBytes, TarSplit, TarWalk } from '../../store/index.ts'
 import type { EntryType, LayerList } from './layer-list.ts'
+import { type FileWanted, listed } from './listed-file.ts'
 import { LayerListBuilder } from './layer-list-builder.ts'
 import { unpacked } from './unpacking.ts'
 
@@ -22,6 +22,15 @@ const blockBytes = 512
 /** Takes the layer's bytes, and answers with the memory of its list. */
 export async function listLayer(_payload: unknown, port: MessagePort): Promise<void> {
   await answerJob(port, async (main) => main.send((await listOf(main.bytes())).memory))
+}
+
+/** The same with the list that the store has of a layer that it has opened. */
+export async function relistLayer(_payload: unknown, port: MessagePort): Promise<void> {
+  await answerJob(port, async (main) => {
+    const builder = new LayerListBuilder()
+    for await (const entry of decodeList(main.bytes())) addEntry(builder, entry, entry.bodyAt)
+    main.send(builder.finish().memory)
+  })
 }
 
 /** InputError `not-a-layer`, `too-large`, and those of the builder. */
@@ -61,13 +70,6 @@ export function addEntry(builder: LayerListBuilder, entry: FileEntry, bodyAt: nu
   })
 }
 
-export interface FileWanted {
-  /** Bytes of other bodies before it. */
-  readonly bodyAt: number
-  readonly sizeBytes: number
-  readonly sha256: Uint8Array
-}
-
 /** Takes the layer's bytes, and gives those of one file. */
 export async function readFile(wanted: FileWanted, port: MessagePort): Promise<void> {
   await answerJob(port, async (main: MessageStream<never>) => {
@@ -79,22 +81,12 @@ export async function readFile(wanted: FileWanted, port: MessagePort): Promise<v
   })
 }
 
-/** CorruptError `layer-file` instead of the last piece where the bytes aren't those that were listed. */
-export async function* fileOf(layer: AsyncIterable<Uint8Array>, wanted: FileWanted): AsyncGenerator<Uint8Array, void, undefined> {
-  const sum = createHash('sha256')
-  let left = wanted.sizeBytes
-  let last: Uint8Array | null = null
-  for await (const bytes of left > 0 ? bodiesOf(layer, wanted.bodyAt) : []) {
-    if (last !== null) yield last
-    // a copy: what it is a view of is used again
-    last = new Uint8Array(bytes.subarray(0, left))
-    left -= last.length
-    sum.update(last)
-    if (left === 0) break
-  }
-  if (left > 0 || !sum.digest().equals(wanted.sha256)) throw new CorruptError('layer-file', 'a file of a layer is not what it was')
-  if (last !== null) yield last
+/** One file's bytes out of a packed layer. CorruptError as `listed` says. */
+export function fileOf(layer: AsyncIterable<Uint8Array>, wanted: FileWanted): AsyncGenerator<Uint8Array, void, undefined> {
+  return listed(wanted.sizeBytes > 0 ? bodiesOf(layer, wanted.bodyAt) : none(), wanted)
 }
+
+async function* none(): AsyncGenerator<Uint8Array, void, undefined> {}
 
 /** Bodies of a layer's files one behind the other, from that byte on. */
 async function* bodiesOf(layer: AsyncIterable<Uint8Array>, from: number): AsyncGenerator<Uint8Array, void, undefined> {

@@ -12,16 +12,16 @@ export interface LayerParts {
 }
 
 /** Null where the content isn't opened, or is no archive. */
-export async function layerFiles(
-  { queries, read }: LayerParts,
-  digest: Digest,
-  signal?: AbortSignal,
-): Promise<AsyncIterable<PlacedEntry> | null> {
+export async function layerFiles(parts: LayerParts, digest: Digest, signal?: AbortSignal): Promise<AsyncIterable<PlacedEntry> | null> {
+  const list = await openLayerList(parts, digest, signal)
+  return list === null ? null : decodeList(list.bytes)
+}
+
+/** The list as it is kept, for whoever decodes it elsewhere (`decodeList`). */
+export async function openLayerList({ queries, read }: LayerParts, digest: Digest, signal?: AbortSignal): Promise<OpenContent | null> {
   const form = await findForm(queries, digest)
   if (form === null) return null
-  const range = { offset: form.bodyBytes + form.skeletonBytes, sizeBytes: form.listBytes }
-  const list = await read(form.inner, range, signal)
-  return list === null ? null : decodeList(list.bytes)
+  return read(form.inner, { offset: form.bodyBytes + form.skeletonBytes, sizeBytes: form.listBytes }, signal)
 }
 
 /** Null where the content isn't opened, or the entry has no bytes of its own. RangeError for an entry of another archive. */
