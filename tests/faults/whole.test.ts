@@ -149,7 +149,9 @@ test('death at every step of collection, cooling and warming', async () => {
   await hoursPass(25)
   for (let steps = 0; ; steps++) {
     const fuse = new Fuse(steps)
-    const store = host.another(fuse.bucket(host.bucket), fuse.database(host.db.database), { hot: { keepMs: 1e9, bytes: steps % 2 === 0 ? 1e9 : 0 } })
+    const store = host.another(fuse.bucket(host.bucket), fuse.database(host.db.database), {
+      hot: { keepMs: 1e9, bytes: steps % 2 === 0 ? 1e9 : 0 },
+    })
     let isDone = false
     try {
       await store.tidy()
@@ -202,7 +204,8 @@ test('two nodes that push the same, add to the same upload, cancel, release, col
         else {
           const upload = await one.uploads.begin({ scope: 'race' })
           const cut = random.below(bytes.length)
-          const append = (node: SegmentStore) => node.uploads.append(upload.id, 'race', { source: pieces(bytes.subarray(0, cut)), offset: 0, limitBytes })
+          const append = (node: SegmentStore) =>
+            node.uploads.append(upload.id, 'race', { source: pieces(bytes.subarray(0, cut)), offset: 0, limitBytes })
           // both want to begin it: one may
           const added = await Promise.allSettled([append(one), append(other)])
           const wrong = added.filter((result) => result.status === 'rejected').map((result) => result.reason as Error & { code: string })
