@@ -11,7 +11,7 @@ import type { FlightReader } from './flight/flight-reader.ts'
 import { type Departure, Flights } from './flight/flights.ts'
 import { refusalFor } from './manifest-pulls.ts'
 
-const flightPlaces = 16
+const flightPlaces = 64
 const retryMs = 500
 
 export interface BlobPullsOptions {
@@ -86,6 +86,7 @@ export class BlobPulls {
 
   #departure(name: CachedName, source: Source, digest: OciDigest, sizeBytes: number | null): Departure {
     return {
+      of: String(name.upstreamId),
       digest: digest.text,
       sizeBytes,
       limitBytes: this.#registry.limits.blobBytes,

@@ -15,7 +15,7 @@ let folder: string
 let flights: Flights
 before(async () => {
   folder = await mkdtemp(join(tmpdir(), 'flights-'))
-  flights = new Flights({ folder: join(folder, 'spool'), randomness: systemRandomness, log: makeLog('silent'), places: 4 })
+  flights = new Flights({ folder: join(folder, 'spool'), randomness: systemRandomness, log: makeLog('silent'), places: 16 })
 })
 after(async () => await rm(folder, { recursive: true }))
 
@@ -49,6 +49,7 @@ function upstream(bytes: Uint8Array, { digest = digestOf(bytes), sizeBytes = byt
     }
   }
   const departure = (): Departure => ({
+    of: 'test',
     digest,
     sizeBytes: null,
     limitBytes: 10 << 20,

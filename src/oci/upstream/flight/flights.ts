@@ -1,5 +1,5 @@
 // The flights of this node: one for each blob at a time, so many at once. Whoever wants a blob that is under way joins its flight.
-import { type Log, Places, type Randomness } from '../../../base/index.ts'
+import { type Log, type Randomness, SharedPlaces } from '../../../base/index.ts'
 import { Flight, type FlightOptions, type FlightReading } from './flight.ts'
 import type { FlightReader } from './flight-reader.ts'
 import { GrowingFile } from './growing-file.ts'
@@ -9,11 +9,13 @@ export interface FlightsOptions {
   readonly folder: string
   readonly randomness: Randomness
   readonly log: Log
-  /** At once; others wait. */
+  /** At once; others wait. One upstream gets a quarter of them at most: a slow one keeps nobody else waiting. */
   readonly places: number
 }
 
 export interface Departure extends Omit<FlightOptions, 'file'> {
+  /** The upstream. */
+  readonly of: string
   /** Stores the blob: reads it as others do. Its failure is logged, and no client's. */
   readonly store: (bytes: AsyncIterable<Uint8Array>) => Promise<void>
 }
@@ -26,12 +28,12 @@ export interface Joined {
 
 export class Flights {
   readonly #options: FlightsOptions
-  readonly #places: Places
+  readonly #places: SharedPlaces
   readonly #flying = new Map<string, { readonly flight: Promise<Flight>; readonly over: Promise<void> }>()
 
   constructor(options: FlightsOptions) {
     this.#options = options
-    this.#places = new Places(options.places)
+    this.#places = new SharedPlaces(options.places)
   }
 
   /** How many blobs are under way. */
@@ -70,8 +72,8 @@ export class Flights {
   }
 
   /** Throws only before there is a flight. */
-  async #fly({ store, ...options }: Departure, ready: (flight: Flight) => void): Promise<void> {
-    const free = await this.#places.take()
+  async #fly({ of, store, ...options }: Departure, ready: (flight: Flight) => void): Promise<void> {
+    const free = await this.#places.take(of)
     try {
       const file = await GrowingFile.open(this.#options.folder, `upstream-${this.#options.randomness.uuid()}`)
       try {

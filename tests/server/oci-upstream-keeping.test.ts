@@ -1,0 +1,152 @@
+// What is kept of upstreams: their rows and secrets, and how long what came from them stays.
+import assert from 'node:assert/strict'
+import { after, before, beforeEach, test } from 'node:test'
+import { operator, type UpstreamId } from '../../src/access/index.ts'
+import { Sealer, systemRandomness } from '../../src/base/index.ts'
+import { sql } from '../../src/db/index.ts'
+import { evict } from '../../src/oci/upstream/eviction.ts'
+import {
+  addressOf,
+  changeUpstream,
+  declareUpstream,
+  findUpstream,
+  listUpstreams,
+  removeUpstream,
+} from '../../src/oci/upstream/upstreams.ts'
+import { findAccount } from '../../src/access/index.ts'
+import { type CacheStand, openCache } from '../support/cache-stand.ts'
+import { digestOf, FakeRegistry } from '../support/fake-registry.ts'
+import { seededBytes } from '../support/random.ts'
+import { until } from '../support/until.ts'
+
+let stand: CacheStand
+let upstream: FakeRegistry
+before(async () => {
+  stand = await openCache()
+  upstream = await new FakeRegistry().listen()
+})
+after(async () => {
+  await stand?.close()
+  await upstream?.close()
+})
+beforeEach(async () => {
+  const declared = await stand.db.queries.selectFrom('package_upstream').select('id').execute()
+  for (const { id } of declared) await removeUpstream(stand.db, id as UpstreamId, operator)
+  upstream.seen.length = 0
+})
+
+const credentials = { username: 'robot', password: 'hunter2-of-the-hub' }
+const count = async (table: 'oci_manifest' | 'oci_blob' | 'oci_tag' | 'package' | 'content_reference') =>
+  (
+    await stand.db.queries
+      .selectFrom(table)
+      .select((eb) => eb.fn.countAll<number>().as('n'))
+      .executeTakeFirstOrThrow()
+  ).n
+
+async function pull(name: string, layer: Uint8Array): Promise<void> {
+  upstream.addImage(name, 'v1', [layer])
+  assert.equal((await stand.get(`hub/${name}/manifests/v1`)).status, 200)
+  assert.equal((await (await stand.get(`hub/${name}/blobs/${digestOf(layer)}`)).arrayBuffer()).byteLength, layer.length)
+  const hex = digestOf(layer).slice(7)
+  await until('it is stored', async () => {
+    const rows = await stand.db.queries.selectFrom('oci_blob').select('digest').execute()
+    return rows.some(({ digest }) => Buffer.from(digest).toString('hex') === hex)
+  })
+}
+
+test('credentials are sealed for where they may go, and stand nowhere else', async () => {
+  const declared = await stand.declare({ url: 'https://registry.example/acme/', authOrigin: 'https://auth.example/token?x', credentials })
+  assert.deepEqual(
+    [declared.url, declared.authOrigin, declared.username],
+    ['https://registry.example/acme', 'https://auth.example', 'robot'],
+  )
+  const row = await stand.db.queries.selectFrom('package_upstream').selectAll().executeTakeFirstOrThrow()
+  const audited = await stand.db.queries.selectFrom('audit').select('details').where('action', 'like', 'upstream.%').execute()
+  for (const told of [row, audited, declared]) assert.ok(!JSON.stringify(told).includes(credentials.password))
+  assert.deepEqual((await addressOf(stand.db.queries, declared, stand.sealer)).credentials, credentials)
+  // whoever writes to the database only doesn't get them sent to himself
+  for (const changed of [{ url: 'https://evil.example' }, { authOrigin: 'https://evil.example' }]) {
+    await assert.rejects(addressOf(stand.db.queries, { ...declared, ...changed }, stand.sealer), { code: 'sealed' })
+  }
+  const other = new Sealer(new Uint8Array(32).fill(1), systemRandomness)
+  await assert.rejects(addressOf(stand.db.queries, declared, other), { code: 'other-key' })
+})
+
+test('a change keeps what it doesn’t speak of; visibility is that of all images', async () => {
+  await stand.declare({ url: upstream.origin })
+  await pull('shown', seededBytes('shown', 1000))
+  const { id } = (await findUpstream(stand.db.queries, 'HUB')) ?? assert.fail('it is not there')
+  const parts = { db: stand.db, sealer: stand.sealer }
+  const signedIn = await changeUpstream(parts, id, { credentials }, operator)
+  const changed = await changeUpstream(parts, id, { visibility: 'private', authOrigin: 'https://auth.example', keepS: 60 }, operator)
+  assert.deepEqual([signedIn?.username, changed?.username, changed?.keepS, changed?.freshS], ['robot', 'robot', 60, 0])
+  assert.deepEqual((await addressOf(stand.db.queries, changed ?? assert.fail(), stand.sealer)).credentials, credentials)
+  assert.equal((await stand.get('hub/shown/manifests/v1', { token: null })).status, 401)
+  await changeUpstream(parts, id, { credentials: null }, operator)
+  assert.equal((await listUpstreams(stand.db.queries))[0]?.username, null)
+  await assert.rejects(changeUpstream(parts, id, { keepS: 0 }, operator), { code: 'bad-upstream-settings' })
+  assert.equal(await changeUpstream(parts, 0 as UpstreamId, {}, operator), null)
+  const hub = (await findAccount(stand.db.queries, 'hub')) ?? assert.fail()
+  for (const bad of [
+    { username: 'a:b', password: 'x' },
+    { username: '', password: 'x' },
+    { username: 'a', password: 'x\n' },
+  ]) {
+    await assert.rejects(declareUpstream(parts, hub, { path: 'p', url: upstream.origin, credentials: bad }, operator), {
+      code: 'bad-upstream-credentials',
+    })
+  }
+})
+
+test('removing takes everything with it, holds on content too', async () => {
+  const before = await count('content_reference')
+  const { id } = await stand.declare({ url: upstream.origin })
+  await pull('removed', seededBytes('removed', 200_000))
+  assert.ok((await count('content_reference')) > before)
+  assert.equal(await removeUpstream(stand.db, id, operator), 1)
+  for (const table of ['package', 'oci_manifest', 'oci_blob', 'oci_tag'] as const) assert.equal(await count(table), 0, table)
+  assert.equal(await count('content_reference'), before)
+  assert.equal(await removeUpstream(stand.db, id, operator), null)
+})
+
+test('what nobody has pulled for long is evicted, and comes back', async () => {
+  await stand.declare({ url: upstream.origin, keepS: 86_400 })
+  const [old, young] = [seededBytes('old', 100_000), seededBytes('young', 100_000)]
+  await pull('old', old)
+  await pull('young', young)
+  assert.deepEqual(await evict(stand.db), { manifests: 0, blobs: 0, packages: 0 })
+  const aged = sql`now() - interval '2 days'`
+  await sql`update oci_manifest m set pushed_at = ${aged} from package p where p.id = m.package_id and p.name = 'old'`.execute(
+    stand.db.queries,
+  )
+  await sql`update oci_blob b set created_at = ${aged} from package p where p.id = b.package_id and p.name = 'old'`.execute(
+    stand.db.queries,
+  )
+  await sql`update package set created_at = ${aged} where name = 'old'`.execute(stand.db.queries)
+  await sql`update oci_manifest m set pushed_at = ${aged}, pulled_at = now() from package p where p.id = m.package_id and p.name = 'young'`.execute(
+    stand.db.queries,
+  )
+  assert.deepEqual(await evict(stand.db), { manifests: 1, blobs: 1, packages: 1 })
+  assert.equal(await count('oci_manifest'), 1)
+  await pull('old', old)
+  assert.equal(upstream.count(/GET \/v2\/old\/blobs/), 2)
+})
+
+test('of more than may be stored, what was pulled longest ago goes', async () => {
+  const { id } = await stand.declare({ url: upstream.origin, mostBytes: 1_000_000 })
+  for (let i = 0; i < 25; i++) await pull(`sized${i}`, seededBytes(`sized ${i}`, 100_000))
+  await sql`update oci_manifest m set pushed_at = now() - interval '1 hour' - substr(p.name, 6)::int * interval '1 minute' from package p where p.id = m.package_id`.execute(
+    stand.db.queries,
+  )
+  assert.equal((await evict(stand.db)).manifests, 20)
+  const names = await stand.db.queries
+    .selectFrom('oci_manifest')
+    .innerJoin('package', 'package.id', 'oci_manifest.package_id')
+    .select('package.name')
+    .execute()
+  assert.deepEqual(names.map(({ name }) => name).sort(), ['sized0', 'sized1', 'sized2', 'sized3', 'sized4'])
+  assert.equal(await count('oci_blob'), 5)
+  assert.deepEqual(await evict(stand.db), { manifests: 0, blobs: 0, packages: 0 })
+  await removeUpstream(stand.db, id, operator)
+})
