@@ -3,6 +3,7 @@
 //   bin/node bench/oci.ts --peer distribution-2.8=/usr/bin/docker-registry [--peer distribution-3=PROGRAM] [--peer zot=PROGRAM]
 //     [--runs 5] [--line 'push 1 MiB' …] [--alone] [--peers-only] [--profile] [--out FILE]
 import { mkdirSync, writeFileSync } from 'node:fs'
+import { loadavg } from 'node:os'
 import { dirname, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { TempFolder } from '../tests/support/git.ts'
@@ -75,15 +76,34 @@ function report(registries: readonly Registry[], measured: ReadonlyMap<string, R
     if (mine === undefined) continue
     const others = peers.map((peer) => of.get(peer.name)).filter((one) => one !== undefined)
     const fastest = Math.max(...others.map((one) => one.perSecond))
+    const leanest = Math.min(...others.map((one) => one.cpuMs))
     const quickest = Math.min(...others.map((one) => one.p99))
     const cells = registries.map((registry) => {
       const { perSecond, p50, p99: slow, cpuMs } = of.get(registry.name) as Figures
       return `${short(perSecond)}; ${short(p50)} / ${short(slow)}; ${short(cpuMs)}`
     })
-    tables.push([`${line}, ${clients} clients`, ...cells, `**${(mine.perSecond / fastest).toFixed(2)}**`, (mine.p99 / quickest).toFixed(2)])
+    tables.push([`${line}, ${clients} clients`, ...cells, `**${(mine.perSecond / fastest).toFixed(2)}**`, (mine.p99 / quickest).toFixed(2), (mine.cpuMs / leanest).toFixed(2)])
   }
-  const head = ['work', ...registries.map((registry) => registry.name), 'throughput ÷ best peer', 'p99 ÷ best peer']
+  const head = ['work', ...registries.map((registry) => registry.name), 'throughput ÷ best peer', 'p99 ÷ best peer', 'CPU ÷ best peer']
   return markdownTable(head, tables)
+}
+
+/** After each round, so that a run that is ended leaves what it had. */
+function write(registries: readonly Registry[], measured: ReadonlyMap<string, ReadonlyMap<string, readonly Round[]>>, rounds: number): void {
+  const date = new Date().toISOString().slice(0, 10)
+  const text = [
+    `# The OCI registry beside others\n\n${date}, \`bench/oci.ts\`, ${rounds} rounds after one that warms, medians; load of the machine at the end: ${loadavg().map(short).join(', ')}\n`,
+    conditions(),
+    ...registries.map(({ name, version }) => `- ${name}: ${version}`),
+    '\nEach cell: operations a second; p50 / p99 in ms; processor time of the server for each operation in ms (Stemma with its PostgreSQL).',
+    'A push is five requests under a new name, a pull six, as zb does them. Stemma checks a token in each request; the others have no authentication.\n',
+    report(registries, measured),
+    '',
+  ].join('\n')
+  if (rounds === args.runs) console.log(text)
+  const out = args.out ?? join(import.meta.dirname, 'results', `${date}-oci.md`)
+  mkdirSync(dirname(out), { recursive: true })
+  writeFileSync(out, text)
 }
 
 const folder = new TempFolder('bench-oci')
@@ -109,21 +129,8 @@ try {
         )
       }
     }
+    if (round >= 0) write(registries, measured, round + 1)
   }
-  const date = new Date().toISOString().slice(0, 10)
-  const text = [
-    `# The OCI registry beside others\n\n${date}, \`bench/oci.ts\`, ${args.runs} rounds, median of the rounds\n`,
-    conditions(),
-    ...registries.map(({ name, version }) => `- ${name}: ${version}`),
-    '\nEach cell: operations a second; p50 / p99 in ms; processor time of the server for each operation in ms (Stemma with its PostgreSQL).',
-    'A push is five requests under a new name, a pull six, as zb does them. Stemma checks a token in each request; the others have no authentication.\n',
-    report(registries, measured),
-    '',
-  ].join('\n')
-  console.log(text)
-  const out = args.out ?? join(import.meta.dirname, 'results', `${date}-oci.md`)
-  mkdirSync(dirname(out), { recursive: true })
-  writeFileSync(out, text)
 } finally {
   for (const registry of registries) await registry.stop()
   if (args.has('profile')) console.log(profileHints(profiles, 40))

@@ -45,20 +45,20 @@ function mixed(turn: number): number {
 }
 
 const pushes: readonly Line[] = [
-  { name: 'push 1 MiB', clients: 10, operations: 100, act: async (worker) => worker.push(1) },
-  { name: 'push 10 MiB', clients: 10, operations: 30, act: async (worker) => worker.push(10) },
+  { name: 'push 1 MiB', clients: 10, operations: 60, act: async (worker) => worker.push(1) },
+  { name: 'push 10 MiB', clients: 10, operations: 20, act: async (worker) => worker.push(10) },
   { name: 'push 100 MiB', clients: 10, operations: 10, act: async (worker) => worker.push(100) },
   { name: 'push mixed sizes', clients: 10, operations: 20, act: async (worker, _, turn) => worker.push(mixed(turn)) },
-  { name: 'push by PATCH 1 MiB', clients: 10, operations: 100, act: async (worker) => worker.push(1, true) },
-  { name: 'push by PATCH 10 MiB', clients: 10, operations: 30, act: async (worker) => worker.push(10, true) },
+  { name: 'push by PATCH 1 MiB', clients: 10, operations: 60, act: async (worker) => worker.push(1, true) },
+  { name: 'push by PATCH 10 MiB', clients: 10, operations: 20, act: async (worker) => worker.push(10, true) },
   { name: 'push by PATCH 100 MiB', clients: 10, operations: 10, act: async (worker) => worker.push(100, true) },
 ]
 
 const pulls: readonly Line[] = [
   ...(
     [
-      [1, 300],
-      [10, 100],
+      [1, 120],
+      [10, 40],
       [100, 20],
     ] as const
   ).map(([mib, operations]) => ({
