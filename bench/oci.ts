@@ -82,14 +82,24 @@ function report(registries: readonly Registry[], measured: ReadonlyMap<string, R
       const { perSecond, p50, p99: slow, cpuMs } = of.get(registry.name) as Figures
       return `${short(perSecond)}; ${short(p50)} / ${short(slow)}; ${short(cpuMs)}`
     })
-    tables.push([`${line}, ${clients} clients`, ...cells, `**${(mine.perSecond / fastest).toFixed(2)}**`, (mine.p99 / quickest).toFixed(2), (mine.cpuMs / leanest).toFixed(2)])
+    tables.push([
+      `${line}, ${clients} clients`,
+      ...cells,
+      `**${(mine.perSecond / fastest).toFixed(2)}**`,
+      (mine.p99 / quickest).toFixed(2),
+      (mine.cpuMs / leanest).toFixed(2),
+    ])
   }
   const head = ['work', ...registries.map((registry) => registry.name), 'throughput ÷ best peer', 'p99 ÷ best peer', 'CPU ÷ best peer']
   return markdownTable(head, tables)
 }
 
 /** After each round, so that a run that is ended leaves what it had. */
-function write(registries: readonly Registry[], measured: ReadonlyMap<string, ReadonlyMap<string, readonly Round[]>>, rounds: number): void {
+function write(
+  registries: readonly Registry[],
+  measured: ReadonlyMap<string, ReadonlyMap<string, readonly Round[]>>,
+  rounds: number,
+): void {
   const date = new Date().toISOString().slice(0, 10)
   const text = [
     `# The OCI registry beside others\n\n${date}, \`bench/oci.ts\`, ${rounds} rounds after one that warms, medians; load of the machine at the end: ${loadavg().map(short).join(', ')}\n`,

@@ -1,8 +1,8 @@
 // What comes in one request: content or nothing.
 import { hash } from 'node:crypto'
-import { asBuffer, InputError } from '../../base/index.ts'
+import { asBuffer, InputError, UnavailableError } from '../../base/index.ts'
 import { wholeKey } from '../../bucket/index.ts'
-import { isCommitUnknown, type Tx } from '../../db/index.ts'
+import { fixedQuery, isCommitUnknown, type Tx } from '../../db/index.ts'
 import type { ContentReference, PutResult } from '../content-store.ts'
 import type { ExpectedDigest, ReceivedContent, ReceiveOptions } from '../content-uploads.ts'
 import { digestBytes, digestOf } from '../digest.ts'
@@ -117,16 +117,38 @@ export async function putSmall(
   { reference, visible }: SmallOptions,
   before: (tx: Tx) => Promise<void>,
 ): Promise<ReceivedContent> {
-  const { digest, sizeBytes, isNew } = await parts.putSmall(bytes)
-  await parts.db.transaction(
-    async (tx) => {
-      await before(tx)
-      if (!(await holdThere(tx, digestBytes(digest), reference ?? null))) throw contentChanged()
-      await visible?.(tx, { digest, sizeBytes })
-    },
-    { mayRetry: true },
-  )
+  const sizeBytes = bytes.length
+  const hold = async (digest: Uint8Array): Promise<void> =>
+    parts.db.transaction(
+      async (tx) => {
+        await before(tx)
+        if (!(await holdThere(tx, digest, reference ?? null))) throw contentChanged()
+        await visible?.(tx, { digest: digestOf(digest), sizeBytes })
+      },
+      { mayRetry: true },
+    )
+  // many images have the same config, or the empty one: what is there already needs no put, only another hold (without a reference it needs a new lease)
+  const known = hash('sha256', bytes, 'buffer')
+  const [there] = reference === undefined ? [] : await findContent(parts.db.queries, known)
+  if (there !== undefined && (await isDone(hold(known)))) return { digest: digestOf(known), sizeBytes, isNew: false }
+  const { digest, isNew } = await parts.putSmall(bytes)
+  await hold(digestBytes(digest))
   return { digest, sizeBytes, isNew }
+}
+
+const findContent = fixedQuery((queries, digest: Uint8Array) =>
+  queries.selectFrom('content').select('size_bytes').where('digest', '=', digest),
+)
+
+/** False where the content was collected meanwhile. */
+async function isDone(hold: Promise<void>): Promise<boolean> {
+  try {
+    await hold
+    return true
+  } catch (error) {
+    if (error instanceof UnavailableError && error.code === contentChanged().code) return false
+    throw error
+  }
 }
 
 /** InputError 'digest-mismatch'. */
