@@ -1,4 +1,4 @@
-// Requests to where somebody else says: webhooks' receivers, repositories to import and mirror. The server stands in a network that they may not
+// Requests to where somebody else says: webhooks' receivers, repositories to import and mirror, upstreams of images. The server stands in a network that they may not
 // look into, so only public addresses are connected to, unless the operator allows others. The name is resolved once; every address that
 // comes is checked, and the connection goes to one of exactly those: a name that changes meanwhile changes nothing.
 // Redirects are never followed here: a caller that follows one makes a new request, which is checked as the first.

@@ -249,3 +249,13 @@ test('what was removed is gone, and a place in another takes its names', async (
   await removeUpstream(stand.db, id, operator)
   assert.equal((await stand.get('hub/b/manifests/v1')).status, 404)
 })
+
+test('who comes by Docker’s token authentication gets a pass for what isn’t here yet, to pull and nothing else', async () => {
+  upstream.addImage('passed', 'v1', [])
+  await stand.declare({ url: upstream.origin })
+  const answer = await stand.get('token?service=x&scope=repository:hub/passed:pull,push', { token: null })
+  const { token, scope } = (await answer.json()) as { token: string; scope: string }
+  assert.equal(scope, 'repository:hub/passed:pull')
+  assert.equal((await stand.get('hub/passed/manifests/v1', { token })).status, 200)
+  assert.equal((await stand.get('hub/other/manifests/v1', { token })).status, 401)
+})
