@@ -155,7 +155,8 @@ class Asker<P extends readonly Parameter[], O> {
     let owned = types.length
     const names = places.map((place) => (place === -1 ? `$${++owned}` : `question.p${place}`))
     const inner = compiled.sql.replaceAll(/\$(\d+)/g, (_, number: string) => names[Number(number) - 1] ?? '')
-    const list = types.map((type, at) => `$${at + 1}::${type}[]`).join(', ')
+    // behind a subquery: where the planner saw how few questions there are, no plan for all times would seem as good to it, and it would plan anew each time
+    const list = types.map((type, at) => `(select $${at + 1}::${type}[])`).join(', ')
     const text = `select question.n as _question, (select pg_current_snapshot()::text) as _snapshot, answer.*
       from unnest(${list}) with ordinality as question (${types.map((_, at) => `p${at}`).join(', ')}, n)
       left join lateral (select true as _found, asked.* from (${inner}) as asked) as answer on true`
