@@ -23,5 +23,6 @@ export {
 export type { FilePlace, ImageFile, LayerRow } from './file-questions.ts'
 export { type Layer, LayerFiles, type LayerFilesOptions } from './layer-files.ts'
 export type { LayerRecord } from './layer-list.ts'
+export { pullTrimmer } from './pull-trimmer.ts'
 export { type Descriptor, type Platform, platformOf, platformText, readJson } from './manifest-json.ts'
 export { type ManifestTree, manifestTree, type TreeManifest } from './manifest-tree.ts'
