@@ -40,6 +40,11 @@ export class BlobPulls {
     this.#flights = new Flights({ folder, randomness, log: registry.log, places: flightPlaces })
   }
 
+  /** Ends what is under way. */
+  async close(): Promise<void> {
+    await this.#flights.close()
+  }
+
   /** True when the image has the blob now: the registry gives it. */
   async isHere(name: CachedName, digest: OciDigest): Promise<boolean> {
     const { package: one } = name

@@ -49,6 +49,7 @@ export function joinUpstreams(routes: Routes, registry: Registry, options: Upstr
     blobs: new BlobPulls(registry, clients, options),
     lists: new ListPulls(registry, clients),
   }
+  routes.addHook('onClose', async () => await pulls.blobs.close())
   routes.addHook('preHandler', async (request, reply) => {
     const name = cachedName(request)
     if (name === null) return

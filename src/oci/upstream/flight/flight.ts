@@ -72,9 +72,14 @@ export class Flight {
     return failure
   }
 
-  /** Whether it has been told to end because nobody was left. Who comes then waits for another. */
+  /** Whether it has been told to end: nobody was left, or the server stops. Who comes then waits for another. */
   get isLeft(): boolean {
     return this.#ending.signal.aborted
+  }
+
+  /** Ends it, whoever reads. */
+  abort(): void {
+    this.#ending.abort(new Error('the server stops'))
   }
 
   /**

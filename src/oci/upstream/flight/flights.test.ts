@@ -194,3 +194,13 @@ test('an empty blob, and an upstream that has none', async () => {
   assert.deepEqual(await joined.flight.begun, { kind: 'missing' })
   await joined.reader.return()
 })
+
+test('closing ends what is under way', async () => {
+  const source = upstream(seededBytes(7, 50_000))
+  const { reader } = await flights.join('i', all, source.departure)
+  const came = collected(reader)
+  source.give(1000)
+  await flights.close()
+  await assert.rejects(came, { code: 'upstream-blob' })
+  assert.deepEqual([source.state.stored, flights.count], [null, 0])
+})

@@ -45,6 +45,13 @@ export class Flights {
     return this.#flying.has(key)
   }
 
+  /** Ends all of them; resolves when they have ended. */
+  async close(): Promise<void> {
+    const flying = [...this.#flying.values()]
+    for (const { flight } of flying) void flight.then((one) => one.abort()).catch(() => {})
+    await Promise.all(flying.map(({ over }) => over))
+  }
+
   /** @param key names upstream, image and digest: what is fetched by one name is no proof that it is there by another */
   async join(key: string, reading: FlightReading, departure: () => Departure): Promise<Joined> {
     for (;;) {
