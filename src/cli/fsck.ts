@@ -4,6 +4,7 @@ import { systemClock } from '../base/index.ts'
 import { type Finding, fsck, type FsckSummary, rebuild, type Rebuilt } from '../git/index.ts'
 import type { Config } from '../config.ts'
 import { holdObjects } from '../lfs/index.ts'
+import { holdBlobs } from '../oci/index.ts'
 import { contentScrubState, rebuildStore, type Rebuilt as RebuiltStore } from '../store/index.ts'
 import { checkContent, contentLine, type ContentSummary, type StoreFinding } from './fsck-content.ts'
 import { formatBytes, Progress } from './progress.ts'
@@ -34,7 +35,11 @@ export async function runFsck(config: Config, given: Flags, wanted: string | und
       if (given.rebuild === true) {
         const rebuilt = await rebuild(git, { signal, progress: show })
         show('reading segments', 0, 0)
-        const content = contentPart(await rebuildStore(db, git.options.bucket, signal), await holdObjects(db.queries))
+        const content = contentPart(
+          await rebuildStore(db, git.options.bucket, signal),
+          await holdObjects(db.queries),
+          await holdBlobs(db.queries),
+        )
         progress.clear()
         print(given.json === true ? JSON.stringify({ type: 'rebuilt', ...rebuilt, content }) : rebuiltLines(rebuilt, content))
       }
@@ -71,16 +76,16 @@ function lineOf({ severity, code, message, key, pack, network, objectCount, depe
 }
 
 /** What was made of the content store's rows. `unresolved`: contents of which something is nowhere, also such that were collected long ago. */
-function contentPart({ segments, contents, wholes, corrected, damaged, unresolved }: RebuiltStore, held: number) {
+function contentPart({ segments, contents, wholes, corrected, damaged, unresolved }: RebuiltStore, held: number, heldBlobs: number) {
   const left = damaged.map(({ key, error }) => ({ key, reason: error.message }))
-  return { segments, contents, wholes, corrected, held, unresolved: unresolved.length, left }
+  return { segments, contents, wholes, corrected, held, heldBlobs, unresolved: unresolved.length, left }
 }
 
 function rebuiltLines({ made, corrected, removed, histories, left }: Rebuilt, content: ReturnType<typeof contentPart>): string {
   return [
     ...[...left, ...content.left].map(({ key, reason }) => `left\t${key}\t${reason}`),
     `rebuilt: ${made} rows made, ${corrected} corrected, ${removed} removed, ${histories} history and path tables given up`,
-    `rebuilt: ${content.contents} contents out of ${content.segments} segments, ${content.wholes} that are stored as they came, ${content.corrected} rows corrected, ${content.held} LFS objects held again; of ${content.unresolved} something is nowhere`,
+    `rebuilt: ${content.contents} contents out of ${content.segments} segments, ${content.wholes} that are stored as they came, ${content.corrected} rows corrected, ${content.held} LFS objects and ${content.heldBlobs} blobs held again; of ${content.unresolved} something is nowhere`,
   ].join('\n')
 }
 

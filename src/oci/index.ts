@@ -1,6 +1,7 @@
 // oci: the registry for container images and other artifacts, over the content store. docs/design/oci.md.
 export * from './browse/index.ts'
 export { ociReferences, type RegistryLimits, type RegistryOptions } from './registry.ts'
+export { holdBlobs } from './kept-blobs.ts'
 export { registerOci } from './routes.ts'
 export { emptyPackage } from './keeping/removal.ts'
 export { assertPolicy, type RetentionPolicy, type RetentionRule } from './keeping/retention-policy.ts'

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
 import { after, before, describe, test } from 'node:test'
 import { InputError } from '../../base/index.ts'
+import { MemoryBucket } from '../../bucket/index.ts'
 import { sql } from '../../db/index.ts'
 import { contentHost, type ContentHost, pieces, read, sha256 } from '../../../tests/support/content.ts'
 import { noise, Seeded } from '../../../tests/support/seeded.ts'
@@ -206,6 +207,34 @@ test("the caller's rows are in the same transaction", async () => {
     const held = await sql`select 1 from content_reference where digest = ${Buffer.from(sha256(bytes), 'hex')}`.execute(queries)
     assert.equal(held.rows.length, 1)
   }
+})
+
+test('on a bucket that is far: parts that go ahead, streams in pieces of any size', async () => {
+  const bucket = new MemoryBucket(host.folder, { partSizeBytes: 1_000_000, streamChunkBytes: 700_001 })
+  const store = host.another(bucket)
+  const random = new Seeded(11)
+  for (const sizeBytes of [70_000, 1 << 20, (1 << 20) + 1, 7_654_321]) {
+    const bytes = noise(sizeBytes + 71, sizeBytes)
+    const { id } = await store.uploads.begin({ scope: 'far' })
+    const cut = random.below(sizeBytes)
+    await store.uploads.append(id, 'far', { source: pieces(bytes.subarray(0, cut)), limitBytes })
+    // another node reads back what it hasn't seen
+    const other = host.another(bucket)
+    const done = await other.uploads.finish(id, 'far', {
+      expected: expected(bytes),
+      last: { source: pieces(bytes.subarray(cut)) },
+      limitBytes,
+    })
+    assert.equal(done?.isNew, true)
+    for (let n = 0; n < 6; n++) {
+      const offset = n === 0 ? 0 : random.below(sizeBytes)
+      const length = n === 0 ? sizeBytes : random.below(sizeBytes - offset + 1)
+      const part = (await read(store, sha256(bytes), offset, length)) as Buffer
+      assert.equal(Buffer.compare(part, bytes.subarray(offset, offset + length)), 0, `${offset} ${length} of ${sizeBytes}`)
+    }
+  }
+  assert.equal(bucket.unfinished.size, 0)
+  assert.ok(bucket.requests.puts > 10, 'in parts')
 })
 
 test('cancelled: what it had goes', async () => {
