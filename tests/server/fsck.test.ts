@@ -139,7 +139,10 @@ test('rows of content are made again', stemmaOnly, async () => {
   assert.deepEqual([lost.code, lost.findings.map(({ code }) => code)], [1, ['key-stray', 'lfs-content-missing']])
   assert.deepEqual(lost.findings[1].dependents.lfsObjects, [{ repository: 'admin/large', oid: sha256(bytes) }])
   const { code, rebuilt, findings } = await fsck('--rebuild')
-  assert.deepEqual([code, findings, rebuilt.content], [0, [], { segments: 1, contents: 1, corrected: 0, held: 1, unresolved: 0, left: [] }])
+  assert.deepEqual(
+    [code, findings, rebuilt.content],
+    [0, [], { segments: 1, contents: 1, wholes: 0, corrected: 0, held: 1, heldBlobs: 0, unresolved: 0, left: [] }],
+  )
   await database.end()
   assert.deepEqual(Buffer.from(await (await fetch(url, { headers })).arrayBuffer()).equals(bytes), true)
   const text = await stemma(['fsck', '--rebuild', '--data', server.data])
