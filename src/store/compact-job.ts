@@ -2,7 +2,7 @@
 import { hex, MessageStream } from '../base/index.ts'
 import type { MessagePort } from 'node:worker_threads'
 import { Asking } from './asking.ts'
-import { BlockPacker, buffersOf } from './block-packer.ts'
+import { BlockPacker, buffersOf, slowLevel } from './block-packer.ts'
 import type { ContentReader, SegmentPlace } from './content-reader.ts'
 import { digestOf } from './digest.ts'
 import { decodeForms } from './format/forms.ts'
@@ -32,7 +32,7 @@ export interface CompactJobResult {
 export async function compactJob(job: CompactJob, port: MessagePort, reader: ContentReader): Promise<void> {
   const stream = new MessageStream<never>(port)
   const asking = new Asking(job.asking)
-  const packer = new BlockPacker((block) => asking.ask('block', block, buffersOf(block)))
+  const packer = new BlockPacker((block) => asking.ask('block', block, buffersOf(block)), slowLevel)
   try {
     const known = new Map<string, number>()
     const digests = new Set<string>()

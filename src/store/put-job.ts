@@ -82,10 +82,10 @@ export class ChunkPut {
   readonly #sum = createHash('sha256')
   #sizeBytes = 0
 
-  constructor(cutter: Cutter, asking: Asking) {
+  constructor(cutter: Cutter, asking: Asking, level?: number) {
     this.#cutter = cutter
     this.#asking = asking
-    this.#packer = new BlockPacker((block) => asking.ask('block', block, buffersOf(block)))
+    this.#packer = new BlockPacker((block) => asking.ask('block', block, buffersOf(block)), level)
   }
 
   /** What was written so far. */

@@ -6,10 +6,12 @@ import { CorruptError, equalBytes, hex } from '../base/index.ts'
 import { type Bucket, type ByteRange, type Key, segmentPrefix } from '../bucket/index.ts'
 import { type Database, sql } from '../db/index.ts'
 import { insertChunks, insertLinks, insertReviews, lockSegments, recipeBytes } from './content-rows.ts'
+import { decodeForms } from './format/forms.ts'
 import { decodePortable, openRecipe, type PortableRecipe } from './format/recipe.ts'
 import { wrongChunkRows } from './fsck/check-segment.ts'
 import { decodeMoves, indexStart, SegmentIndex, trailerBytes } from './format/segment.ts'
 import { rebuildWholes } from './rebuild-whole.ts'
+import { rebuildOpened } from './opened/rebuild-rows.ts'
 import { uuidText } from './segment-writer.ts'
 import type { PlacedRun } from './placed-runs.ts'
 
@@ -53,6 +55,7 @@ export async function rebuildStore(db: Database, bucket: Bucket, signal?: AbortS
   const moves = new Map<string, Moved[]>()
   const damaged: { key: Key; error: CorruptError }[] = []
   let corrected = 0
+  const forms: Uint8Array[] = []
   const homes: { home: Segment; key: Key; range: ByteRange }[] = []
   for await (const found of bucket.list(segmentPrefix, signal)) {
     if (await isOnItsWay(db, found.key)) continue
@@ -63,6 +66,7 @@ export async function rebuildStore(db: Database, bucket: Bucket, signal?: AbortS
       corrected += rows
       segments.set(uuid, home)
       noteMoves(moves, uuid, index.index.section('MOVE'))
+      forms.push(...decodeForms(index.index.section('OPEN')))
       if (index.index.section('CONT').length > 0) homes.push({ home, key: found.key, range: index.range })
     } catch (error) {
       if (!(error instanceof CorruptError)) throw error
@@ -88,9 +92,11 @@ export async function rebuildStore(db: Database, bucket: Bucket, signal?: AbortS
   corrected += await noteSegments(db, signal)
   const wholes = await rebuildWholes(db, bucket, leaseDays, signal)
   damaged.push(...wholes.damaged)
+  const opened = await rebuildOpened(db, forms, leaseDays, signal)
+  corrected += opened.corrected
   return {
     segments: segments.size,
-    contents,
+    contents: contents + opened.contents,
     wholes: wholes.contents,
     corrected,
     damaged,

@@ -34,3 +34,26 @@ export async function contentTotals(queries: Queries): Promise<ContentTotals> {
         (count(*) filter (where tail is null))::float8 as "wholeKeyCount" from whole_part) p`.execute(queries)
   return rows[0] as ContentTotals
 }
+
+/** Contents that are stored in one way: as they came, in chunks, opened with an engine; one that is stored in two ways counts in both. */
+export interface ContentWay {
+  readonly way: string
+  readonly contentCount: number
+  readonly logicalBytes: number
+  /** What they added to what is stored; of chunks, as they are deduplicated, nobody knows. */
+  readonly storedBytes: number | null
+}
+
+/** Also those that were looked into and left, by the reason. */
+export async function contentWays(queries: Queries): Promise<readonly ContentWay[]> {
+  const { rows } = await sql<ContentWay>`
+    select 'opened: ' || engine as way, count(*)::float8 as "contentCount", sum(size_bytes)::float8 as "logicalBytes", sum(stored_bytes)::float8 as "storedBytes"
+      from content_opened join content using (digest) group by engine
+    union all select 'whole', count(*)::float8, coalesce(sum(size_bytes), 0)::float8, coalesce(sum(size_bytes), 0)::float8
+      from content_whole join content using (digest)
+    union all select 'chunks', count(*)::float8, coalesce(sum(size_bytes), 0)::float8, null from content where recipe is not null
+    union all select 'left: ' || reason, count(*)::float8, sum(size_bytes)::float8, null
+      from content_opening join content using (digest) where due_at is null group by reason
+    order by way`.execute(queries)
+  return rows
+}

@@ -1,5 +1,7 @@
 // Tar archives as tests need them: members with every oddity that a header can have.
-import { utf8 } from '../../src/base/index.ts'
+import { latin1, utf8 } from '../../src/base/index.ts'
+import { SeededRandom } from './random.ts'
+import { noise } from './seeded.ts'
 
 export interface TarMemberText {
   readonly name?: string
@@ -69,4 +71,25 @@ export function longMember(type: 'L' | 'K', text: string): Buffer {
 
 export function tarOf(...members: Uint8Array[]): Buffer {
   return Buffer.concat([...members, Buffer.alloc(1024)])
+}
+
+const words = Array.from({ length: 3000 }, (_, n) => latin1(noise(n, 4 + (n % 7)).map((byte) => 97 + (byte % 26))))
+/** Something like source text. */
+export function sampleText(seed: number, sizeBytes: number): Buffer {
+  const random = new SeededRandom(seed)
+  const line = () => `  const ${words[random.below(3000)]} = ${words[random.below(300)]}(${words[random.below(30)]}, ${random.below(100)})`
+  return Buffer.from(
+    Array.from({ length: sizeBytes / 25 }, line)
+      .join('\n')
+      .padEnd(sizeBytes, '.'),
+  ).subarray(0, sizeBytes)
+}
+
+
+/** A layer of some files; versions of it differ in one, and in all times. */
+export function sampleLayer(version: number, files = 60): Buffer {
+  const members = Array.from({ length: files }, (_, n) =>
+    tarMember({ name: `srv/file-${n}`, mtime: 1_700_000_000 + version, body: sampleText(n === 7 ? 1000 + version : n, 3000 + n * 211) }),
+  )
+  return tarOf(tarMember({ name: 'srv/', type: '5' }), ...members, tarMember({ name: 'srv/large', body: sampleText(77, 1_500_000) }))
 }

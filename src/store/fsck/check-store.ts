@@ -6,6 +6,7 @@ import { type Queries, sql } from '../../db/index.ts'
 import { type Digest, digestOf } from '../digest.ts'
 import { openRecipe } from '../format/recipe.ts'
 import { planRecipe } from '../plan-chunks.ts'
+import { checkOpened, type OpenedFinding } from './opened-content.ts'
 import { checkSegment, type CheckParts } from './check-segment.ts'
 import { checkWhole } from './check-whole.ts'
 import { type ContentFinding, contentFinding } from './content-finding.ts'
@@ -144,7 +145,7 @@ async function checkContent(
   signal: AbortSignal,
 ): Promise<ContentFinding | null> {
   const digest = digestOf(bytes)
-  const tell = async (code: 'recipe-damaged' | 'content-row' | 'content-damaged', message: string) =>
+  const tell = async (code: 'recipe-damaged' | 'content-row' | OpenedFinding['code'], message: string) =>
     contentFinding(code, `content ${digest}: ${message}`, { dependents: await holdersOf(db.queries, [bytes]) })
   const unnoted = await unnotedSegments(db.queries, bytes)
   if (unnoted === null) return null
@@ -153,7 +154,10 @@ async function checkContent(
   if (explained.has(digest)) return null
   // a recipe changes when segments are compacted: then what it named is there for a day, and the plan is of one moment
   const plan = await planRecipe(db.queries, digest)
-  if (plan === null) return null
+  if (plan === null) {
+    const found = await checkOpened({ db, workers }, digest, signal)
+    return found === null ? null : await tell(found.code, found.message)
+  }
   try {
     const ask = (port: MessagePort) => new MessageStream<'right'>(port).message()
     await workers.run('checkContent', plan, [], ask, signal)

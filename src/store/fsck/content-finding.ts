@@ -12,6 +12,8 @@ export type ContentFindingCode =
   | 'recipe-damaged'
   | 'content-row'
   | 'content-damaged'
+  | 'opened-row'
+  | 'opened-damaged'
   | 'whole-missing'
   | 'whole-damaged'
   | 'whole-row'
@@ -57,6 +59,8 @@ const meanings: Readonly<Record<ContentFindingCode, Pick<ContentFinding, 'severi
     severity: 'error',
     advice: `${rebuild} where the recipe stands in a segment of the bucket; else restore the database`,
   },
+  'opened-row': { severity: 'error', advice: rebuild },
+  'opened-damaged': { severity: 'error', advice: 'its parts are damaged or gone: restore the database and the keys from a backup; findings of segments say which' },
   'content-row': { severity: 'error', advice: rebuild },
   'content-damaged': {
     severity: 'error',

@@ -2,6 +2,7 @@
 import type { MessagePort } from 'node:worker_threads'
 import { InputError, MessageStream } from '../../base/index.ts'
 import { Asking } from '../asking.ts'
+import { slowLevel } from '../block-packer.ts'
 import type { CutterPool } from '../cutter.ts'
 import type { Digest } from '../digest.ts'
 import type { ReadPlan } from '../content-reader.ts'
@@ -53,7 +54,7 @@ export async function openJob(job: OpenJob, port: MessagePort, surroundings: Ope
   const asking = new Asking(job.asking)
   const cutter = surroundings.cutters.take()
   try {
-    const put = new ChunkPut(cutter, asking)
+    const put = new ChunkPut(cutter, asking, slowLevel)
     stream.send(await new Opening(job, put, surroundings).run())
   } catch (error) {
     if (error instanceof InputError) stream.send({ kind: 'left', reason: error.code } satisfies OpenJobResult)

@@ -3,33 +3,13 @@ import assert from 'node:assert/strict'
 import { after, test } from 'node:test'
 import { deflateRawSync, gzipSync } from 'node:zlib'
 import { contentHost, put, read, sha256 } from '../../../tests/support/content.ts'
-import { SeededRandom } from '../../../tests/support/random.ts'
 import { noise } from '../../../tests/support/seeded.ts'
-import { tarMember, tarOf } from '../../../tests/support/tar.ts'
-import { fromUtf8, hex, latin1, utf8 } from '../../base/index.ts'
+import { sampleLayer as layer, sampleText as text, tarMember, tarOf } from '../../../tests/support/tar.ts'
+import { fromUtf8, hex, utf8 } from '../../base/index.ts'
 import type { Digest } from '../digest.ts'
 
 const host = await contentHost()
 after(() => host.close())
-
-const words = Array.from({ length: 3000 }, (_, n) => latin1(noise(n, 4 + (n % 7)).map((byte) => 97 + (byte % 26))))
-/** Something like source text. */
-function text(seed: number, sizeBytes: number): Buffer {
-  const random = new SeededRandom(seed)
-  const line = () => `  const ${words[random.below(3000)]} = ${words[random.below(300)]}(${words[random.below(30)]}, ${random.below(100)})`
-  return Buffer.from(
-    Array.from({ length: sizeBytes / 25 }, line)
-      .join('\n')
-      .padEnd(sizeBytes, '.'),
-  ).subarray(0, sizeBytes)
-}
-
-function layer(version: number, files = 60): Buffer {
-  const members = Array.from({ length: files }, (_, n) =>
-    tarMember({ name: `srv/file-${n}`, mtime: 1_700_000_000 + version, body: text(n === 7 ? 1000 + version : n, 3000 + n * 211) }),
-  )
-  return tarOf(tarMember({ name: 'srv/', type: '5' }), ...members, tarMember({ name: 'srv/large', body: text(77, 1_500_000) }))
-}
 
 async function all<T>(source: AsyncIterable<T>): Promise<T[]> {
   const values: T[] = []
@@ -146,4 +126,37 @@ test('what can be opened not at all, or does not pay, stays as it was, and the r
     assert.equal(await opened(digest), null)
     assert.deepEqual(await read(host.store, digest), bytes)
   }
+})
+
+test('an archive of 100,000 members', async () => {
+  const members = Array.from({ length: 100_000 }, (_, n) => tarMember({ name: `many/${n}`, body: utf8(`file ${n}`) }))
+  const tar = tarOf(...members)
+  const digest = await putAndOpen(tar)
+  assert.ok(await opened(digest), `${await reasonFor(digest)}`)
+  const files = await host.store.layerFiles(digest)
+  assert.ok(files)
+  let count = 0
+  for await (const entry of files) assert.equal(fromUtf8(entry.path), `many/${count++}`)
+  assert.equal(count, 100_000)
+  assert.deepEqual(await read(host.store, digest), tar)
+})
+
+test('a reader that leaves in the middle ends the work; the next one reads all', async () => {
+  const bytes = gzipSync(layer(11))
+  const digest = await putAndOpen(bytes)
+  const open = await host.store.get(digest)
+  assert.ok(open)
+  for await (const piece of open.bytes) {
+    assert.ok(piece.length > 0)
+    break
+  }
+  assert.deepEqual(await read(host.store, digest), bytes)
+})
+
+test('a file in a layer and the same as content by itself are stored once', async () => {
+  const large = text(500, 3_000_000)
+  const alone = await put(host.store, large)
+  const digest = await putAndOpen(gzipSync(tarOf(tarMember({ name: 'large', body: large }))))
+  const row = await opened(digest)
+  assert.ok(row !== null && row.storedBytes < alone.addedBytes / 50, `${row?.storedBytes} of ${alone.addedBytes}`)
 })

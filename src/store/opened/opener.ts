@@ -32,11 +32,11 @@ export type Opened =
   | { readonly kind: 'gone' }
 
 /**
- * It pays where what is added to the store is at most this share of what the content has raw. An archive need not be smaller by itself: only what is opened gives the
- * next version its files.
+ * It pays where what is added to the store is at most this share of what the content has raw. An archive may even be a little larger by itself: only what is opened
+ * gives the next version its files.
  */
 const paysBelow = 0.9
-const archivePaysBelow = 1
+const archivePaysBelow = 1.05
 /** Recipes that are tried, one after the other. */
 const mostAttempts = 6
 

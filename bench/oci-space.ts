@@ -1,0 +1,195 @@
+// What successive versions of images take: Stemma's content store, when nothing is hot any more, beside distribution (Debian's docker-registry) with the same images.
+//   bin/node bench/oci-space.ts --images FOLDER [--versions 10] [--pull last|all] [--out FILE]
+// FOLDER gets the images (oci-space/images.ts builds what is missing). Blobs come as the registry's uploads bring them; skopeo pushes to distribution.
+import { spawn, spawnSync } from 'node:child_process'
+import { createHash } from 'node:crypto'
+import { createReadStream, existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { sql } from '../src/db/index.ts'
+import { contentTotals, contentWays, type Digest } from '../src/store/index.ts'
+import { coolDown } from '../src/store/whole/hot.ts'
+import { contentHost, type ContentHost } from '../tests/support/content.ts'
+import { TempFolder } from '../tests/support/git.ts'
+import { freePort } from '../tests/support/port.ts'
+import { benchArguments } from './arguments.ts'
+import { buildImages, families, layoutOf, tagOf } from './oci-space/images.ts'
+import { conditions, markdownTable, median } from './table.ts'
+
+const args = benchArguments(['wait'], ['images', 'versions', 'pull'])
+const images = args.values('images')[0] ?? '/tmp/stemma-oci-space'
+const versions = Number(args.values('versions')[0] ?? 10)
+const folder = new TempFolder('bench-oci-space')
+const mb = (bytes: number) => (bytes / 1e6).toFixed(1)
+
+interface Blob {
+  readonly digest: Digest
+  readonly sizeBytes: number
+  readonly path: string
+}
+
+/** Manifest, config and layers of a version. */
+function blobsOf(family: string, version: number): Blob[] {
+  const layout = layoutOf(images, family)
+  const read = <T>(path: string) => JSON.parse(readFileSync(path, 'utf8')) as T
+  const path = (digest: string) => join(layout, 'blobs/sha256', digest.slice('sha256:'.length))
+  const index = read<{ manifests: { digest: string; annotations?: Record<string, string> }[] }>(join(layout, 'index.json'))
+  const found = index.manifests.find(({ annotations }) => annotations?.['org.opencontainers.image.ref.name'] === tagOf(version))
+  if (found === undefined) throw new Error(`${family} has no ${tagOf(version)}`)
+  const manifest = read<{ config: { digest: string }; layers: { digest: string }[] }>(path(found.digest))
+  return [found, manifest.config, ...manifest.layers].map(({ digest }) => ({
+    digest: digest.slice('sha256:'.length) as Digest,
+    sizeBytes: statSync(path(digest)).size,
+    path: path(digest),
+  }))
+}
+
+function sizeOf(path: string): number {
+  const found = statSync(path)
+  return found.isDirectory() ? readdirSync(path).reduce((sum, name) => sum + sizeOf(join(path, name)), 0) : found.size
+}
+
+interface Distribution {
+  push(family: string, version: number): void
+  storedBytes(): number
+  end(): void
+}
+
+async function startDistribution(): Promise<Distribution> {
+  const port = await freePort()
+  const root = join(folder.path, 'distribution')
+  mkdirSync(root)
+  const config = join(folder.path, 'distribution.yml')
+  writeFileSync(config, `version: 0.1\nlog: { level: error }\nstorage: { filesystem: { rootdirectory: ${root} } }\nhttp: { addr: 127.0.0.1:${port} }\n`)
+  const server = spawn('docker-registry', ['serve', config], { stdio: 'ignore' })
+  await sleep(2000)
+  return {
+    push: (family, version) => {
+      const to = `docker://127.0.0.1:${port}/bench/${family}:${tagOf(version)}`
+      const done = spawnSync('skopeo', ['--insecure-policy', 'copy', '--quiet', '--dest-tls-verify=false', `oci:${layoutOf(images, family)}:${tagOf(version)}`, to])
+      if (done.status !== 0) throw new Error(String(done.stderr))
+    },
+    storedBytes: () => sizeOf(root),
+    end: () => void server.kill(),
+  }
+}
+
+/** Of the store's tables, with their indexes. */
+async function rowBytes(host: ContentHost): Promise<number> {
+  const { rows } = await sql<{ bytes: number }>`
+    select sum(pg_total_relation_size(oid))::float8 as bytes from pg_class
+    where relkind = 'r' and (relname like 'content%' or relname in ('segment', 'chunk', 'whole_part'))`.execute(host.db.database.queries)
+  return rows[0]?.bytes ?? 0
+}
+
+async function receive(host: ContentHost, blob: Blob): Promise<void> {
+  const expected = { algorithm: 'sha256', digest: Buffer.from(blob.digest, 'hex') } as const
+  await host.store.uploads.receive(createReadStream(blob.path), { expected, limitBytes: 2 ** 40, reference: { kind: 'bench', id: 'image' } })
+}
+
+async function cpuOf<T>(work: () => Promise<T>): Promise<{ made: T; seconds: number }> {
+  const before = process.cpuUsage()
+  const made = await work()
+  const { user, system } = process.cpuUsage(before)
+  return { made, seconds: (user + system) / 1e6 }
+}
+
+interface Pulled {
+  readonly engine: string
+  readonly plainBytes: number
+  readonly firstMs: number
+  readonly cpuS: number
+}
+
+/** Reads a blob as a pull does, and compares it. */
+async function pull(host: ContentHost, blob: Blob): Promise<Pulled> {
+  const { rows } = await sql<{ engine: string; inside: number }>`
+    select engine, (select size_bytes from content c where c.digest = o.inner_digest)::float8 as inside
+    from content_opened o where digest = ${Buffer.from(blob.digest, 'hex')}`.execute(host.db.database.queries)
+  const sum = createHash('sha256')
+  const startMs = performance.now()
+  let firstMs = 0
+  const { seconds } = await cpuOf(async () => {
+    const open = await host.store.get(blob.digest)
+    if (open === null) throw new Error(`${blob.digest} is not there`)
+    for await (const bytes of open.bytes) {
+      if (firstMs === 0) firstMs = performance.now() - startMs
+      sum.update(bytes)
+    }
+  })
+  if (sum.digest('hex') !== blob.digest) throw new Error(`${blob.digest} came back as something else`)
+  return { engine: rows[0]?.engine ?? 'chunks or whole', plainBytes: rows[0]?.inside ?? blob.sizeBytes, firstMs, cpuS: seconds }
+}
+
+/** What a family's version has cost so far. */
+async function measure(host: ContentHost, distribution: Distribution): Promise<{ bucket: number; rows: number; peer: number }> {
+  await coolDown(host.db.database, { keepMs: 0, bytes: 0 })
+  const totals = await contentTotals(host.db.database.queries)
+  return { bucket: totals.segmentBytes + totals.wholeBytes, rows: await rowBytes(host), peer: distribution.storedBytes() }
+}
+
+async function pullAll(host: ContentHost, blobs: readonly Blob[]): Promise<string> {
+  const pulled: Pulled[] = []
+  for (const blob of blobs) pulled.push(await pull(host, blob))
+  const rows = [...new Set(pulled.map(({ engine }) => engine))].toSorted().map((engine) => {
+    const mine = pulled.filter((one) => one.engine === engine)
+    const large = mine.filter(({ plainBytes }) => plainBytes > 1e7)
+    const rate = large.reduce((sum, one) => sum + one.plainBytes, 0) / 1e6 / large.reduce((sum, one) => sum + one.cpuS, 1e-9)
+    return [engine, String(mine.length), median(mine.map(({ firstMs }) => firstMs)).toFixed(0), large.length === 0 ? '' : rate.toFixed(0)]
+  })
+  return markdownTable(['stored as', 'blobs, all byte-exact', 'first byte, median ms', 'uncompressed MB for each second of CPU (blobs > 10 MB)'], rows)
+}
+
+async function waitFor(family: string, version: number): Promise<void> {
+  while (!existsSync(join(images, 'done', `${family}-${tagOf(version)}`))) await sleep(2000)
+}
+
+async function main(): Promise<void> {
+  if (!args.has('wait')) buildImages(images)
+  const host = await contentHost()
+  const distribution = await startDistribution()
+  const steps: string[][] = []
+  const blobs = new Map<Digest, Blob>()
+  let cpuS = 0
+  try {
+    for (let version = 1; version <= versions; version++) {
+      for (const { name } of families) {
+        await waitFor(name, version)
+        distribution.push(name, version)
+        for (const blob of blobsOf(name, version)) {
+          if (!blobs.has(blob.digest)) await receive(host, blob)
+          blobs.set(blob.digest, blob)
+        }
+        cpuS += (await cpuOf(() => host.store.openDue())).seconds
+      }
+      const { bucket, rows, peer } = await measure(host, distribution)
+      const step = [tagOf(version), mb(peer), mb(bucket), mb(rows), ((bucket + rows) / peer).toFixed(3)]
+      steps.push(step)
+      console.log(step.join(' '))
+    }
+    await host.store.tidy()
+    const ways = (await contentWays(host.db.database.queries)).map(({ way, contentCount, logicalBytes, storedBytes }) => [
+      way,
+      String(contentCount),
+      mb(logicalBytes),
+      storedBytes === null ? '' : mb(storedBytes),
+      storedBytes === null ? '' : (storedBytes / logicalBytes).toFixed(3),
+    ])
+    const last = args.values('pull')[0] === 'all' ? [...blobs.values()] : families.flatMap(({ name }) => [1, versions].flatMap((version) => blobsOf(name, version)))
+    const text = [
+      conditions(),
+      markdownTable(['up to', 'distribution MB', 'Stemma: bucket MB', 'Stemma: rows MB', 'Stemma ÷ distribution'], steps),
+      markdownTable(['way', 'contents', 'MB as pushed', 'MB added', 'ratio'], ways),
+      await pullAll(host, [...new Map(last.map((blob) => [blob.digest, blob])).values()]),
+      `Opening took ${cpuS.toFixed(0)} s of CPU for ${mb([...blobs.values()].reduce((sum, blob) => sum + blob.sizeBytes, 0))} MB of blobs.`,
+    ].join('\n\n')
+    console.log(text)
+    if (args.out !== null) writeFileSync(args.out, `${text}\n`)
+  } finally {
+    distribution.end()
+    await host.close()
+    folder.remove()
+  }
+}
+
+await main()

@@ -1,0 +1,125 @@
+// Opened contents while time passes: whole copies go, parts go with the content, damage is found, and rows are made again from the bucket alone.
+import assert from 'node:assert/strict'
+import { createHash } from 'node:crypto'
+import { after, before, test } from 'node:test'
+import { gzipSync } from 'node:zlib'
+import { sql } from '../../db/index.ts'
+import { contentHost, type ContentHost, pieces, read } from '../../../tests/support/content.ts'
+import { noise } from '../../../tests/support/seeded.ts'
+import { sampleLayer, sampleText, tarMember, tarOf } from '../../../tests/support/tar.ts'
+import type { ContentFinding } from '../fsck/content-finding.ts'
+import { contentWays, type Digest, rebuildStore } from '../index.ts'
+import { dropWhole } from '../whole/hot.ts'
+
+let host: ContentHost
+before(async () => {
+  host = await contentHost()
+})
+after(() => host.close())
+
+const query = async <T>(text: string): Promise<T[]> => (await sql.raw<T>(text).execute(host.db.database.queries)).rows
+const count = async (table: string): Promise<number> => (await query<{ n: number }>(`select count(*)::int n from ${table}`))[0]?.n ?? -1
+
+/** As an upload leaves it: whole, held. */
+async function receive(bytes: Uint8Array, id = 'layer'): Promise<Digest> {
+  const expected = { algorithm: 'sha256', digest: createHash('sha256').update(bytes).digest() } as const
+  const reference = { kind: 'test', id }
+  return (await host.store.uploads.receive(pieces(bytes), { expected, limitBytes: 2 ** 40, reference })).digest
+}
+
+async function receiveCold(bytes: Uint8Array, id?: string): Promise<Digest> {
+  const digest = await receive(bytes, id)
+  await host.store.openDue()
+  assert.ok(await host.db.database.transaction((tx) => dropWhole(tx, digest)), 'it has another form')
+  return digest
+}
+
+async function daysPass(days: number): Promise<void> {
+  const by = sql`${days} * interval '1 day'`
+  const { queries } = host.db.database
+  await sql`update content set leased_until = leased_until - ${by}`.execute(queries)
+  await sql`update content_review set due_at = due_at - ${by}`.execute(queries)
+  await sql`update segment set draining_since = draining_since - ${by}, review_at = review_at - ${by}`.execute(queries)
+  await host.store.tidy()
+}
+
+async function check(): Promise<ContentFinding[]> {
+  const findings: ContentFinding[] = []
+  const signal = new AbortController().signal
+  await host.store.check({ threads: 2, signal, progress: () => {}, report: (found) => void findings.push(found) })
+  return findings
+}
+
+test('what is uploaded is opened, and read without its whole copy; other large content becomes chunks', async () => {
+  const layer = gzipSync(sampleLayer(1, 200))
+  const model = Buffer.concat([noise(1, 4_000_000), Buffer.alloc(4_000_000)])
+  for (const bytes of [layer, model]) assert.deepEqual(await read(host.store, await receiveCold(bytes)), bytes)
+  const ways = await contentWays(host.db.database.queries)
+  assert.deepEqual(
+    ways.map(({ way, contentCount }) => [way, contentCount]),
+    [
+      ['chunks', 2],
+      ['opened: node-zlib level 6, memLevel 8', 1],
+      ['whole', 0],
+    ],
+  )
+})
+
+test('what does not pay keeps its whole copy', async () => {
+  const digest = await receive(noise(2, 500_000))
+  await host.store.openDue()
+  assert.equal(await host.db.database.transaction((tx) => dropWhole(tx, digest)), false)
+  assert.deepEqual(await read(host.store, digest), Buffer.from(noise(2, 500_000)))
+})
+
+test('after compaction, and with the rows of contents lost, all is read as before', async () => {
+  const layers = new Map<Digest, Buffer>()
+  for (let version = 10; version < 14; version++) {
+    const bytes = gzipSync(sampleLayer(version, 300))
+    layers.set(await receiveCold(bytes, `v${version}`), bytes)
+  }
+  await daysPass(0)
+  assert.deepEqual(await check(), [])
+  for (const [digest, bytes] of layers) assert.deepEqual(await read(host.store, digest), bytes)
+  // what stands only in PostgreSQL is lost: tails are made a segment of the bucket first
+  for (let n = 0; n < 50; n++) await receiveCold(gzipSync(tarOf(tarMember({ name: `${n}`, body: sampleText(n, 300_000) }))), `small ${n}`)
+  await daysPass(0)
+  await query('delete from content_reference')
+  await query('update content_opened set digest = digest')
+  await query('truncate content_opened, content_opening, content_reference, content_review, content_segment, chunk, content_cold_read, whole_part, content_whole, content_upload, content, segment')
+  await rebuildStore(host.db.database, host.bucket)
+  assert.deepEqual(await check(), [])
+  let found = 0
+  for (const [digest, bytes] of layers) {
+    const got = await read(host.store, digest)
+    if (got === null) continue
+    found++
+    assert.deepEqual(got, bytes)
+  }
+  assert.ok(found >= 1, 'none of the layers came back')
+})
+
+test('a check finds parts that are held no longer, and a form that makes something else; a rebuild holds them again', async () => {
+  const digest = await receiveCold(gzipSync(sampleLayer(20, 100)), 'checked')
+  await query(`delete from content_reference where kind = 'opened' and id = '${digest}'`)
+  assert.deepEqual(
+    (await check()).map(({ code }) => code),
+    ['opened-row'],
+  )
+  assert.equal((await rebuildStore(host.db.database, host.bucket)).corrected, 1)
+  assert.deepEqual(await check(), [])
+  await query(`update content_opened set form = set_byte(form, 120, (get_byte(form, 120) + 1) % 256) where digest = decode('${digest}', 'hex')`)
+  const findings = await check()
+  assert.deepEqual(
+    findings.map(({ code, references }) => [code, references[0]?.id]),
+    [['opened-damaged', 'checked']],
+  )
+  await assert.rejects(read(host.store, digest), { name: 'CorruptError' })
+  await query(`update content_opened set form = set_byte(form, 120, (get_byte(form, 120) + 255) % 256) where digest = decode('${digest}', 'hex')`)
+})
+
+test('when the content goes, all that it was made of goes', async () => {
+  await query(`delete from content_reference where kind = 'test'`)
+  for (let days = 0; days < 8; days++) await daysPass(40)
+  for (const table of ['content_opened', 'content_opening', 'content_reference', 'content', 'segment', 'chunk']) assert.equal(await count(table), 0, table)
+})
