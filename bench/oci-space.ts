@@ -1,10 +1,12 @@
 // What successive versions of images take: Stemma's content store, when nothing is hot any more, beside distribution (Debian's docker-registry) with the same images.
-//   bin/node bench/oci-space.ts --images FOLDER [--versions 10] [--pull last|all] [--out FILE]
+//   bin/node bench/oci-space.ts --images FOLDER [--versions 10] [--pull last|all] [--plain] [--out FILE]
+// --plain: the store is given what is inside of the layers, so that no engine runs: the same bytes are stored, but for forms; quick, and proves no engine.
 // FOLDER gets the images (oci-space/images.ts builds what is missing). Blobs come as the registry's uploads bring them; skopeo pushes to distribution.
 import { spawn, spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { createReadStream, existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { createGunzip } from 'node:zlib'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { sql } from '../src/db/index.ts'
 import { contentTotals, contentWays, type Digest } from '../src/store/index.ts'
@@ -16,7 +18,7 @@ import { benchArguments } from './arguments.ts'
 import { buildImages, families, layoutOf, tagOf } from './oci-space/images.ts'
 import { conditions, markdownTable, median } from './table.ts'
 
-const args = benchArguments(['wait'], ['images', 'versions', 'pull'])
+const args = benchArguments(['wait', 'plain'], ['images', 'versions', 'pull'])
 const images = args.values('images')[0] ?? '/tmp/stemma-oci-space'
 const versions = Number(args.values('versions')[0] ?? 10)
 const folder = new TempFolder('bench-oci-space')
@@ -26,6 +28,7 @@ interface Blob {
   readonly digest: Digest
   readonly sizeBytes: number
   readonly path: string
+  readonly isLayer: boolean
 }
 
 /** Manifest, config and layers of a version. */
@@ -37,10 +40,11 @@ function blobsOf(family: string, version: number): Blob[] {
   const found = index.manifests.find(({ annotations }) => annotations?.['org.opencontainers.image.ref.name'] === tagOf(version))
   if (found === undefined) throw new Error(`${family} has no ${tagOf(version)}`)
   const manifest = read<{ config: { digest: string }; layers: { digest: string }[] }>(path(found.digest))
-  return [found, manifest.config, ...manifest.layers].map(({ digest }) => ({
+  return [found, manifest.config, ...manifest.layers].map(({ digest }, n) => ({
     digest: digest.slice('sha256:'.length) as Digest,
     sizeBytes: statSync(path(digest)).size,
     path: path(digest),
+    isLayer: n > 1,
   }))
 }
 
@@ -60,13 +64,23 @@ async function startDistribution(): Promise<Distribution> {
   const root = join(folder.path, 'distribution')
   mkdirSync(root)
   const config = join(folder.path, 'distribution.yml')
-  writeFileSync(config, `version: 0.1\nlog: { level: error }\nstorage: { filesystem: { rootdirectory: ${root} } }\nhttp: { addr: 127.0.0.1:${port} }\n`)
+  writeFileSync(
+    config,
+    `version: 0.1\nlog: { level: error }\nstorage: { filesystem: { rootdirectory: ${root} } }\nhttp: { addr: 127.0.0.1:${port} }\n`,
+  )
   const server = spawn('docker-registry', ['serve', config], { stdio: 'ignore' })
   await sleep(2000)
   return {
     push: (family, version) => {
       const to = `docker://127.0.0.1:${port}/bench/${family}:${tagOf(version)}`
-      const done = spawnSync('skopeo', ['--insecure-policy', 'copy', '--quiet', '--dest-tls-verify=false', `oci:${layoutOf(images, family)}:${tagOf(version)}`, to])
+      const done = spawnSync('skopeo', [
+        '--insecure-policy',
+        'copy',
+        '--quiet',
+        '--dest-tls-verify=false',
+        `oci:${layoutOf(images, family)}:${tagOf(version)}`,
+        to,
+      ])
       if (done.status !== 0) throw new Error(String(done.stderr))
     },
     storedBytes: () => sizeOf(root),
@@ -82,9 +96,17 @@ async function rowBytes(host: ContentHost): Promise<number> {
   return rows[0]?.bytes ?? 0
 }
 
-async function receive(host: ContentHost, blob: Blob): Promise<void> {
+/** As what it is stored. */
+async function receive(host: ContentHost, blob: Blob): Promise<Digest> {
   const expected = { algorithm: 'sha256', digest: Buffer.from(blob.digest, 'hex') } as const
-  await host.store.uploads.receive(createReadStream(blob.path), { expected, limitBytes: 2 ** 40, reference: { kind: 'bench', id: 'image' } })
+  const bytes = createReadStream(blob.path)
+  const reference = { kind: 'bench', id: 'image' }
+  if (args.has('plain') && blob.isLayer) {
+    const content = await host.store.uploads.receive(bytes.pipe(createGunzip()), { limitBytes: 2 ** 40, reference })
+    return content.digest
+  }
+  await host.store.uploads.receive(bytes, { expected, limitBytes: 2 ** 40, reference })
+  return blob.digest
 }
 
 async function cpuOf<T>(work: () => Promise<T>): Promise<{ made: T; seconds: number }> {
@@ -137,12 +159,17 @@ async function pullAll(host: ContentHost, blobs: readonly Blob[]): Promise<strin
     const rate = large.reduce((sum, one) => sum + one.plainBytes, 0) / 1e6 / large.reduce((sum, one) => sum + one.cpuS, 1e-9)
     return [engine, String(mine.length), median(mine.map(({ firstMs }) => firstMs)).toFixed(0), large.length === 0 ? '' : rate.toFixed(0)]
   })
-  return markdownTable(['stored as', 'blobs, all byte-exact', 'first byte, median ms', 'uncompressed MB for each second of CPU (blobs > 10 MB)'], rows)
+  return markdownTable(
+    ['stored as', 'blobs, all byte-exact', 'first byte, median ms', 'uncompressed MB for each second of CPU (blobs > 10 MB)'],
+    rows,
+  )
 }
 
 async function waitFor(family: string, version: number): Promise<void> {
   while (!existsSync(join(images, 'done', `${family}-${tagOf(version)}`))) await sleep(2000)
 }
+
+const head = ['up to', 'distribution MB', 'Stemma: bucket MB', 'Stemma: rows MB', 'Stemma ÷ distribution']
 
 async function main(): Promise<void> {
   if (!args.has('wait')) buildImages(images)
@@ -157,8 +184,7 @@ async function main(): Promise<void> {
         await waitFor(name, version)
         distribution.push(name, version)
         for (const blob of blobsOf(name, version)) {
-          if (!blobs.has(blob.digest)) await receive(host, blob)
-          blobs.set(blob.digest, blob)
+          if (!blobs.has(blob.digest)) blobs.set(blob.digest, { ...blob, digest: await receive(host, blob) })
         }
         cpuS += (await cpuOf(() => host.store.openDue())).seconds
       }
@@ -166,6 +192,7 @@ async function main(): Promise<void> {
       const step = [tagOf(version), mb(peer), mb(bucket), mb(rows), ((bucket + rows) / peer).toFixed(3)]
       steps.push(step)
       console.log(step.join(' '))
+      if (args.out !== null) writeFileSync(args.out, `${markdownTable(head, steps)}\n`)
     }
     await host.store.tidy()
     const ways = (await contentWays(host.db.database.queries)).map(({ way, contentCount, logicalBytes, storedBytes }) => [
@@ -175,10 +202,11 @@ async function main(): Promise<void> {
       storedBytes === null ? '' : mb(storedBytes),
       storedBytes === null ? '' : (storedBytes / logicalBytes).toFixed(3),
     ])
-    const last = args.values('pull')[0] === 'all' ? [...blobs.values()] : families.flatMap(({ name }) => [1, versions].flatMap((version) => blobsOf(name, version)))
+    const pushed = [1, versions].flatMap((version) => families.flatMap(({ name }) => blobsOf(name, version)))
+    const last = args.values('pull')[0] === 'all' ? [...blobs.values()] : pushed.map(({ digest }) => blobs.get(digest) as Blob)
     const text = [
       conditions(),
-      markdownTable(['up to', 'distribution MB', 'Stemma: bucket MB', 'Stemma: rows MB', 'Stemma ÷ distribution'], steps),
+      markdownTable(head, steps),
       markdownTable(['way', 'contents', 'MB as pushed', 'MB added', 'ratio'], ways),
       await pullAll(host, [...new Map(last.map((blob) => [blob.digest, blob])).values()]),
       `Opening took ${cpuS.toFixed(0)} s of CPU for ${mb([...blobs.values()].reduce((sum, blob) => sum + blob.sizeBytes, 0))} MB of blobs.`,

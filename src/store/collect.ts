@@ -60,6 +60,11 @@ async function collectContents(tx: Tx): Promise<{ looked: number; gone: number }
   const free = locked.rows.filter((row) => !isReferenced.has(hex(row.digest)))
   const leased = free.filter((row) => row.is_leased).map((row) => row.digest)
   const dead = free.filter((row) => !row.is_leased).map((row) => row.digest)
+  // before contents go: what they were made of is noted by their going, also where it is among those that are looked at here
+  await sql`
+    update content_review set due_at = content.leased_until from content
+    where content_review.digest = content.digest and content.digest = any(${leased}::bytea[])`.execute(tx)
+  await sql`delete from content_review where digest = any(${digests}::bytea[]) and digest <> all(${leased}::bytea[])`.execute(tx)
   if (dead.length > 0) {
     const { rows } = await sql<{ segment_id: number }>`
       select distinct segment_id from content_segment where digest = any(${dead}::bytea[]) order by segment_id`.execute(tx)
@@ -70,10 +75,6 @@ async function collectContents(tx: Tx): Promise<{ looked: number; gone: number }
       rows.map((row) => row.segment_id),
     )
   }
-  await sql`
-    update content_review set due_at = content.leased_until from content
-    where content_review.digest = content.digest and content.digest = any(${leased}::bytea[])`.execute(tx)
-  await sql`delete from content_review where digest = any(${digests}::bytea[]) and digest <> all(${leased}::bytea[])`.execute(tx)
   return { looked: due.length, gone: dead.length }
 }
 

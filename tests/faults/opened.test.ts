@@ -10,7 +10,7 @@ import type { Digest, SegmentStore } from '../../src/store/index.ts'
 import { contentHost, type ContentHost, pieces, read } from '../support/content.ts'
 import { Fuse } from '../support/fuse.ts'
 import { noise, seedOfRun } from '../support/seeded.ts'
-import { sampleLayer, tarMember, tarOf } from '../support/tar.ts'
+import { sampleLayer, sampleText, tarMember, tarOf } from '../support/tar.ts'
 
 let host: ContentHost
 before(async () => {
@@ -31,7 +31,6 @@ async function daysPass(): Promise<void> {
     `content_review set due_at = due_at - interval '3 days'`,
     `segment set draining_since = draining_since - interval '3 days', review_at = review_at - interval '3 days'`,
     `upload_intent set expires_at = expires_at - interval '3 days'`,
-    `key_deletion set due_at = now() - interval '1 minute'`,
   ]) {
     await sql.raw(`update ${change}`).execute(queries)
   }
@@ -52,7 +51,10 @@ const isOpened = async (digest: Digest): Promise<boolean> =>
 test('death at every step of opening', async () => {
   const seed = seedOfRun('death of opening')
   // more than waits for a group commit, so that it has segments of its own
-  const layer = gzipSync(tarOf(tarMember({ name: 'noise', body: noise(seed, 6_000_000) }), sampleLayer(1)), { level: 1 })
+  const layer = gzipSync(
+    tarOf(tarMember({ name: 'noise', body: noise(seed, 4_400_000) }), tarMember({ name: 'text', body: sampleText(1, 100_000) })),
+    { level: 1 },
+  )
   const digest = await receive(layer)
   for (let steps = 0; ; steps++) {
     const fuse = new Fuse(steps)
@@ -75,7 +77,7 @@ test('death at every step of opening', async () => {
 })
 
 test('two nodes open the same content at once, and it is opened once', async () => {
-  const layer = gzipSync(sampleLayer(2, 200))
+  const layer = gzipSync(sampleLayer(2))
   const digest = await receive(layer)
   const nodes: SegmentStore[] = [host.another(), host.another()]
   await Promise.all(nodes.map((node) => node.openDue()))
@@ -88,7 +90,7 @@ test('two nodes open the same content at once, and it is opened once', async () 
 })
 
 test('a content that goes while it is opened leaves nothing', async () => {
-  const digest = await receive(gzipSync(sampleLayer(3, 300)))
+  const digest = await receive(gzipSync(sampleLayer(3)))
   const opening = host.store.openDue()
   await sql`delete from content_reference where kind = 'test' and digest = decode(${digest}, 'hex')`.execute(host.db.database.queries)
   await opening

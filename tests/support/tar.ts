@@ -74,9 +74,17 @@ export function tarOf(...members: Uint8Array[]): Buffer {
 }
 
 const words = Array.from({ length: 3000 }, (_, n) => latin1(noise(n, 4 + (n % 7)).map((byte) => 97 + (byte % 26))))
+const made = new Map<string, Buffer>()
+
 /** Something like source text. */
 export function sampleText(seed: number, sizeBytes: number): Buffer {
-  const random = new SeededRandom(seed)
+  const name = `${seed} ${sizeBytes}`
+  const text = made.get(name) ?? writeText(new SeededRandom(seed), sizeBytes)
+  made.set(name, text)
+  return text
+}
+
+function writeText(random: SeededRandom, sizeBytes: number): Buffer {
   const line = () => `  const ${words[random.below(3000)]} = ${words[random.below(300)]}(${words[random.below(30)]}, ${random.below(100)})`
   return Buffer.from(
     Array.from({ length: sizeBytes / 25 }, line)
@@ -84,7 +92,6 @@ export function sampleText(seed: number, sizeBytes: number): Buffer {
       .padEnd(sizeBytes, '.'),
   ).subarray(0, sizeBytes)
 }
-
 
 /** A layer of some files; versions of it differ in one, and in all times. */
 export function sampleLayer(version: number, files = 60): Buffer {

@@ -60,7 +60,10 @@ const meanings: Readonly<Record<ContentFindingCode, Pick<ContentFinding, 'severi
     advice: `${rebuild} where the recipe stands in a segment of the bucket; else restore the database`,
   },
   'opened-row': { severity: 'error', advice: rebuild },
-  'opened-damaged': { severity: 'error', advice: 'its parts are damaged or gone: restore the database and the keys from a backup; findings of segments say which' },
+  'opened-damaged': {
+    severity: 'error',
+    advice: 'its parts are damaged or gone: restore the database and the keys from a backup; findings of segments say which',
+  },
   'content-row': { severity: 'error', advice: rebuild },
   'content-damaged': {
     severity: 'error',

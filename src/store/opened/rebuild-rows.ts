@@ -13,7 +13,12 @@ export interface RebuiltOpened {
 }
 
 /** May be run twice, and beside a running store. What is made again is checked against its digest whenever it is read. */
-export async function rebuildOpened(db: Database, forms: readonly Uint8Array[], leaseDays: number, signal?: AbortSignal): Promise<RebuiltOpened> {
+export async function rebuildOpened(
+  db: Database,
+  forms: readonly Uint8Array[],
+  leaseDays: number,
+  signal?: AbortSignal,
+): Promise<RebuiltOpened> {
   let contents = 0
   for (const bytes of forms) {
     signal?.throwIfAborted()
@@ -22,7 +27,9 @@ export async function rebuildOpened(db: Database, forms: readonly Uint8Array[], 
   }
   const { rows } = await sql`
     insert into content_reference (kind, id, digest)
-    select ${openedKind}, encode(digest, 'hex'), inner_digest from content_opened order by inner_digest on conflict do nothing returning 1`.execute(db.queries)
+    select ${openedKind}, encode(digest, 'hex'), inner_digest from content_opened order by inner_digest on conflict do nothing returning 1`.execute(
+    db.queries,
+  )
   return { contents, corrected: rows.length }
 }
 
