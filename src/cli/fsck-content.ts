@@ -4,6 +4,7 @@ import type { Config } from '../config.ts'
 import { sql } from '../db/index.ts'
 import type { Finding } from '../git/index.ts'
 import { checkObjects, type LfsFinding, lfsReferences } from '../lfs/index.ts'
+import { type BlobFinding, checkBlobs } from '../oci/index.ts'
 import { makeStore } from '../rooms.ts'
 import type { ContentFinding, StoreCheck } from '../store/index.ts'
 import type { RepositoryName } from './repository-name.ts'
@@ -11,7 +12,7 @@ import type { CommandRooms } from './rooms.ts'
 
 /** A pack's finding without what only packs have, and with what only content has. */
 export interface StoreFinding extends Pick<Finding, 'severity' | 'message' | 'advice' | 'key'> {
-  readonly code: ContentFinding['code'] | LfsFinding['code']
+  readonly code: ContentFinding['code'] | LfsFinding['code'] | BlobFinding['code']
   readonly network: null
   readonly pack: null
   /** Id of the segment's row. */
@@ -64,6 +65,7 @@ export async function checkContent(
       report: async (found) => report(await namedFinding(rooms, found)),
     })
     for await (const found of checkObjects(db.queries, ids)) report(lfsFinding(found))
+    if (!ids) for await (const found of checkBlobs(db.queries)) report(blobFinding(found))
     return { ...checked, ...counts }
   } finally {
     await store.close()
@@ -97,6 +99,11 @@ async function namedFinding({ db }: CommandRooms, found: ContentFinding): Promis
 function lfsFinding({ severity, code, message, advice, repository, oid }: LfsFinding): StoreFinding {
   const lfsObjects = [{ repository, oid }]
   const dependents = { repositories: [repository], refs: [], refCount: 0, contents: [oid], contentCount: 1, lfsObjects, lfsObjectCount: 1 }
+  return { severity, code, message, advice, key: null, network: null, pack: null, segment: null, objects: [], objectCount: 0, dependents }
+}
+
+function blobFinding({ severity, code, message, advice, content }: BlobFinding): StoreFinding {
+  const dependents = { repositories: [], refs: [], refCount: 0, contents: [content], contentCount: 1, lfsObjects: [], lfsObjectCount: 0 }
   return { severity, code, message, advice, key: null, network: null, pack: null, segment: null, objects: [], objectCount: 0, dependents }
 }
 

@@ -1,0 +1,79 @@
+// Rows of blobs against the content that they stand for: each needs its content, and a reference that keeps it.
+import { type Queries, sql } from '../../db/index.ts'
+import { type Digest, digestOf } from '../../store/index.ts'
+import { ociReferences } from '../registry.ts'
+
+export interface BlobFinding {
+  readonly severity: 'error'
+  readonly code: 'oci-content-missing' | 'oci-unheld'
+  readonly message: string
+  readonly advice: string
+  /** `OWNER/NAME` of the image. */
+  readonly image: string
+  readonly content: Digest
+}
+
+const batchRows = 5000
+
+const missingAdvice = '`stemma fsck --rebuild` finds it where it lies in the bucket; else restore it from a backup, or push the image again'
+
+interface Row {
+  readonly id: number
+  readonly digest: Buffer
+}
+
+/** Blobs whose content is not there, or that no reference keeps. Rows that go meanwhile are no findings. */
+export async function* checkBlobs(queries: Queries): AsyncGenerator<BlobFinding, void, undefined> {
+  for (let after: Row = { id: 0, digest: Buffer.alloc(0) }; ; ) {
+    const { rows } = await sql<Row & { content: Buffer; image: string; stored: boolean; held: boolean }>`
+      with batch as materialized (
+        select package_id, digest, content from oci_blob where (package_id, digest) > (${after.id}, ${after.digest}::bytea)
+        order by package_id, digest limit ${batchRows})
+      select b.package_id::float8 as id, b.digest, b.content, a.login || '/' || p.name as image, c.digest is not null as stored,
+        f.digest is not null as held
+      from batch b join package p on p.id = b.package_id join account a on a.id = p.owner_id
+      left join content c on c.digest = b.content
+      left join content_reference f on f.kind = ${ociReferences} and f.id = b.package_id::text and f.digest = b.content
+      order by b.package_id, b.digest`.execute(queries)
+    for (const { digest, content, image, stored, held } of rows) {
+      const facts = { severity: 'error', image, content: digestOf(content) } as const
+      const blob = `blob ${digest.length === 32 ? 'sha256' : 'sha512'}:${digest.toString('hex')} of the image ${image}`
+      if (!stored) yield { ...facts, code: 'oci-content-missing', message: `the ${blob} has no content`, advice: missingAdvice }
+      else if (!held)
+        yield {
+          ...facts,
+          code: 'oci-unheld',
+          message: `nothing keeps the content of the ${blob}`,
+          advice: '`stemma fsck --rebuild` holds it again',
+        }
+    }
+    const last = rows.at(-1)
+    if (last === undefined) return
+    after = last
+  }
+}
+
+/** References of blobs that lack theirs, where the content is there: after its rows were made again. How many. */
+export async function holdBlobs(queries: Queries): Promise<number> {
+  let held = 0
+  for (let after: Row = { id: 0, digest: Buffer.alloc(0) }; ; ) {
+    const { rows } = await sql<Row & { made: number }>`
+      with batch as materialized (
+        select package_id, digest, content from oci_blob where (package_id, digest) > (${after.id}, ${after.digest}::bytea)
+        order by package_id, digest limit ${batchRows} for key share),
+      there as (
+        select b.package_id, b.content from batch b join content c on c.digest = b.content
+        where not exists (
+          select from content_reference f where f.kind = ${ociReferences} and f.id = b.package_id::text and f.digest = b.content)
+        for key share of c),
+      made as (
+        insert into content_reference (kind, id, digest) select distinct ${ociReferences}, package_id::text, content from there
+        on conflict do nothing returning 1)
+      select package_id::float8 as id, digest, (select count(*) from made)::float8 as made from batch
+      order by package_id desc, digest desc limit 1`.execute(queries)
+    const last = rows[0]
+    if (last === undefined) return held
+    held += last.made
+    after = last
+  }
+}
