@@ -132,6 +132,7 @@ function mountApi(
     rates,
     hooks,
     imageStore: store,
+    retention: config.registry,
     layerFiles: new LayerFiles({ store, log }),
     sealer: hooks.sealer,
     git: {

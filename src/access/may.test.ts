@@ -97,6 +97,8 @@ const table: Partial<Record<`${Action} ${string}`, string>> = {
   'repository:administer internal': 'maintainer owner admin',
   'repository:administer private': 'maintainer owner admin',
   'registry:read registry': everyone,
+  'packages:administer user': 'owner admin',
+  'packages:administer organization': 'maintainer admin',
   'package:create user': 'owner admin deploy elsewhere',
   'package:create organization': 'writer maintainer admin',
   'package:read public image': everyone,

@@ -5,8 +5,8 @@ import type { AccountId, Identity, PackageId, RepositoryId, Role } from './ident
 /**
  * What can be declared by a route, and the scope that a credential needs for it (null: whatever credential). `self` is the caller's own account,
  * `server` what concerns all accounts, `account:usage` how much an account stores. `repository:fork` makes a fork of it in an account of the caller's, `repository:push` changes refs and
- * objects; `repository:administer` changes or deletes the repository itself. `package:delete` takes versions away, or all of it; `registry:read` asks a registry
- * whether it is one, and which packages of it one sees.
+ * objects; `repository:administer` changes or deletes the repository itself. `package:delete` takes versions away, or all of it; `packages:administer`
+ * makes rules for all packages of an account; `registry:read` asks a registry whether it is one, and which packages of it one sees.
  */
 export const neededScope = {
   'account:read': null,
@@ -29,6 +29,7 @@ export const neededScope = {
   'package:write': 'package:write',
   'package:delete': 'package:admin',
   'package:administer': 'package:admin',
+  'packages:administer': 'package:admin',
 } as const satisfies Record<string, Scope | null>
 
 export type Action = keyof typeof neededScope
@@ -158,6 +159,8 @@ function standsToAccount(identity: Identity, action: AccountAction, resource: Ac
     case 'server:read': // asked on the caller's own account
     case 'server:administer':
       return identity.isAdmin
+    case 'packages:administer':
+      return hasRole(identity, resource, 'admin')
     case 'account:usage':
       return hasRole(identity, resource, 'read')
     case 'organization:read':

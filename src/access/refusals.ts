@@ -16,6 +16,7 @@ const standings: Readonly<Record<Action, string>> = {
   'repository:fork': 'This takes a user’s token',
   'repository:push': 'You may read this repository, but not push to it: this takes the role write',
   'registry:read': 'This is open to anybody',
+  'packages:administer': 'This takes the account itself, or the role admin in the organization',
   'package:create': 'This takes the account itself, or the role write in the organization',
   'package:read': 'This takes the role read in the package’s owner or repository',
   'package:write': 'You may read this package, but not publish it: this takes the role write',

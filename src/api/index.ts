@@ -5,7 +5,7 @@ import type { Clock, Randomness, Sealer } from '../base/index.ts'
 import type { Database } from '../db/index.ts'
 import type { HookRoom } from '../hooks/index.ts'
 import type { Listener, RateLimits } from '../http/index.ts'
-import type { LayerFiles } from '../oci/index.ts'
+import type { LayerFiles, RetentionSettings } from '../oci/index.ts'
 import type { CiExchange, SignInParts } from '../sign-in/index.ts'
 import type { ContentStore } from '../store/index.ts'
 import { registerArchives } from './archives.ts'
@@ -23,6 +23,7 @@ import { registerMeta } from './meta.ts'
 import { registerQuotas } from './quotas.ts'
 import { registerRateLimit } from './rate-limit.ts'
 import { registerOpenApi } from './openapi/index.ts'
+import { registerPackageRules } from './package-rules.ts'
 import { registerPackages } from './packages.ts'
 import { registerPeople } from './people.ts'
 import { registerRepositories } from './repositories.ts'
@@ -54,6 +55,7 @@ export interface ApiOptions {
   readonly storage: StorageFigures
   /** Where blobs of images are, and what layers hold. */
   readonly imageStore: Pick<ContentStore, 'get'>
+  readonly retention: RetentionSettings
   readonly layerFiles: Pick<LayerFiles, 'ask' | 'close' | 'lists' | 'read'>
   readonly hooks: HookRoom
   /** Of what is signed in with at other registries. */
@@ -91,6 +93,7 @@ export function registerApi(listener: Listener, options: ApiOptions): void {
     registerSessions(routes, options)
     registerCiTrusts(routes, options)
     registerPackages(routes, options)
+    registerPackageRules(routes, options)
     registerImages(routes, options)
   })
 }

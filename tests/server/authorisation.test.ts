@@ -106,6 +106,7 @@ const weaker: Partial<Record<Action, Action>> = {
   'repository:fork': 'repository:read',
   'repository:push': 'repository:fork',
   'repository:administer': 'repository:push',
+  'packages:administer': 'account:read',
   'package:write': 'package:read',
   'package:delete': 'package:write',
   'package:administer': 'package:write',

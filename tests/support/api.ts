@@ -95,6 +95,7 @@ export function registerTestApi(listener: Listener, db: Database): void {
     takesRef: (_repository, name) => !name.startsWith('refs/hidden/'),
     storage: noStorage,
     imageStore: noContent,
+    retention: { leaseMs: 86_400_000 },
     layerFiles: new LayerFiles({ store: noContent, log: makeLog('silent') }),
     hooks,
     sealer: hooks.sealer,
