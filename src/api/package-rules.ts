@@ -87,7 +87,12 @@ function registerRetention(routes: Routes, { db }: ApiOptions, url: string, plac
     return retentionJson(found)
   })
 
-  const clearing = { tags, params, summary: `Keeps everything of ${whose} (Stemma’s own)`, response: { 204: Type.Null(), ...packageErrors } }
+  const clearing = {
+    tags,
+    params,
+    summary: `Keeps everything of ${whose} (Stemma’s own)`,
+    response: { 204: Type.Null(), ...packageErrors },
+  }
   routes.delete(url, { config: place.changing, schema: clearing }, async (request, reply) => {
     if (!(await clearRetention(db, homeOf(request), actOf(request)))) throw notFound()
     return reply.code(204).send(null)

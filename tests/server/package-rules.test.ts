@@ -44,13 +44,10 @@ describe('rules of packages', () => {
     assert.match(body.tags[0].why, /not among the newest 2/)
     assert.match(body.manifests[0].digest, /^sha256:[0-9a-f]{64}$/)
     const set = await api('PUT', url, { ...policy, untagged_days: 7, referrers: 'stay' })
-    assert.deepEqual([set.status, set.body.of, set.body.rules, set.body.untagged_days, set.body.referrers], [
-      200,
-      'package',
-      [{ tags: '?', except: [], keep_newest: 2, keep_pushed_days: null, keep_pulled_days: null }],
-      7,
-      'stay',
-    ])
+    assert.deepEqual(
+      [set.status, set.body.of, set.body.rules, set.body.untagged_days, set.body.referrers],
+      [200, 'package', [{ tags: '?', except: [], keep_newest: 2, keep_pushed_days: null, keep_pulled_days: null }], 7, 'stay'],
+    )
     assert.ok(Date.parse(set.body.next_run_at) > Date.parse(set.body.updated_at) + 23 * 3600_000)
     assert.equal((await api('POST', `${url}/dry-run`, {})).body.tag_count, 1)
     assert.deepEqual((await registry.ask('GET', 'olive/kept/tags/list')).json.tags, ['1', '2', '3'])
@@ -121,7 +118,12 @@ describe('rules of packages', () => {
       .where('action', 'in', ['package.retention', 'package.tag-rules'])
       .execute()
       .then((found) => ({ rows: found.map(({ action, target }) => `${action} ${target}`) }))
-    for (const line of ['package.retention oci olive/kept', 'package.retention olive', 'package.tag-rules oci olive/fast', 'package.tag-rules olive'])
+    for (const line of [
+      'package.retention oci olive/kept',
+      'package.retention olive',
+      'package.tag-rules oci olive/fast',
+      'package.tag-rules olive',
+    ])
       assert.ok(rows.includes(line), line)
   })
 })
