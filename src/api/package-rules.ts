@@ -48,7 +48,7 @@ interface Place {
 export function registerPackageRules(routes: Routes, options: ApiOptions): void {
   const ofPackage: Place = {
     params: packageParams.users,
-    reading: access('users', 'package:write'), // whoever is held by a rule may read it
+    reading: access('users', 'package:read'), // whoever pulls may know how long things stay
     changing: access('users', 'package:administer'),
     whose: 'a package',
     homeOf: (request) => ({ packageId: packageOf(request).id }),
