@@ -52,28 +52,3 @@ export async function* checkBlobs(queries: Queries): AsyncGenerator<BlobFinding,
     after = last
   }
 }
-
-/** References of blobs that lack theirs, where the content is there: after its rows were made again. How many. */
-export async function holdBlobs(queries: Queries): Promise<number> {
-  let held = 0
-  for (let after: Row = { id: 0, digest: Buffer.alloc(0) }; ; ) {
-    const { rows } = await sql<Row & { made: number }>`
-      with batch as materialized (
-        select package_id, digest, content from oci_blob where (package_id, digest) > (${after.id}, ${after.digest}::bytea)
-        order by package_id, digest limit ${batchRows} for key share),
-      there as (
-        select b.package_id, b.content from batch b join content c on c.digest = b.content
-        where not exists (
-          select from content_reference f where f.kind = ${ociReferences} and f.id = b.package_id::text and f.digest = b.content)
-        for key share of c),
-      made as (
-        insert into content_reference (kind, id, digest) select distinct ${ociReferences}, package_id::text, content from there
-        on conflict do nothing returning 1)
-      select package_id::float8 as id, digest, (select count(*) from made)::float8 as made from batch
-      order by package_id desc, digest desc limit 1`.execute(queries)
-    const last = rows[0]
-    if (last === undefined) return held
-    held += last.made
-    after = last
-  }
-}
