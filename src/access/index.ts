@@ -23,11 +23,10 @@ export { type Circle, collaboratorRole, listCollaborators, setCollaborator, type
 export { createOrFind } from './create-on-push.ts'
 export { Failures, type FailureSettings } from './failures.ts'
 export { findFork, forkRepository, listForks, type NewFork, readableSiblings } from './forks.ts'
+export { type GateOptions, makeGate } from './gate.ts'
 export {
   accountOf,
   callerOf,
-  type GateOptions,
-  makeGate,
   onAccount,
   onOrganization,
   onPackage,
@@ -38,7 +37,7 @@ export {
   packageOf,
   packageToWrite,
   repositoryOf,
-} from './gate.ts'
+} from './route-access.ts'
 export { type Grant, homeScopes, isWithin, type PackageAccess, parseScopes, type Scope, scopes } from './grant.ts'
 export {
   type AccountId,
