@@ -57,6 +57,7 @@ test('death at every step of opening', async () => {
   )
   const digest = await receive(layer)
   for (let steps = 0; ; steps++) {
+    assert.ok(steps < 300, 'it is never opened')
     const fuse = new Fuse(steps)
     const store = host.another(fuse.bucket(host.bucket), fuse.database(host.db.database))
     await store.openDue().catch((error: unknown) => {

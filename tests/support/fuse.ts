@@ -2,6 +2,7 @@
 import { UnavailableError } from '../../src/base/index.ts'
 import type { Bucket } from '../../src/bucket/index.ts'
 import type { Database, TransactionOptions, Tx } from '../../src/db/index.ts'
+import { Snapshots } from '../../src/db/snapshots.ts'
 
 export class Fuse {
   /** Steps until death; counted down by every statement, commit and request. */
@@ -30,8 +31,10 @@ export class Fuse {
       },
       transformResult: async (args: { result: unknown }) => args.result,
     } as unknown as Parameters<Tx['withPlugin']>[0]
+    const queries = inner.queries.withPlugin(plugin)
     const fused = {
-      queries: inner.queries.withPlugin(plugin),
+      queries,
+      snapshots: new Snapshots(queries),
       transaction: async <T>(run: (tx: Tx) => Promise<T>, options?: TransactionOptions): Promise<T> => {
         const result = await inner.transaction(async (tx) => {
           const made = await run(tx.withPlugin(plugin) as Tx)
