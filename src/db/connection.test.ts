@@ -156,7 +156,7 @@ describe('every connection comes back', () => {
   })
 
   test('who waits for one is told after a bounded time', async () => {
-    const narrow = new Database({ url: db.url, poolSize: 1, log: silent, acquireTimeoutMs: 200 })
+    const narrow = new Database({ url: db.url, poolSize: 1, log: silent, acquireTimeoutMs: 1500 })
     await narrow.transaction(async () => {
       await assert.rejects(narrow.probe(), { code: 'database-unavailable' })
     })

@@ -143,7 +143,7 @@ test('tokens: for everything, for some things, and a repository’s own', async 
   await wrong(2, /needs --account; or, for a token that is a repository's own/, 'token', 'create', '--name', 'x')
   await wrong(2, /narrow what --scope gives/, 'token', 'create', '--account', 'olive', '--name', 'x', '--repository', 'olive/one')
   await wrong(1, /no scope 'repo'; there are repository:read/, 'token', 'create', '--account', 'olive', '--name', 'x', '--scope', 'repo')
-  await wrong(2, /reads or pushes/, 'token', 'create', '--repository', 'olive/two', '--name', 'x', '--scope', 'server:admin')
+  await wrong(2, /takes --scope/, 'token', 'create', '--repository', 'olive/two', '--name', 'x', '--scope', 'server:admin')
   const [own] = await json('token', 'list', '--repository', 'olive/two')
   assert.deepEqual([own?.kind, own?.bearer, own?.name, own?.scopes], ['deploy', 'Olive/two', 'staging', ['repository:read']])
   assert.match(

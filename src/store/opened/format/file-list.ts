@@ -73,10 +73,11 @@ function readEntry(bytes: Uint8Array, from: number): { entry: FileEntry; end: nu
   if (code === undefined || mode === null || sizeBytes === null || bodyBytes === null) return null
   const type = String.fromCharCode(code)
   const path = readBytes(reader, readVarint(reader))
+  if (path === null) return null // what would be read next are bytes of the path
   const link = isLink(type) ? readBytes(reader, readVarint(reader)) : new Uint8Array()
   const gitBlob = type === '0' ? readBytes(reader, 20) : new Uint8Array()
   const sha256 = type === '0' ? readBytes(reader, 32) : new Uint8Array()
-  if (path === null || link === null || gitBlob === null || sha256 === null) return null
+  if (link === null || gitBlob === null || sha256 === null) return null
   const hashes = type === '0' ? { gitBlob, sha256 } : { gitBlob: null, sha256: null }
   return { entry: { path, mode, type, sizeBytes, bodyBytes, link, ...hashes }, end: reader.at }
 }
