@@ -43,7 +43,10 @@ async function tags(): Promise<readonly string[]> {
 describe('buildah and podman', () => {
   it('refuses to push before a login, and after one as somebody else', async () => {
     await build(`${image}:1`, { hello: 'hello\n', noise })
-    await assert.rejects(home.run('buildah', ['push', `${image}:1`]), /denied|unauthorized|authentication required|requires authentication/i)
+    await assert.rejects(
+      home.run('buildah', ['push', `${image}:1`]),
+      /denied|unauthorized|authentication required|requires authentication/i,
+    )
     await login(home, host.stranger, 'buildah')
     await assert.rejects(home.run('buildah', ['push', `${image}:1`]), /denied|unauthorized|authentication|not found|unknown/i)
     await home.run('buildah', ['logout', host.registry])
