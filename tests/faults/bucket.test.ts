@@ -49,7 +49,7 @@ function unlucky(random: SeededRandom, chances: Readonly<Partial<Record<S3Fault,
   }
 }
 
-describe(`a bucket that breaks (STEMMA_TEST_SEED=${seed})`, () => {
+describe(`a bucket that breaks (STEMMA_TEST_SEED=${seed})`, { timeout: 1_800_000 }, () => {
   it('keeps every acknowledged push whole', { timeout: 900_000 }, async (context) => {
     await server.create('faulty')
     const url = server.repositoryUrl('faulty', '')

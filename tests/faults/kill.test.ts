@@ -13,7 +13,7 @@ import { assertWhole, remoteRefs, setting, Writer } from './writers.ts'
 
 const seed = setting('STEMMA_TEST_SEED', Math.floor(performance.timeOrigin) % 1_000_000)
 
-describe(`killed at random moments (STEMMA_TEST_SEED=${seed})`, () => {
+describe(`killed at random moments (STEMMA_TEST_SEED=${seed})`, { timeout: 2_400_000 }, () => {
   it('the server', { timeout: 1_200_000 }, async (context) => {
     await killing('server', setting('STEMMA_TEST_KILLS', 200), seed, (line) => context.diagnostic(line))
   })
