@@ -5,7 +5,8 @@ import { laterFetch, startFetch } from './fetch-job.ts'
 import type { GitAnswer } from './git-call.ts'
 import type { GitRoom } from './git-room.ts'
 import type { Preamble } from './negotiated.ts'
-import type { SeenPacks, StoredPack } from './odb/index.ts'
+import type { SeenPacks } from './odb/index.ts'
+import { storedPack } from './pack-stream.ts'
 import type { VisibleRefs } from './refs/index.ts'
 import {
   type AnswerEvent,
@@ -131,14 +132,6 @@ async function preambleOf(source: PackSource, gone: AbortSignal): Promise<Preamb
     gone.removeEventListener('abort', stop)
     if (!isFound) stop()
   }
-}
-
-/** By its id: the region may have been planned with another set of packs. */
-function storedPack({ set }: SeenPacks, region: PackRegion): StoredPack {
-  const planned = set.packs[region.pack]
-  const pack = planned?.id === region.packId ? planned : set.packs.find(({ id }) => id === region.packId)
-  if (!pack) throw new UnavailableError('pack-gone', `pack ${region.packId} is not there any more`)
-  return pack
 }
 
 /** Stops at once when nobody reads what comes, even while nothing does. */

@@ -1,10 +1,10 @@
 // A pack of what some ids reach, as a stream, by the same planner that serves fetches: for mirrors that push, and for exports.
 import { createHash, type Hash } from 'node:crypto'
-import { concatBytes, equalBytes } from '../base/index.ts'
+import { concatBytes, equalBytes, UnavailableError } from '../base/index.ts'
 import { type FetchWorkers, startFetch } from './fetch-job.ts'
 import { hashBytes, type ObjectId } from './format/object-id.ts'
 import type { SeenPacks, StoredPack } from './odb/index.ts'
-import { type FetchEvent, type FetchTask, packedTips, type VisibleRefs } from './upload-pack/index.ts'
+import { type FetchEvent, type FetchTask, type PackRegion, packedTips, type VisibleRefs } from './upload-pack/index.ts'
 import { RegionCheck } from './upload-pack/region-check.ts'
 import { emptyRequest } from './upload-pack/request.ts'
 
@@ -37,7 +37,7 @@ export async function* packStream(
         yield event.bytes
       } else if (event.type === 'region') {
         isEnded = event.trailer
-        yield* regionBytes(packs.set.packs[event.region.pack] as StoredPack, event, hash)
+        yield* regionBytes(storedPack(packs, event.region), event, hash)
       }
     }
   } finally {
@@ -69,6 +69,14 @@ async function* regionBytes(
   if (!hasTrailer) return
   if (!equalBytes(hash.digest(), concatBytes(trailer))) throw check.corrupt('do not agree with their own trailer')
   yield concatBytes(trailer)
+}
+
+/** By its id: the region may have been planned with another set of packs. */
+export function storedPack({ set }: SeenPacks, region: PackRegion): StoredPack {
+  const planned = set.packs[region.pack]
+  const pack = planned?.id === region.packId ? planned : set.packs.find(({ id }) => id === region.packId)
+  if (!pack) throw new UnavailableError('pack-gone', `pack ${region.packId} is not there any more`)
+  return pack
 }
 
 function taskOf({ wants, haves, isThin, refs, cutOff }: PackStreamOptions): FetchTask {
