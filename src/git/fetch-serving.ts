@@ -17,7 +17,6 @@ import {
   type FetchTask,
   fetchTask,
   packedTips,
-  type PackRegion,
   type PackSource,
 } from './upload-pack/index.ts'
 
