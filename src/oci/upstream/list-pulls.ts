@@ -7,8 +7,9 @@ import type { CachedName } from './cached-rows.ts'
 import { failed, type Outcome } from './client/connection.ts'
 import { notDeclared, type Source, type UpstreamClients } from './clients.ts'
 
-/** Of tags and descriptors together. */
-const mostKept = 500_000
+/** Of all lists together, as JSON, with what each costs whatever is in it. */
+const keptBytes = 32 << 20
+const eachBytes = 512
 
 interface Kept {
   readonly untilMs: number
@@ -18,7 +19,7 @@ interface Kept {
 export class ListPulls {
   readonly #clients: UpstreamClients
   readonly #clock: Clock
-  readonly #kept = new Recent<Kept>(mostKept)
+  readonly #kept = new Recent<Kept>(keptBytes)
   readonly #asking = new Map<string, Promise<Outcome<readonly unknown[]>>>()
 
   constructor({ clock }: Registry, clients: UpstreamClients) {
@@ -54,7 +55,7 @@ export class ListPulls {
       if (source === null) return notDeclared
       const outcome = await ask(source)
       const untilMs = this.#clock.monotonic() + source.upstream.freshS * 1000
-      if (outcome.kind === 'found') this.#kept.set(key, { untilMs, outcome }, 1 + outcome.value.length)
+      if (outcome.kind === 'found') this.#kept.set(key, { untilMs, outcome }, eachBytes + JSON.stringify(outcome.value).length)
       return outcome
     })().finally(() => this.#asking.delete(key))
     this.#asking.set(key, asking)
