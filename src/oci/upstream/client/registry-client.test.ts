@@ -54,7 +54,7 @@ test('a manifest by tag and by digest, what it says of itself, and one that ther
   assert.ok(byTag.kind === 'found')
   assert.equal(byTag.value.digest, digest)
   assert.equal((await client.manifest('a/b', digest)).kind, 'found')
-  assert.deepEqual(await client.manifestFacts('a/b', 'v1'), { kind: 'found', value: { digest, etag: `"${digest}"` } })
+  assert.deepEqual(await client.manifestFacts('a/b', 'v1'), { kind: 'found', value: { digest } })
   assert.deepEqual(await client.manifest('a/b', 'v2'), { kind: 'missing' })
   assert.ok(registry.seen.every(({ authorization }) => authorization === undefined))
 })

@@ -20,14 +20,12 @@ export interface FetchedManifest {
   readonly mediaType: string
   /** Of the bytes, by the algorithm that was asked for, or SHA-256. */
   readonly digest: string
-  readonly etag: string | null
 }
 
 /** Of a manifest that was only asked for. */
 export interface ManifestFacts {
   /** Null: the upstream doesn't say. */
   readonly digest: string | null
-  readonly etag: string | null
 }
 
 export interface OpenBlob {
@@ -80,7 +78,7 @@ export class RegistryClient {
         const promised = digestPattern.test(reference) ? reference : digestIn(answer, algorithm)
         if (promised !== null && promised !== digest) return failed('wrong', `its manifest has the digest ${digest}, not ${promised}`)
         const mediaType = (answer.headers['content-type'] ?? '').split(';', 1)[0]?.trim().toLowerCase() ?? ''
-        return { kind: 'found', value: { bytes, mediaType, digest, etag: answer.headers['etag'] ?? null } }
+        return { kind: 'found', value: { bytes, mediaType, digest } }
       },
     )
   }
@@ -90,7 +88,7 @@ export class RegistryClient {
       { method: 'HEAD', name, path: `manifests/${reference}`, headers: { accept: manifestTypes } },
       async (answer) => {
         if (answer.status !== 200) return failed('wrong', `it answers ${answer.status}`)
-        return { kind: 'found', value: { digest: digestIn(answer, null), etag: answer.headers['etag'] ?? null } }
+        return { kind: 'found', value: { digest: digestIn(answer, null) } }
       },
     )
   }
