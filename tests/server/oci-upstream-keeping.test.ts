@@ -1,9 +1,10 @@
 // What is kept of upstreams: their rows and secrets, and how long what came from them stays.
 import assert from 'node:assert/strict'
 import { after, before, beforeEach, test } from 'node:test'
-import { operator, type UpstreamId } from '../../src/access/index.ts'
+import { findAccount, operator, type UpstreamId } from '../../src/access/index.ts'
 import { Sealer, systemRandomness } from '../../src/base/index.ts'
 import { sql } from '../../src/db/index.ts'
+import { setTagRules } from '../../src/oci/index.ts'
 import { evict } from '../../src/oci/upstream/eviction.ts'
 import {
   addressOf,
@@ -13,7 +14,6 @@ import {
   listUpstreams,
   removeUpstream,
 } from '../../src/oci/upstream/upstreams.ts'
-import { findAccount } from '../../src/access/index.ts'
 import { type CacheStand, openCache } from '../support/cache-stand.ts'
 import { digestOf, FakeRegistry } from '../support/fake-registry.ts'
 import { seededBytes } from '../support/random.ts'
@@ -23,17 +23,10 @@ let stand: CacheStand
 let upstream: FakeRegistry
 before(async () => {
   stand = await openCache()
-  upstream = await new FakeRegistry().listen()
+  upstream = stand.upstream
 })
-after(async () => {
-  await stand?.close()
-  await upstream?.close()
-})
-beforeEach(async () => {
-  const declared = await stand.db.queries.selectFrom('package_upstream').select('id').execute()
-  for (const { id } of declared) await removeUpstream(stand.db, id as UpstreamId, operator)
-  upstream.seen.length = 0
-})
+after(async () => await stand?.close())
+beforeEach(async () => await stand.startAnew())
 
 const credentials = { username: 'robot', password: 'hunter2-of-the-hub' }
 const count = async (table: 'oci_manifest' | 'oci_blob' | 'oci_tag' | 'package' | 'content_reference') =>
@@ -97,6 +90,44 @@ test('a change keeps what it doesn’t speak of; visibility is that of all image
       code: 'bad-upstream-credentials',
     })
   }
+})
+
+test('of two changes at once neither undoes the other', async () => {
+  const { id } = await stand.declare({ url: upstream.origin })
+  const parts = { db: stand.db, sealer: stand.sealer }
+  const changes = [{ credentials }, { keepS: 61 }, { freshS: 62 }, { mostBytes: 63 }, { visibility: 'internal' as const }]
+  await Promise.all(changes.map(async (change) => await changeUpstream(parts, id, change, operator)))
+  const [{ username, keepS, freshS, mostBytes, visibility } = assert.fail()] = await listUpstreams(stand.db.queries)
+  assert.deepEqual([username, keepS, freshS, mostBytes, visibility], ['robot', 61, 62, 63, 'internal'])
+})
+
+test('declaring a place once more, or one around it, takes nothing from it', async () => {
+  const wide = { url: upstream.origin, path: '' }
+  const { id } = await stand.declare({ url: upstream.origin, path: 'inner' })
+  upstream.addImage('app', 'v1', [])
+  const stored = async () => (await stand.db.queries.selectFrom('package').select(['name', 'upstream_id']).execute())[0]
+  assert.equal((await stand.get('hub/inner/app/manifests/v1')).status, 200)
+  await assert.rejects(stand.declare({ url: upstream.origin, path: 'inner' }), { code: 'upstream-exists' })
+  assert.deepEqual([await stored(), await count('oci_manifest')], [{ name: 'inner/app', upstream_id: id }, 1])
+  await stand.declare(wide)
+  assert.deepEqual([await stored(), await count('oci_manifest')], [{ name: 'inner/app', upstream_id: id }, 1])
+})
+
+test('an immutable tag stays, also when the upstream has moved it, or has it no more', async () => {
+  const digest = upstream.addImage('fixed', 'v1', [])
+  const { ownerId } = await stand.declare({ url: upstream.origin })
+  const tagged = async () => {
+    const answer = await stand.get('hub/fixed/manifests/v1')
+    return [answer.status, answer.headers.get('docker-content-digest'), answer.headers.get('warning')]
+  }
+  assert.deepEqual(await tagged(), [200, digest, null])
+  await setTagRules(stand.db, { ownerId }, [{ tags: 'v*', except: [] }], { actor: operator, ownerId, target: 'hub' })
+  upstream.addImage('fixed', 'v1', [seededBytes('moved', 1000)])
+  assert.deepEqual(await tagged(), [200, digest, null])
+  upstream.tags.get('fixed')?.delete('v1')
+  assert.deepEqual(await tagged(), [200, digest, null])
+  await setTagRules(stand.db, { ownerId }, [], { actor: operator, ownerId, target: 'hub' })
+  assert.deepEqual(await tagged(), [404, null, null])
 })
 
 test('removing takes everything with it, holds on content too', async () => {

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { after, before, beforeEach, test } from 'node:test'
 import { removeUpstream } from '../../src/oci/index.ts'
-import { operator, type UpstreamId } from '../../src/access/index.ts'
+import { operator } from '../../src/access/index.ts'
 import { type CacheStand, openCache } from '../support/cache-stand.ts'
 import { digestOf, FakeRegistry, manifestType } from '../support/fake-registry.ts'
 import { seededBytes } from '../support/random.ts'
@@ -12,19 +12,10 @@ let stand: CacheStand
 let upstream: FakeRegistry
 before(async () => {
   stand = await openCache()
-  upstream = await new FakeRegistry().listen()
+  upstream = stand.upstream
 })
-after(async () => {
-  await stand?.close()
-  await upstream?.close()
-})
-beforeEach(async () => {
-  const declared = await stand.db.queries.selectFrom('package_upstream').select('id').execute()
-  for (const { id } of declared) await removeUpstream(stand.db, id as UpstreamId, operator)
-  await stand.db.queries.deleteFrom('package').execute() // those that are the hub's own
-  Object.assign(upstream, { credentials: null, realm: null, before: () => false })
-  upstream.seen.length = 0
-})
+after(async () => await stand?.close())
+beforeEach(async () => await stand.startAnew())
 
 const bytesOf = async (answer: Response) => Buffer.from(await answer.arrayBuffer())
 const stored = (digest: string) =>

@@ -1,13 +1,14 @@
 // A registry of images in this process, with upstreams: over a database and a folder of its own, on a port of the loopback address, with a clock that the test moves.
 import { join } from 'node:path'
 import { pino } from 'pino'
-import { findAccount, makeGate, operator, RegistryTokens } from '../../src/access/index.ts'
+import { findAccount, makeGate, operator, RegistryTokens, type UpstreamId } from '../../src/access/index.ts'
 import { AllowedHosts, type Clock, Sealer, systemRandomness } from '../../src/base/index.ts'
 import type { Database } from '../../src/db/index.ts'
 import { type Listener, makeListener, Outbound } from '../../src/http/index.ts'
-import { declareUpstream, type NewUpstream, registerOci, type Upstream } from '../../src/oci/index.ts'
+import { declareUpstream, type NewUpstream, registerOci, removeUpstream, type Upstream } from '../../src/oci/index.ts'
 import { makeAccount, type TestAccount } from './accounts.ts'
 import { type ContentHost, contentHost } from './content.ts'
+import { FakeRegistry } from './fake-registry.ts'
 
 export class MovedClock implements Clock {
   #aheadMs = 0
@@ -33,6 +34,8 @@ export interface CacheStand {
   readonly url: string
   readonly hub: TestAccount
   readonly stranger: TestAccount
+  /** A registry to come from. */
+  readonly upstream: FakeRegistry
   /** Lines of the log. */
   readonly log: readonly string[]
   /** Below `hub`, or where the path says; public unless it says otherwise. */
@@ -42,10 +45,11 @@ export interface CacheStand {
     path: string,
     options?: { readonly method?: string; readonly token?: string | null; readonly headers?: Record<string, string> },
   ): Promise<Response>
+  /** Nothing is declared, nothing is here, and the upstream does as it is told to, as at first. */
+  startAnew(): Promise<void>
   close(): Promise<void>
 }
 
-/** @param node another node of the same server, on that stand's database and bucket */
 export async function openCache(): Promise<CacheStand> {
   const content = await contentHost()
   const db = content.db.database
@@ -75,6 +79,7 @@ export async function openCache(): Promise<CacheStand> {
     },
   })
   const url = await listener.listen({ host: '127.0.0.1', port: 0 })
+  const upstream = await new FakeRegistry().listen()
   const [hub, stranger] = await Promise.all([makeAccount(db, 'hub'), makeAccount(db, 'sam')])
   return {
     db,
@@ -84,6 +89,7 @@ export async function openCache(): Promise<CacheStand> {
     url,
     hub,
     stranger,
+    upstream,
     log: lines,
     declare: async (wanted) => {
       const owner = await findAccount(db.queries, 'hub')
@@ -100,7 +106,15 @@ export async function openCache(): Promise<CacheStand> {
         method,
         headers: { ...headers, ...(token === null ? {} : { authorization: `Bearer ${token}` }) },
       }),
+    startAnew: async () => {
+      const declared = await db.queries.selectFrom('package_upstream').select('id').execute()
+      for (const { id } of declared) await removeUpstream(db, id as UpstreamId, operator)
+      await db.queries.deleteFrom('package').execute() // those that are the hub's own
+      Object.assign(upstream, { credentials: null, realm: null, before: () => false })
+      upstream.seen.length = 0
+    },
     close: async () => {
+      await upstream.close()
       await listener.close()
       await gate.close()
       await content.close()

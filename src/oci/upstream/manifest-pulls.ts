@@ -9,10 +9,10 @@ import { type Manifest, parseManifest } from '../format/manifest.ts'
 import type { Reference } from '../format/target.ts'
 import { cacheManifest } from '../manifest-push.ts'
 import { findManifest } from '../manifest-rows.ts'
-import type { Registry } from '../registry.ts'
+import { type Registry, rethrowFault } from '../registry.ts'
 import { type CachedName, cachedPackage, dropTag, findTagState, noteChecked } from './cached-rows.ts'
 import { failed, type Failure, type Outcome } from './client/connection.ts'
-import type { FetchedManifest } from './client/registry-client.ts'
+import type { FetchedManifest, ManifestFacts } from './client/registry-client.ts'
 import { notDeclared, type Source, type UpstreamClients } from './clients.ts'
 
 /** The image is here, with what was asked for. */
@@ -77,25 +77,36 @@ export class ManifestPulls {
     digest: Uint8Array,
     key: string,
   ): Promise<Here> {
-    const { db } = this.#registry
     const facts = await this.#clients.ask(source, (client, there) => client.manifestFacts(there, reference.tag))
     if (facts.kind === 'failed') return { package: name.package, stale: facts }
-    if (facts.kind === 'missing') {
-      await dropTag(db, name.package.id, reference.tag)
-      throw this.#unknown(key)
-    }
-    if (facts.value.digest !== digestText(digest)) {
-      const fetched = await this.#clients.ask(source, (client, there) => client.manifest(there, reference.tag))
-      if (fetched.kind === 'failed') return { package: name.package, stale: fetched }
+    const isThere = facts.kind === 'found' && facts.value.digest === digestText(digest)
+    if (!isThere) {
       try {
-        return await this.#keep(name, source, reference, key, fetched)
+        return await this.#follow(name, source, reference, facts, key)
       } catch (error) {
-        // a rule of the owner's says that it doesn't move
+        // a rule of the owner's says that it stays
         if (!(error instanceof InputError && error.code === 'denied')) throw error
       }
     }
-    await noteChecked(db, name.package.id, reference.tag)
+    await noteChecked(this.#registry.db, name.package.id, reference.tag)
     return { package: name.package, stale: null }
+  }
+
+  /** A tag that has moved there, or is gone. InputError 'denied' where it stays here all the same. */
+  async #follow(
+    name: CachedName & { readonly package: Package },
+    source: Source,
+    reference: Extract<Reference, { kind: 'tag' }>,
+    facts: Exclude<Outcome<ManifestFacts>, Failure>,
+    key: string,
+  ): Promise<Here> {
+    if (facts.kind === 'missing') {
+      await dropTag(this.#registry.db, name.package.id, reference.tag).catch(rethrowFault)
+      throw this.#unknown(key)
+    }
+    const fetched = await this.#clients.ask(source, (client, there) => client.manifest(there, reference.tag))
+    if (fetched.kind === 'failed') return { package: name.package, stale: fetched }
+    return await this.#keep(name, source, reference, key, fetched)
   }
 
   async #fetch(name: CachedName, source: Source, reference: Reference, key: string): Promise<Here> {

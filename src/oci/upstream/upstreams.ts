@@ -67,14 +67,17 @@ export async function declareUpstream(parts: UpstreamParts, owner: Account, want
   const settings = checked({ ...defaultSettings, ...wanted })
   const credentials = sealedOf(parts.sealer, { url, ...settings }, wanted.credentials)
   await assertNothingOwn(parts.db.queries, owner, path)
-  await empty(parts.db, sql<boolean>`package.owner_id = ${owner.id} and ${isBelow(path)}`) // of an upstream that was declared for more
+  // of an upstream that was declared for more: what others have from places within this one stays theirs
+  const isTakenOver = sql<boolean>`package.owner_id = ${owner.id} and ${isBelow(path)}
+    and package.upstream_id in (select wider.id from package_upstream wider where length(wider.path) < ${path.length})`
+  await empty(parts.db, isTakenOver)
   try {
     return await parts.db.transaction(async (tx) => {
       // whoever makes a package of his waits, or was first and is seen
       await tx.selectFrom('account').select('id').where('id', '=', owner.id).forUpdate().executeTakeFirstOrThrow()
       await assertNothingOwn(tx, owner, path)
       await tagsMayGo(tx)
-      await tx.deleteFrom('package').where('owner_id', '=', owner.id).where(isBelow(path)).execute()
+      await tx.deleteFrom('package').where(isTakenOver).execute()
       const { id } = await tx
         .insertInto('package_upstream')
         .values({ owner_id: owner.id, format: 'oci', path, url, ...columnsOf(settings), ...credentials })
@@ -94,7 +97,7 @@ export async function declareUpstream(parts: UpstreamParts, owner: Account, want
 /** Null: there is none. What already came keeps coming from the same place: the URL doesn't change. InputError as `declareUpstream`. */
 export async function changeUpstream(parts: UpstreamParts, id: UpstreamId, change: UpstreamChange, actor: Actor): Promise<Upstream | null> {
   return await parts.db.transaction(async (tx) => {
-    const before = await findUpstreamById(tx, id)
+    const before = await lockedUpstream(tx, id)
     if (before === null) return null
     const settings = checked({ ...before, ...change })
     const { credentials } =
@@ -124,8 +127,7 @@ export async function removeUpstream(db: Database, id: UpstreamId, actor: Actor)
   await empty(db, sql<boolean>`package.upstream_id = ${id}`)
   return await db.transaction(async (tx) => {
     await tagsMayGo(tx)
-    const locked = await tx.selectFrom('package_upstream').select('id').where('id', '=', id).forUpdate().executeTakeFirst()
-    const before = locked === undefined ? null : await findUpstreamById(tx, id)
+    const before = await lockedUpstream(tx, id)
     if (before === null) return null
     const { numDeletedRows } = await tx.deleteFrom('package').where('upstream_id', '=', id).executeTakeFirst()
     await tx.deleteFrom('package_upstream').where('id', '=', id).execute()
@@ -137,6 +139,12 @@ export async function removeUpstream(db: Database, id: UpstreamId, actor: Actor)
 export async function findUpstreamById(queries: Queries, id: UpstreamId): Promise<Upstream | null> {
   const row = await upstreamRows(queries).where('package_upstream.id', '=', id).executeTakeFirst()
   return row === undefined ? null : upstreamOf(row)
+}
+
+/** As it is until the transaction ends: of two who change it at once, the second one goes on from what the first one left. */
+async function lockedUpstream(tx: Tx, id: UpstreamId): Promise<Upstream | null> {
+  const locked = await tx.selectFrom('package_upstream').select('id').where('id', '=', id).forUpdate().executeTakeFirst()
+  return locked === undefined ? null : await findUpstreamById(tx, id)
 }
 
 /** Declared for exactly that place. */
