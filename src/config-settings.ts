@@ -50,6 +50,7 @@ export const settings = {
       secretAccessKey: secret(),
       pathStyle: flag(true),
       createBucket: flag(false),
+      publicEndpoint: serviceUrl(),
     },
   },
   cache: {
@@ -96,7 +97,14 @@ export const settings = {
     hotBytes: bytes('20GiB'),
     uploadMs: duration('24h', 60_000, 366),
   },
-  registry: { leaseMs: duration('24h', 0, 366), collectDelayMs: duration('24h', 0, 366), untaggedMs: optionalDuration(3660) },
+  registry: {
+    leaseMs: duration('24h', 0, 366),
+    collectDelayMs: duration('24h', 0, 366),
+    untaggedMs: optionalDuration(3660),
+    redirect: oneOf(['off', 'public', 'all'], 'off'),
+    redirectFromBytes: bytes('1MiB'),
+    redirectMs: duration('10m', 10_000, 1),
+  },
   ssh: {
     listen: listenAddressOrOff('127.0.0.1:2222'),
     publicHost: publicHost(),

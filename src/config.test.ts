@@ -136,6 +136,16 @@ test('contradictions', () => {
   assert.match(complaint({ environment: { STEMMA_BUCKET_S3_BUCKET: 'b', STEMMA_BUCKET_S3_ACCESS_KEY_ID: 'k' } }), /are needed too/)
 })
 
+test('redirects need a bucket that clients reach', () => {
+  const redirect = { STEMMA_REGISTRY_REDIRECT: 'public' }
+  for (const environment of [redirect, { ...redirect, ...s3Environment }]) {
+    assert.match(complaint({ environment }), /^registry\.redirect is public, so .*bucket\.s3\.publicEndpoint/)
+  }
+  const reached = { ...redirect, ...s3Environment, STEMMA_BUCKET_S3_PUBLIC_ENDPOINT: 'https://s3.example.org' }
+  assert.equal(loadConfig({ environment: reached }).registry.redirect, 'public')
+  assert.match(complaint({ environment: { STEMMA_BUCKET_S3_PUBLIC_ENDPOINT: 'https://s3.example.org' } }), /which bucket/)
+})
+
 test('hosts are a list, or a text with commas; a key is long', () => {
   const of = (file: string) => loadConfig({ file: fileOf(file), environment: {} }).outbound.allowPrivate
   assert.deepEqual(of('outbound: { allowPrivate: [10.0.0.0/8, ci.internal, "::1"] }'), ['10.0.0.0/8', 'ci.internal', '::1'])

@@ -23,6 +23,7 @@ export type BucketConfig =
       readonly secretAccessKey: string
       readonly pathStyle: boolean
       readonly createBucket: boolean
+      readonly publicEndpoint: string | null
     }
 
 /** What the server runs with: paths are absolute, everything is checked. Sizes in bytes, times in milliseconds. */
@@ -149,10 +150,16 @@ function nest(flat: ReadonlyMap<string, unknown>): Settings {
 /** What one setting alone can't say: defaults that depend on others, and contradictions. */
 function complete(given: Settings): Config {
   const data = resolve(given.data)
+  const bucket = chooseBucket(given, data)
+  if (given.registry.redirect !== 'off' && !(bucket.kind === 's3' && bucket.publicEndpoint !== null)) {
+    throw fail(
+      `registry.redirect is ${given.registry.redirect}, so an S3 bucket and bucket.s3.publicEndpoint, where clients reach it, are needed too`,
+    )
+  }
   return {
     ...given,
     data,
-    bucket: chooseBucket(given, data),
+    bucket,
     cache: { ...given.cache, folder: resolve(given.cache.folder ?? join(data, 'cache')) },
     workers: { ...given.workers, count: given.workers.count === 0 ? availableParallelism() : given.workers.count },
   }
@@ -162,7 +169,7 @@ function chooseBucket(given: Settings, data: string): BucketConfig {
   const { filesystem, s3 } = given.bucket
   const { endpoint, bucket, accessKeyId, secretAccessKey } = s3
   if (bucket === null) {
-    const lonely = (['endpoint', 'accessKeyId', 'secretAccessKey'] as const).find((name) => s3[name] !== null)
+    const lonely = (['endpoint', 'accessKeyId', 'secretAccessKey', 'publicEndpoint'] as const).find((name) => s3[name] !== null)
     if (lonely !== undefined) throw fail(`bucket.s3.${lonely} is set but bucket.s3.bucket is not: which bucket?`)
     return { kind: 'filesystem', folder: resolve(filesystem.folder ?? join(data, 'bucket')) }
   }

@@ -96,6 +96,7 @@ function mountOci(listener: Listener, { config, db, store, log, hooks, failures,
     log,
     publicUrl,
     limits: { blobBytes, manifest: { bytes, parts }, indexDepth, leaseMs: registry.leaseMs, concurrentDownloads },
+    redirects: { of: registry.redirect, fromBytes: registry.redirectFromBytes, lifetimeMs: registry.redirectMs },
     upstreams: {
       outbound,
       sealer,

@@ -48,6 +48,7 @@ export function makeStore(config: Config, { counts, ...parts }: RoomParts): Segm
     threads: Math.max(2, config.workers.count),
     hot: { keepMs: config.content.hotMs, bytes: config.content.hotBytes },
     uploadMs: config.content.uploadMs,
+    isLinking: config.registry.redirect !== 'off',
   })
 }
 

@@ -51,6 +51,12 @@ export interface Bucket {
   /** Where the bytes are near: the value for reads into the caller's own memory. CorruptError 'missing-key'; UnavailableError. */
   openValue?(key: Key): Promise<OpenValue>
 
+  /**
+   * Where clients reach the bucket: a URL that gives the value, or a range of it, to whoever has the URL, until it ends. It asks the bucket for nothing: a key that
+   * isn't there gives a URL that leads to none. UnavailableError 'bucket-denied' where there are no credentials to sign with.
+   */
+  link?(key: Key, life: { readonly at: Date; readonly lifetimeMs: number }): Promise<string>
+
   /** As `get`, in order, in chunks of the bucket's choosing (at most 4 MiB; good until the next one is asked for), with back-pressure. */
   stream(key: Key, range: ByteRange, signal?: AbortSignal): AsyncIterable<Uint8Array>
 

@@ -4,7 +4,7 @@
 //   history/{the same}                                  one history table: docs/design/history-key.md
 //   paths/{the same}                                    one part of a path table: docs/design/paths-key.md
 //   segment/{the same}                                  chunks of content: docs/design/content-store.md
-//   whole/{the same}                                    content as it came, or a part of it: docs/design/content-store.md
+//   whole/{the same}                                    content as it came, or a part of it: docs/design/content-store.md; with a UUID v8 its bytes alone
 //
 // Invariants: every key is built from a fresh UUID, so no key is written twice; a key is 1 to 8 segments of [A-Za-z0-9._-] that don't
 // begin with a dot, so it is the same on every bucket and can't leave a folder; `tmp/` is the filesystem bucket's own and never a key.

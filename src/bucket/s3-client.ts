@@ -5,6 +5,7 @@ import { S3Client } from '@aws-sdk/client-s3'
 import { childSpan, CorruptError, type Randomness, UnavailableError } from '../base/index.ts'
 import type { BucketRequests } from './bucket.ts'
 import { unavailable } from './errors.ts'
+import type { Signer } from './presign.ts'
 import { type RetryPolicy, retrying } from './retry.ts'
 
 export interface S3Settings {
@@ -17,6 +18,8 @@ export interface S3Settings {
   readonly secretAccessKey: string | null
   /** `endpoint/bucket/key` instead of `bucket.endpoint/key`: true for Ceph RGW unless it was given a DNS name. */
   readonly pathStyle: boolean
+  /** As `endpoint`, where clients reach it: what URLs are signed for. Without it none are. */
+  readonly publicEndpoint?: string | null
 }
 
 /** A request may take so long, and longer by its bytes at the slowest rate that still counts as alive. */
@@ -108,6 +111,12 @@ export class S3Requests {
       clearTimeout(timer)
       signal?.removeEventListener('abort', giveUp)
     }
+  }
+
+  /** What URLs are signed with. */
+  async signer(): Promise<Signer> {
+    const { accessKeyId, secretAccessKey, sessionToken } = await this.client.config.credentials()
+    return { accessKeyId, secretAccessKey, sessionToken, region: this.#settings.region }
   }
 
   /** The client's error as one of ours. */

@@ -19,6 +19,7 @@ import type { Bucket, BucketRequests, ByteRange, FileUpload, Key } from './bucke
 import { assertRange, missingKey, shortValue, throwIfAborted, unavailable } from './errors.ts'
 import { PartUpload } from './part-upload.ts'
 import { isKey, parseKey } from './paths.ts'
+import { signGet } from './presign.ts'
 import { noRequests } from './requests.ts'
 import { defaultRetry, type RetryPolicy } from './retry.ts'
 import { answerOf, defaultTimeLimits, S3Requests, type S3Settings, type TimeLimits } from './s3-client.ts'
@@ -37,6 +38,8 @@ export class S3Bucket implements Bucket {
   readonly spoolFolder: string
   readonly partSizeBytes: number
   readonly requests: BucketRequests = noRequests()
+  /** Left out where clients don't reach the bucket. */
+  readonly link?: NonNullable<Bucket['link']>
   readonly #name: string
   readonly #streamPieceBytes: number
   readonly #s3: S3Requests
@@ -48,6 +51,20 @@ export class S3Bucket implements Bucket {
     this.#streamPieceBytes = tuning.streamPieceBytes ?? 4 << 20
     this.#name = settings.bucket
     this.#s3 = new S3Requests(settings, this.requests, randomness, tuning.retry ?? defaultRetry, tuning.limits ?? defaultTimeLimits)
+    const { publicEndpoint = null, pathStyle } = settings
+    if (publicEndpoint === null) return
+    this.link = async (key, { at, lifetimeMs }) => {
+      const url = publicUrl(publicEndpoint, pathStyle ? null : this.#name, pathStyle ? `${this.#name}/${parseKey(key)}` : parseKey(key))
+      const signer = await this.#s3.signer().catch((error: unknown) => {
+        throw this.#s3.translate(error)
+      })
+      return signGet(signer, {
+        url,
+        at,
+        lifetimeS: Math.floor(lifetimeMs / 1000),
+        answer: { 'response-content-type': 'application/octet-stream' },
+      })
+    }
   }
 
   async put(key: Key, bytes: Uint8Array, signal?: AbortSignal): Promise<void> {
@@ -221,6 +238,12 @@ export class S3Bucket implements Bucket {
       })
     }
   }
+}
+
+function publicUrl(endpoint: string, hostPart: string | null, path: string): URL {
+  const url = new URL(`${endpoint.replace(/\/$/, '')}/${path}`)
+  if (hostPart !== null) url.hostname = `${hostPart}.${url.hostname}`
+  return url
 }
 
 /** What is to be removed may be gone already; a bucket that is gone is an error all the same. */

@@ -1,6 +1,6 @@
 // Blobs as they are pulled, asked for, and deleted (distribution-spec, Pulling blobs, Deleting Blobs).
 import type { FastifyReply, FastifyRequest } from 'fastify'
-import { identityKey, momentOf, packageOf } from '../access/index.ts'
+import { identityKey, momentOf, packageOf, type Visibility } from '../access/index.ts'
 import { concatBytes, CorruptError } from '../base/index.ts'
 import type { Moment } from '../db/index.ts'
 import { addressKey, Refusal } from '../http/index.ts'
@@ -20,7 +20,7 @@ const smallBytes = 64 << 10
 /** GET and HEAD of a blob, whole or one range. */
 export async function getBlob(registry: Registry, request: FastifyRequest, reply: FastifyReply, digest: OciDigest): Promise<FastifyReply> {
   const { clock, db, limits } = registry
-  const { id } = packageOf(request)
+  const { id, visibility } = packageOf(request)
   const blob = await findBlob(momentOf(request), id, digest)
   if (blob === null) throw ociError('blob-unknown')
   // who is told that it is there may leave it out, and push what names it: until then it stays
@@ -32,9 +32,29 @@ export async function getBlob(registry: Registry, request: FastifyRequest, reply
   if (isSame(request, etag)) return reply.code(304).send()
   if (request.method === 'HEAD') return reply.header('content-length', String(blob.sizeBytes)).send()
   const range = rangeOf(request, etag, blob.sizeBytes)
+  const url = await bucketUrl(registry, request, blob, visibility)
+  if (url !== null) return redirect(reply, url)
   if (range !== null) reply.code(206).header('content-range', `bytes ${range.from}-${range.to - 1}/${blob.sizeBytes}`)
   const { from, to } = range ?? { from: 0, to: blob.sizeBytes }
   return sendBytes(registry, request, reply, blob, { offset: from, sizeBytes: to - from })
+}
+
+/** Where the client gets the bytes from the bucket itself, for some minutes; null: they come from here. A condition on a range is about our ETag, which the bucket doesn't know. */
+async function bucketUrl(
+  { redirects, store, clock }: Registry,
+  request: FastifyRequest,
+  blob: Blob,
+  visibility: Visibility,
+): Promise<string | null> {
+  if (redirects === undefined || redirects.of === 'off' || blob.sizeBytes < redirects.fromBytes) return null
+  if ((redirects.of === 'public' && visibility !== 'public') || request.headers['if-range'] !== undefined) return null
+  return await store.link(blob.content, { at: new Date(clock.now()), lifetimeMs: redirects.lifetimeMs }, momentOf(request))
+}
+
+/** The URL opens what the caller was let to, whoever has it: nobody keeps the answer. */
+function redirect(reply: FastifyReply, url: string): FastifyReply {
+  for (const name of ['etag', 'accept-ranges', 'content-type']) reply.removeHeader(name)
+  return sendEmpty(reply, 307, { location: url, 'referrer-policy': 'no-referrer' })
 }
 
 /** Of every answer about a blob. */

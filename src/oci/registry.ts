@@ -24,6 +24,13 @@ export interface RegistryLimits {
   readonly concurrentDownloads: number
 }
 
+/** Whose blobs clients get from the bucket itself; from how many bytes on, and how long they may begin to. */
+export interface RedirectOptions {
+  readonly of: 'off' | 'public' | 'all'
+  readonly fromBytes: number
+  readonly lifetimeMs: number
+}
+
 export interface RegistryOptions extends PassParts {
   readonly store: ContentStore
   readonly uploads: ContentUploads
@@ -31,6 +38,8 @@ export interface RegistryOptions extends PassParts {
   /** How clients reach the server, when that isn't how they sent the request. */
   readonly publicUrl: string | null
   readonly limits: RegistryLimits
+  /** Left out: off. */
+  readonly redirects?: RedirectOptions
   /** Where images of others come from; left out: nowhere. */
   readonly upstreams?: UpstreamOptions
 }

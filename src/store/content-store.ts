@@ -58,6 +58,12 @@ export interface OpenContent extends ContentInfo {
   sendTo(target: Writable, begin?: () => void): Promise<void>
 }
 
+/** How long a link is good: not longer than a day, for so long bytes stay that nobody needs any more. */
+export interface LinkLife {
+  readonly at: Date
+  readonly lifetimeMs: number
+}
+
 export interface ContentStore {
   /**
    * Stores a stream. When it resolves, the content is durable and can be read on every node; it is kept for a day (a lease), and as long as
@@ -77,6 +83,12 @@ export interface ContentStore {
 
   /** Null when there is no such content. RangeError for a range outside of it: the caller has `stat`, and answers its client itself. */
   get(digest: Digest, range?: ContentRange, signal?: AbortSignal, moment?: Moment): Promise<OpenContent | null>
+
+  /**
+   * A URL of the bucket's that gives the content's bytes, or a range of them, to whoever has it, until it ends: unchecked, as the bucket has them. Null where clients don't
+   * reach the bucket, or the content doesn't lie there by itself: then `get` reads it. UnavailableError.
+   */
+  link(digest: Digest, life: LinkLife, moment?: Moment): Promise<string | null>
 
   /**
    * Keeps content alive from the caller's transaction on: to be called in the one that writes the row which needs it. Holding twice is once.

@@ -1,11 +1,11 @@
 // Rows of whole contents, made again from the footers of their parts. A content is named by the footer of its last part, which lists the parts before; of several that
-// name the same part the longest has it. Parts that no such footer names were on their way, or the rest of something: they get an intent row, and go when it ends.
+// name the same part the longest has it. A plain part has no footer: it is read, and names itself. Parts that no such footer names were on their way, or the rest of something: they get an intent row, and go when it ends.
 import { CorruptError, hex } from '../base/index.ts'
 import { type Bucket, type Key, wholeKey, wholePrefix } from '../bucket/index.ts'
 import { type Database, sql, type Tx } from '../db/index.ts'
 import { insertReviews } from './content-rows.ts'
-import type { Footer } from './format/whole.ts'
-import { readFooter } from './fsck/whole-job.ts'
+import { type Footer, isPlain } from './format/whole.ts'
+import { readFooter, readPlain } from './fsck/whole-job.ts'
 import { uuidText } from './segment-writer.ts'
 
 export interface RebuiltWholes {
@@ -32,7 +32,9 @@ export async function rebuildWholes(db: Database, bucket: Bucket, leaseDays: num
   for await (const { key, sizeBytes } of bucket.list(wholePrefix, signal)) {
     if (await isKnown(db, key)) continue
     try {
-      parts.set(key.slice(-36), { uuid: key.slice(-36), keyBytes: sizeBytes, footer: await readFooter(bucket, key, sizeBytes, signal) })
+      const uuid = key.slice(-36)
+      const footer = await (isPlain(uuid) ? readPlain : readFooter)(bucket, key, sizeBytes, signal)
+      parts.set(uuid, { uuid, keyBytes: sizeBytes, footer })
     } catch (error) {
       if (!(error instanceof CorruptError)) throw error
       damaged.push({ key, error })

@@ -2,7 +2,7 @@
 import type { MessagePort } from 'node:worker_threads'
 import { compileKernel } from '../../kernels/index.ts'
 import { type Log, MessageStream, Places, type Randomness, UnavailableError, WorkerPool } from '../base/index.ts'
-import type { Bucket, BucketConfig } from '../bucket/index.ts'
+import { type Bucket, type BucketConfig, wholeKey } from '../bucket/index.ts'
 import { type Database, isCommitUnknown, type Moment, sql, type Tx } from '../db/index.ts'
 import type { Job } from '../jobs/index.ts'
 import { answering } from './asking.ts'
@@ -10,10 +10,20 @@ import { collect, type Collected } from './collect.ts'
 import { compactOnce } from './compact.ts'
 import type { ReadPlan } from './content-reader.ts'
 import { findChunks } from './content-rows.ts'
-import type { ContentInfo, ContentRange, ContentReference, ContentStore, OpenContent, PutOptions, PutResult } from './content-store.ts'
+import type {
+  ContentInfo,
+  ContentRange,
+  ContentReference,
+  ContentStore,
+  LinkLife,
+  OpenContent,
+  PutOptions,
+  PutResult,
+} from './content-store.ts'
 import type { ContentUploads } from './content-uploads.ts'
 import { type Digest, digestBytes, digestOf } from './digest.ts'
 import type { Block } from './format/segment.ts'
+import { isPlain } from './format/whole.ts'
 import { checkStore, type CheckStoreOptions, type StoreCheck } from './fsck/check-store.ts'
 import { scrubContentJob } from './fsck/scrub-content.ts'
 import { finishPut } from './finish-put.ts'
@@ -56,6 +66,8 @@ export interface SegmentStoreOptions {
   readonly hot?: HotLimits
   /** Uploads that nobody touches for so long go. Default: a day. */
   readonly uploadMs?: number
+  /** Large contents are to be stored so that `link` finds them. Default: false. */
+  readonly isLinking?: boolean
 }
 
 /** Given back when the put ends. */
@@ -82,7 +94,8 @@ export class SegmentStore implements ContentStore {
     this.#parts = { db, bucket, randomness }
     this.#places = new Places(options.concurrentPuts ?? 16)
     this.#group = new GroupCommit(this.#parts)
-    this.#uploads = new Uploads(this.#parts, (bytes) => this.put(once(bytes), { limitBytes: bytes.length }))
+    const putSmall = (bytes: Uint8Array) => this.put(once(bytes), { limitBytes: bytes.length })
+    this.#uploads = new Uploads(this.#parts, { putSmall, isLinking: options.isLinking ?? false })
     this.#log = log
     this.#hot = options.hot ?? { keepMs: 14 * 24 * 3600_000, bytes: 20 * 2 ** 30 }
     this.#blocks = new HotBlocks(cache.wholeMemoryBytes ?? 0)
@@ -166,6 +179,18 @@ export class SegmentStore implements ContentStore {
     }
     const bytes = 'chunks' in form ? this.#read('get', form.chunks, signal) : this.#read('rebuild', form.opened, signal)
     return { ...open, bytes, sendTo: (target, begin) => sendPieces(unpooled(bytes), target, begin) }
+  }
+
+  async link(digest: Digest, life: LinkLife, moment?: Moment): Promise<string | null> {
+    const { bucket } = this.#parts
+    if (bucket.link === undefined) return null
+    const found = await planRead(moment ?? this.#db, digest)
+    const parts = found !== null && 'whole' in found.form ? found.form.whole : []
+    const [first] = parts
+    if (found === null || first === undefined || parts.length > 1 || !isPlain(first.uuid)) return null
+    const url = await bucket.link(wholeKey(first.uuid), life)
+    if (found.isReadLongAgo) this.#noted(noteRead(this.#db.queries, digest))
+    return url
   }
 
   async hold(tx: Tx, digest: Digest, reference: ContentReference): Promise<boolean> {

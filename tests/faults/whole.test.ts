@@ -85,7 +85,7 @@ test('death at every step of uploads', async () => {
   const acknowledged = new Map<Digest, Uint8Array>()
   for (let steps = 0; ; steps++) {
     const fuse = new Fuse(steps)
-    const store = host.another(fuse.bucket(host.bucket), fuse.database(host.db.database))
+    const store = host.another(fuse.bucket(host.bucket), fuse.database(host.db.database), { isLinking: steps % 2 === 1 })
     const bytes = [0, 1, 2, 3].map((n) => noise(seed + steps * 4 + n, [2_000_000, 400_000, 300_000, 20_000][n] as number))
     const [inParts, atOnce, received, small] = bytes as [Uint8Array, Uint8Array, Uint8Array, Uint8Array]
     const told: { id?: string; sizeBytes: number } = { sizeBytes: 0 }
@@ -151,6 +151,7 @@ test('death at every step of collection, cooling and warming', async () => {
     const fuse = new Fuse(steps)
     const store = host.another(fuse.bucket(host.bucket), fuse.database(host.db.database), {
       hot: { keepMs: 1e9, bytes: steps % 2 === 0 ? 1e9 : 0 },
+      isLinking: steps % 4 === 0,
     })
     let isDone = false
     try {
@@ -187,7 +188,7 @@ test('writes that nobody answered, and that are carried out later than the delet
 
 test('two nodes that push the same, add to the same upload, cancel, release, collect and cool at once', async () => {
   const random = new Seeded(seedOfRun('two nodes of uploads'))
-  const nodes = [host.store, host.another(host.bucket, host.db.database, { hot: { keepMs: 0, bytes: 0 } })] as const
+  const nodes = [host.store, host.another(host.bucket, host.db.database, { hot: { keepMs: 0, bytes: 0 }, isLinking: true })] as const
   const pool = Array.from({ length: 12 }, (_, n) => noise(random.below(2 ** 31), n % 3 === 0 ? 1_500_000 : 70_000 + random.below(300_000)))
   const held = new Map<string, Uint8Array>()
   let isOver = false

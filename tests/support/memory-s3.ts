@@ -1,8 +1,9 @@
-// A small S3 in memory, over HTTP: path style, one bucket by whatever name, no signatures checked, single and multipart uploads, ranges, listing. It counts requests
+// A small S3 in memory, over HTTP: path style, one bucket by whatever name, no signatures checked but those of URLs, single and multipart uploads, ranges, listing. It counts requests
 // and fails as it is told to. What a real S3 does is proven on Ceph RGW (tests/ceph); this one is for counts and for faults on demand.
 import { createHash, randomUUID } from 'node:crypto'
 import http from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { signGet } from '../../src/bucket/presign.ts'
 
 /**
  * What goes wrong with a request. `fail`: 503 at once, nothing done. `stall`: no answer and nothing done until the client gives up.
@@ -15,8 +16,12 @@ export interface S3Request {
   readonly method: string
   readonly key: string
   /** `put`, `get`, `part`, …: what the request is for. */
+  /** The URL is signed: it came from a client of the server's. */
+  readonly isSigned: boolean
   readonly verb: 'put' | 'get' | 'head' | 'delete' | 'list' | 'start' | 'part' | 'complete' | 'abort' | 'bucket'
 }
+
+const credentials = { accessKeyId: 'access', secretAccessKey: 'secret', region: 'us-east-1' } as const
 
 export class MemoryS3 {
   readonly keys = new Map<string, Buffer>()
@@ -50,8 +55,8 @@ export class MemoryS3 {
       STEMMA_BUCKET_S3_ENDPOINT: this.endpoint,
       STEMMA_BUCKET_S3_BUCKET: this.#bucket,
       STEMMA_BUCKET_S3_REGION: 'us-east-1',
-      STEMMA_BUCKET_S3_ACCESS_KEY_ID: 'access',
-      STEMMA_BUCKET_S3_SECRET_ACCESS_KEY: 'secret',
+      STEMMA_BUCKET_S3_ACCESS_KEY_ID: credentials.accessKeyId,
+      STEMMA_BUCKET_S3_SECRET_ACCESS_KEY: credentials.secretAccessKey,
       STEMMA_BUCKET_S3_PATH_STYLE: 'true',
     }
   }
@@ -82,7 +87,8 @@ export class MemoryS3 {
     const [, , ...rest] = url.pathname.split('/')
     const key = decodeURIComponent(rest.join('/'))
     const verb = verbOf(request.method ?? 'GET', key, url.searchParams)
-    const entry = { method: request.method ?? 'GET', key, verb }
+    const isSigned = url.searchParams.has('X-Amz-Signature')
+    const entry = { method: request.method ?? 'GET', key, verb, isSigned }
     this.log.push(entry)
     const fault = this.fault(entry)
     if (fault === 'fail') {
@@ -93,6 +99,11 @@ export class MemoryS3 {
       request.pause()
       request.socket.once('close', () => response.destroy())
       return
+    }
+    if (isSigned) {
+      url.host = request.headers.host ?? ''
+      const refusal = refuseUrl(url, request.headers.authorization)
+      if (refusal !== null) return answerError(response, refusal.status, refusal.code ?? 'Error')
     }
     const body = await readBody(request, fault === 'truncate' ? 0.5 : 1)
     if (fault === 'truncate' && body === null) return void request.socket.destroy()
@@ -122,7 +133,7 @@ export class MemoryS3 {
       }
       case 'get':
       case 'head':
-        return this.#read(request, headers.range)
+        return this.#read(request, headers.range, url.searchParams.get('response-content-type'))
       case 'delete':
         this.keys.delete(request.key)
         return { status: 204, headers: {}, body: Buffer.alloc(0) }
@@ -150,10 +161,10 @@ export class MemoryS3 {
     }
   }
 
-  #read(request: S3Request, range: string | undefined): Answer {
+  #read(request: S3Request, range: string | undefined, type: string | null): Answer {
     const value = this.keys.get(request.key)
     if (value === undefined) return error(404, 'NoSuchKey')
-    const headers = { etag: etag(value), 'accept-ranges': 'bytes' }
+    const headers = { etag: etag(value), 'accept-ranges': 'bytes', ...(type === null ? {} : { 'content-type': type }) }
     if (request.verb === 'head') return { status: 200, headers, body: Buffer.alloc(0), length: value.length }
     const [, from = '', to = ''] = /^bytes=(\d*)-(\d*)$/.exec(range ?? '') ?? []
     if (range === undefined) return { status: 200, headers, body: value }
@@ -178,6 +189,19 @@ export class MemoryS3 {
       `<ListBucketResult><IsTruncated>false</IsTruncated><KeyCount>${found.length}</KeyCount>${contents.join('')}</ListBucketResult>`,
     )
   }
+}
+
+/** Why a signed URL isn't answered, as S3 has it; null: it is. */
+function refuseUrl(url: URL, authorization: string | undefined): Answer | null {
+  if (authorization !== undefined) return error(400, 'InvalidArgument') // one way to authenticate, not two
+  const { searchParams: query } = url
+  const [day = '', time = ''] = (query.get('X-Amz-Date') ?? '').split('T')
+  const at = new Date(`${day.replace(/(....)(..)/, '$1-$2-')}T${time.replace(/(..)(..)/, '$1:$2:')}`)
+  const lifetimeS = Number(query.get('X-Amz-Expires'))
+  if (!(Date.now() < at.getTime() + lifetimeS * 1000)) return error(403, 'AccessDenied')
+  const answer = Object.fromEntries([...query].filter(([name]) => !name.startsWith('X-Amz-')))
+  const right = new URL(signGet(credentials, { url: new URL(url.pathname, url), at, lifetimeS, answer }))
+  return right.searchParams.get('X-Amz-Signature') === query.get('X-Amz-Signature') ? null : error(403, 'SignatureDoesNotMatch')
 }
 
 interface Answer {

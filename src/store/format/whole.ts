@@ -5,6 +5,19 @@ import { asBuffer, CorruptError, equalBytes } from '../../base/index.ts'
 /** Each so many bytes of a part have a CRC-32 of their own. */
 export const sumBytes = 1 << 20
 
+/**
+ * The UUID of a part that is its content's bytes and nothing behind them: version 8 (RFC 9562) instead of 4. Its key gives the content to whoever may read the key; what a
+ * footer would say is found by reading it.
+ */
+export function plainUuid(fresh: string): string {
+  return `${fresh.slice(0, 14)}8${fresh.slice(15)}`
+}
+
+/** Whether the key with that UUID has no footer. The UUID alone says it: bytes that end as a footer does may be anybody's. */
+export function isPlain(uuid: string): boolean {
+  return uuid[14] === '8'
+}
+
 const magic = 'STEMWHOL'
 const version = 1
 const earlierBytes = 24

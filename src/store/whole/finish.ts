@@ -8,7 +8,7 @@ import { smallBytes } from '../sizes.ts'
 import { finishMarked } from './finish-marked.ts'
 import { type ArrivalLimit, type Frame, framesOf } from './frames.ts'
 import { whileMarked } from './mark.ts'
-import { digestMismatch, type FinishParts, isExpected, putSmall } from './receive.ts'
+import { digestMismatch, type FinishParts, firstUuid, isExpected, putSmall } from './receive.ts'
 import { dropUpload, findUpload, lockUpload, lockWithParts, markUpload, partsOfUpload, uploadBusy, wrongOffset } from './upload-rows.ts'
 import { insertKnown } from './whole-rows.ts'
 
@@ -33,7 +33,7 @@ export async function finishUpload(parts: FinishParts, id: string, scope: string
       const known = await finishKnown(parts, id, scope, options)
       if (known !== otherwise) return known
     }
-    const marked = await markUpload(parts.db, { id, scope, offset, uuid: parts.randomness.uuid() })
+    const marked = await markUpload(parts.db, { id, scope, offset, firstUuid: firstUuid(parts), nextUuid: parts.randomness.uuid() })
     if (marked === null) return null
     limit.mostBytes = limitBytes - marked.sizeBytes
     return await whileMarked(parts.db, marked, (lost) => finishMarked(parts, marked, { first, frames, limit, lost }, options))

@@ -5,7 +5,7 @@ import { type Digest, digestBytes } from '../digest.ts'
 import { insertIntent } from '../segment-writer.ts'
 import { type Frame, framesOf } from './frames.ts'
 import { PartWriter } from './part-writer.ts'
-import { addFrames, digestMismatch, type FinishParts } from './receive.ts'
+import { addFrames, digestMismatch, type FinishParts, firstUuid } from './receive.ts'
 import { RunningHashes } from './running-hashes.ts'
 import { insertCopy } from './whole-rows.ts'
 
@@ -16,8 +16,8 @@ export async function keepWhole(
   source: AsyncIterable<Uint8Array>,
   signal?: AbortSignal,
 ): Promise<boolean> {
-  const { db, pool, randomness } = parts
-  const uuid = randomness.uuid()
+  const { db, pool } = parts
+  const uuid = firstUuid(parts)
   await insertIntent(db, wholeKey(uuid))
   const writer = new PartWriter(parts, uuid)
   const hashes = RunningHashes.of('sha256')

@@ -3,7 +3,7 @@
 import { crc32 } from 'node:zlib'
 import { concatBytes } from '../../base/index.ts'
 import { wholeKey } from '../../bucket/index.ts'
-import { type EarlierPart, encodeFooter } from '../format/whole.ts'
+import { type EarlierPart, encodeFooter, isPlain } from '../format/whole.ts'
 import { discardKey, type SegmentParts } from '../segment-writer.ts'
 import { SpooledValue } from '../spooled-value.ts'
 import type { Frame } from './frames.ts'
@@ -15,6 +15,7 @@ export interface StagedPart {
   /** Of its key. */
   readonly storedBytes: number
   readonly sums: Uint8Array
+  /** It can be found from the key which content ends here. */
   readonly hasDigest: boolean
 }
 
@@ -76,7 +77,9 @@ export class PartWriter {
   /** Resolves when all is durable. Where it fails, `abort` is to follow. */
   async complete(end: PartEnd): Promise<StagedPart> {
     const sums = new Uint8Array(Uint32Array.from(this.#sums).buffer)
-    const footer = encodeFooter({ sizeBytes: this.#sizeBytes, sums, ...end })
+    const isAlone = isPlain(this.#uuid)
+    if (isAlone && end.earlier.length > 0) throw new RangeError('a plain part stands at the beginning')
+    const footer = isAlone ? new Uint8Array() : encodeFooter({ sizeBytes: this.#sizeBytes, sums, ...end })
     if (this.#value === null) {
       this.#mayComeLater = true
       await this.#parts.bucket.put(wholeKey(this.#uuid), behind(this.#first, footer))
@@ -85,7 +88,7 @@ export class PartWriter {
       this.#first = null
     } else {
       await this.#writing
-      await this.#value.write(footer)
+      if (footer.length > 0) await this.#value.write(footer)
       await this.#value.complete()
     }
     return {
@@ -93,7 +96,7 @@ export class PartWriter {
       sizeBytes: this.#sizeBytes,
       storedBytes: this.#sizeBytes + footer.length,
       sums,
-      hasDigest: end.digest !== null,
+      hasDigest: isAlone || end.digest !== null,
     }
   }
 

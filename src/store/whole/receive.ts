@@ -6,6 +6,7 @@ import { fixedQuery, isCommitUnknown, type Tx } from '../../db/index.ts'
 import type { ContentReference, PutResult } from '../content-store.ts'
 import type { ExpectedDigest, ReceivedContent, ReceiveOptions } from '../content-uploads.ts'
 import { digestBytes, digestOf } from '../digest.ts'
+import { plainUuid } from '../format/whole.ts'
 import { contentChanged } from '../group-commit.ts'
 import { discardKey, insertIntent, type SegmentParts } from '../segment-writer.ts'
 import { smallBytes } from '../sizes.ts'
@@ -17,8 +18,16 @@ import { holdThere, insertWhole } from './whole-rows.ts'
 export interface FinishParts extends SegmentParts {
   readonly pool: FramePool
   readonly kept: KeptHashes
+  /** Whether the first part of a content is its bytes alone, so that it can be linked to. */
+  readonly isLinking: boolean
   /** Stores small content in chunks, with others'; a lease holds it. */
   readonly putSmall: (bytes: Uint8Array) => Promise<PutResult>
+}
+
+/** For the part at a content's beginning. */
+export function firstUuid({ randomness, isLinking }: Pick<FinishParts, 'randomness' | 'isLinking'>): string {
+  const uuid = randomness.uuid()
+  return isLinking ? plainUuid(uuid) : uuid
 }
 
 export async function receiveWhole(
@@ -48,8 +57,8 @@ async function receiveLarge(
   frames: AsyncGenerator<Frame>,
   { expected, reference, visible }: ReceiveOptions,
 ): Promise<ReceivedContent> {
-  const { db, randomness } = parts
-  const uuid = randomness.uuid()
+  const { db } = parts
+  const uuid = firstUuid(parts)
   await insertIntent(db, wholeKey(uuid))
   const writer = new PartWriter(parts, uuid)
   const hashes = RunningHashes.of(expected?.algorithm ?? 'sha256')

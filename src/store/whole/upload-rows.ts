@@ -49,20 +49,29 @@ export async function findUpload(queries: Queries, id: string, scope: string): P
   return row === undefined ? null : stateOf(id, row)
 }
 
+export interface MarkOptions {
+  readonly id: string
+  readonly scope: string
+  readonly offset: number | undefined
+  /** Of the key, where it stands at the beginning. */
+  readonly firstUuid: string
+  /** Of the key, where others come before it. */
+  readonly nextUuid: string
+}
+
 /** Null: no such upload. InputError 'upload-busy', 'upload-offset', 'too-many-parts'. */
-export async function markUpload(
-  { queries }: Database,
-  { id, scope, offset, uuid }: { readonly id: string; readonly scope: string; readonly offset: number | undefined; readonly uuid: string },
-): Promise<MarkedUpload | null> {
-  const { rows } = await sql<StateRow>`
+export async function markUpload({ queries }: Database, options: MarkOptions): Promise<MarkedUpload | null> {
+  const { id, scope, offset, firstUuid, nextUuid } = options
+  const { rows } = await sql<StateRow & { adding: string }>`
     with marked as (
-        update content_upload set adding = ${uuid}::uuid, adding_until = now() + ${markSeconds} * interval '1 second', touched_at = now()
+        update content_upload set adding = case when size_bytes = 0 then ${firstUuid}::uuid else ${nextUuid}::uuid end, adding_until = now() + ${markSeconds} * interval '1 second', touched_at = now()
         where id = ${id}::uuid and scope = ${scope} and ${isFree} and part_count < ${mostParts} and (${offset ?? null}::bigint is null or size_bytes = ${offset ?? null}::bigint)
-        returning size_bytes::float8 as size_bytes, algorithm, begun_at),
+        returning size_bytes::float8 as size_bytes, algorithm, begun_at, adding::text as adding),
       intent as (
-        insert into upload_intent (key, expires_at) select ${wholeKey(uuid)}, now() + ${intentHours} * interval '1 hour' from marked)
+        insert into upload_intent (key, expires_at)
+        select case when size_bytes = 0 then ${wholeKey(firstUuid)} else ${wholeKey(nextUuid)} end, now() + ${intentHours} * interval '1 hour' from marked)
     select * from marked`.execute(queries)
-  if (rows[0] !== undefined) return { ...stateOf(id, rows[0]), scope, uuid }
+  if (rows[0] !== undefined) return { ...stateOf(id, rows[0]), scope, uuid: rows[0].adding }
   return refuse(queries, id, scope, offset)
 }
 

@@ -19,7 +19,7 @@ import { type ArrivalLimit, type Frame, FramePool, framesOf } from './frames.ts'
 import { keepWhole } from './keep-whole.ts'
 import { whileMarked } from './mark.ts'
 import { PartWriter, type StagedPart } from './part-writer.ts'
-import { receiveWhole } from './receive.ts'
+import { firstUuid, receiveWhole } from './receive.ts'
 import { KeptHashes } from './running-hashes.ts'
 import {
   addPart,
@@ -45,10 +45,9 @@ export class Uploads implements ContentUploads {
   readonly pool = new FramePool()
   readonly #kept = new KeptHashes()
 
-  /** @param putSmall stores small content in chunks, with others' */
-  constructor(parts: SegmentParts, putSmall: FinishParts['putSmall']) {
+  constructor(parts: SegmentParts, more: Pick<FinishParts, 'putSmall' | 'isLinking'>) {
     this.#parts = parts
-    this.#finishParts = { ...parts, putSmall, pool: this.pool, kept: this.#kept }
+    this.#finishParts = { ...parts, ...more, pool: this.pool, kept: this.#kept }
   }
 
   async begin({
@@ -75,7 +74,8 @@ export class Uploads implements ContentUploads {
     const first = (await frames.next()).value as Frame
     try {
       if (first.isLast && first.bytes.length <= tailBytes) return await this.#appendTail(id, scope, first, options)
-      const marked = await markUpload(this.#parts.db, { id, scope, offset, uuid: this.#parts.randomness.uuid() })
+      const uuids = { firstUuid: firstUuid(this.#finishParts), nextUuid: this.#parts.randomness.uuid() }
+      const marked = await markUpload(this.#parts.db, { id, scope, offset, ...uuids })
       if (marked === null) return null
       limit.mostBytes = limitBytes - marked.sizeBytes
       return await whileMarked(this.#parts.db, marked, (lost) => this.#appendPart(marked, first, frames, { limit, lost }))
