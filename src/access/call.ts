@@ -27,12 +27,7 @@ export type FindCall = (queries: Queries, hash: Uint8Array | null, owner: string
 export function makeFindCall(): FindCall {
   const standIn = new StandIn()
   const find = fixedQuery((queries, hash: Uint8Array | null, owner: string, name: string, other: number | null) =>
-    queries
-      .selectFrom(queries.selectNoFrom((eb) => eb.lit(1).as('one')).as('one'))
-      .leftJoin('token', (join) => join.on('token.hash', '=', hash as Uint8Array))
-      .leftJoin('account as caller', 'caller.id', 'token.account_id')
-      .leftJoin('repository as home', 'home.id', 'token.repository_id')
-      .leftJoin('account', (join) => join.on(sameOwner(owner)))
+    bearerAndOwner(queries, hash, owner)
       .leftJoin('repository', (join) => join.on(isMeantOr(other, name)))
       .leftJoin('network', 'network.id', 'repository.network_id')
       .leftJoin('membership', (join) =>
@@ -53,6 +48,16 @@ export function makeFindCall(): FindCall {
     if (row === undefined) throw new Error('a statement of one row had none')
     return { token: row.token_id === null ? null : (row as TokenRow), target: standIn.targetIn(row, name) }
   }
+}
+
+/** One row: whose token that is (`caller`, or `home`: the repository that it is at home in), and the owner that is meant (`account`). Each may be missing. */
+export function bearerAndOwner(queries: Queries, hash: Uint8Array | null, owner: string) {
+  return queries
+    .selectFrom(queries.selectNoFrom((eb) => eb.lit(1).as('one')).as('one'))
+    .leftJoin('token', (join) => join.on('token.hash', '=', hash as Uint8Array))
+    .leftJoin('account as caller', 'caller.id', 'token.account_id')
+    .leftJoin('repository as home', 'home.id', 'token.repository_id')
+    .leftJoin('account', (join) => join.on(sameOwner(owner)))
 }
 
 interface TargetRow {

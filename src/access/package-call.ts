@@ -1,6 +1,7 @@
 // What a request to a package is about, by one statement: who calls, and the owner and package that are meant. As call.ts does for repositories, down to
 // the stand-in's row, so that a missing package takes as long as a hidden one. What an upstream is declared for comes from there: it is nobody's to publish.
 import { type Database, type Moment, type Queries, rememberedQuery, sql } from '../db/index.ts'
+import { bearerAndOwner } from './call.ts'
 import type { AccountId, Identity, RepositoryId, Role, UpstreamId } from './identity.ts'
 import { type AccountKind, type AccountResource, type Action, may, type Visibility } from './may.ts'
 import {
@@ -12,7 +13,6 @@ import {
   packageRole,
   type PackageRow,
 } from './package-rows.ts'
-import { sameOwner } from './repository-rows.ts'
 import { tokenColumns, type TokenRow } from './tokens.ts'
 
 export interface PackageName {
@@ -60,12 +60,7 @@ export type FindPackageCall = (at: Database | Moment, hash: Uint8Array | null, n
 export function makeFindPackageCall(): FindPackageCall {
   let standIn: number | null = null
   const query = (queries: Queries, hash: Uint8Array | null, owner: string, format: string, name: string, other: number | null) =>
-    queries
-      .selectFrom(queries.selectNoFrom((eb) => eb.lit(1).as('one')).as('one'))
-      .leftJoin('token', (join) => join.on('token.hash', '=', hash as Uint8Array))
-      .leftJoin('account as caller', 'caller.id', 'token.account_id')
-      .leftJoin('repository as home', 'home.id', 'token.repository_id')
-      .leftJoin('account', (join) => join.on(sameOwner(owner)))
+    bearerAndOwner(queries, hash, owner)
       .leftJoin('package', (join) =>
         join.on(
           sql<boolean>`package.id = coalesce((select meant.id from package meant
@@ -102,7 +97,8 @@ export function makeFindPackageCall(): FindPackageCall {
     const [row] = await find(at, hash, owner.toLowerCase(), format, name.toLowerCase(), standIn)
     if (row === undefined) throw new Error('a statement of one row had none')
     const found = row.package_id === null ? null : packageOf(row as PackageRow)
-    const isMeant = found !== null && row.owner_id === row.account_id && found.name.toLowerCase() === name.toLowerCase()
+    const isMeant =
+      found !== null && found.ownerId === row.account_id && found.format === format && found.name.toLowerCase() === name.toLowerCase()
     if (isMeant) standIn = found.id
     const token = row.token_id === null ? null : (row as TokenRow)
     if (row.account_id === null) return { token, target: null }

@@ -42,9 +42,10 @@ export interface PackageChange {
 export async function changePackage(db: Database, id: PackageId, change: PackageChange, actor: Actor): Promise<Package | null> {
   return db.transaction(
     async (tx) => {
+      // locked first: what it was is what the one before has left
+      await tx.selectFrom('package').select('id').where('id', '=', id).forUpdate().executeTakeFirst()
       const before = await findPackageById(tx, id)
       if (before === null) return null
-      await tx.selectFrom('package').select('id').where('id', '=', id).forUpdate().executeTakeFirst()
       const { visibility, repositoryId } = change
       if (repositoryId !== undefined && repositoryId !== null) await assertSameOwner(tx, before, repositoryId)
       await tx
