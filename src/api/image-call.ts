@@ -1,8 +1,8 @@
 // What the routes of an image have in common: how they are declared, what a reference stands for, and how faults of reading are told.
 import type { FastifyRequest } from 'fastify'
-import { type Action, onPackage, packageOf } from '../access/index.ts'
+import { type Action, identityKey, onPackage, packageOf } from '../access/index.ts'
 import { InputError, UnavailableError } from '../base/index.ts'
-import { notFound, Refusal, type RouteAccess } from '../http/index.ts'
+import { addressKey, notFound, Refusal, type RouteAccess } from '../http/index.ts'
 import { type PlainImage, plainImage, resolveReference, storedBlobs, type Layer } from '../oci/index.ts'
 import { UnreadJson } from './image-schemas.ts'
 import type { ApiOptions } from './index.ts'
@@ -51,13 +51,9 @@ export async function openImage(
   return { ...plain, stored }
 }
 
-export function ofCaller(request: FastifyRequest): string {
-  const { identity } = request
-  return identity.kind === 'account'
-    ? `account ${identity.accountId}`
-    : identity.kind === 'repository'
-      ? `repository ${identity.repositoryId}`
-      : request.ip
+/** Whose part of what is shared it is. */
+export function ofCaller({ identity, ip }: FastifyRequest): string {
+  return identityKey(identity) ?? addressKey(ip)
 }
 
 const missing = new Set(['no-such-manifest', 'no-such-platform', 'no-such-blob', 'no-such-file'])

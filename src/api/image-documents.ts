@@ -1,6 +1,6 @@
 // Images as documents: what rows and lists are in JSON.
 import type { FastifyRequest } from 'fastify'
-import { type Package, packageFullName } from '../access/index.ts'
+import type { Package } from '../access/index.ts'
 import type { Descriptor, ImageFile, LayerRecord, ManifestRow, Platform, TagRow, TreeManifest } from '../oci/index.ts'
 import { platformText } from '../oci/index.ts'
 import { originOf, timeJson } from './documents.ts'
@@ -22,10 +22,6 @@ export class ImageUrls {
   files(layer: string): string {
     return `${this.api}/layers/${layer}/files`
   }
-}
-
-export function imageName(one: Package): string {
-  return packageFullName(one)
 }
 
 export function tagJson(urls: ImageUrls, tag: TagRow): TagJson {

@@ -4,7 +4,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify'
 import { Readable } from 'node:stream'
 import { packageOf } from '../access/index.ts'
 import type { Routes } from '../http/index.ts'
-import { type FilePlace, type Layer, parseDigestText, storedBlobs } from '../oci/index.ts'
+import { type FilePlace, type Layer, parseDigestBytes, storedBlobs } from '../oci/index.ts'
 import Type from 'typebox'
 import { fileErrors, imageTags, isUnread, ofCaller, onImage, openImage, told } from './image-call.ts'
 import { fileJson, imageFileJson, recordJson } from './image-documents.ts'
@@ -73,7 +73,7 @@ function registerLayers(routes: Routes, options: ApiOptions, url: string): void 
 
 /** Refusal 404 for what is no blob of the image. */
 async function layerOf({ db }: ApiOptions, request: FastifyRequest, digest: string): Promise<Layer> {
-  if (parseDigestText(digest) === null) throw notFound()
+  if (parseDigestBytes(digest) === null) throw notFound()
   const [layer] = await storedBlobs(db.queries, packageOf(request).id, [digest])
   return layer as Layer
 }

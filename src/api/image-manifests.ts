@@ -8,7 +8,7 @@ import {
   imageHistory,
   listReferrers,
   manifestTree,
-  parseDigestText,
+  parseDigestBytes,
   plainImage,
   platformOf,
   readJson,
@@ -77,7 +77,7 @@ export function registerImageManifests(routes: Routes, options: ApiOptions, imag
     const { artifact_type: artifactType, ...query } = request.query
     const { reference } = request.params
     // a subject may be named before it is there
-    const subject = parseDigestText(reference) ?? (await manifestOf(options, request, reference))
+    const subject = parseDigestBytes(reference) ?? (await manifestOf(options, request, reference))
     const page = pageOf(query)
     const { manifests, total } = await listReferrers(queries, packageOf(request).id, subject, { ...page, artifactType })
     tellPages(request, reply, options.publicUrl, page, total)
@@ -136,7 +136,7 @@ async function platformsOf(options: ApiOptions, id: ImageId, root: Uint8Array) {
     const listed = listedJson({ digest, mediaType, sizeBytes, annotations, platform: said })
     return [{ ...listed, total_bytes: totals.get(digest) ?? null }]
   }
-  const digests = top.manifests.flatMap(({ digest }) => parseDigestText(digest) ?? [])
+  const digests = top.manifests.flatMap(({ digest }) => parseDigestBytes(digest) ?? [])
   const totals = await totalBytes(queries, id, digests)
   return top.manifests.map((listed) => ({ ...listedJson(listed), total_bytes: totals.get(listed.digest) ?? null }))
 }

@@ -1,11 +1,11 @@
 // /images/{owner}/{image}: what an image is, its tags, how it is pulled. Stemma's own; docs/design/packages-api.md.
 import Type from 'typebox'
-import { actorOf, packageOf, readablePackages } from '../access/index.ts'
+import { actorOf, packageFullName, packageOf, readablePackages } from '../access/index.ts'
 import { notFound, type Routes } from '../http/index.ts'
 import { countOf, imagePulls, imageSizes, listTags, untag } from '../oci/index.ts'
 import { originOf, timeJson } from './documents.ts'
 import { imageErrors, imageTags, manifestOf, onImage, told } from './image-call.ts'
-import { imageName, ImageUrls, tagJson } from './image-documents.ts'
+import { ImageUrls, tagJson } from './image-documents.ts'
 import { registerImageFiles } from './image-files.ts'
 import { registerImageManifests } from './image-manifests.ts'
 import { ImageJson, ImageParams, PullsJson, PullsQuery, TagJson, TagParams } from './image-schemas.ts'
@@ -44,7 +44,7 @@ function registerSummary(routes: Routes, options: ApiOptions): void {
     const urls = new ImageUrls(request, options, one)
     return {
       name,
-      full_name: imageName(one),
+      full_name: packageFullName(one),
       visibility,
       url: urls.api,
       package_url: new PackageUrls(originOf(request, options.publicUrl), one).api,

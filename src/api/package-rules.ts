@@ -11,6 +11,7 @@ import {
   readRetention,
   readTagRules,
   type RetentionPolicy,
+  retentionOfPackage,
   type RuleAct,
   type RuleHome,
   setRetention,
@@ -101,13 +102,10 @@ function registerRetention(routes: Routes, { db }: ApiOptions, url: string, plac
 
 type Found = KeptPolicy & { readonly of: 'package' | 'owner' }
 
-/** Of a package without its own: its owner's. */
 async function policyAt({ queries }: ApiOptions['db'], request: FastifyRequest, home: RuleHome): Promise<Found | null> {
-  const own = await readRetention(queries, home)
-  if ('ownerId' in home) return own && { ...own, of: 'owner' }
-  if (own !== null) return { ...own, of: 'package' }
-  const owners = await readRetention(queries, { ownerId: packageOf(request).ownerId })
-  return owners && { ...owners, of: 'owner' }
+  if ('packageId' in home) return retentionOfPackage(queries, home.packageId, packageOf(request).ownerId)
+  const found = await readRetention(queries, home)
+  return found && { ...found, of: 'owner' }
 }
 
 function registerDryRun(routes: Routes, { db, retention }: ApiOptions): void {

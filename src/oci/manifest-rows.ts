@@ -11,12 +11,11 @@ export interface StoredManifest {
   readonly digest: OciDigest
   readonly mediaType: string
   readonly sizeBytes: number
-  /** When its lease began. */
-  readonly reliedOnAt: Date
+  readonly leaseBegan: Date
 }
 
 const sizeBytes = sql<number>`octet_length(oci_manifest.bytes)`.as('size_bytes')
-const facts = ['oci_manifest.digest', 'oci_manifest.media_type', sizeBytes, manifestLeaseBegan.as('relied_on_at')] as const
+const facts = ['oci_manifest.digest', 'oci_manifest.media_type', sizeBytes, manifestLeaseBegan.as('lease_began')] as const
 
 const findByDigest = rememberedQuery(
   (queries, packageId: number, digest: Uint8Array) => byDigest(queries, packageId, digest).select(facts),
@@ -47,7 +46,7 @@ export async function findManifest(at: Database | Moment, packageId: PackageId, 
   const [row] =
     reference.kind === 'tag' ? await findByTag(at, packageId, reference.tag) : await findByDigest(at, packageId, reference.digest.bytes)
   if (row === undefined) return null
-  return { digest: digestNamed(row.digest), mediaType: row.media_type, sizeBytes: row.size_bytes, reliedOnAt: row.relied_on_at }
+  return { digest: digestNamed(row.digest), mediaType: row.media_type, sizeBytes: row.size_bytes, leaseBegan: row.lease_began }
 }
 
 /** Of a manifest that was found just now; null when it has gone since. What a digest names is the same in every image. */

@@ -34,7 +34,7 @@ export async function getManifest(
   if (found === null) throw ociError('manifest-unknown')
   const { digest } = found
   // who is told that it is there may push an index that names it: until then it stays
-  const isDue = request.identity.kind !== 'anonymous' && isRenewalDue(registry, found.reliedOnAt)
+  const isDue = request.identity.kind !== 'anonymous' && isRenewalDue(registry, found.leaseBegan)
   if (isDue && !(await renewManifest(registry.db.queries, id, digest.bytes))) throw ociError('manifest-unknown')
   const etag = `"${digest.text}"`
   reply.headers({

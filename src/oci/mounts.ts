@@ -4,7 +4,7 @@ import type { FastifyRequest } from 'fastify'
 import { may, type Package, packageOfRow, packageResourceOf, packageRows, packagesReadableBy } from '../access/index.ts'
 import { type Queries, sql } from '../db/index.ts'
 import { digestOf } from '../store/index.ts'
-import { insertBlob } from './blob-rows.ts'
+import { type Blob, insertBlob } from './blob-rows.ts'
 import type { OciDigest } from './format/digests.ts'
 import { parseImageName } from './format/names.ts'
 import { referenceOf, type Registry, rethrowFault } from './registry.ts'
@@ -20,11 +20,14 @@ export async function mountBlob(
   digest: OciDigest,
   from: unknown,
 ): Promise<boolean> {
-  const { db, store, limits } = registry
-  const sources = await findSources(db.queries, request, one, digest, from)
+  const sources = await findSources(registry.db.queries, request, one, digest, from)
   const source = sources.find((row) => may(request.identity, 'package:read', packageResourceOf(packageOfRow(row))))
   if (source === undefined) return false
-  const blob = { content: digestOf(source.content), sizeBytes: source.size_bytes }
+  return shareBlob(registry, one, digest, { content: digestOf(source.content), sizeBytes: source.size_bytes })
+}
+
+/** The image gets what another one has; whoever calls has seen to it that it may. False when that has gone meanwhile. */
+export async function shareBlob({ db, store, limits }: Registry, one: Package, digest: OciDigest, blob: Blob): Promise<boolean> {
   return db
     .transaction(
       async (tx) => {

@@ -2,8 +2,7 @@
 import { InputError, UnavailableError } from '../../base/index.ts'
 import { type Queries, sql } from '../../db/index.ts'
 import { type ContentStore, digestOf } from '../../store/index.ts'
-import { digestText } from '../format/digests.ts'
-import { parseDigestText } from './digest-text.ts'
+import { digestText, parseDigestBytes } from '../format/digests.ts'
 import type { ImageId } from './image-rows.ts'
 import type { Layer } from './layer-files.ts'
 import { type Descriptor, type ManifestFacts, platformText, readManifest } from './manifest-json.ts'
@@ -34,7 +33,7 @@ export async function plainImage(queries: Queries, image: ImageId, root: Uint8Ar
     if (row === undefined) throw new InputError('no-such-manifest', `the image does not have ${digestText(digest)}`)
     const facts = readManifest(row.bytes)
     if (facts.kind !== 'index') return { ...facts, digest: digestText(digest) }
-    digest = parseDigestText(chosen(facts.manifests, platform).digest) ?? digest
+    digest = parseDigestBytes(chosen(facts.manifests, platform).digest) ?? digest
   }
   throw new InputError('no-such-manifest', `indexes stand in each other more than ${deepest} deep`)
 }
@@ -55,7 +54,7 @@ function chosen(manifests: readonly Descriptor[], platform: string | null): Desc
 
 /** Blobs of the image with where they are stored, in the order of the digests. InputError `no-such-blob` where one is missing, or lies elsewhere. */
 export async function storedBlobs(queries: Queries, image: ImageId, digests: readonly string[]): Promise<Layer[]> {
-  const wanted = digests.map((text) => parseDigestText(text) ?? new Uint8Array())
+  const wanted = digests.map((text) => parseDigestBytes(text) ?? new Uint8Array())
   const rows = await queries
     .selectFrom('oci_blob')
     .select(['digest', 'content', 'size_bytes'])

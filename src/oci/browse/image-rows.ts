@@ -1,8 +1,7 @@
 // What the tables say of an image's manifests and tags: as rows, without the bytes of manifests.
 import { type Queries, sql } from '../../db/index.ts'
-import { digestText } from '../format/digests.ts'
+import { digestText, parseDigestBytes } from '../format/digests.ts'
 import { isTag } from '../format/names.ts'
-import { parseDigestText } from './digest-text.ts'
 
 /** An image's package. */
 export type ImageId = number
@@ -44,7 +43,7 @@ export interface PageWanted {
 
 /** The digest that a tag or a digest stands for; null: nothing of the image. */
 export async function resolveReference(queries: Queries, image: ImageId, reference: string): Promise<Uint8Array | null> {
-  const digest = parseDigestText(reference)
+  const digest = parseDigestBytes(reference)
   if (digest !== null) {
     const found = await queries
       .selectFrom('oci_manifest')

@@ -1,6 +1,5 @@
 // The file system of an image: its layers' lists one above the other, as who unpacks them in order would find them. Pure; nothing is unpacked.
-import { asBuffer } from '../../base/index.ts'
-import { keyOf, type LayerList, type LayerRecord, Mark, pathOf } from './layer-list.ts'
+import { keyOf, type LayerList, type LayerRecord, Mark } from './layer-list.ts'
 
 /** Where a layer says something of a path. */
 interface Place {
@@ -189,9 +188,4 @@ class Cursor {
 
 function partsOf(path: string): string[] {
   return path.split('/').filter((part) => part !== '' && part !== '.')
-}
-
-/** As it is shown. */
-export function nameText(name: Uint8Array): string {
-  return pathOf(asBuffer(name))
 }

@@ -1,7 +1,6 @@
 // browse: what images hold, for the API: rows, trees of manifests, files of layers. docs/design/packages-api.md.
 export { deleteImage, deleteVersion, untag } from './image-deletion.ts'
-export { digestText } from '../format/digests.ts'
-export { parseDigestText } from './digest-text.ts'
+export { digestText, parseDigestBytes } from '../format/digests.ts'
 export type { FileChange, ImageDiff } from './image-diff.ts'
 export { type HistoryStep, imageHistory } from './image-history.ts'
 export { imagePulls, imageSizes, type ImageSizes, type Pulls } from './image-figures.ts'

@@ -1,7 +1,6 @@
 // A manifest with all that hangs together with it: an index with its images, these with their layers, and beside each what refers to it.
 import { type Queries, sql } from '../../db/index.ts'
-import { digestText } from '../format/digests.ts'
-import { parseDigestText } from './digest-text.ts'
+import { digestText, parseDigestBytes } from '../format/digests.ts'
 import { type ImageId, type ManifestRow, manifestsByDigest } from './image-rows.ts'
 import { type ManifestFacts, readManifest } from './manifest-json.ts'
 
@@ -55,7 +54,7 @@ class Loading {
       return this.#bytes <= treeLimits.bytes
     })
     if (affordable.length < rows.length) this.#isTruncated = true
-    const digests = affordable.map(({ digest }) => parseDigestText(digest) as Uint8Array)
+    const digests = affordable.map(({ digest }) => parseDigestBytes(digest) as Uint8Array)
     const [bytes, referrers] = await Promise.all([this.#bytesOf(digests), this.#referrersOf(digests)])
     const next = new Map<string, Uint8Array>()
     for (const row of affordable) {
@@ -63,7 +62,7 @@ class Loading {
       const referring = referrers.get(row.digest) ?? []
       this.#known.set(row.digest, { ...row, ...facts, referrers: referring.map(digestText) })
       for (const { digest } of facts.manifests) {
-        const child = parseDigestText(digest)
+        const child = parseDigestBytes(digest)
         if (child !== null) next.set(digest, child)
       }
       for (const digest of referring) next.set(digestText(digest), digest)

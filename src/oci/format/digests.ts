@@ -26,6 +26,11 @@ export function parseDigest(text: string): OciDigest | null {
   return { algorithm, bytes: fromHex(text.slice(7)), text }
 }
 
+/** Its bytes; null where it is none. */
+export function parseDigestBytes(text: string): Uint8Array | null {
+  return parseDigest(text)?.bytes ?? null
+}
+
 /** InputError 'digest-invalid'. */
 export function assertDigest(text: unknown): OciDigest {
   const digest = typeof text === 'string' ? parseDigest(text) : null

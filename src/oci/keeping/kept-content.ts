@@ -1,6 +1,7 @@
 // Rows of blobs against the content that they stand for: each needs its content, and a reference that keeps it.
 import { type Queries, sql } from '../../db/index.ts'
 import { type Digest, digestOf } from '../../store/index.ts'
+import { digestText } from '../format/digests.ts'
 import { ociReferences } from '../registry.ts'
 
 export interface BlobFinding {
@@ -37,7 +38,7 @@ export async function* checkBlobs(queries: Queries): AsyncGenerator<BlobFinding,
       order by b.package_id, b.digest`.execute(queries)
     for (const { digest, content, image, stored, held } of rows) {
       const facts = { severity: 'error', image, content: digestOf(content) } as const
-      const blob = `blob ${digest.length === 32 ? 'sha256' : 'sha512'}:${digest.toString('hex')} of the image ${image}`
+      const blob = `blob ${digestText(digest)} of the image ${image}`
       if (!stored) yield { ...facts, code: 'oci-content-missing', message: `the ${blob} has no content`, advice: missingAdvice }
       else if (!held)
         yield {

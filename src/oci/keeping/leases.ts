@@ -6,8 +6,8 @@ import { type Queries, sql } from '../../db/index.ts'
 /** A lease begins anew when less than this part of it is left: so telling the same many times writes little. */
 const renewedBelow = 0.5
 
-/** SQL over a row of `oci_manifest`: when its lease began. A blob's row says when its lease ends (`leased_until`). */
-export const manifestLeaseBegan = sql<Date>`greatest(oci_manifest.pushed_at, oci_manifest.confirmed_at)`
+/** SQL over a row of `oci_manifest`: when somebody brought it, or was told that it is there, last; its lease began then. A blob's row says when its lease ends (`leased_until`). */
+export const manifestLeaseBegan = sql<Date>`greatest(pushed_at, confirmed_at)`
 
 /** Whether it has to begin anew before somebody is told that it is there, who may rely on that. This node's clock is good enough: half a lease is left in any case. */
 export function isLeaseShort(endMs: number, nowMs: number, leaseMs: number): boolean {

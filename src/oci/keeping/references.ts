@@ -6,6 +6,3 @@ export const isManifestKept = sql<boolean>`(
   exists (select from oci_tag t where t.package_id = m.package_id and t.digest = m.digest)
   or exists (select from oci_manifest_part p where p.package_id = m.package_id and p.digest = m.digest and p.kind = 'manifest')
   or (m.subject is not null and exists (select from oci_manifest s where s.package_id = m.package_id and s.digest = m.subject)))`
-
-/** Over a row of `oci_manifest`: when somebody brought it, or was told that it is there, last. Its lease begins then. */
-export const reliedOnAt = sql<Date>`greatest(pushed_at, confirmed_at)`

@@ -22,8 +22,15 @@ export async function readRetention(queries: Queries, home: RuleHome): Promise<K
 }
 
 /** What holds for a package: its own policy, or its owner's. Null: nothing goes. */
-export async function retentionOfPackage(queries: Queries, packageId: PackageId, ownerId: AccountId): Promise<RetentionPolicy | null> {
-  return ((await readRetention(queries, { packageId })) ?? (await readRetention(queries, { ownerId })))?.policy ?? null
+export async function retentionOfPackage(
+  queries: Queries,
+  packageId: PackageId,
+  ownerId: AccountId,
+): Promise<(KeptPolicy & { readonly of: 'package' | 'owner' }) | null> {
+  const own = await readRetention(queries, { packageId })
+  if (own !== null) return { ...own, of: 'package' }
+  const owners = await readRetention(queries, { ownerId })
+  return owners && { ...owners, of: 'owner' }
 }
 
 /** InputError `retention-policy`, `tag-pattern`. It is applied a day from now for the first time. */

@@ -4,7 +4,9 @@ import { type Actor, audit, findPackageById, type Package, type PackageId, targe
 import type { Log } from '../../base/index.ts'
 import { type Database, type Queries, sql, type Tx } from '../../db/index.ts'
 import type { Job } from '../../jobs/index.ts'
-import { isManifestKept, reliedOnAt } from './references.ts'
+import { digestText } from '../format/digests.ts'
+import { manifestLeaseBegan } from './leases.ts'
+import { isManifestKept } from './references.ts'
 import {
   assertPolicy,
   type ImageFacts,
@@ -50,7 +52,7 @@ async function readFacts(queries: Queries, id: PackageId, { leaseMs }: Retention
       array(select distinct encode(p.digest, 'hex') from oci_manifest_part p
         where p.package_id = m.package_id and p.manifest = m.digest and p.kind = 'manifest') as children,
       (select max(noted_at) from oci_review r where r.package_id = m.package_id and r.digest = m.digest and r.kind = 'manifest') as "freeSince",
-      ${reliedOnAt} + ${leaseMs} * interval '1 millisecond' > now() as "isLeased"
+      ${manifestLeaseBegan} + ${leaseMs} * interval '1 millisecond' > now() as "isLeased"
     from oci_manifest m where package_id = ${id}`.execute(queries)
   const { rows: tags } = await sql<ImageFacts['tags'][number]>`
     select name, encode(digest, 'hex') as digest, updated_at as "updatedAt" from oci_tag where package_id = ${id}`.execute(queries)
@@ -131,7 +133,7 @@ async function removeManifests(
       async (tx) => {
         const { rows } = await sql<{ digest: Buffer }>`
           select digest from oci_manifest where package_id = ${one.id} and digest = any(${[...digests]}::bytea[])
-            and (pulled_at is null or pulled_at <= ${now}) and ${reliedOnAt} + ${leaseMs} * interval '1 millisecond' <= now()
+            and (pulled_at is null or pulled_at <= ${now}) and ${manifestLeaseBegan} + ${leaseMs} * interval '1 millisecond' <= now()
           order by digest for update skip locked`.execute(tx)
         const { rows: free } = await sql<{ digest: Buffer }>`
           delete from oci_manifest m where package_id = ${one.id} and digest = any(${rows.map(({ digest }) => digest)}::bytea[])
@@ -151,10 +153,6 @@ async function note(tx: Tx, one: Package, details: Readonly<Record<string, reado
   if (Object.values(details).every((names) => names.length === 0)) return
   const { ownerId, repositoryId } = one
   await audit(tx, retention, { action: 'package.retain', ownerId, repositoryId, target: targetOf(one), details })
-}
-
-function digestText(digest: Uint8Array): string {
-  return `${digest.length === 32 ? 'sha256' : 'sha512'}:${Buffer.from(digest).toString('hex')}`
 }
 
 /** Leased work: each policy once a day, package by package. What fails in one package is logged, and keeps no other from its turn. */

@@ -4,7 +4,8 @@
 import type { Log } from '../../base/index.ts'
 import { type Database, type Queries, sql, type Tx } from '../../db/index.ts'
 import type { Job } from '../../jobs/index.ts'
-import { isManifestKept, reliedOnAt } from './references.ts'
+import { manifestLeaseBegan } from './leases.ts'
+import { isManifestKept } from './references.ts'
 
 export interface CollectionSettings {
   /** A blob goes so long after the last manifest that named it, at the earliest. */
@@ -155,7 +156,7 @@ function blobs(delayMs: number): Matter {
 }
 
 function manifests(delayMs: number, leaseMs: number): Matter {
-  const leasedUntil = sql`${reliedOnAt} + ${leaseMs} * interval '1 millisecond'`
+  const leasedUntil = sql`${manifestLeaseBegan} + ${leaseMs} * interval '1 millisecond'`
   return {
     kind: 'manifest',
     delayMs,

@@ -2,10 +2,9 @@
 import { type AccountId, findPackage, type Package, type PackageId, type UpstreamId } from '../../access/index.ts'
 import { type Database, fixedQuery, sql, sqlState } from '../../db/index.ts'
 import { digestOf } from '../../store/index.ts'
-import { type Blob, insertBlob } from '../blob-rows.ts'
+import type { Blob } from '../blob-rows.ts'
 import type { OciDigest } from '../format/digests.ts'
 import { ociError } from '../format/errors.ts'
-import { asFault, referenceOf, type Registry } from '../registry.ts'
 
 /** A name below an upstream's place. */
 export interface CachedName {
@@ -101,20 +100,4 @@ export async function findKnownBlob(db: Database, packageId: PackageId, upstream
       where b.digest = ${digest.bytes} and p.upstream_id = ${upstreamId} limit 1) held on true`.execute(db.queries)
   const { size_bytes: sizeBytes = null, content = null, held_bytes: heldBytes = null } = rows[0] ?? {}
   return { sizeBytes, held: content === null || heldBytes === null ? null : { content: digestOf(content), sizeBytes: heldBytes } }
-}
-
-/** The image gets what another image of its upstream has: a manifest that came from there names it. False when it has gone meanwhile. */
-export async function shareBlob({ db, store, limits }: Registry, one: Package, digest: OciDigest, blob: Blob): Promise<boolean> {
-  return await db
-    .transaction(
-      async (tx) => {
-        if (!(await store.hold(tx, blob.content, referenceOf(one)))) return false
-        await insertBlob(tx, one, digest, blob, { leaseMs: limits.leaseMs, isLimited: true })
-        return true
-      },
-      { mayRetry: true },
-    )
-    .catch((error: unknown) => {
-      throw asFault(error)
-    })
 }
