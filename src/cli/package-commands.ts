@@ -35,7 +35,7 @@ function text(usage: string, words: string): string {
 export const packageTexts: Readonly<Record<string, string>> = {
   'package list': text(
     'package list [--owner ACCOUNT]',
-    'Lists packages: name, visibility, linked repository, versions, bytes of what was pushed, last push; separated by tabs.',
+    'Lists packages: name, visibility, linked repository, versions, bytes of what was pushed, when visibility or link was changed last; separated by tabs.',
   ),
   'package show': text(
     'package show OWNER/NAME',

@@ -1,7 +1,9 @@
 // Style that a machine can check, told to whoever breaks it.
 import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { test } from 'node:test'
-import { sourceFiles } from './tree.ts'
+import { root, sourceFiles } from './tree.ts'
 
 const product = sourceFiles('src/**/*.ts', 'kernels/**/*.ts').filter((file) => !/\.(test|gen)\.ts$/.test(file.path))
 const all = sourceFiles('src/**/*.ts', 'kernels/**/*.ts', 'tests/**/*.ts', 'bench/**/*.ts').filter((file) => !file.path.endsWith('.gen.ts'))
@@ -38,6 +40,15 @@ test('nothing is left over', () => {
   const self = ['tests/house/tidy.test.ts']
   assert.deepEqual(offenders(all, /\b(TODO|FIXME|XXX|HACK)\b|@ts-ignore|@ts-expect-error|\bdebugger\b/, self), [])
   assert.deepEqual(offenders(all, /\.(only|todo)\(|\b(only|todo): *true/, self), [])
+})
+
+test('a word stands in the glossary once', () => {
+  const words = [...readFileSync(join(root, 'GLOSSARY.md'), 'utf8').matchAll(/^\| ([^|]+?) \|/gm)].map(([, word]) => word as string)
+  assert.ok(words.length > 50)
+  assert.deepEqual(
+    words.filter((word, at) => words.indexOf(word) !== at),
+    [],
+  )
 })
 
 test('only src/config.ts reads the environment', () => {
