@@ -1,36 +1,77 @@
 // Packages made and changed. What happens is told in the outbox and in the audit, in the same transaction. What a package holds is its format's room's business.
 import { InputError } from '../base/index.ts'
-import { type Database, sql, sqlState, type Tx } from '../db/index.ts'
+import { type Database, fixedQuery, sql, sqlState, type Tx } from '../db/index.ts'
 import { type Actor, audit } from './audit.ts'
+import type { AuditAction } from './audit-actions.ts'
 import type { PackageId, RepositoryId } from './identity.ts'
 import type { Visibility } from './may.ts'
-import { findPackage, findPackageById, type Package, packageFullName } from './package-rows.ts'
+import { findPackage, findPackageById, type Package, packageOf, type PackageRow } from './package-rows.ts'
 import type { PackageToCreate } from './package-call.ts'
 
 /** Two first pushes at once: one makes the package, the other finds it. The name is what its format takes: that is the caller's business. */
 export async function createOrFindPackage(db: Database, wanted: PackageToCreate, actor: Actor): Promise<Package> {
   const { ownerId, ownerLogin: owner, format, name, repositoryId, visibility } = wanted
   try {
-    return await db.transaction(
-      async (tx) => {
-        const { id } = await tx
-          .insertInto('package')
-          .values({ owner_id: ownerId, format, name, visibility, repository_id: repositoryId })
-          .returning('id')
-          .executeTakeFirstOrThrow()
-        const made = (await findPackageById(tx, id as PackageId)) as Package
-        await audit(tx, actor, { action: 'package.create', ownerId, repositoryId, target: targetOf(made), details: { visibility } })
-        await tellOfPackage(tx, 'package.created', made, actor, { visibility })
-        return made
-      },
-      { mayRetry: true },
+    const facts = { account: actor.accountId, actor: actor.name, format, owner, ownerId, name, visibility }
+    const [row] = await insertPackage(
+      db.queries,
+      ownerId,
+      format,
+      name,
+      visibility,
+      repositoryId,
+      actor.accountId,
+      actor.name,
+      packageTarget({ format, ownerLogin: owner, name }),
+      JSON.stringify({ visibility }),
+      actor.ip ?? null,
+      actor.requestId ?? null,
+      JSON.stringify(facts),
     )
+    if (row === undefined) throw new Error('a package that was made has no owner')
+    return packageOf(row)
   } catch (error) {
     const found = sqlState(error) === '23505' ? await findPackage(db.queries, { format, owner, name }) : null
     if (found === null) throw error
     return found
   }
 }
+
+type InsertParameters = readonly [
+  ownerId: number,
+  format: string,
+  name: string,
+  visibility: string,
+  repositoryId: number | null,
+  actorId: number | null,
+  actor: string,
+  target: string,
+  details: string,
+  ip: string | null,
+  requestId: string | null,
+  facts: string,
+]
+
+/** The package, its row of the audit, and what is told of it: one statement, for many first pushes make one. */
+const insertPackage = fixedQuery<InsertParameters, PackageRow>((queries, ownerId, format, name, visibility, repositoryId, ...more) => {
+  const [actorId, actor, target, details, ip, requestId, facts] = more
+  const action: AuditAction = 'package.create'
+  const statement = sql<PackageRow>`
+    with made as (
+        insert into package (owner_id, format, name, visibility, repository_id)
+        values (${ownerId}::bigint, ${format}::text, ${name}::text, ${visibility}::text, ${repositoryId}::bigint) returning *),
+      audited as (
+        insert into audit (action, actor_id, actor, owner_id, repository_id, target, details, ip, request_id)
+        select ${action}::text, ${actorId}::bigint, ${actor}::text, owner_id, repository_id, ${target}::text, ${details}::jsonb, ${ip}::text, ${requestId}::text
+        from made),
+      told as (
+        insert into outbox (kind, repository_id, payload)
+        select 'package.created', repository_id, ${facts}::jsonb || jsonb_build_object('packageId', id) from made)
+    select package.id as package_id, package.owner_id, package.format, package.name, package.visibility, package.repository_id, package.is_link_set,
+      package.upstream_id, package.created_at, package.updated_at, account.login, account.kind, null as caller_role
+    from made as package join account on account.id = package.owner_id`
+  return { compile: () => statement.compile(queries) }
+})
 
 export interface PackageChange {
   readonly visibility?: Visibility
@@ -125,9 +166,13 @@ export async function linkPackage(db: Database, id: PackageId, repositoryId: Rep
   )
 }
 
+function packageTarget({ format, ownerLogin, name }: Pick<Package, 'format' | 'ownerLogin' | 'name'>): string {
+  return `${format} ${ownerLogin}/${name}`
+}
+
 /** As the audit names it. */
 export function targetOf(one: Package): string {
-  return `${one.format} ${packageFullName(one)}`
+  return packageTarget(one)
 }
 
 /** What every `package.…` row of the outbox says: which package it is about, and who acted. */

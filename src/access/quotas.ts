@@ -2,7 +2,7 @@
 // one, what comes is added to the owner's row by the transaction that makes it visible, under that row's lock, so that two at once don't go past it together;
 // and all is counted anew now and then, since things leave and packs shrink.
 import { InputError } from '../base/index.ts'
-import { type Database, type Queries, sql, type Tx } from '../db/index.ts'
+import { type Database, fixedQuery, type Queries, rememberedQuery, sql, type Tx } from '../db/index.ts'
 import { type Actor, audit } from './audit.ts'
 import type { AccountId } from './identity.ts'
 
@@ -48,7 +48,8 @@ export async function setServerQuota(db: Database, limitBytes: number | null): P
 
 /** What is left to the owner, before anything is received; null: he has no limit. The transaction that stores it decides: `chargeOwner`. */
 export async function findQuota(db: Database, ownerId: AccountId): Promise<OwnerQuota | null> {
-  const row = await readQuota(db.queries, ownerId)
+  const [row] = await askRow(db, ownerId)
+  if (row === undefined) throw new Error('a statement of one row had none')
   if (row.limit === null) return null
   const usedBytes = row.isStale ? await db.transaction(async (tx) => recount(tx, ownerId), { mayRetry: true }) : row.used
   return { limitBytes: row.limit, leftBytes: Math.max(0, row.limit - usedBytes) }
@@ -117,15 +118,24 @@ export async function setQuota(
 }
 
 async function readQuota(queries: Queries, ownerId: AccountId) {
-  const { rows } = await sql<{ limit: number | null; isOwn: boolean; used: number; isCounted: boolean; isStale: boolean }>`
+  const [row] = await readRow(queries, ownerId)
+  if (row === undefined) throw new Error('a statement of one row had none')
+  return row
+}
+
+function rowOf(queries: Queries, ownerId: number) {
+  const statement = sql<{ limit: number | null; isOwn: boolean; used: number; isCounted: boolean; isStale: boolean }>`
     select case when q.has_own_limit then q.limit_bytes else d.value::bigint end as limit, coalesce(q.has_own_limit, false) as "isOwn",
       coalesce(q.used_bytes, 0) as used, coalesce(q.counted_at > '-infinity', false) as "isCounted",
       coalesce(q.counted_at < now() - make_interval(secs => ${staleS}), true) as "isStale"
     from (select 1) one left join owner_quota q on q.owner_id = ${ownerId}
-    left join server_fact d on d.name = 'quota_owner_bytes'`.execute(queries)
-  if (rows[0] === undefined) throw new Error('a statement of one row had none')
-  return rows[0]
+    left join server_fact d on d.name = 'quota_owner_bytes'`
+  return { compile: () => statement.compile(queries) }
 }
+
+const readRow = fixedQuery(rowOf)
+/** Asked before every upload: those who come together share the answer. */
+const askRow = rememberedQuery(rowOf, { types: ['bigint'], most: 1000 })
 
 /** Under the lock of the owner's row: what was added under it before is committed, and seen by the statement that counts. */
 async function recount(tx: Tx, ownerId: AccountId): Promise<number> {

@@ -1,6 +1,7 @@
 // base: what every room may use; knows no domain words.
 export * from './activity.ts'
 export * from './answer-job.ts'
+export * from './byte-source.ts'
 export * from './bytes.ts'
 export * from './clock.ts'
 export * from './errors.ts'

@@ -5,7 +5,8 @@ import type { IncomingMessage } from 'node:http'
 import { pipeline } from 'node:stream/promises'
 import { createGunzip } from 'node:zlib'
 import type { FastifyRequest } from 'fastify'
-import { InputError, LeastPace, type PaceLimits } from '../base/index.ts'
+import { type ByteSource, InputError, LeastPace, type PaceLimits } from '../base/index.ts'
+import { BodyFiller, tooLarge } from './body-filler.ts'
 import type { HttpLimits } from './limits.ts'
 
 export interface RequestBodyOptions {
@@ -21,14 +22,17 @@ declare module 'fastify' {
 
 /**
  * The decoded body, read once, with back-pressure: nothing is read ahead of the consumer but a few chunks. Its least pace is the listener's.
- * Chunks belong to the consumer. InputError: `too-large`, `unsupported-encoding` (neither identity nor gzip), `malformed-gzip` (damaged or
+ * Chunks belong to the consumer; a body that isn't inflated can be read into his own memory instead. InputError: `too-large`, `unsupported-encoding` (neither identity nor gzip), `malformed-gzip` (damaged or
  * cut off), `slow-body` (the client sends too little while we wait), `client-gone` (the connection ended first).
  * Content-Encoding as RFC 9110 §8.4.1: names are case-insensitive, x-gzip is gzip.
  */
-export function requestBody(request: FastifyRequest, { limitBytes }: RequestBodyOptions): AsyncIterable<Uint8Array> {
+export function requestBody(request: FastifyRequest, { limitBytes }: RequestBodyOptions): ByteSource {
   const encoding = (request.headers['content-encoding'] ?? 'identity').trim().toLowerCase()
   const reader = new BodyReader(request.raw, limitBytes, request.server.httpLimits)
-  if (encoding === 'identity' || encoding === '') return reader.chunks()
+  if (encoding === 'identity' || encoding === '') {
+    const filler = new BodyFiller(request.raw, limitBytes, request.server.httpLimits)
+    return { [Symbol.asyncIterator]: () => reader.chunks(), fill: (memory) => filler.fill(memory) }
+  }
   if (encoding === 'gzip' || encoding === 'x-gzip') return inflated(reader, limitBytes)
   throw new InputError('unsupported-encoding', `Content-Encoding '${encoding.slice(0, 40)}' is not supported; send gzip or none`)
 }
@@ -125,8 +129,4 @@ async function* inflated(reader: BodyReader, limitBytes: number): AsyncGenerator
     reader.stop()
     gunzip.destroy()
   }
-}
-
-function tooLarge(limitBytes: number): InputError {
-  return new InputError('too-large', `The request body is larger than ${limitBytes} bytes`)
 }

@@ -11,4 +11,4 @@ export {
   trimOutbox,
 } from './outbox.ts'
 export { type Job, JobRunner, type JobRunnerOptions } from './runner.ts'
-export { type Swept, orphanSweeper, sweepOrphans } from './sweep-orphans.ts'
+export { type Swept, orphanSweeper, sweepKeys, sweepOrphans } from './sweep-orphans.ts'

@@ -1,6 +1,6 @@
 // Rows that say which blobs an image has. They alone give access to content: knowing a digest is no permission. docs/design/oci.md.
 import type { Package, PackageId } from '../access/index.ts'
-import { type Database, type Moment, rememberedQuery, sql, type Tx } from '../db/index.ts'
+import { type Database, fixedQuery, type Moment, rememberedQuery, sql, type Tx } from '../db/index.ts'
 import { type Digest, digestBytes, digestOf } from '../store/index.ts'
 import type { OciDigest } from './format/digests.ts'
 import { ociError } from './format/errors.ts'
@@ -44,13 +44,18 @@ export async function insertBlob(
   { leaseMs, isLimited }: { readonly leaseMs: number; readonly isLimited: boolean },
 ): Promise<void> {
   const content = digestBytes(blob.content)
-  const { rows } = await sql<{ isNew: boolean }>`
-    insert into oci_blob (package_id, digest, content, size_bytes, leased_until)
-    values (${one.id}, ${digest.bytes}, ${content}, ${blob.sizeBytes}, now() + ${leaseMs} * interval '1 millisecond')
-    on conflict (package_id, digest) do update set leased_until = greatest(oci_blob.leased_until, excluded.leased_until)
-    returning xmax = 0 as "isNew"`.execute(tx)
-  if (isLimited && rows[0]?.isNew === true) await chargeBlob(tx, one, content, blob.sizeBytes)
+  const [row] = await insertRow(tx, one.id, digest.bytes, content, blob.sizeBytes, leaseMs)
+  if (isLimited && row?.isNew === true) await chargeBlob(tx, one, content, blob.sizeBytes)
 }
+
+const insertRow = fixedQuery((queries, packageId: number, digest: Uint8Array, content: Uint8Array, sizeBytes: number, leaseMs: number) => {
+  const statement = sql<{ isNew: boolean }>`
+    insert into oci_blob (package_id, digest, content, size_bytes, leased_until)
+    values (${packageId}, ${digest}, ${content}, ${sizeBytes}, now() + ${leaseMs} * interval '1 millisecond')
+    on conflict (package_id, digest) do update set leased_until = greatest(oci_blob.leased_until, excluded.leased_until)
+    returning xmax = 0 as "isNew"`
+  return { compile: () => statement.compile(queries) }
+})
 
 /**
  * Takes a blob away from an image. InputError 'blob-unknown'; 'in-use' where a manifest of the image names it. The row is locked first: a push of a manifest that

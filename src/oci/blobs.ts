@@ -1,8 +1,7 @@
 // Blobs as they are pulled, asked for, and deleted (distribution-spec, Pulling blobs, Deleting Blobs).
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { identityKey, momentOf, packageOf, type Visibility } from '../access/index.ts'
-import { concatBytes, CorruptError } from '../base/index.ts'
-import type { Moment } from '../db/index.ts'
+import { CorruptError } from '../base/index.ts'
 import { addressKey, Refusal } from '../http/index.ts'
 import type { ContentRange } from '../store/index.ts'
 import { type Blob, deleteBlob, findBlob } from './blob-rows.ts'
@@ -13,9 +12,7 @@ import { parseRange } from './format/ranges.ts'
 import { isSame } from './conditions.ts'
 import { isLeaseShort, renewBlob } from './keeping/leases.ts'
 import type { Registry } from './registry.ts'
-
-/** Blobs up to this size are sent out of memory. */
-const smallBytes = 64 << 10
+import { smallBlob, smallBlobBytes } from './small-blobs.ts'
 
 /** GET and HEAD of a blob, whole or one range. */
 export async function getBlob(registry: Registry, request: FastifyRequest, reply: FastifyReply, digest: OciDigest): Promise<FastifyReply> {
@@ -91,7 +88,7 @@ async function sendBytes(
 ): Promise<FastifyReply> {
   reply.header('content-length', String(range.sizeBytes))
   if (range.sizeBytes === 0) return reply.send()
-  if (blob.sizeBytes <= smallBytes) {
+  if (blob.sizeBytes <= smallBlobBytes) {
     const bytes = await smallBlob(registry, blob, momentOf(request))
     return reply.send(bytes.subarray(range.offset, range.offset + range.sizeBytes))
   }
@@ -125,19 +122,6 @@ async function sendBytes(
     reply.raw.destroy()
   }
   return reply
-}
-
-/** Mostly configs, which every pull asks for: kept in memory. The caller has found that the image has it. */
-async function smallBlob({ store, smallBlobs }: Registry, { content }: Blob, moment: Moment): Promise<Uint8Array> {
-  const kept = smallBlobs.get(content)
-  if (kept !== undefined) return kept
-  const found = await store.get(content, undefined, undefined, moment)
-  if (found === null) throw new CorruptError('content', `the content ${content} of a blob is not there`)
-  const pieces: Uint8Array[] = []
-  for await (const piece of found.bytes) pieces.push(piece)
-  const bytes = concatBytes(pieces)
-  smallBlobs.set(content, bytes, bytes.length)
-  return bytes
 }
 
 /** DELETE of a blob. */

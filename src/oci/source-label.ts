@@ -4,10 +4,11 @@ import type { FastifyRequest } from 'fastify'
 import { actorOf, findRepository, linkPackage, type Package, resourceOf, roleOf } from '../access/index.ts'
 import { concatBytes, fromUtf8 } from '../base/index.ts'
 import { sentOrigin } from '../http/index.ts'
-import { findBlob } from './blob-rows.ts'
+import { type Blob, findBlob } from './blob-rows.ts'
 import type { Manifest } from './format/manifest.ts'
 import { parseSourceUrl, sourceLabel } from './format/source-url.ts'
 import { inBackground, type Registry } from './registry.ts'
+import { smallBlob, smallBlobBytes } from './small-blobs.ts'
 
 /** Of an image's configuration; larger ones aren't looked into. */
 const mostConfigBytes = 1024 * 1024
@@ -31,18 +32,25 @@ export function linkBySource(registry: Registry, request: FastifyRequest, one: P
   })
 }
 
-async function labelIn({ db, store }: Registry, one: Package, config: Manifest['parts'][number] | undefined): Promise<unknown> {
+async function labelIn(registry: Registry, one: Package, config: Manifest['parts'][number] | undefined): Promise<unknown> {
   if (config === undefined) return null
-  const blob = await findBlob(db, one.id, config.digest)
+  const blob = await findBlob(registry.db, one.id, config.digest)
   if (blob === null || blob.sizeBytes > mostConfigBytes) return null
-  const content = await store.get(blob.content)
-  if (content === null) return null
-  const pieces: Uint8Array[] = []
-  for await (const piece of content.bytes) pieces.push(piece)
+  const bytes = await bytesOf(registry, blob)
+  if (bytes === null) return null
   try {
-    const value = JSON.parse(fromUtf8(concatBytes(pieces))) as { config?: { Labels?: Record<string, unknown> } } | null
+    const value = JSON.parse(fromUtf8(bytes)) as { config?: { Labels?: Record<string, unknown> } } | null
     return value?.config?.Labels?.[sourceLabel] ?? null
   } catch {
     return null // of an artifact: anything
   }
+}
+
+async function bytesOf(registry: Registry, blob: Blob): Promise<Uint8Array | null> {
+  if (blob.sizeBytes <= smallBlobBytes) return smallBlob(registry, blob)
+  const content = await registry.store.get(blob.content)
+  if (content === null) return null
+  const pieces: Uint8Array[] = []
+  for await (const piece of content.bytes) pieces.push(piece)
+  return concatBytes(pieces)
 }

@@ -2,7 +2,7 @@
 // the content store's; an upload is known in its own image alone.
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { type Package, packageToWrite } from '../access/index.ts'
-import { InputError } from '../base/index.ts'
+import { type ByteSource, InputError } from '../base/index.ts'
 import type { Tx } from '../db/index.ts'
 import { Refusal, requestBody } from '../http/index.ts'
 import type { ContentInfo, UploadPart } from '../store/index.ts'
@@ -131,10 +131,7 @@ function hasBody({ headers }: FastifyRequest): boolean {
   return headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0
 }
 
-function bodyOf(
-  { limits }: Registry,
-  request: FastifyRequest,
-): { readonly source: AsyncIterable<Uint8Array>; readonly sizeBytes?: number } {
+function bodyOf({ limits }: Registry, request: FastifyRequest): { readonly source: ByteSource; readonly sizeBytes?: number } {
   const { 'content-length': length, 'content-encoding': encoding } = request.headers
   // of a stream the store says when it is too much: it then keeps nothing of it
   const source = requestBody(request, { limitBytes: length === undefined ? Number.MAX_SAFE_INTEGER : limits.blobBytes })

@@ -1,5 +1,6 @@
 // What other rooms see of uploads: bytes that come in one or several requests, to any node, and become content at the end.
 // An upload belongs to a scope, a room's word for what it is for (`oci/17`): in another scope it is not there. docs/design/content-store.md, Uploads.
+import type { ByteSource } from '../base/index.ts'
 import type { Tx } from '../db/index.ts'
 import type { ContentInfo, ContentReference } from './content-store.ts'
 
@@ -24,7 +25,7 @@ export interface UploadState {
 
 /** Bytes that go on where an upload ends. */
 export interface UploadPart {
-  readonly source: AsyncIterable<Uint8Array>
+  readonly source: ByteSource
   /** Where the caller believes that the upload ends; left out: wherever it does. */
   readonly offset?: number
   /** How many bytes will come, where that is known. */
@@ -94,5 +95,5 @@ export interface ContentUploads {
   cancel(id: string, scope: string): Promise<boolean>
 
   /** The same in one go, for what comes in one request: no upload, content or nothing. InputError 'digest-mismatch', 'size-mismatch', 'too-large'. */
-  receive(source: AsyncIterable<Uint8Array>, options: ReceiveOptions): Promise<ReceivedContent>
+  receive(source: ByteSource, options: ReceiveOptions): Promise<ReceivedContent>
 }

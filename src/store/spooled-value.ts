@@ -43,8 +43,8 @@ export class SpooledValue {
   /** One at a time; the bytes may be changed afterwards. */
   async write(bytes: Uint8Array): Promise<void> {
     try {
-      // written in full, or thrown
-      await this.#file.writeFile(bytes)
+      // `writeFile` would cut it into halves of a MiB, each a turn of its own
+      for (let at = 0; at < bytes.length; ) at += (await this.#file.write(bytes, at)).bytesWritten
     } catch (error) {
       throw spoolError(error, this.#bucket.spoolFolder)
     }

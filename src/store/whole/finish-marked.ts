@@ -1,7 +1,7 @@
 // The end of an upload that needs more than rows: docs/design/content-store.md, Uploads.
 import { concatBytes, InputError } from '../../base/index.ts'
 import { wholeKey } from '../../bucket/index.ts'
-import { isCommitUnknown } from '../../db/index.ts'
+import { isCommitUnknown, type Tx } from '../../db/index.ts'
 import type { FinishOptions, ReceivedContent, UploadAlgorithm } from '../content-uploads.ts'
 import { digestOf } from '../digest.ts'
 import { insertIntent, uuidBytes } from '../segment-writer.ts'
@@ -11,7 +11,7 @@ import { readWhole } from './read-whole.ts'
 import { addFrames, digestMismatch, type FinishParts } from './receive.ts'
 import { RunningHashes } from './running-hashes.ts'
 import { dropUpload, lockUpload, type MarkedUpload, markLost, type PartRow, partsOfUpload, unmark } from './upload-rows.ts'
-import { insertWhole } from './whole-rows.ts'
+import { type FinishedWhole, type Inserted, insertLone, insertWhole } from './whole-rows.ts'
 
 /** Bytes that still come. */
 export interface LastFrames {
@@ -33,7 +33,7 @@ export async function finishMarked(
   try {
     if (first.bytes.length > limit.mostBytes) throw new InputError('too-large', 'the content is larger than what is allowed')
     const { algorithm } = options.expected
-    const rows = await partsOfUpload(db.queries, marked.id)
+    const rows = marked.sizeBytes === 0 ? [] : await partsOfUpload(db.queries, marked.id)
     const hashes = kept.find(marked.id, marked.sizeBytes, algorithm) ?? (await hashAgain(parts, rows, algorithm, lost))
     await addFrames(last, hashes, first, frames, lost)
     const { sizeBytes } = hashes
@@ -45,16 +45,16 @@ export async function finishMarked(
     const closed = await close(parts, rows, { last, written, digest: hashes.digest() })
     const digest = hashes.digest()
     const whole = { digest, sizeBytes, uploadId: marked.id, reference: options.reference ?? null, ...closed }
-    const { isNew } = await db.transaction(
+    const { isNew, unused } = await db.transaction(
       async (tx) => {
-        if ((await lockUpload(tx, marked.id, marked.scope))?.mark !== marked.uuid) throw markLost()
-        const made = await insertWhole(tx, whole)
+        const made = await insertMarked(tx, marked, whole)
         await options.visible?.(tx, { digest: digestOf(digest), sizeBytes })
         return made
       },
       { mayRetry: true },
     )
     kept.keep(marked.id, null)
+    parts.unused.drop(unused)
     // nothing was written there: an intent row that stays tells the sweeper of nothing
     if (!closed.order.includes(marked.uuid)) await db.queries.deleteFrom('upload_intent').where('key', '=', wholeKey(marked.uuid)).execute()
     return { digest: digestOf(digest), sizeBytes, isNew }
@@ -66,6 +66,18 @@ export async function finishMarked(
     }
     throw error
   }
+}
+
+/** The upload ends as that content, if it is still marked so. */
+async function insertMarked(tx: Tx, marked: MarkedUpload, whole: FinishedWhole): Promise<Inserted> {
+  const [part] = whole.staged
+  if (marked.sizeBytes === 0 && whole.order.length === 1 && part?.uuid === marked.uuid) {
+    const made = await insertLone(tx, { digest: whole.digest, part, upload: marked, reference: whole.reference })
+    if (made === null) throw markLost()
+    return made
+  }
+  if ((await lockUpload(tx, marked.id, marked.scope))?.mark !== marked.uuid) throw markLost()
+  return insertWhole(tx, whole)
 }
 
 /** Of an upload that came to another node, or before a restart, or whose SHA-512 nobody counted on. */

@@ -10,6 +10,7 @@ import { type ArrivalLimit, type Frame, framesOf } from './frames.ts'
 import { whileMarked } from './mark.ts'
 import { digestMismatch, type FinishParts, firstUuid, isExpected, putSmall } from './receive.ts'
 import { dropUpload, findUpload, lockUpload, lockWithParts, markUpload, partsOfUpload, uploadBusy, wrongOffset } from './upload-rows.ts'
+import { endTails } from './upload-tails.ts'
 import { insertKnown } from './whole-rows.ts'
 
 export type { FinishParts } from './receive.ts'
@@ -70,9 +71,7 @@ async function finishSmall(
     throw digestMismatch()
   }
   const content = await putSmall(parts, bytes, options, async (tx) => {
-    const locked = await lockUpload(tx, id, scope)
-    if (locked === null || locked.mark !== null || locked.sizeBytes !== state.sizeBytes) throw uploadBusy()
-    await dropUpload(tx, id)
+    if (!(await endTails(tx, id, scope, state.sizeBytes))) throw uploadBusy()
   })
   kept.keep(id, null)
   return content
@@ -80,7 +79,7 @@ async function finishSmall(
 
 /** Its hashes are known here, and its keys are as they are to be: one transaction. */
 async function finishKnown(
-  { db, kept }: FinishParts,
+  { db, kept, unused }: FinishParts,
   id: string,
   scope: string,
   options: FinishOptions,
@@ -100,8 +99,7 @@ async function finishKnown(
       if (locked.sizeBytes !== sizeBytes) return otherwise
       assertFits(options, sizeBytes)
       if (!isRight) {
-        await dropUpload(tx, id)
-        return { isNew: false }
+        return { isNew: false, unused: await dropUpload(tx, id) }
       }
       if (!locked.isComplete) return otherwise
       const made = await insertKnown(tx, { digest, sizeBytes, uploadId: id, reference })
@@ -112,6 +110,7 @@ async function finishKnown(
   )
   if (ended === otherwise) return otherwise
   kept.keep(id, null)
+  if (ended !== null) unused.drop(ended.unused)
   if (!isRight && ended !== null) throw digestMismatch()
   return ended === null ? null : { digest: digestOf(digest), sizeBytes, isNew: ended.isNew }
 }

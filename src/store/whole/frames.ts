@@ -1,5 +1,5 @@
 // A stream as frames of 1 MiB in memory that is used again: what is hashed, summed and written at once.
-import { InputError } from '../../base/index.ts'
+import { type ByteSource, Filler, InputError } from '../../base/index.ts'
 import { sumBytes } from '../format/whole.ts'
 
 /** Frames that wait to be used again. */
@@ -41,55 +41,62 @@ export interface ArrivalLimit {
 }
 
 /** At least one frame. What the source throws is in the last one, what is refused is thrown. The taker frees each frame. */
-export async function* framesOf(source: AsyncIterable<Uint8Array>, pool: FramePool, limit: ArrivalLimit): AsyncGenerator<Frame> {
+export async function* framesOf(source: ByteSource, pool: FramePool, limit: ArrivalLimit): AsyncGenerator<Frame> {
+  const filler = source.fill === undefined ? new Filler(source, limit.signal) : null
+  const fill = source.fill ?? ((target: Uint8Array) => (filler as Filler).fill(target))
+  // whether a full frame is the last is known when there is something behind it
+  const behind = new Uint8Array(64)
   let memory = pool.take()
   let filled = 0
   let arrived = 0
-  const frame = (isLast: boolean, error: Error | null): Frame => {
-    const full = memory
-    let isFree = false
-    return {
-      bytes: full.subarray(0, filled),
-      memory: full,
-      isLast,
-      error,
-      free: () => {
-        if (!isFree) pool.give(full)
-        isFree = true
-      },
-    }
-  }
-  const iterator = source[Symbol.asyncIterator]()
   try {
     for (;;) {
-      let next: IteratorResult<Uint8Array>
+      const isFull = filled === sumBytes
+      const target = isFull ? behind : memory.subarray(filled, sumBytes)
+      let got: number
       try {
         limit.signal?.throwIfAborted()
-        next = await iterator.next()
+        got = await fill(target.subarray(0, mostOf(limit, arrived)))
       } catch (error) {
-        yield frame(true, error instanceof Error ? error : new Error('the source broke off', { cause: error }))
+        const failure = error instanceof Error ? error : new Error('the source broke off', { cause: error })
+        yield frameOf(pool, memory, filled, { isLast: true, error: failure })
         return
       }
-      if (next.done === true) break
-      arrived += next.value.length
+      arrived += got
       assertFits(arrived, limit)
-      for (let at = 0; at < next.value.length; ) {
-        if (filled === sumBytes) {
-          yield frame(false, null)
-          memory = pool.take()
-          filled = 0
-        }
-        const part = next.value.subarray(at, at + sumBytes - filled)
-        memory.set(part, filled)
-        filled += part.length
-        at += part.length
+      if (got === 0) break
+      if (isFull) {
+        yield frameOf(pool, memory, filled, { isLast: false, error: null })
+        memory = pool.take()
+        memory.set(behind.subarray(0, got))
+        filled = 0
       }
+      filled += got
     }
     if (limit.sizeBytes !== null && arrived !== limit.sizeBytes) throw sizeMismatch(limit.sizeBytes)
-    yield frame(true, null)
+    yield frameOf(pool, memory, filled, { isLast: true, error: null })
   } finally {
-    await iterator.return?.()
+    await filler?.end()
   }
+}
+
+function frameOf(pool: FramePool, memory: Uint8Array, sizeBytes: number, { isLast, error }: Pick<Frame, 'isLast' | 'error'>): Frame {
+  let isFree = false
+  return {
+    bytes: memory.subarray(0, sizeBytes),
+    memory,
+    isLast,
+    error,
+    free: () => {
+      if (!isFree) pool.give(memory)
+      isFree = true
+    },
+  }
+}
+
+/** What may still come, and a byte more, which is one too many. */
+function mostOf({ mostBytes, sizeBytes }: ArrivalLimit, arrived: number): number {
+  return Math.max(0, Math.min(mostBytes, sizeBytes ?? mostBytes) - arrived) + 1
 }
 
 function assertFits(arrived: number, { mostBytes, sizeBytes }: ArrivalLimit): void {

@@ -1,6 +1,6 @@
 // What comes in one request: content or nothing.
 import { hash } from 'node:crypto'
-import { asBuffer, InputError, UnavailableError } from '../../base/index.ts'
+import { asBuffer, type ByteSource, InputError, UnavailableError } from '../../base/index.ts'
 import { wholeKey } from '../../bucket/index.ts'
 import { fixedQuery, isCommitUnknown, type Tx } from '../../db/index.ts'
 import type { ContentReference, PutResult } from '../content-store.ts'
@@ -13,6 +13,7 @@ import { smallBytes } from '../sizes.ts'
 import { type Frame, FramePool, framesOf } from './frames.ts'
 import { PartWriter } from './part-writer.ts'
 import { type KeptHashes, RunningHashes } from './running-hashes.ts'
+import type { UnusedKeys } from './unused-keys.ts'
 import { holdThere, insertWhole } from './whole-rows.ts'
 
 export interface FinishParts extends SegmentParts {
@@ -20,6 +21,7 @@ export interface FinishParts extends SegmentParts {
   readonly kept: KeptHashes
   /** Whether the first part of a content is its bytes alone, so that it can be linked to. */
   readonly isLinking: boolean
+  readonly unused: UnusedKeys
   /** Stores small content in chunks, with others'; a lease holds it. */
   readonly putSmall: (bytes: Uint8Array) => Promise<PutResult>
 }
@@ -30,11 +32,7 @@ export function firstUuid({ randomness, isLinking }: Pick<FinishParts, 'randomne
   return isLinking ? plainUuid(uuid) : uuid
 }
 
-export async function receiveWhole(
-  parts: FinishParts,
-  source: AsyncIterable<Uint8Array>,
-  options: ReceiveOptions,
-): Promise<ReceivedContent> {
+export async function receiveWhole(parts: FinishParts, source: ByteSource, options: ReceiveOptions): Promise<ReceivedContent> {
   const { limitBytes, sizeBytes = null, signal } = options
   const frames = framesOf(source, parts.pool, { mostBytes: limitBytes, sizeBytes, signal })
   const first = (await frames.next()).value as Frame
@@ -77,7 +75,7 @@ async function receiveLarge(
       staged: [staged],
       reference: reference ?? null,
     }
-    const { isNew } = await db.transaction(
+    const { isNew, unused } = await db.transaction(
       async (tx) => {
         const made = await insertWhole(tx, whole)
         await visible?.(tx, { digest, sizeBytes })
@@ -85,6 +83,7 @@ async function receiveLarge(
       },
       { mayRetry: true },
     )
+    parts.unused.drop(unused)
     return { digest, sizeBytes, isNew }
   } catch (error) {
     // after a commit whose end is unknown the key may be in use: its intent row tells the sweeper

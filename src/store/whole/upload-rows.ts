@@ -2,16 +2,18 @@
 // intent row. A mark ends by itself where its request has died; whoever comes then takes the upload over, and the late one finds its mark gone.
 import { InputError, UnavailableError } from '../../base/index.ts'
 import { type Key, wholeKey } from '../../bucket/index.ts'
-import { type Database, type Queries, sql, type Tx } from '../../db/index.ts'
+import { type Database, fixedQuery, type Queries, sql, type Tx } from '../../db/index.ts'
 import type { UploadAlgorithm, UploadState } from '../content-uploads.ts'
 import { intentHours } from '../segment-writer.ts'
-import { tailBytes } from '../sizes.ts'
 import type { StagedPart } from './part-writer.ts'
 
 /** A mark lasts so long from when its request last said that it lives. */
 export const markSeconds = 60
 /** Parts of one upload. Small ones that follow each other are one. */
 export const mostParts = 10_000
+
+/** No request adds to it now. */
+export const isFree = sql`(adding is null or adding_until < now())`
 
 /** An upload that the caller alone may change. */
 export interface MarkedUpload extends UploadState {
@@ -29,23 +31,22 @@ export interface PartRow {
   readonly hasDigest: boolean
 }
 
-interface StateRow {
+export interface StateRow {
   readonly size_bytes: number
   readonly algorithm: string
   readonly begun_at: Date
 }
 
 export async function insertUpload({ queries }: Database, id: string, scope: string, algorithm: UploadAlgorithm): Promise<void> {
-  await queries.insertInto('content_upload').values({ id, scope, algorithm }).execute()
+  await insertRow(queries, id, scope, algorithm)
 }
 
+const insertRow = fixedQuery((queries, id: string, scope: string, algorithm: UploadAlgorithm) =>
+  queries.insertInto('content_upload').values({ id, scope, algorithm }),
+)
+
 export async function findUpload(queries: Queries, id: string, scope: string): Promise<UploadState | null> {
-  const row = await queries
-    .selectFrom('content_upload')
-    .select(['size_bytes', 'algorithm', 'begun_at'])
-    .where('id', '=', id)
-    .where('scope', '=', scope)
-    .executeTakeFirst()
+  const [row] = await findRow(queries, id, scope)
   return row === undefined ? null : stateOf(id, row)
 }
 
@@ -59,24 +60,45 @@ export interface MarkOptions {
   readonly nextUuid: string
 }
 
+const findRow = fixedQuery((queries, id: string, scope: string) =>
+  queries.selectFrom('content_upload').select(['size_bytes', 'algorithm', 'begun_at']).where('id', '=', id).where('scope', '=', scope),
+)
+
 /** Null: no such upload. InputError 'upload-busy', 'upload-offset', 'too-many-parts'. */
 export async function markUpload({ queries }: Database, options: MarkOptions): Promise<MarkedUpload | null> {
   const { id, scope, offset, firstUuid, nextUuid } = options
-  const { rows } = await sql<StateRow & { adding: string }>`
+  const [row] = await mark(queries, id, scope, offset ?? null, firstUuid, nextUuid, wholeKey(firstUuid), wholeKey(nextUuid))
+  return row === undefined ? refuse(queries, id, scope, offset) : { ...stateOf(id, row), scope, uuid: row.adding }
+}
+
+type MarkParameters = readonly [
+  id: string,
+  scope: string,
+  offset: number | null,
+  firstUuid: string,
+  nextUuid: string,
+  firstKey: string,
+  nextKey: string,
+]
+
+const mark = fixedQuery<MarkParameters, StateRow & { adding: string }>((queries, id, scope, offset, firstUuid, nextUuid, ...keys) => {
+  const [firstKey, nextKey] = keys
+  const statement = sql<StateRow & { adding: string }>`
     with marked as (
-        update content_upload set adding = case when size_bytes = 0 then ${firstUuid}::uuid else ${nextUuid}::uuid end, adding_until = now() + ${markSeconds} * interval '1 second', touched_at = now()
-        where id = ${id}::uuid and scope = ${scope} and ${isFree} and part_count < ${mostParts} and (${offset ?? null}::bigint is null or size_bytes = ${offset ?? null}::bigint)
+        update content_upload set adding = case when size_bytes = 0 then ${firstUuid}::uuid else ${nextUuid}::uuid end,
+          adding_until = now() + ${markSeconds}::int * interval '1 second', touched_at = now()
+        where id = ${id}::uuid and scope = ${scope}::text and ${isFree} and part_count < ${mostParts}::int
+          and (${offset}::bigint is null or size_bytes = ${offset}::bigint)
         returning size_bytes::float8 as size_bytes, algorithm, begun_at, adding::text as adding),
       intent as (
         insert into upload_intent (key, expires_at)
-        select case when size_bytes = 0 then ${wholeKey(firstUuid)} else ${wholeKey(nextUuid)} end, now() + ${intentHours} * interval '1 hour' from marked)
-    select * from marked`.execute(queries)
-  if (rows[0] !== undefined) return { ...stateOf(id, rows[0]), scope, uuid: rows[0].adding }
-  return refuse(queries, id, scope, offset)
-}
+        select case when size_bytes = 0 then ${firstKey}::text else ${nextKey}::text end, now() + ${intentHours}::int * interval '1 hour' from marked)
+    select * from marked`
+  return { compile: () => statement.compile(queries) }
+})
 
 /** Why it can't be added to; null: there is none. */
-async function refuse(queries: Queries, id: string, scope: string, offset: number | undefined): Promise<null> {
+export async function refuse(queries: Queries, id: string, scope: string, offset: number | undefined): Promise<null> {
   const { rows } = await sql<{ size_bytes: number; part_count: number; is_free: boolean }>`
     select size_bytes::float8 as size_bytes, part_count, ${isFree} as is_free from content_upload where id = ${id}::uuid and scope = ${scope}`.execute(
     queries,
@@ -91,8 +113,6 @@ async function refuse(queries: Queries, id: string, scope: string, offset: numbe
 export function wrongOffset(sizeBytes: number): InputError {
   return new InputError('upload-offset', `the upload has ${sizeBytes} bytes so far: it goes on there`)
 }
-
-const isFree = sql`(adding is null or adding_until < now())`
 
 /** Says that the request still lives. False: it was taken over, or the upload is gone. */
 export async function extendMark({ queries }: Database, { id, uuid }: MarkedUpload): Promise<boolean> {
@@ -110,17 +130,34 @@ export async function unmark({ queries }: Database, { id, uuid }: MarkedUpload):
 
 /** Adds the part whose key the mark was for, and ends the mark. UnavailableError 'lease-lost': nothing was added. */
 export async function addPart({ queries }: Database, marked: MarkedUpload, part: StagedPart): Promise<void> {
-  const { rows } = await sql`
-    with gone as (delete from upload_intent where key = ${wholeKey(part.uuid)} returning 1),
-      added as (
-        update content_upload set size_bytes = size_bytes + ${part.sizeBytes}, part_count = part_count + 1, adding = null, touched_at = now()
-        where id = ${marked.id}::uuid and adding = ${marked.uuid}::uuid and exists (select from gone) returning part_count)
-    insert into whole_part (uuid, upload_id, ordinal, size_bytes, stored_bytes, sums, has_digest)
-    select ${part.uuid}::uuid, ${marked.id}::uuid, part_count - 1, ${part.sizeBytes}, ${part.storedBytes}, ${part.sums}, ${part.hasDigest} from added returning 1`.execute(
-    queries,
-  )
-  if (rows.length === 0) throw markLost()
+  const { uuid, sizeBytes, storedBytes, sums, hasDigest } = part
+  const added = await insertPart(queries, marked.id, marked.uuid, uuid, wholeKey(uuid), sizeBytes, storedBytes, sums, hasDigest)
+  if (added.length === 0) throw markLost()
 }
+
+type PartParameters = readonly [
+  id: string,
+  markUuid: string,
+  uuid: string,
+  key: string,
+  sizeBytes: number,
+  storedBytes: number,
+  sums: Uint8Array,
+  hasDigest: boolean,
+]
+
+const insertPart = fixedQuery<PartParameters, unknown>((queries, id, markUuid, uuid, key, sizeBytes, ...more) => {
+  const [storedBytes, sums, hasDigest] = more
+  const statement = sql`
+    with gone as (delete from upload_intent where key = ${key}::text returning 1),
+      added as (
+        update content_upload set size_bytes = size_bytes + ${sizeBytes}::bigint, part_count = part_count + 1, adding = null, touched_at = now()
+        where id = ${id}::uuid and adding = ${markUuid}::uuid and exists (select from gone) returning part_count)
+    insert into whole_part (uuid, upload_id, ordinal, size_bytes, stored_bytes, sums, has_digest)
+    select ${uuid}::uuid, ${id}::uuid, part_count - 1, ${sizeBytes}::bigint, ${storedBytes}::bigint, ${sums}::bytea, ${hasDigest}::boolean from added
+    returning 1`
+  return { compile: () => statement.compile(queries) }
+})
 
 export function markLost(): UnavailableError {
   return new UnavailableError('lease-lost', 'the upload was ended, or taken over by another request')
@@ -129,51 +166,6 @@ export function markLost(): UnavailableError {
 /** Nothing was added, and nothing will be. */
 export function isMarkLost(error: unknown): boolean {
   return error instanceof UnavailableError && error.code === 'lease-lost'
-}
-
-export interface TailOptions {
-  readonly id: string
-  readonly scope: string
-  readonly offset: number | undefined
-  readonly limitBytes: number
-  /** For the row, where it makes one. */
-  readonly uuid: string
-}
-
-/** Adds some bytes, in PostgreSQL: to those that came before, where these are few, too. Null: no such upload. InputError as `markUpload`; 'too-large'. */
-export async function addTail(db: Database, bytes: Uint8Array, options: TailOptions): Promise<UploadState | null> {
-  const { id, scope, offset, limitBytes, uuid } = options
-  return db.transaction(
-    async (tx) => {
-      const { rows } = await sql<StateRow & { part_count: number }>`
-        select size_bytes::float8 as size_bytes, algorithm, begun_at, part_count from content_upload where id = ${id}::uuid and scope = ${scope}
-          and ${isFree} and (${offset ?? null}::bigint is null or size_bytes = ${offset ?? null}::bigint) for update`.execute(tx)
-      const row = rows[0]
-      if (row === undefined) return refuse(tx, id, scope, offset)
-      if (row.size_bytes + bytes.length > limitBytes) throw new InputError('too-large', 'the content is larger than what is allowed')
-      const isMerged = await mergeTail(tx, id, row.part_count - 1, bytes)
-      if (!isMerged && row.part_count >= mostParts) return refuse(tx, id, scope, offset)
-      if (!isMerged) {
-        await sql`
-          insert into whole_part (uuid, upload_id, ordinal, size_bytes, stored_bytes, tail, has_digest)
-          values (${uuid}::uuid, ${id}::uuid, ${row.part_count}, ${bytes.length}, 0, ${bytes}, false)`.execute(tx)
-      }
-      await sql`
-        update content_upload set size_bytes = size_bytes + ${bytes.length}, part_count = part_count + ${isMerged ? 0 : 1}, adding = null, touched_at = now()
-        where id = ${id}::uuid`.execute(tx)
-      return { ...stateOf(id, row), sizeBytes: row.size_bytes + bytes.length }
-    },
-    { mayRetry: true },
-  )
-}
-
-async function mergeTail(tx: Tx, id: string, ordinal: number, bytes: Uint8Array): Promise<boolean> {
-  const { rows } = await sql`
-    update whole_part set tail = tail || ${bytes}::bytea, size_bytes = size_bytes + ${bytes.length}
-    where upload_id = ${id}::uuid and ordinal = ${ordinal} and tail is not null and size_bytes + ${bytes.length} <= ${tailBytes} returning 1`.execute(
-    tx,
-  )
-  return rows.length > 0
 }
 
 /** In order. */
@@ -220,28 +212,37 @@ export async function lockUpload(tx: Tx, id: string, scope: string): Promise<Loc
 
 /** The same; `isComplete`: all of it is in the bucket, and the last key says of what it is the end. */
 export async function lockWithParts(tx: Tx, id: string, scope: string): Promise<(LockedUpload & { readonly isComplete: boolean }) | null> {
-  const { rows } = await sql<LockedUpload & { isComplete: boolean | null }>`
+  const [row] = await lockAll(tx, id, scope)
+  return row === undefined ? null : { ...row, isComplete: row.isComplete === true }
+}
+
+const lockAll = fixedQuery((queries, id: string, scope: string) => {
+  const statement = sql<LockedUpload & { isComplete: boolean | null }>`
     select size_bytes::float8 as "sizeBytes", case when adding_until >= now() then adding::text end as mark,
       (select bool_and(tail is null and (has_digest or ordinal < part_count - 1)) from whole_part p where p.upload_id = u.id) as "isComplete"
-    from content_upload u where id = ${id}::uuid and scope = ${scope} for update`.execute(tx)
-  return rows[0] === undefined ? null : { ...rows[0], isComplete: rows[0].isComplete === true }
-}
+    from content_upload u where id = ${id}::uuid and scope = ${scope}::text for update`
+  return { compile: () => statement.compile(queries) }
+})
 
 export function uploadBusy(): InputError {
   return new InputError('upload-busy', 'another request is adding to this upload')
 }
 
-/** Ends an upload that the transaction has locked, with all that it has. */
-export async function dropUpload(tx: Tx, id: string): Promise<void> {
-  const { rows } = await sql<{ uuid: string; is_tail: boolean }>`
-    delete from whole_part where upload_id = ${id}::uuid returning uuid, tail is not null as is_tail`.execute(tx)
-  await tx.deleteFrom('content_upload').where('id', '=', id).execute()
-  await deleteKeys(
-    tx,
-    rows.filter((row) => !row.is_tail).map((row) => wholeKey(row.uuid)),
-    0,
-  )
+/** Ends an upload that the transaction has locked, with all that it has. Its keys, which are queued for deletion. */
+export async function dropUpload(tx: Tx, id: string): Promise<readonly Key[]> {
+  const keys = (await deleteUpload(tx, id)).map(({ uuid }) => wholeKey(uuid))
+  await deleteKeys(tx, keys, 0)
+  return keys
 }
+
+/** The parts that have keys. */
+const deleteUpload = fixedQuery((queries, id: string) => {
+  const statement = sql<{ uuid: string }>`
+    with gone as (delete from content_upload where id = ${id}::uuid),
+      parts as (delete from whole_part where upload_id = ${id}::uuid returning uuid, tail is not null as is_tail)
+    select uuid from parts where not is_tail`
+  return { compile: () => statement.compile(queries) }
+})
 
 const expiredBatch = 100
 
@@ -272,6 +273,6 @@ export async function deleteKeys(tx: Tx, keys: readonly Key[], hours: number): P
     on conflict do nothing`.execute(tx)
 }
 
-function stateOf(id: string, row: StateRow): UploadState {
+export function stateOf(id: string, row: StateRow): UploadState {
   return { id, sizeBytes: row.size_bytes, algorithm: row.algorithm as UploadAlgorithm, begunAt: row.begun_at }
 }

@@ -1,6 +1,6 @@
 // Uploads: requests that add bytes, and the one that makes them content. docs/design/content-store.md, Uploads.
 // Order of each: (mark and intent row → key in the bucket) → one statement or transaction that makes it count → answer.
-import { InputError } from '../../base/index.ts'
+import { type ByteSource, InputError } from '../../base/index.ts'
 import { wholeKey } from '../../bucket/index.ts'
 import type { ContentInfo } from '../content-store.ts'
 import type {
@@ -21,9 +21,9 @@ import { whileMarked } from './mark.ts'
 import { PartWriter, type StagedPart } from './part-writer.ts'
 import { firstUuid, receiveWhole } from './receive.ts'
 import { KeptHashes } from './running-hashes.ts'
+import { UnusedKeys } from './unused-keys.ts'
 import {
   addPart,
-  addTail,
   dropUpload,
   findUpload,
   insertUpload,
@@ -35,6 +35,7 @@ import {
   unmark,
   wrongOffset,
 } from './upload-rows.ts'
+import { addTail } from './upload-tails.ts'
 
 const uuidShape = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/
 
@@ -47,7 +48,7 @@ export class Uploads implements ContentUploads {
 
   constructor(parts: SegmentParts, more: Pick<FinishParts, 'putSmall' | 'isLinking'>) {
     this.#parts = parts
-    this.#finishParts = { ...parts, ...more, pool: this.pool, kept: this.#kept }
+    this.#finishParts = { ...parts, ...more, pool: this.pool, kept: this.#kept, unused: new UnusedKeys(parts) }
   }
 
   async begin({
@@ -102,7 +103,7 @@ export class Uploads implements ContentUploads {
     )
   }
 
-  receive(source: AsyncIterable<Uint8Array>, options: ReceiveOptions): Promise<ReceivedContent> {
+  receive(source: ByteSource, options: ReceiveOptions): Promise<ReceivedContent> {
     return receiveWhole(this.#finishParts, source, options)
   }
 

@@ -1,7 +1,7 @@
 // The transaction that makes parts a content: docs/design/content-store.md, Whole contents.
 import { UnavailableError } from '../../base/index.ts'
-import { wholeKey } from '../../bucket/index.ts'
-import { sql, type Tx } from '../../db/index.ts'
+import { type Key, wholeKey } from '../../bucket/index.ts'
+import { fixedQuery, sql, type Tx } from '../../db/index.ts'
 import { insertReviews, leaseHours } from '../content-rows.ts'
 import type { ContentReference } from '../content-store.ts'
 import type { StagedPart } from './part-writer.ts'
@@ -21,8 +21,15 @@ export interface FinishedWhole {
   readonly reference: ContentReference | null
 }
 
+/** What has become of parts. */
+export interface Inserted {
+  readonly isNew: boolean
+  /** Queued for deletion: the same content was there. */
+  readonly unused: readonly Key[]
+}
+
 /** Makes it content, or drops the parts where the same content is there; in either case the row is locked and held. Ends the upload. */
-export async function insertWhole(tx: Tx, whole: FinishedWhole): Promise<{ readonly isNew: boolean }> {
+export async function insertWhole(tx: Tx, whole: FinishedWhole): Promise<Inserted> {
   const { digest, sizeBytes, uploadId, reference } = whole
   const { rows } = await sql<{ is_new: boolean }>`
     insert into content (digest, size_bytes, leased_until) values (${digest}, ${sizeBytes}, now() + ${leaseHours} * interval '1 hour')
@@ -31,37 +38,98 @@ export async function insertWhole(tx: Tx, whole: FinishedWhole): Promise<{ reado
   )
   const isNew = rows[0]?.is_new === true
   if (isNew) await insertParts(tx, whole)
-  if (uploadId !== null) await dropUpload(tx, uploadId)
+  const dropped = uploadId === null ? [] : await dropUpload(tx, uploadId)
   await endIntents(tx, whole.staged, isNew)
   await holdOrReview(tx, digest, reference)
-  return { isNew }
+  return { isNew, unused: isNew ? [] : [...dropped, ...whole.staged.map(({ uuid }) => wholeKey(uuid))] }
 }
 
 /** The same for an upload whose parts are all as they are to be: one statement, for it is what pushes mostly end with. */
 export async function insertKnown(
   tx: Tx,
   { digest, sizeBytes, uploadId, reference }: Pick<FinishedWhole, 'digest' | 'sizeBytes' | 'reference'> & { readonly uploadId: string },
-): Promise<{ readonly isNew: boolean }> {
-  const { rows } = await sql<{ is_new: boolean }>`
+): Promise<Inserted> {
+  const [row] = await moveKnown(tx, digest, sizeBytes, uploadId, reference?.kind ?? null, reference?.id ?? null)
+  const isNew = row?.is_new === true
+  return { isNew, unused: isNew ? [] : await dropUpload(tx, uploadId) }
+}
+
+/** Of the contents that `made` names: who needs them, or when to look whether anybody does. */
+function held(digest: Uint8Array, kind: string | null, id: string | null) {
+  return sql`
+      held as (
+        insert into content_reference (kind, id, digest) select ${kind}::text, ${id}::text, ${digest}::bytea
+        from made where ${kind}::text is not null on conflict do nothing),
+      leased as (
+        insert into content_review (digest, due_at) select ${digest}::bytea, now() + ${leaseHours}::int * interval '1 hour'
+        from made where ${kind}::text is null on conflict do nothing)`
+}
+
+const moveKnown = fixedQuery((queries, digest: Uint8Array, sizeBytes: number, uploadId: string, kind: string | null, id: string | null) => {
+  const statement = sql<{ is_new: boolean }>`
     with made as (
-        insert into content (digest, size_bytes, leased_until) values (${digest}::bytea, ${sizeBytes}::bigint, now() + ${leaseHours} * interval '1 hour')
+        insert into content (digest, size_bytes, leased_until)
+        values (${digest}::bytea, ${sizeBytes}::bigint, now() + ${leaseHours}::int * interval '1 hour')
         on conflict (digest) do update set leased_until = greatest(content.leased_until, excluded.leased_until) returning xmax = 0 as is_new),
       whole as (insert into content_whole (digest) select ${digest}::bytea from made where is_new),
       moved as (
         update whole_part set upload_id = null, digest = ${digest}::bytea
         where upload_id = ${uploadId}::uuid and exists (select from made where is_new)),
-      gone as (delete from content_upload where id = ${uploadId}::uuid and exists (select from made where is_new)),
-      held as (
-        insert into content_reference (kind, id, digest) select ${reference?.kind ?? ''}::text, ${reference?.id ?? ''}::text, ${digest}::bytea
-        from made where ${reference !== null} on conflict do nothing),
-      leased as (
-        insert into content_review (digest, due_at) select ${digest}::bytea, now() + ${leaseHours} * interval '1 hour'
-        from made where ${reference === null} on conflict do nothing)
-    select is_new from made`.execute(tx)
-  const isNew = rows[0]?.is_new === true
-  if (!isNew) await dropUpload(tx, uploadId)
-  return { isNew }
+      gone as (delete from content_upload where id = ${uploadId}::uuid and exists (select from made where is_new)),${held(digest, kind, id)}
+    select is_new from made`
+  return { compile: () => statement.compile(queries) }
+})
+
+/** A content of one part, and the upload that came in one go. */
+export interface LoneWhole {
+  readonly digest: Uint8Array
+  readonly part: StagedPart
+  readonly upload: { readonly id: string; readonly scope: string }
+  readonly reference: ContentReference | null
 }
+
+/** The same for an upload that is marked with the only part that it has: one statement. Null: it isn't marked so any more, and nothing counts. */
+export async function insertLone(tx: Tx, { digest, part, upload, reference }: LoneWhole): Promise<Inserted | null> {
+  const { uuid, sizeBytes, storedBytes, sums, hasDigest } = part
+  const whose = [upload.id, upload.scope, reference?.kind ?? null, reference?.id ?? null] as const
+  const [row] = await moveLone(tx, digest, sizeBytes, uuid, wholeKey(uuid), storedBytes, sums, hasDigest, ...whose)
+  return row === undefined ? null : { isNew: row.is_new, unused: row.is_new ? [] : [wholeKey(uuid)] }
+}
+
+type LoneParameters = readonly [
+  digest: Uint8Array,
+  sizeBytes: number,
+  uuid: string,
+  key: string,
+  storedBytes: number,
+  sums: Uint8Array,
+  hasDigest: boolean,
+  uploadId: string,
+  scope: string,
+  kind: string | null,
+  id: string | null,
+]
+
+const moveLone = fixedQuery<LoneParameters, { is_new: boolean }>((queries, digest, sizeBytes, uuid, key, storedBytes, sums, ...more) => {
+  const [hasDigest, uploadId, scope, kind, id] = more
+  const statement = sql<{ is_new: boolean }>`
+    with gone as (
+        delete from content_upload where id = ${uploadId}::uuid and scope = ${scope}::text and adding = ${uuid}::uuid and adding_until >= now() and size_bytes = 0
+        returning 1),
+      intent as (delete from upload_intent where key = ${key}::text and exists (select from gone) returning 1),
+      made as (
+        insert into content (digest, size_bytes, leased_until)
+        select ${digest}::bytea, ${sizeBytes}::bigint, now() + ${leaseHours}::int * interval '1 hour' from intent
+        on conflict (digest) do update set leased_until = greatest(content.leased_until, excluded.leased_until) returning xmax = 0 as is_new),
+      whole as (insert into content_whole (digest) select ${digest}::bytea from made where is_new),
+      part as (
+        insert into whole_part (uuid, digest, ordinal, size_bytes, stored_bytes, sums, has_digest)
+        select ${uuid}::uuid, ${digest}::bytea, 0, ${sizeBytes}::bigint, ${storedBytes}::bigint, ${sums}::bytea, ${hasDigest}::boolean from made where is_new),
+      unused as (
+        insert into key_deletion (key, not_before) select ${key}::text, now() from made where not is_new on conflict do nothing),${held(digest, kind, id)}
+    select is_new from made`
+  return { compile: () => statement.compile(queries) }
+})
 
 async function insertParts(tx: Tx, { digest, uploadId, replaced, order, staged }: FinishedWhole): Promise<void> {
   await tx.insertInto('content_whole').values({ digest }).execute()
@@ -141,7 +209,15 @@ export async function deleteWholes(tx: Tx, digests: readonly Uint8Array[], hours
 
 /** Holds content that is there; without a reference its lease does. False: it has been collected. */
 export async function holdThere(tx: Tx, digest: Uint8Array, reference: ContentReference | null): Promise<boolean> {
-  const { rows } = await sql`select 1 from content where digest = ${digest} for key share`.execute(tx)
-  if (rows.length > 0 && reference !== null) await holdOrReview(tx, digest, reference)
-  return rows.length > 0
+  return (await hold(tx, digest, reference?.kind ?? null, reference?.id ?? null)).length > 0
 }
+
+const hold = fixedQuery((queries, digest: Uint8Array, kind: string | null, id: string | null) => {
+  const statement = sql<{ is_there: boolean }>`
+    with there as materialized (select digest from content where digest = ${digest}::bytea for key share),
+      held as (
+        insert into content_reference (kind, id, digest) select ${kind}::text, ${id}::text, digest from there where ${kind}::text is not null
+        on conflict do nothing)
+    select true as is_there from there`
+  return { compile: () => statement.compile(queries) }
+})
