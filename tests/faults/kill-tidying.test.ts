@@ -99,7 +99,9 @@ class Place {
     await writing
     await node?.begin()
     // the lease of who was killed ends by itself, after a minute
-    await sql`update job set leased_until = now() - interval '1 second' where kind like 'repack %' and holder is not null`.execute(this.#db.database.queries)
+    await sql`update job set leased_until = now() - interval '1 second' where kind like 'repack %' and holder is not null`.execute(
+      this.#db.database.queries,
+    )
     await this.#judge()
     if (kill % 10 === 9) await this.#assertChecked()
   }
