@@ -115,6 +115,19 @@ test('a question that fails fails alone, and the next ones are asked again', asy
   assert.equal((await find(db, '5'))[0]?.number, 5)
 })
 
+test('what fails whatever is asked is not asked for each again', async () => {
+  const find = rememberedQuery((queries, number: string) => queries.selectNoFrom(sql<number>`no_such_function(${number})`.as('number')), {
+    types: ['text'],
+    most: 10,
+  })
+  const [results, count] = await statements(() => Promise.allSettled(['1', '2', '3'].map((number) => find(db, number))))
+  assert.deepEqual(
+    results.map(({ status }) => status),
+    ['rejected', 'rejected', 'rejected'],
+  )
+  assert.equal(count, 1)
+})
+
 test('as of a moment, no further look is needed for what is known; a later moment sees what was committed between', async () => {
   const find = makeFind()
   await write('d', '1')

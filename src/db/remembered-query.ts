@@ -2,6 +2,7 @@
 // a hot path asks. Each answer is what the database held at some moment after the question, as without it; only its price is another.
 import type { Compilable, CompiledQuery } from 'kysely'
 import { Recent } from '../base/index.ts'
+import { sqlState } from './connection.ts'
 import type { Database, Queries } from './database.ts'
 import { compile } from './fixed-query.ts'
 import { databaseOf, Moment, turn } from './snapshots.ts'
@@ -117,13 +118,16 @@ class Asker<P extends readonly Parameter[], O> {
     this.#isSending = false
   }
 
-  /** Where a statement for several fails, each is asked alone: what is wrong with one question is no other's fault. */
+  /**
+   * Where a statement for several fails by what one of them asks, each is asked alone: what is wrong with one question is no other's fault. A database that doesn't
+   * answer isn't asked a hundred times more.
+   */
   async #settle(questions: readonly Question<P, O>[]): Promise<void> {
     try {
       await this.#send(questions)
     } catch (error) {
-      if (questions.length > 1) for (const question of questions) await this.#settle([question])
-      else questions[0]?.answer.reject(error)
+      if (questions.length > 1 && isOfData(error)) for (const question of questions) await this.#settle([question])
+      else for (const { answer } of questions) answer.reject(error)
     }
   }
 
@@ -162,6 +166,11 @@ class Asker<P extends readonly Parameter[], O> {
       left join lateral (select true as _found, asked.* from (${inner}) as asked) as answer on true`
     return { ...compiled, sql: text } as unknown as CompiledQuery<O & Told>
   }
+}
+
+/** Class 22, data exception: a parameter is none of its type. */
+function isOfData(error: unknown): boolean {
+  return sqlState(error)?.startsWith('22') === true
 }
 
 function keyOf(parameters: readonly Parameter[], count: number): string {
