@@ -32,6 +32,9 @@ test('words of commands, one after the other', () => {
   assert.deepEqual(offered('token', ''), ['create', 'list', 'revoke'])
   assert.deepEqual(offered('token', 'r'), ['revoke'])
   assert.deepEqual(offered('user', 'su'), ['suspend'])
+  assert.deepEqual(offered('package', 'retention', ''), ['show', 'set', 'try', 'clear'])
+  assert.deepEqual(offered('package', 'retention', 'set', '--ru'), ['--rule'])
+  assert.deepEqual(offered('package', 'retention', 'set', 'olive', '--referrers', ''), ['go', 'stay'])
   assert.deepEqual(offered('--data', 'folder', 'org', 'm'), ['members'])
 })
 

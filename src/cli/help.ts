@@ -33,7 +33,8 @@ Usage: stemma COMMAND [FLAGS]
   org            Organizations: create, list, rename, members, add, remove, delete.
   collaborator   Who may do what in one repository: add, list, remove.
   repository     Repositories: create, list, rename, transfer, visibility, delete.
-  package        Packages (images): list, show, tags, set-visibility, link, unlink, delete.
+  package        Packages (images): list, show, tags, set-visibility, link, unlink, delete;
+                 retention (what stays of them), immutable (tags that may not move).
   key            SSH keys of users, and deploy keys of repositories: add, list, remove; forget-host: the server's own.
   token create   Makes an access token and prints it, this once.
   token list     Lists tokens (never their secrets).

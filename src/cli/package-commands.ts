@@ -4,6 +4,8 @@ import type { FlagName } from './usage.ts'
 
 const usual = ['json', 'data', 'config'] as const satisfies readonly FlagName[]
 const packages = async () => import('./packages.ts')
+const rules = async () => import('./package-rules.ts')
+const place = ['OWNER[/NAME]'] as const
 
 export const packageCommands: Commands = {
   'package list': { flags: ['owner', ...usual], run: async (config, given) => (await packages()).runListPackages(config, given) },
@@ -21,6 +23,21 @@ export const packageCommands: Commands = {
     takes: ['OWNER/NAME'],
     run: async (...given) => (await packages()).runDelete(...given),
   },
+  'package retention show': { flags: usual, takes: place, run: async (...given) => (await rules()).runShowRetention(...given) },
+  'package retention set': {
+    flags: ['rule', 'untagged', 'referrers', ...usual],
+    takes: place,
+    run: async (...given) => (await rules()).runSetRetention(...given),
+  },
+  'package retention try': {
+    flags: ['rule', 'untagged', 'referrers', ...usual],
+    takes: ['OWNER/NAME'],
+    run: async (...given) => (await rules()).runTryRetention(...given),
+  },
+  'package retention clear': { flags: usual, takes: place, run: async (...given) => (await rules()).runClearRetention(...given) },
+  'package immutable show': { flags: usual, takes: place, run: async (...given) => (await rules()).runShowImmutable(...given) },
+  'package immutable set': { flags: ['rule', ...usual], takes: place, run: async (...given) => (await rules()).runSetImmutable(...given) },
+  'package immutable clear': { flags: usual, takes: place, run: async (...given) => (await rules()).runClearImmutable(...given) },
 }
 
 const ending = `
@@ -31,6 +48,16 @@ Works beside the running server or while it is down: who may read the data folde
 function text(usage: string, words: string): string {
   return `Usage: stemma ${usage} [--json] [--data DIR] [--config FILE]\n\n${words}\n${ending}`
 }
+
+const policy = `  --rule RULE      What stays of the tags that match a pattern (* and ? stand for anything): PATTERN:CONDITION,…
+                   newest=10    so many of them, those that moved last
+                   pushed=90d   those that were moved to where they are within so many days
+                   pulled=30d   those whose manifest was pulled within so many days
+                   except=v1.*  those whatever else is said
+                   A tag is judged by the first rule that matches it, and stays if any condition holds, or no rule
+                   matches it. newest=0 by itself: everything goes. May be given several times.
+  --untagged 14d   Manifests without a tag go so long after they lost it, were pushed, and were pulled last.
+  --referrers stay What refers to a manifest that goes (signatures) stays; otherwise it goes, too (go, the default).`
 
 export const packageTexts: Readonly<Record<string, string>> = {
   'package list': text(
@@ -57,4 +84,36 @@ export const packageTexts: Readonly<Record<string, string>> = {
 
   --yes            Does it.`,
   ),
+  'package retention show': text(
+    'package retention show OWNER[/NAME]',
+    'Shows what stays of a package, by its own policy or its owner’s, or of all packages of an owner that have none of their own, and when it is applied next.',
+  ),
+  'package retention set': text(
+    'package retention set OWNER[/NAME] [--rule RULE] [--untagged 14d] [--referrers stay]',
+    `Says what stays of a package, or of all packages of an owner that have no policy of their own. What was said before is gone. It is applied a day from now, then daily: look at
+what would go first (stemma package retention try).
+
+${policy}`,
+  ),
+  'package retention try': text(
+    'package retention try OWNER/NAME [--rule RULE] [--untagged 14d] [--referrers stay]',
+    `Tells what of a package would go, and why, and why the rest stays: by the policy that is said here, or else the one that holds. Nothing is changed.
+
+${policy}`,
+  ),
+  'package retention clear': text(
+    'package retention clear OWNER[/NAME]',
+    'Takes a policy away: an owner’s packages stay as they are, and a package is left to its owner’s policy, if there is one.',
+  ),
+  'package immutable show': text(
+    'package immutable show OWNER[/NAME]',
+    'Shows which tags may be made, and neither moved nor deleted: of a package, by its own rules and its owner’s.',
+  ),
+  'package immutable set': text(
+    'package immutable set OWNER[/NAME] --rule RULE',
+    `Says which tags may be made, and neither moved nor deleted: of a package, or of all packages of an owner. What was said before is gone.
+
+  --rule RULE      A pattern (* and ? stand for anything), and which tags it isn't about: 'v*:except=v0,except=v*-rc'. May be given several times.`,
+  ),
+  'package immutable clear': text('package immutable clear OWNER[/NAME]', 'Lets all tags move again, as far as this one’s own rules go.'),
 }

@@ -125,12 +125,15 @@ async function change(config: Config, name: string, changeOf: (db: Database, one
 }
 
 async function withPackage<T>(config: Config, name: string, run: (db: Database, one: Package) => Promise<T>): Promise<T> {
-  const wanted = parsePackage(name)
-  return withDatabase(config, quietLog(config), async (db) => {
-    const one = await findPackage(db.queries, { format: 'oci', ...wanted })
-    if (one === null) throw noPackage(name)
-    return run(db, one)
-  })
+  parsePackage(name)
+  return withDatabase(config, quietLog(config), async (db) => run(db, await packageNamed(db, name)))
+}
+
+/** UsageError where it is no name; InputError 'no-package'. */
+export async function packageNamed({ queries }: Database, name: string): Promise<Package> {
+  const one = await findPackage(queries, { format: 'oci', ...parsePackage(name) })
+  if (one === null) throw noPackage(name)
+  return one
 }
 
 /** Names of images have slashes, owners have none. */

@@ -41,6 +41,9 @@ export const flags = {
   role: { type: 'string' },
   visibility: { type: 'string' },
   description: { type: 'string' },
+  rule: { type: 'string', multiple: true },
+  untagged: { type: 'string' },
+  referrers: { type: 'string' },
   scope: { type: 'string', multiple: true },
   repository: { type: 'string', multiple: true },
   since: { type: 'string' },
@@ -62,6 +65,7 @@ export type Flags = { readonly [K in FlagName]?: ValueOf<(typeof flags)[K]> | un
 export const flagChoices: Readonly<Partial<Record<FlagName, readonly string[]>>> = {
   role: ['read', 'write', 'admin'],
   visibility: ['public', 'internal', 'private'],
+  referrers: ['go', 'stay'],
   scope: [
     'repository:read',
     'repository:write',

@@ -36,6 +36,13 @@ async function wrong(words: RegExp, ...args: string[]): Promise<void> {
   assert.match(stderr, words)
 }
 
+async function ask(method: string, path: string, { token }: { readonly token: string }) {
+  const answer = await fetch(`${api.url}${path}`, { method, headers: { authorization: `Bearer ${token}` } })
+  const text = await answer.text()
+  // oxlint-disable-next-line typescript/no-explicit-any -- the test looks into whatever came
+  return { status: answer.status, body: text === '' ? null : (JSON.parse(text) as any) }
+}
+
 test('packages are listed, shown, changed and deleted, and the audit tells of it', async () => {
   const { db, owner, stranger } = api
   const image = await makeImage(db, { ownerId: owner.id, ownerLogin: 'Olive', name: 'tools/app', tag: '1.0' })
@@ -76,6 +83,91 @@ test('packages are listed, shown, changed and deleted, and the audit tells of it
   assert.deepEqual(
     audit,
     words.map((action) => ({ action, actor: 'the operator' })),
+  )
+})
+
+test('retention is set, tried, shown and cleared, of a package and of an owner', async () => {
+  const { db, owner } = api
+  const at = { ownerId: owner.id, ownerLogin: 'Olive', name: 'kept' }
+  const { package: one, digest } = await makeImage(db, { ...at, tag: 'v1' })
+  const bytes = Buffer.from(digest.slice('sha256:'.length), 'hex')
+  await db.queries.insertInto('oci_tag').values({ package_id: one.id, name: 'nightly', digest: bytes }).execute()
+  await db.queries
+    .updateTable('oci_manifest')
+    .set({ pushed_at: new Date(0), confirmed_at: new Date(0) })
+    .where('package_id', '=', one.id)
+    .execute()
+  const retention = (...args: string[]) => ok('package', 'retention', ...args)
+  assert.equal(await retention('show', 'olive/kept'), 'Olive/kept has no policy: everything stays\n')
+  await wrong(/needs --rule or --untagged/, 'package', 'retention', 'set', 'olive/kept')
+  await wrong(/--referrers never is none of go, stay/, 'package', 'retention', 'set', 'olive/kept', '--referrers', 'never')
+
+  const tried = await retention('try', 'olive/kept', '--rule', 'night*:newest=0')
+  assert.deepEqual(
+    tried.split('\n').map((line) => line.split('\t').slice(0, 3).join(' ')),
+    [
+      'WHAT NAME GOES',
+      'tag nightly goes',
+      'tag v1 stays',
+      '1 of 2 tags and 0 manifests would go, and 0 bytes with them; nothing has changed',
+      '',
+    ],
+  )
+  const both = JSON.parse(await retention('try', 'olive/kept', '--rule', '*:newest=0', '--json')) as Record<string, unknown>
+  assert.deepEqual([both.tagCount, both.manifestCount, (both.manifests as { digest: string }[])[0]?.digest], [2, 1, digest])
+  assert.equal((await ok('package', 'tags', 'olive/kept')).trim().split('\n').length, 3, 'nothing has changed')
+
+  const rules = ['--rule', 'v*:newest=10,pulled=30d,except=v0', '--rule', '*:pushed=90d', '--untagged', '14d', '--referrers', 'stay']
+  const set = await retention('set', 'olive/kept', ...rules)
+  assert.match(set, /^Olive\/kept, by a policy of its own, which is applied next at 20/)
+  const shown = await retention('show', 'olive/kept')
+  assert.equal(shown, set)
+  const words = shown.split('\n').slice(1).join(' ').replaceAll("'", '').trim().split(/\s+/)
+  assert.deepEqual(words, rules, 'what is shown can be set')
+  const json = JSON.parse(await retention('show', 'olive/kept', '--json')) as Record<string, unknown>
+  assert.deepEqual([json.of, json.untaggedDays, json.referrersGo, (json.rules as unknown[]).length], ['package', 14, false, 2])
+  const url = '/api/v3/users/olive/packages/container/kept/retention'
+  const { body } = await ask('GET', url, owner)
+  assert.deepEqual([body.of, body.rules[0].keep_pulled_days, body.untagged_days], ['package', 30, 14], 'the API says the same')
+
+  await retention('set', 'olive', '--untagged', '30d')
+  assert.equal(await retention('clear', 'olive/kept'), 'Olive/kept has no policy of its own any more\n')
+  assert.match(await retention('show', 'olive/kept'), /^Olive\/kept, by its owner’s policy, .*\n  --untagged 30d\n/)
+  assert.match(await retention('try', 'olive/kept'), /0 of 2 tags and 0 manifests would go/)
+  assert.match(await retention('clear', 'olive'), /^Olive has no policy of its own any more/)
+})
+
+test('immutable tags are set, shown and cleared', async () => {
+  const { db, owner } = api
+  await makeImage(db, { ownerId: owner.id, ownerLogin: 'Olive', name: 'fixed', tag: 'v1' })
+  const immutable = (...args: string[]) => ok('package', 'immutable', ...args)
+  assert.equal(await immutable('show', 'olive/fixed'), 'Olive/fixed has no immutable tags: all may move\n')
+  await wrong(/pattern of tags/, 'package', 'immutable', 'set', 'olive/fixed', '--rule', 'ü')
+  await immutable('set', 'olive', '--rule', 'release-*')
+  assert.equal(
+    await immutable('set', 'olive/fixed', '--rule', 'v*:except=v0,except=v1.?', '--rule', 'latest'),
+    'OF\tRULE\npackage\tv*:except=v0,except=v1.?\npackage\tlatest\nowner\trelease-*\n',
+  )
+  const lines = (await immutable('show', 'olive/fixed', '--json')).trim().split('\n')
+  assert.deepEqual(JSON.parse(lines[0] ?? ''), { of: 'package', tags: 'v*', except: ['v0', 'v1.?'] })
+  const { status } = await ask('DELETE', '/api/v3/images/olive/fixed/tags/v1', owner)
+  assert.equal(status, 422, 'it holds')
+  await immutable('clear', 'olive/fixed')
+  assert.equal((await ask('DELETE', '/api/v3/images/olive/fixed/tags/v1', owner)).status, 204)
+  assert.equal(await immutable('show', 'olive'), 'OF\tRULE\nowner\trelease-*\n')
+  await immutable('clear', 'olive')
+  const told = await db.queries
+    .selectFrom('audit')
+    .select(['action', 'target'])
+    .where('action', 'in', ['package.tag-rules', 'package.retention'])
+    .orderBy('id')
+    .execute()
+  assert.deepEqual(
+    told.map(({ action, target }) => `${action} ${target}`),
+    [
+      ...['oci Olive/kept', 'Olive', 'oci Olive/kept', 'Olive'].map((target) => `package.retention ${target}`),
+      ...['Olive', 'oci Olive/fixed', 'oci Olive/fixed', 'Olive'].map((target) => `package.tag-rules ${target}`),
+    ],
   )
 })
 
