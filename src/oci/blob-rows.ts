@@ -1,10 +1,11 @@
 // Rows that say which blobs an image has. They alone give access to content: knowing a digest is no permission. docs/design/oci.md.
-import type { Package, PackageId } from '../access/index.ts'
+import { type Actor, audit, type Package, type PackageId } from '../access/index.ts'
 import { type Database, fixedQuery, type Moment, rememberedQuery, sql, type Tx } from '../db/index.ts'
 import { type Digest, digestBytes, digestOf } from '../store/index.ts'
 import type { OciDigest } from './format/digests.ts'
 import { ociError } from './format/errors.ts'
 import { chargeBlob } from './keeping/quota.ts'
+import { auditedAs } from './manifest-rows.ts'
 
 export interface Blob {
   /** Of its bytes, by SHA-256, whatever names it. */
@@ -58,11 +59,11 @@ const insertRow = fixedQuery((queries, packageId: number, digest: Uint8Array, co
 })
 
 /**
- * Takes a blob away from an image. InputError 'blob-unknown'; 'in-use' where a manifest of the image names it. The row is locked first: a push of a manifest that
+ * Takes a blob away from an image, and tells of it. InputError 'blob-unknown'; 'in-use' where a manifest of the image names it. The row is locked first: a push of a manifest that
  * names it has then either ended, and is seen by the next statement, or finds no blob. Its hold on the content goes with it, by a trigger; the content's row is
  * locked before, as uploads and mounts do.
  */
-export async function deleteBlob(tx: Tx, one: Package, digest: OciDigest): Promise<void> {
+export async function deleteBlob(tx: Tx, one: Package, digest: OciDigest, actor: Actor): Promise<void> {
   await sql`
     select from content where digest in (select content from oci_blob where package_id = ${one.id} and digest = ${digest.bytes})
     for update`.execute(tx)
@@ -84,4 +85,5 @@ export async function deleteBlob(tx: Tx, one: Package, digest: OciDigest): Promi
     .executeTakeFirst()
   if (named !== undefined) throw ociError('in-use', 'A manifest of the image names this blob: delete that first')
   await tx.deleteFrom('oci_blob').where('package_id', '=', one.id).where('digest', '=', digest.bytes).execute()
+  await audit(tx, actor, { ...auditedAs(one), action: 'package.delete-blob', details: { digest: digest.text } })
 }

@@ -1,6 +1,6 @@
 // Blobs as they are pulled, asked for, and deleted (distribution-spec, Pulling blobs, Deleting Blobs).
 import type { FastifyReply, FastifyRequest } from 'fastify'
-import { identityKey, momentOf, packageOf, type Visibility } from '../access/index.ts'
+import { actorOf, identityKey, momentOf, packageOf, type Visibility } from '../access/index.ts'
 import { CorruptError } from '../base/index.ts'
 import { addressKey, Refusal } from '../http/index.ts'
 import type { ContentRange } from '../store/index.ts'
@@ -126,7 +126,7 @@ async function sendBytes(
 
 /** DELETE of a blob. */
 export async function dropBlob(registry: Registry, request: FastifyRequest, reply: FastifyReply, digest: OciDigest): Promise<FastifyReply> {
-  const one = packageOf(request)
-  await registry.db.transaction((tx) => deleteBlob(tx, one, digest), { mayRetry: true })
+  const [one, actor] = [packageOf(request), actorOf(request)]
+  await registry.db.transaction((tx) => deleteBlob(tx, one, digest, actor), { mayRetry: true })
   return sendEmpty(reply, 202, {})
 }

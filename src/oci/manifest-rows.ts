@@ -1,5 +1,5 @@
 // Manifests and tags as they stand in their rows: found by tag or digest with one statement, and taken away. Pushing stands in manifest-push.ts.
-import { type Actor, type Package, type PackageId, tellOfPackage } from '../access/index.ts'
+import { type Actor, audit, type Package, type PackageId, targetOf, tellOfPackage } from '../access/index.ts'
 import { type Database, fixedQuery, type Moment, type Queries, rememberedQuery, sql, type Tx } from '../db/index.ts'
 import { digestNamed, digestText, type OciDigest } from './format/digests.ts'
 import { ociError } from './format/errors.ts'
@@ -63,15 +63,22 @@ export async function manifestBytes(
   return row.bytes
 }
 
-/** Takes a tag away; the manifest stays. InputError 'manifest-unknown'. */
+/** Takes a tag away, and tells of it; the manifest stays. InputError 'manifest-unknown'. */
 export async function deleteTag(tx: Tx, one: Package, tag: string, actor: Actor): Promise<void> {
   const row = await tx.deleteFrom('oci_tag').where('package_id', '=', one.id).where('name', '=', tag).returning('digest').executeTakeFirst()
   if (row === undefined) throw ociError('manifest-unknown')
-  await tellOfPackage(tx, 'package.untagged', one, actor, { tag, digest: digestText(row.digest) })
+  const told = { tag, digest: digestText(row.digest) }
+  await tellOfPackage(tx, 'package.untagged', one, actor, told)
+  await audit(tx, actor, { ...auditedAs(one), action: 'package.untag', details: told })
+}
+
+/** Whose audit what happens in an image stands in, and under which name. */
+export function auditedAs(one: Package) {
+  return { ownerId: one.ownerId, repositoryId: one.repositoryId, target: targetOf(one) }
 }
 
 /**
- * Takes a manifest away, with its tags. InputError 'manifest-unknown'; 'in-use' where an index of the image names it. Locked first, as blobs are (`deleteBlob`).
+ * Takes a manifest away, with its tags, and tells of it. InputError 'manifest-unknown'; 'in-use' where an index of the image names it. Locked first, as blobs are (`deleteBlob`).
  * What it named is let go by whoever keeps the registry tidy.
  */
 export async function deleteManifest(tx: Tx, one: Package, digest: OciDigest, actor: Actor): Promise<void> {
@@ -101,4 +108,5 @@ export async function deleteManifest(tx: Tx, one: Package, digest: OciDigest, ac
   await tx.deleteFrom('oci_manifest').where('package_id', '=', one.id).where('digest', '=', digest.bytes).execute()
   const names = tags.map(({ name }) => name).sort()
   await tellOfPackage(tx, 'package.deleted', one, actor, { digest: digest.text, mediaType: row.media_type, tags: names.join(' ') })
+  await audit(tx, actor, { ...auditedAs(one), action: 'package.delete-version', details: { digest: digest.text, tags: names } })
 }

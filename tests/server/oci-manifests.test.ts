@@ -225,3 +225,42 @@ test('what happened stands in the outbox', async () => {
     ],
   )
 })
+
+test('what is deleted stands in the audit, by whom and with which request; what is refused, and pushes and pulls, do not', async () => {
+  const pushed = await registry.pushImage('olive/audited', 'v1', { annotations: { one: 'of its own' } })
+  const unused = await registry.pushBlob('olive/audited', 'a blob that nothing names')
+  await registry.ask('GET', 'olive/audited/manifests/v1')
+  const layer = digestText('layer of olive/audited v1')
+  const deleting: [path: string, status: number][] = [
+    [`blobs/${layer}`, 405],
+    ['manifests/missing', 404],
+    ['manifests/v1', 202],
+    [`blobs/${unused}`, 202],
+    [`manifests/${pushed.digest}`, 202],
+    [`manifests/${pushed.digest}`, 404],
+  ]
+  await registry.ask('PUT', 'olive/audited/manifests/v2', {
+    body: (await registry.ask('GET', 'olive/audited/manifests/v1')).bytes,
+    headers: { 'content-type': ociManifest },
+  })
+  const requests: (string | null)[] = []
+  for (const [path, status] of deleting) {
+    const answer = await registry.ask('DELETE', `olive/audited/${path}`)
+    assert.equal(answer.status, status, path)
+    if (status === 202) requests.push(answer.headers.get('x-request-id'))
+  }
+  assert.equal((await registry.ask('DELETE', 'olive/audited/manifests/v2', { as: registry.sam })).status, 404)
+  const rows = await registry.faces.db.queries
+    .selectFrom('audit')
+    .select(['action', 'actor', 'actor_id', 'owner_id', 'details', 'request_id', 'ip'])
+    .where('target', '=', 'oci olive/audited')
+    .where('action', '<>', 'package.create')
+    .orderBy('id')
+    .execute()
+  const by = { actor: 'olive', actor_id: registry.olive.id, owner_id: registry.olive.id, ip: '127.0.0.1' }
+  assert.deepEqual(rows, [
+    { ...by, action: 'package.untag', details: { tag: 'v1', digest: pushed.digest }, request_id: requests[0] },
+    { ...by, action: 'package.delete-blob', details: { digest: unused }, request_id: requests[1] },
+    { ...by, action: 'package.delete-version', details: { digest: pushed.digest, tags: ['v2'] }, request_id: requests[2] },
+  ])
+})

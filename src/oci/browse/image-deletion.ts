@@ -1,5 +1,5 @@
-// What the API and commands take away from images, as the protocol does: with a row in the audit, since whoever does it is seldom a program that tidies up after itself.
-import { type Actor, audit, deletePackage, type Package, targetOf } from '../../access/index.ts'
+// What the API and commands take away from images, as the protocol does.
+import { type Actor, deletePackage, type Package } from '../../access/index.ts'
 import { InputError } from '../../base/index.ts'
 import type { Database, Tx } from '../../db/index.ts'
 import { parseDigest } from '../format/digests.ts'
@@ -17,18 +17,12 @@ export async function deleteImage(db: Database, { id }: Pick<Package, 'id'>, act
 export async function deleteVersion(db: Database, one: Package, digest: string, actor: Actor): Promise<boolean> {
   const parsed = parseDigest(digest)
   if (parsed === null) return false
-  return changed(db, async (tx) => {
-    await deleteManifest(tx, one, parsed, actor)
-    await audit(tx, actor, { ...entryOf(one), action: 'package.delete-version', details: { digest } })
-  })
+  return changed(db, (tx) => deleteManifest(tx, one, parsed, actor))
 }
 
 /** A tag; the manifest stays. False when it is gone already. InputError `immutable-tag`. */
 export async function untag(db: Database, one: Package, tag: string, actor: Actor): Promise<boolean> {
-  return changed(db, async (tx) => {
-    await deleteTag(tx, one, tag, actor)
-    await audit(tx, actor, { ...entryOf(one), action: 'package.untag', details: { tag } })
-  })
+  return changed(db, (tx) => deleteTag(tx, one, tag, actor))
 }
 
 async function changed(db: Database, act: (tx: Tx) => Promise<void>): Promise<boolean> {
@@ -40,9 +34,4 @@ async function changed(db: Database, act: (tx: Tx) => Promise<void>): Promise<bo
     const immutable = immutableTagFault(error)
     throw immutable === null ? error : new InputError('immutable-tag', immutable)
   }
-}
-
-function entryOf(one: Package) {
-  const { ownerId, repositoryId } = one
-  return { ownerId, repositoryId, target: targetOf(one) }
 }
