@@ -68,6 +68,8 @@ export interface SegmentStoreOptions {
   readonly uploadMs?: number
   /** Large contents are to be stored so that `link` finds them. Default: false. */
   readonly isLinking?: boolean
+  /** Of whoever makes many stores in one process: started with StoreWorkerData, and closed by him. Without them the store starts its own. */
+  readonly workers?: WorkerPool
 }
 
 /** Given back when the put ends. */
@@ -80,6 +82,7 @@ export class SegmentStore implements ContentStore {
   readonly #db: Database
   readonly #parts: SegmentParts
   readonly #workers: WorkerPool
+  readonly #ownWorkers: readonly WorkerPool[]
   readonly #opener: OpenerParts
   readonly #places: Places
   readonly #group: GroupCommit
@@ -113,8 +116,10 @@ export class SegmentStore implements ContentStore {
         threads,
         onCrash: (error) => log.error({ err: error }, 'a worker thread of the content store ended by itself; its requests failed'),
       })
-    this.#workers = pool(options.threads, false)
-    this.#opener = { ...this.#parts, group: this.#group, workers: pool(1, true), log }
+    this.#workers = options.workers ?? pool(options.threads, false)
+    const workers = options.workers ?? pool(1, true)
+    this.#opener = { ...this.#parts, group: this.#group, workers, log }
+    this.#ownWorkers = options.workers === undefined ? [this.#workers, workers] : []
   }
 
   async put(source: AsyncIterable<Uint8Array>, options: PutOptions): Promise<PutResult> {
@@ -298,7 +303,7 @@ export class SegmentStore implements ContentStore {
 
   /** Ends the workers; puts and gets that still run fail. */
   async close(): Promise<void> {
-    await Promise.all([this.#workers.close(), this.#opener.workers.close()])
+    await Promise.all(this.#ownWorkers.map((workers) => workers.close()))
   }
 
   /** Feeds a worker, takes its blocks, and answers what it asks. */

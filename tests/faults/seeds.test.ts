@@ -30,6 +30,7 @@ test(`${count} simulated runs from seed ${first} on`, { timeout: 3_600_000 }, as
   const failed: string[] = []
   let turns = 0
   let acknowledged = 0
+  const done = new Map<string, number>()
   let seed = first
   for (const endMs = performance.now() + longestMs; seed < first + count && failed.length < mostTold; seed++) {
     if (performance.now() > endMs) break
@@ -39,12 +40,14 @@ test(`${count} simulated runs from seed ${first} on`, { timeout: 3_600_000 }, as
     await judge(run, async (node) => (isClonedByGit ? await cloneAll(run, node) : undefined))
     turns += run.turns.history.length
     acknowledged += run.pushes.flatMap(({ changes }) => changes).filter(({ outcome }) => outcome === 'done').length
+    for (const [what, times] of run.images.done) done.set(what, (done.get(what) ?? 0) + times)
     if (isAlone) context.diagnostic(run.turns.history.join('\n'))
     if (run.faults.length === 0) continue
     const told = isAlone ? '' : `\n${run.turns.history.slice(-toldLines).join('\n')}`
     failed.push(`STEMMA_TEST_SEED=${seed}:\n  ${run.faults.join('\n  ')}${told}`)
   }
   context.diagnostic(`${seed - first} of ${count} runs, ${turns} steps, ${acknowledged} changes of refs acknowledged`)
+  context.diagnostic([...done].map(([what, times]) => `${what}: ${times}`).join(', '))
   assert.ok(isAlone || acknowledged > seed - first, 'enough was done for it to mean something')
   assert.deepEqual(failed, [])
 })

@@ -21,8 +21,8 @@ export type Act = (run: SimulatedRun, node: SimulatedNode, random: Seeded) => Pr
 
 const silent = makeLog('silent')
 
-/** How often each is chosen, out of all. */
-export const acts: readonly (readonly [share: number, name: string, act: Act])[] = [
+/** How often each is chosen, out of all: with repositories. */
+export const repositoryActs: readonly (readonly [share: number, name: string, act: Act])[] = [
   [36, 'push', push],
   [6, 'regret', regret],
   [8, 'merge', merge],
@@ -31,12 +31,16 @@ export const acts: readonly (readonly [share: number, name: string, act: Act])[]
   [3, 'collections', collections],
   [10, 'collect', (run, node, random) => collect(run, node, random, false)],
   [3, 'purge', purge],
-  [8, 'sweep', sweep],
   [5, 'history', history],
   [12, 'clone', clone],
   [4, 'fork', fork],
   [2, 'delete', remove],
   [3, 'fsck', check],
+]
+
+/** With whatever there is. */
+export const commonActs: readonly (readonly [share: number, name: string, act: Act])[] = [
+  [8, 'sweep', sweep],
   [6, 'time', time],
 ]
 
@@ -263,7 +267,8 @@ async function check(run: SimulatedRun, node: SimulatedNode): Promise<void> {
 async function time(run: SimulatedRun, node: SimulatedNode, random: Seeded): Promise<void> {
   run.disturbances++
   for (const write of run.late) if (run.late.delete(write)) await run.turns.busy(write)
-  await run.turns.busy(() => run.world.hoursPass(2))
+  // of images, leases of a day end
+  await run.turns.busy(() => run.images.removing(() => run.world.hoursPass(run.hasImages ? 26 : 2)))
   if (random.below(4) > 0) await sweep(run, node)
 }
 

@@ -1,4 +1,4 @@
-// A Git worker thread whose reads of the bucket, and writes to the disk, fail when they are told to: patches both, and then is the product's own.
+// A worker thread of the Git room or the content store whose reads of the bucket, and writes to the disk, fail when they are told to: patches both, and then is the product's own.
 import fs from 'node:fs'
 import { syncBuiltinESMExports } from 'node:module'
 import { workerData } from 'node:worker_threads'
@@ -7,7 +7,7 @@ import { FilesystemBucket } from '../../../src/bucket/filesystem.ts'
 import { OpenFiles } from '../../../src/bucket/open-files.ts'
 import { WorkerFaults } from './worker-faults.ts'
 
-const { faults } = workerData as { readonly faults: SharedArrayBuffer }
+const { faults, module } = workerData as { readonly faults: SharedArrayBuffer; readonly module: string }
 const counters = new WorkerFaults(faults)
 
 /** What reads a value, at once or later: fails when its time has come. */
@@ -41,4 +41,4 @@ fs.writeSync = ((...args: Parameters<typeof writeSync>) => {
 }) as typeof writeSync
 syncBuiltinESMExports()
 
-await import('../../../src/git/worker.ts')
+await import(module)

@@ -2,11 +2,13 @@
 // agree, a healed node does all its work, and when all is deleted nothing is left. It goes by what was asked for and by the rows, not by the product's words.
 import { deleteRepository } from '../../../src/access/index.ts'
 import { equalBytes, fromHex, hex, makeLog } from '../../../src/base/index.ts'
+import { segmentPrefix, wholePrefix } from '../../../src/bucket/index.ts'
 import { sql } from '../../../src/db/index.ts'
 import { collectNetwork } from '../../../src/git/gc/index.ts'
 import { type Finding, fsck } from '../../../src/git/index.ts'
 import { ObjectCache, ObjectReader } from '../../../src/git/odb/index.ts'
 import { sweepOrphans } from '../../../src/jobs/index.ts'
+import { judgeDeleted, judgeImages, judgeSettled } from './image-judge.ts'
 import type { SimulatedNode } from './node.ts'
 import { sendPush } from './push.ts'
 import { type Change, keyOf, readRefs } from './repositories.ts'
@@ -20,17 +22,11 @@ const healing = { window: 5, depth: 8, threads: 1, memoryBytes: 16 << 20, reuse:
 export async function judge(run: SimulatedRun, inspect: (node: SimulatedNode) => Promise<void> = async () => {}): Promise<void> {
   const node = await run.heal()
   try {
-    await judgeRefs(run)
-    await judgeObjects(run, node)
-    await judgeChecks(run, node)
-    await inspect(node)
-    await run.world.hoursPass(1) // leases of who died have ended
-    await pushAgain(run, node)
-    await collectNetwork(node.room, run.networkId, { ...healing, graceS: 0, collects: () => true, isUrgent: false })
-    await judgeCollected(run, node)
-    await judgeObjects(run, node)
-    await judgeSwept(run)
-    await judgeChecks(run, node)
+    if (run.hasImages) await judgeImages(run, node)
+    if (run.hasRepositories) await judgeRepositories(run, node, inspect)
+    if (run.hasImages) await judgeSettled(run, node)
+    if (run.hasRepositories) await judgeTidied(run, node)
+    if (run.hasImages) await judgeDeleted(run, node)
     await judgeEmpty(run)
   } catch (error) {
     run.fault(`the judge could not go on: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`)
@@ -38,6 +34,24 @@ export async function judge(run: SimulatedRun, inspect: (node: SimulatedNode) =>
     await node.close()
     await cleanUp(run)
   }
+}
+
+/** Whatever a crash left undone; then a healed node does its work. */
+async function judgeRepositories(run: SimulatedRun, node: SimulatedNode, inspect: (node: SimulatedNode) => Promise<void>): Promise<void> {
+  await judgeRefs(run)
+  await judgeObjects(run, node)
+  await judgeChecks(run, node)
+  await inspect(node)
+  await run.world.hoursPass(1) // leases of who died have ended
+  await pushAgain(run, node)
+  await collectNetwork(node.room, run.networkId, { ...healing, graceS: 0, collects: () => true, isUrgent: false })
+  await judgeCollected(run, node)
+}
+
+async function judgeTidied(run: SimulatedRun, node: SimulatedNode): Promise<void> {
+  await judgeObjects(run, node)
+  await judgeSwept(run)
+  await judgeChecks(run, node)
 }
 
 /** Each ref went from value to value by changes that were asked for; those that were acknowledged are among them, and none that was refused. */
@@ -167,7 +181,8 @@ async function judgeSwept(run: SimulatedRun): Promise<void> {
   const { rows } = await sql<{ key: string }>`select key from pack where key is not null union all select key from history
     union all select key from path_table`.execute(db.database.queries)
   const named = new Set(rows.map((row) => row.key))
-  const stored = await storedKeys(run)
+  // of contents, others say
+  const stored = new Set([...(await storedKeys(run))].filter((key) => !key.startsWith(segmentPrefix) && !key.startsWith(wholePrefix)))
   for (const key of stored) if (!named.has(key)) run.fault(`leaked: ${key}`)
   for (const key of named) if (!stored.has(key)) run.fault(`no such key: ${key}`)
   for (const table of ['upload_intent', 'key_deletion'] as const) {
@@ -204,8 +219,10 @@ async function judgeEmpty(run: SimulatedRun): Promise<void> {
 async function cleanUp(run: SimulatedRun): Promise<void> {
   const { bucket, db } = run.world
   for await (const { key } of bucket.list('')) await bucket.delete(key)
+  run.world.removeFolders()
   const { queries } = db.database
   await sql`delete from repository`.execute(queries)
   await sql`delete from network`.execute(queries)
+  await sql`truncate package, content, content_upload, whole_part, segment, chunk, content_reference, oci_review cascade`.execute(queries)
   for (const table of ['upload_intent', 'key_deletion', 'job', 'outbox'] as const) await queries.deleteFrom(table).execute()
 }

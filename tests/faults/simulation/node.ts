@@ -1,9 +1,11 @@
-// One node of a simulated run: a Git room whose every statement and request waits for its turn, may fail, and may be the last thing that the node does.
+// One node of a simulated run: a Git room and a registry whose every statement and request waits for its turn, may fail, and may be the last thing that the node does.
 import { join } from 'node:path'
-import { type Log, systemClock, systemRandomness, UnavailableError, type WorkerPool } from '../../../src/base/index.ts'
+import { type Log, Recent, systemClock, systemRandomness, UnavailableError, type WorkerPool } from '../../../src/base/index.ts'
 import { type Bucket, openBucket } from '../../../src/bucket/index.ts'
 import type { Database } from '../../../src/db/index.ts'
 import { GitRoom } from '../../../src/git/index.ts'
+import type { Registry } from '../../../src/oci/registry.ts'
+import { SegmentStore } from '../../../src/store/index.ts'
 import type { Seeded } from '../../support/seeded.ts'
 import { roomLimits } from '../../support/git-room.ts'
 import { type Odds, type StatementFault, type WriteFault, writeFaults } from './faults.ts'
@@ -17,6 +19,7 @@ export interface NodeParts {
   readonly pool: NodePool
   readonly folder: string
   readonly workers: WorkerPool
+  readonly storeWorkers: WorkerPool
   readonly workerFaults: WorkerFaults
   readonly log: Log
   readonly turns: Turns
@@ -42,9 +45,14 @@ export interface NodePool {
 const lineagesPerNode = 1_000_000
 let nodeCount = 0
 
+/** Of blobs and manifests that nothing names: over when hours have passed. */
+export const leaseMs = 3600_000
+
 export class SimulatedNode {
   readonly name: string
   readonly room: GitRoom
+  readonly store: SegmentStore
+  readonly registry: Registry
   readonly db: Database
   readonly bucket: Bucket
   readonly workerFaults: WorkerFaults
@@ -87,6 +95,25 @@ export class SimulatedNode {
       agent: 'stemma/simulated',
       workers: countedWorkers(parts.workers, parts.turns, nodeCount * lineagesPerNode),
     })
+    this.store = new SegmentStore({
+      db: this.db,
+      bucket: this.bucket,
+      bucketConfig: bucketOf(parts.folder),
+      randomness: systemRandomness,
+      log: parts.log,
+      cache: { memoryBytes: 0, diskBytes: 0, folder: join(parts.folder, 'cache') },
+      threads: 1,
+      hot: parts.random.below(2) === 0 ? { keepMs: 0, bytes: 0 } : { keepMs: 3600_000, bytes: 2 ** 40 },
+      workers: countedWorkers(parts.storeWorkers, parts.turns, 0),
+    })
+    this.registry = this.#makeRegistry()
+  }
+
+  /** What the registry's handlers work with; nothing that was read is remembered. */
+  #makeRegistry(): Registry {
+    const limits = { manifest: { bytes: 4 << 20, parts: 1000 }, blobBytes: 1 << 30, indexDepth: 5, leaseMs, concurrentDownloads: 100 }
+    const made = { db: this.db, store: this.store, uploads: this.store.uploads, log: this.#parts.log, clock: systemClock, limits }
+    return { ...made, manifestBytes: new Recent(0), smallBlobs: new Recent(0) } as unknown as Registry
   }
 
   static async start(parts: NodeParts): Promise<SimulatedNode> {
@@ -117,7 +144,7 @@ export class SimulatedNode {
 
   /** Leaves the pool to whoever it is from. */
   async close(): Promise<void> {
-    await this.room.close()
+    await Promise.all([this.room.close(), this.store.close()])
     this.#release()
   }
 

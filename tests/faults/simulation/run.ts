@@ -1,9 +1,11 @@
-// One simulated run: two nodes on one database and one bucket, some twenty activities, everything that can go wrong, out of one seed; then the judge.
+// One simulated run: two nodes on one database and one bucket, some twenty activities, with repositories or images or both, everything that can go wrong, out of one seed; then the judge.
 import { createRepository, type Repository, findRepository } from '../../../src/access/index.ts'
 import { CorruptError, InputError, type Log, makeLog, UnavailableError } from '../../../src/base/index.ts'
 import { Seeded } from '../../support/seeded.ts'
-import { acts } from './acts.ts'
+import { type Act, commonActs, repositoryActs } from './acts.ts'
 import { chooseOdds, type Odds, quiet } from './faults.ts'
+import { imageActs } from './image-acts.ts'
+import { SimulatedImages } from './images.ts'
 import { type NodePool, SimulatedNode } from './node.ts'
 import { SimulatedObjects } from './objects.ts'
 import { type Known, type Push, readRefs } from './repositories.ts'
@@ -24,6 +26,9 @@ export class SimulatedRun {
   readonly late = new Set<() => Promise<void>>()
   readonly repositories: Known[] = []
   readonly pushes: Push[] = []
+  readonly images = new SimulatedImages()
+  readonly hasRepositories: boolean
+  readonly hasImages: boolean
   /** What happened that the turns don't tell. */
   readonly faults: string[] = []
   forks = 0
@@ -39,7 +44,9 @@ export class SimulatedRun {
   readonly #dead: SimulatedNode[] = []
   /** Disturbances when an activity began. */
   readonly #since = new WeakMap<Activity, number>()
+  readonly #acts: readonly (readonly [share: number, name: string, act: Act])[]
   #actsLeft: number
+  #pushesFirst = 4
 
   constructor(world: World, seed: number) {
     this.world = world
@@ -49,7 +56,11 @@ export class SimulatedRun {
     this.#plan = new Seeded(this.random.below(2 ** 31))
     this.turns = new Turns(new Seeded(this.random.below(2 ** 31)), () => world.lockedProcesses())
     this.#tailBytes = this.random.pick([0, 1500, 4000, 256 << 10])
-    this.#actsLeft = 12 + this.random.below(14)
+    const matter = this.random.pick(['repositories', 'repositories', 'images', 'images', 'both'])
+    this.hasRepositories = matter !== 'images'
+    this.hasImages = matter !== 'repositories'
+    this.#acts = [...commonActs, ...(this.hasRepositories ? repositoryActs : []), ...(this.hasImages ? imageActs : [])]
+    this.#actsLeft = 12 + this.random.below(14) + (this.hasImages ? 6 : 0)
     this.#log = alarming((message, error) => {
       this.tell(`logged: ${message}: ${String(error)}`)
       this.#judgeError(error, message)
@@ -68,9 +79,11 @@ export class SimulatedRun {
 
   async run(): Promise<void> {
     const { db, account } = this.world
-    const made = await createRepository(db.database, { ownerId: account.id, name: 'first', visibility: 'public' })
-    this.networkId = made.networkId
-    this.#know(made)
+    if (this.hasRepositories) {
+      const made = await createRepository(db.database, { ownerId: account.id, name: 'first', visibility: 'public' })
+      this.networkId = made.networkId
+      this.#know(made)
+    }
     for (const place of [0, 1]) this.#nodes.push(await this.#start(place))
     await this.turns.run(() => this.#begin())
     while (this.#nodes.some((node) => node.isDead)) await this.#replace()
@@ -89,6 +102,11 @@ export class SimulatedRun {
   somewhere(random: Seeded): Known | null {
     const open = this.repositories.filter(({ isGone }) => isGone === false)
     return open.length > 0 ? random.pick(open) : null
+  }
+
+  /** Either: the next request may come to another one. */
+  someNode(random: Seeded, node: SimulatedNode): SimulatedNode {
+    return random.below(3) === 0 ? random.pick(this.#nodes) : node
   }
 
   /** A repository that was to be made: is there one? */
@@ -111,6 +129,7 @@ export class SimulatedRun {
       pool: pool ?? this.world.takePool(seat),
       folder: this.world.folder,
       workers: seat.workers,
+      storeWorkers: seat.storeWorkers,
       workerFaults: seat.faults,
       log: this.#log,
       turns: this.turns,
@@ -142,8 +161,7 @@ export class SimulatedRun {
     const random = new Seeded(this.#plan.below(2 ** 31))
     if (this.#nodes.some((node) => node.isDead)) await this.turns.busy(() => this.#replace())
     const node = random.pick(this.#nodes)
-    let at = random.below(acts.reduce((sum, [share]) => sum + share, 0))
-    const [, name, act] = acts.find(([share]) => (at -= share) < 0) as (typeof acts)[number]
+    const [, name, act] = this.#choose(random)
     if (random.fraction() < odds.workers) node.workerFaults.readsLeft(1 + random.below(12))
     if (random.fraction() < odds.workers / 2) node.workerFaults.writesLeft(1 + random.below(4))
     this.turns.current.name = `${node.name} ${name}`
@@ -156,6 +174,13 @@ export class SimulatedRun {
     } finally {
       node.workerFaults.writesLeft(0)
     }
+  }
+
+  #choose(random: Seeded): (typeof repositoryActs)[number] {
+    // nothing can be done with images before there are some
+    const acts = this.hasImages && this.#pushesFirst-- > 0 ? imageActs.slice(0, 1) : this.#acts
+    let at = random.below(acts.reduce((sum, [share]) => sum + share, 0))
+    return acts.find(([share]) => (at -= share) < 0) as (typeof acts)[number]
   }
 
   /** Whatever fails says so in one of the three families, and nothing that is stored is ever found wrong. */

@@ -1,5 +1,5 @@
 // What the simulated runs of one process share: a PostgreSQL database, a bucket folder, and for each of two nodes worker threads, which are slow to start.
-import { existsSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { compileKernel } from '../../../kernels/index.ts'
@@ -14,9 +14,30 @@ import { WorkerFaults } from './worker-faults.ts'
 /** No power fails here: what is only in memory does, and costs no waiting for a disk. */
 const memoryFolder = '/dev/shm'
 
+/** Columns that say when something begins or ends. */
+const times: Readonly<Record<string, readonly string[]>> = {
+  upload_intent: ['expires_at'],
+  key_deletion: ['not_before'],
+  job: ['leased_until', 'due_at'],
+  reflog: ['at'],
+  past_root: ['at'],
+  network_review: ['due_at'],
+  content: ['leased_until'],
+  content_review: ['due_at'],
+  content_upload: ['touched_at', 'adding_until'],
+  content_whole: ['read_at'],
+  content_opening: ['due_at'],
+  segment: ['draining_since', 'review_at'],
+  oci_blob: ['leased_until'],
+  oci_manifest: ['pushed_at', 'confirmed_at'],
+  oci_review: ['noted_at'],
+}
+
 /** What one node at a time has, and the next one after it. */
 export interface Seat {
   readonly workers: WorkerPool
+  /** The content store's. */
+  readonly storeWorkers: WorkerPool
   readonly faults: WorkerFaults
   /** Connections that a node has left in order. */
   pool: NodePool | null
@@ -59,16 +80,18 @@ export class World {
 
   /** So many hours pass: leases end, deletions are due, reflogs grow old. Rows that a transaction has locked stay as they are. */
   async hoursPass(hours: number): Promise<void> {
-    const { queries } = this.db.database
-    const by = sql`${hours} * interval '1 hour'`
-    const free = (table: string, key: string) =>
-      sql`${sql.ref(key)} in (select ${sql.ref(key)} from ${sql.table(table)} for update skip locked)`
-    await sql`update upload_intent set expires_at = expires_at - ${by} where ${free('upload_intent', 'key')}`.execute(queries)
-    await sql`update key_deletion set not_before = not_before - ${by} where ${free('key_deletion', 'key')}`.execute(queries)
-    await sql`update job set leased_until = leased_until - ${by}, due_at = due_at - ${by} where ${free('job', 'kind')}`.execute(queries)
-    await sql`update reflog set at = at - ${by} where ${free('reflog', 'id')}`.execute(queries)
-    await sql`update past_root set at = at - ${by} where ${free('past_root', 'oid')}`.execute(queries)
-    await sql`update network_review set due_at = due_at - ${by} where ${free('network_review', 'network_id')}`.execute(queries)
+    const ages = Object.entries(times).map(([table, columns]) => {
+      const earlier = columns.map((column) => sql`${sql.ref(column)} = ${sql.ref(column)} - ${hours} * interval '1 hour'`)
+      const free = sql`select ctid from ${sql.table(table)} for update skip locked`
+      return sql`${sql.ref(`aged_${table}`)} as (update ${sql.table(table)} set ${sql.join(earlier)} where ctid in (${free}))`
+    })
+    await sql`with ${sql.join(ages)} select 1`.execute(this.db.database.queries)
+  }
+
+  /** Empty folders of keys that have gone: each list of keys would walk through all that there ever were. */
+  removeFolders(): void {
+    const { folder } = bucketOf(this.folder)
+    for (const name of readdirSync(folder)) if (name !== 'tmp') rmSync(join(folder, name), { recursive: true })
   }
 
   /** Connections for a node: another's, or new ones. */
@@ -82,7 +105,7 @@ export class World {
 
   async close(): Promise<void> {
     for (const { pool } of this.seats) await pool?.db.close()
-    await Promise.all(this.seats.map(({ workers }) => workers.close()))
+    await Promise.all(this.seats.flatMap(({ workers, storeWorkers }) => [workers.close(), storeWorkers.close()]))
     await this.bucket.close()
     await this.db.close()
     rmSync(this.folder, { recursive: true, force: true })
@@ -91,13 +114,16 @@ export class World {
 
 function startSeat(folder: string): Seat {
   const faults = new WorkerFaults()
-  const bucket = bucketOf(folder)
-  const workers = new WorkerPool({
-    entry: new URL('./faulty-worker.ts', import.meta.url),
-    data: { bucket, kernel: compileKernel(), cacheMemoryBytes: 0, cacheDisk: null, faults: faults.shared },
-    threads: 1,
-    onCrash: (error) => makeLog('error').error({ err: error }, 'a worker thread ended by itself'),
-  })
-  workers.warm()
-  return { workers, faults, pool: null }
+  const data = { bucket: bucketOf(folder), kernel: compileKernel(), cacheMemoryBytes: 0, cacheDisk: null, faults: faults.shared }
+  const start = (module: string): WorkerPool => {
+    const workers = new WorkerPool({
+      entry: new URL('./faulty-worker.ts', import.meta.url),
+      data: { ...data, module: new URL(module, import.meta.url).href },
+      threads: 1,
+      onCrash: (error) => makeLog('error').error({ err: error }, 'a worker thread ended by itself'),
+    })
+    workers.warm()
+    return workers
+  }
+  return { workers: start('../../../src/git/worker.ts'), storeWorkers: start('../../../src/store/worker.ts'), faults, pool: null }
 }
