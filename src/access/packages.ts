@@ -9,7 +9,7 @@ import { findPackage, findPackageById, type Package, packageOf, type PackageRow 
 import type { PackageToCreate } from './package-call.ts'
 
 /** Two first pushes at once: one makes the package, the other finds it. The name is what its format takes: that is the caller's business. */
-export async function createOrFindPackage(db: Database, wanted: PackageToCreate, actor: Actor): Promise<Package> {
+export async function createOrFindPackage(db: Database, wanted: PackageToCreate, actor: Actor, tries = 5): Promise<Package> {
   const { ownerId, ownerLogin: owner, format, name, repositoryId, visibility } = wanted
   try {
     const facts = { account: actor.accountId, actor: actor.name, format, owner, ownerId, name, visibility }
@@ -32,8 +32,10 @@ export async function createOrFindPackage(db: Database, wanted: PackageToCreate,
     return packageOf(row)
   } catch (error) {
     const found = sqlState(error) === '23505' ? await findPackage(db.queries, { format, owner, name }) : null
-    if (found === null) throw error
-    return found
+    if (found !== null) return found
+    if (sqlState(error) !== '23505' || tries === 1) throw error
+    // deleted between the two: the name is free again
+    return await createOrFindPackage(db, wanted, actor, tries - 1)
   }
 }
 

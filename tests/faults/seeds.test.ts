@@ -1,4 +1,4 @@
-// A thousand simulated runs: two nodes on one database and one bucket, which push, fork, merge, repack, collect, purge, sweep, clone and check at once, step by
+// A thousand simulated runs: two nodes on one database and one bucket, which push, fork, merge, repack, collect, purge, sweep, clone, open, pull and check at once, step by
 // step in an order that a seed gives, while requests, statements, disks and nodes fail (docs/design/faults.md). Each seed is one run.
 // STEMMA_TEST_SEED=n runs that seed alone, and prints all that happened; STEMMA_TEST_SEEDS says how many runs (usual: 1000).
 import assert from 'node:assert/strict'

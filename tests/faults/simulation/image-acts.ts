@@ -142,7 +142,15 @@ async function pushReferrer(run: SimulatedRun, node: SimulatedNode, random: Seed
   await bring(run, node, image, empty, random)
   const subject = linked(random.pick(image.manifests))
   const annotations = { n: `${random.below(2 ** 31)}` }
-  const value = { schemaVersion: 2, mediaType: ociImage, artifactType: 'x/signature', config: described(empty), layers: [], subject, annotations }
+  const value = {
+    schemaVersion: 2,
+    mediaType: ociImage,
+    artifactType: 'x/signature',
+    config: described(empty),
+    layers: [],
+    subject,
+    annotations,
+  }
   await putManifest(run, node, image, manifestOf(run, value), { removals, tag: null })
 }
 
@@ -184,7 +192,12 @@ async function dropManifest(run: SimulatedRun, node: SimulatedNode, random: Seed
   await taking(run, node, acts, () => node.db.transaction((tx) => deleteManifest(tx, image.one, digest, operator), { mayRetry: true }))
 }
 
-async function taking({ images, turns }: SimulatedRun, node: SimulatedNode, acts: readonly TagAct[], work: () => Promise<void>): Promise<void> {
+async function taking(
+  { images, turns }: SimulatedRun,
+  node: SimulatedNode,
+  acts: readonly TagAct[],
+  work: () => Promise<void>,
+): Promise<void> {
   try {
     await images.removing(work)
     for (const act of acts) images.end(act, 'done')

@@ -104,6 +104,7 @@ export class SimulatedNode {
       cache: { memoryBytes: 0, diskBytes: 0, folder: join(parts.folder, 'cache') },
       threads: 1,
       hot: parts.random.below(2) === 0 ? { keepMs: 0, bytes: 0 } : { keepMs: 3600_000, bytes: 2 ** 40 },
+      isLinking: parts.random.below(2) === 0,
       workers: countedWorkers(parts.storeWorkers, parts.turns, 0),
     })
     this.registry = this.#makeRegistry()
