@@ -1,18 +1,15 @@
 // oci: the registry for container images and other artifacts, over the content store. docs/design/oci.md.
 export * from './browse/index.ts'
-export { ociReferences, type RegistryLimits, type RegistryOptions } from './registry.ts'
-export { holdBlobs } from './kept-blobs.ts'
 export { registerOci } from './routes.ts'
+export { holdBlobs } from './keeping/kept-blobs.ts'
 export { type BlobFinding, checkBlobs } from './keeping/kept-content.ts'
-export { emptyPackage } from './keeping/removal.ts'
 export { assertPolicy, type RetentionPolicy, type RetentionRule } from './keeping/retention-policy.ts'
 export { type DryRun, planFor, type RetentionSettings, retentionJob } from './keeping/retention.ts'
 export { clearRetention, type KeptPolicy, readRetention, retentionOfPackage, setRetention } from './keeping/retention-rows.ts'
 export { collectionJob, type CollectionSettings } from './keeping/review.ts'
 export { readTagRules, type RuleAct, type RuleHome, setTagRules, type TagRule } from './keeping/tag-rules.ts'
 export { evictionJob } from './upstream/eviction.ts'
-export { formatPlace, parsePlace, type Place } from './upstream/format/declared.ts'
-export type { UpstreamOptions } from './upstream/serving.ts'
+export { parsePlace } from './upstream/format/declared.ts'
 export {
   changeUpstream,
   declareUpstream,

@@ -1,17 +1,12 @@
-// What the handlers work with, and what a request of theirs is about.
-import type { FastifyRequest } from 'fastify'
-import type { Package } from '../access/index.ts'
-import type { Log, Recent, SharedPlaces } from '../base/index.ts'
-import { sqlState } from '../db/index.ts'
-import { Refusal } from '../http/index.ts'
-import type { ContentReference, ContentStore, ContentUploads } from '../store/index.ts'
-import { ociError, ociErrors } from './format/errors.ts'
+// What the registry's handlers work with.
+import type { Failures, RegistryTokens } from '../access/index.ts'
+import type { Clock, Log, Recent, SharedPlaces } from '../base/index.ts'
+import { type Database, sqlState } from '../db/index.ts'
+import type { ContentStore, ContentUploads } from '../store/index.ts'
+import { ociError } from './format/errors.ts'
 import type { ManifestLimits } from './format/manifest.ts'
-import type { PassParts } from './passes.ts'
-import { parseTarget, type Target } from './format/target.ts'
 import type { Pulls } from './keeping/pulls.ts'
 import { immutableTagFault } from './keeping/tag-rules.ts'
-import type { UpstreamOptions } from './upstream/serving.ts'
 
 export interface RegistryLimits {
   /** Of one blob. */
@@ -31,7 +26,13 @@ export interface RedirectOptions {
   readonly lifetimeMs: number
 }
 
-export interface RegistryOptions extends PassParts {
+export interface RegistryOptions {
+  readonly db: Database
+  readonly clock: Clock
+  /** What clients show instead of their credentials. */
+  readonly tokens: RegistryTokens
+  /** Counts credentials that are no good. */
+  readonly failures?: Failures | undefined
   readonly store: ContentStore
   readonly uploads: ContentUploads
   readonly log: Log
@@ -40,8 +41,6 @@ export interface RegistryOptions extends PassParts {
   readonly limits: RegistryLimits
   /** Left out: off. */
   readonly redirects?: RedirectOptions
-  /** Where images of others come from; left out: nowhere. */
-  readonly upstreams?: UpstreamOptions
 }
 
 export interface Registry extends RegistryOptions {
@@ -54,43 +53,6 @@ export interface Registry extends RegistryOptions {
   readonly pulls: Pulls
   /** What goes on behind an answer; waited for when the server stops. */
   readonly background: Set<Promise<void>>
-}
-
-/** The kind of the registry's content references; their id is the package's. */
-export const ociReferences = 'oci'
-
-export function referenceOf({ id }: Pick<Package, 'id'>): ContentReference {
-  return { kind: ociReferences, id: String(id) }
-}
-
-const targets = new WeakMap<FastifyRequest, Target>()
-
-/** What the path is about: asked by the gate, before anything else. InputErrors of `parseTarget`, 'no-such-path'. */
-export function targetOf(request: FastifyRequest): Target {
-  const known = targets.get(request)
-  if (known !== undefined) return known
-  const { owner, '*': rest } = request.params as { owner: string; '*': string }
-  const target = parseTarget(`${owner}/${rest}`)
-  if (target === null) throw ociError('no-such-path')
-  targets.set(request, target)
-  return target
-}
-
-/** The same where a method is for some kinds alone; Refusal 405. */
-export function targetAmong<K extends Target['kind']>(request: FastifyRequest, kinds: readonly K[]): Extract<Target, { kind: K }> {
-  const target = targetOf(request)
-  if ((kinds as readonly string[]).includes(target.kind)) return target as Extract<Target, { kind: K }>
-  const { status } = ociErrors.unsupported
-  throw new Refusal(status, 'unsupported', `${request.method} is not for this path`, {
-    headers: { allow: methodsFor(target.kind).join(', ') },
-  })
-}
-
-function methodsFor(kind: Target['kind']): readonly string[] {
-  if (kind === 'manifest') return ['GET', 'HEAD', 'PUT', 'DELETE']
-  if (kind === 'blob') return ['GET', 'HEAD', 'DELETE']
-  if (kind === 'uploads') return ['POST']
-  return kind === 'upload' ? ['GET', 'PATCH', 'PUT', 'DELETE'] : ['GET']
 }
 
 /** What a transaction's failure is for the client: the package was deleted under its feet, or it would have moved an immutable tag. */

@@ -3,18 +3,19 @@ import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify'
 import { type Action, onPackage, onRegistry } from '../access/index.ts'
 import { Recent, SharedPlaces } from '../base/index.ts'
 import { type Listener, Refusal, type RoomOptions, type Routes } from '../http/index.ts'
-import { dropBlob, getBlob } from './blobs.ts'
-import { listImages } from './catalog.ts'
-import { ociForm, sendJson, versionHeader } from './form.ts'
 import { ociStatuses } from './format/errors.ts'
 import { Pulls } from './keeping/pulls.ts'
-import { dropManifest, getManifest, putManifest } from './manifests.ts'
-import { registerPasses } from './passes.ts'
-import { listReferrers, sendReferrers } from './referrers.ts'
-import { type Registry, type RegistryOptions, targetAmong, targetOf } from './registry.ts'
-import { listTags } from './tags.ts'
-import { joinUpstreams } from './upstream/serving.ts'
-import { beginUpload, cancelUpload, carryOn, endUpload, tellUpload } from './uploads.ts'
+import { dropBlob, getBlob } from './protocol/blobs.ts'
+import { listImages } from './protocol/catalog.ts'
+import { ociForm, sendJson, versionHeader } from './protocol/form.ts'
+import { dropManifest, getManifest, putManifest } from './protocol/manifests.ts'
+import { registerPasses } from './protocol/passes.ts'
+import { listReferrers, sendReferrers } from './protocol/referrers.ts'
+import { listTags } from './protocol/tags.ts'
+import { targetAmong, targetOf } from './protocol/targets.ts'
+import { beginUpload, cancelUpload, carryOn, endUpload, tellUpload } from './protocol/uploads.ts'
+import type { Registry, RegistryOptions } from './registry.ts'
+import { joinUpstreams, type UpstreamOptions } from './upstream/serving.ts'
 
 const nameOf = (request: FastifyRequest) => {
   const { owner, image: name } = targetOf(request).name
@@ -39,7 +40,12 @@ const access = {
 /** Of manifests, and of small blobs, in memory. */
 const keptBytes = 32 << 20
 
-export function registerOci(listener: Listener, options: RegistryOptions): void {
+export interface OciOptions extends RegistryOptions {
+  /** Where images of others come from; left out: nowhere. */
+  readonly upstreams?: UpstreamOptions
+}
+
+export function registerOci(listener: Listener, { upstreams, ...options }: OciOptions): void {
   const downloads = new SharedPlaces(options.limits.concurrentDownloads)
   const pulls = new Pulls(options.db, options.log)
   const memory = { manifestBytes: new Recent<Uint8Array>(keptBytes), smallBlobs: new Recent<Uint8Array>(keptBytes) }
@@ -56,7 +62,7 @@ export function registerOci(listener: Listener, options: RegistryOptions): void 
   listener.room(room, (routes) => {
     routes.addHook('onRequest', async (_request, reply) => void reply.headers(versionHeader))
     routes.addHook('onClose', async () => void (await Promise.all([...registry.background, pulls.close()])))
-    if (options.upstreams !== undefined) joinUpstreams(routes, registry, options.upstreams)
+    if (upstreams !== undefined) joinUpstreams(routes, registry, upstreams)
     registerWhole(routes, registry)
     registerPasses(routes, registry)
     registerImages(routes, registry)

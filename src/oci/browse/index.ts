@@ -14,7 +14,6 @@ export {
   listTags,
   manifestById,
   type ManifestRow,
-  manifestsByDigest,
   resolveReference,
   totalBytes,
   type TagRow,

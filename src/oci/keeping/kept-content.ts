@@ -2,7 +2,7 @@
 import { type Queries, sql } from '../../db/index.ts'
 import { type Digest, digestOf } from '../../store/index.ts'
 import { digestText } from '../format/digests.ts'
-import { ociReferences } from '../registry.ts'
+import { ociReferences } from './references.ts'
 
 export interface BlobFinding {
   readonly severity: 'error'

@@ -1,5 +1,14 @@
-// What keeps a manifest, as SQL: one answer for collection and for retention.
+// What keeps what: the registry's hold on content, and, as SQL, what keeps a manifest: one answer for collection and for retention.
+import type { Package } from '../../access/index.ts'
 import { sql } from '../../db/index.ts'
+import type { ContentReference } from '../../store/index.ts'
+
+/** The kind of the registry's content references; their id is the package's. */
+export const ociReferences = 'oci'
+
+export function referenceOf({ id }: Pick<Package, 'id'>): ContentReference {
+  return { kind: ociReferences, id: String(id) }
+}
 
 /** Over a row `m` of `oci_manifest`: a tag names it, an index, or it refers to a subject that is there. To be asked under the row's lock. */
 export const isManifestKept = sql<boolean>`(

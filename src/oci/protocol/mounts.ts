@@ -1,13 +1,14 @@
 // Blobs that an image gets from another one on this server, without their bytes coming again (distribution-spec, Mounting a blob from another repository):
 // only where the caller may read an image that has it. Otherwise the answer is the same as for a blob that nobody has.
 import type { FastifyRequest } from 'fastify'
-import { may, type Package, packageOfRow, packageResourceOf, packageRows, packagesReadableBy } from '../access/index.ts'
-import { type Queries, sql } from '../db/index.ts'
-import { digestOf } from '../store/index.ts'
-import { type Blob, insertBlob } from './blob-rows.ts'
-import type { OciDigest } from './format/digests.ts'
-import { parseImageName } from './format/names.ts'
-import { referenceOf, type Registry, rethrowFault } from './registry.ts'
+import { may, type Package, packageOfRow, packageResourceOf, packageRows, packagesReadableBy } from '../../access/index.ts'
+import { type Queries, sql } from '../../db/index.ts'
+import { digestOf } from '../../store/index.ts'
+import { type Blob, insertBlob } from '../blob-rows.ts'
+import type { OciDigest } from '../format/digests.ts'
+import { parseImageName } from '../format/names.ts'
+import { referenceOf } from '../keeping/references.ts'
+import { type Registry, rethrowFault } from '../registry.ts'
 
 /** Images that are looked at where the client names none: a base layer may be in thousands, and how long that takes would tell. */
 const mostHolders = 64

@@ -1,14 +1,14 @@
 // The repository that an image comes from, as its label or annotation `org.opencontainers.image.source` says: the image is linked to it, where it is one of
 // this server and of the same owner, and whoever pushed may write there. Behind the push's answer; what somebody has set by hand stays.
 import type { FastifyRequest } from 'fastify'
-import { actorOf, findRepository, linkPackage, type Package, resourceOf, roleOf } from '../access/index.ts'
-import { concatBytes, fromUtf8 } from '../base/index.ts'
-import { sentOrigin } from '../http/index.ts'
-import { type Blob, findBlob } from './blob-rows.ts'
-import type { Manifest } from './format/manifest.ts'
-import { parseSourceUrl, sourceLabel } from './format/source-url.ts'
-import { inBackground, type Registry } from './registry.ts'
-import { smallBlob, smallBlobBytes } from './small-blobs.ts'
+import { actorOf, findRepository, linkPackage, type Package, resourceOf, roleOf } from '../../access/index.ts'
+import { concatBytes, fromUtf8 } from '../../base/index.ts'
+import { sentOrigin } from '../../http/index.ts'
+import { type Blob, findBlob } from '../blob-rows.ts'
+import type { Manifest } from '../format/manifest.ts'
+import { parseSourceUrl, sourceLabel } from '../format/source-url.ts'
+import { inBackground, type Registry } from '../registry.ts'
+import { smallBlob, smallBlobBytes } from '../small-blobs.ts'
 
 /** Of an image's configuration; larger ones aren't looked into. */
 const mostConfigBytes = 1024 * 1024

@@ -1,15 +1,15 @@
 // What refers to a manifest: signatures, SBOMs, attestations (distribution-spec, Listing Referrers). A list of those that the image has with that subject, also
 // where clients of old have kept an index of them under a tag: what that names and has the subject stands here anyway.
 import type { FastifyReply, FastifyRequest } from 'fastify'
-import { packageOf } from '../access/index.ts'
-import { type Queries, sql } from '../db/index.ts'
+import { packageOf } from '../../access/index.ts'
+import { type Queries, sql } from '../../db/index.ts'
 import { sendJson } from './form.ts'
-import { digestText, parseDigest } from './format/digests.ts'
-import { ociError } from './format/errors.ts'
-import { ociIndex } from './format/media-types.ts'
-import { nextLink } from './format/pages.ts'
-import type { Target } from './format/target.ts'
-import type { Registry } from './registry.ts'
+import { digestText, parseDigest } from '../format/digests.ts'
+import { ociError } from '../format/errors.ts'
+import { ociIndex } from '../format/media-types.ts'
+import { nextLink } from '../format/pages.ts'
+import type { Target } from '../format/target.ts'
+import type { Registry } from '../registry.ts'
 
 type ReferrersTarget = Extract<Target, { readonly kind: 'referrers' }>
 

@@ -1,6 +1,6 @@
 // Blobs hold their content: again, when the content store's rows were made again out of the bucket.
-import { type Queries, sql } from '../db/index.ts'
-import { ociReferences } from './registry.ts'
+import { type Queries, sql } from '../../db/index.ts'
+import { ociReferences } from './references.ts'
 
 const batchRows = 1000
 

@@ -1,10 +1,10 @@
 // After a rebuild of the store's rows, blobs hold their content again: what images need isn't collected.
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
-import { sql } from '../db/index.ts'
-import { rebuildStore } from '../store/index.ts'
-import { contentHost, type ContentHost, pieces, read } from '../../tests/support/content.ts'
-import { noise } from '../../tests/support/seeded.ts'
+import { sql } from '../../db/index.ts'
+import { rebuildStore } from '../../store/index.ts'
+import { contentHost, type ContentHost, pieces, read } from '../../../tests/support/content.ts'
+import { noise } from '../../../tests/support/seeded.ts'
 import { holdBlobs } from './kept-blobs.ts'
 
 let host: ContentHost

@@ -1,8 +1,8 @@
 // How answers look: the protocol's form of errors, whichever part of the server they come from, and the headers that every answer has.
 import type { FastifyReply } from 'fastify'
-import type { ProblemForm } from '../http/index.ts'
+import type { ProblemForm } from '../../http/index.ts'
 import { challengeOf } from './challenge.ts'
-import { ociCode } from './format/errors.ts'
+import { ociCode } from '../format/errors.ts'
 
 /** Every error of the room; with 401, where clients sign in, and for what. */
 export function ociForm(publicUrl: string | null): ProblemForm {

@@ -6,27 +6,19 @@ import {
   type Action,
   anonymous,
   bearerOf,
-  type Failures,
   hashToken,
   type Identity,
   isRegistryToken,
   makeFindPackageCall,
   type PackageAccess,
-  type RegistryTokens,
   sentToken,
-} from '../access/index.ts'
-import type { Clock } from '../base/index.ts'
-import type { Database } from '../db/index.ts'
-import { Refusal, requestBody, type Routes } from '../http/index.ts'
+} from '../../access/index.ts'
+import { Refusal, requestBody, type Routes } from '../../http/index.ts'
 import { tokenPath } from './challenge.ts'
-import { parseWantedScopes, type WantedScope } from './format/scopes.ts'
+import { parseWantedScopes, type WantedScope } from '../format/scopes.ts'
+import type { RegistryOptions } from '../registry.ts'
 
-export interface PassParts {
-  readonly db: Database
-  readonly clock: Clock
-  readonly tokens: RegistryTokens
-  readonly failures?: Failures | undefined
-}
+type PassParts = Pick<RegistryOptions, 'db' | 'clock' | 'tokens' | 'failures'>
 
 const formBytes = 65_536
 

@@ -1,10 +1,10 @@
 // Images of the whole server, in pages: of them those that the caller may read. Not of the specification any more; Docker's tools still ask.
 import type { FastifyReply, FastifyRequest } from 'fastify'
-import { may, packageFullName, packageOfRow, packageResourceOf, packageRows, packagesReadableBy } from '../access/index.ts'
-import { sql } from '../db/index.ts'
+import { may, packageFullName, packageOfRow, packageResourceOf, packageRows, packagesReadableBy } from '../../access/index.ts'
+import { sql } from '../../db/index.ts'
 import { sendJson } from './form.ts'
-import { nextLink, parsePage } from './format/pages.ts'
-import type { Registry } from './registry.ts'
+import { nextLink, parsePage } from '../format/pages.ts'
+import type { Registry } from '../registry.ts'
 
 const mostImages = 1000
 

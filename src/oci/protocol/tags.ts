@@ -1,10 +1,10 @@
 // Tags of an image, in pages (distribution-spec, Listing Tags), in the order of their bytes.
 import type { FastifyReply, FastifyRequest } from 'fastify'
-import { momentOf, packageOf } from '../access/index.ts'
-import { rememberedQuery } from '../db/index.ts'
+import { momentOf, packageOf } from '../../access/index.ts'
+import { rememberedQuery } from '../../db/index.ts'
 import { sendJson } from './form.ts'
-import type { ImageName } from './format/names.ts'
-import { nextLink, parsePage } from './format/pages.ts'
+import type { ImageName } from '../format/names.ts'
+import { nextLink, parsePage } from '../format/pages.ts'
 
 /** At once, whatever is asked for. */
 export const mostTags = 10_000

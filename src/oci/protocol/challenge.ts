@@ -1,8 +1,8 @@
 // What a client that isn't let in is told: where to ask for a pass, and for what (RFC 6750 §3; distribution, docs/spec/auth/token.md).
 import type { FastifyRequest } from 'fastify'
-import { sentOrigin } from '../http/index.ts'
-import { scopeFor } from './format/scopes.ts'
-import { targetOf } from './registry.ts'
+import { sentOrigin } from '../../http/index.ts'
+import { scopeFor } from '../format/scopes.ts'
+import { targetOf } from './targets.ts'
 
 /** Below the room's prefix. */
 export const tokenPath = '/token'
