@@ -212,7 +212,9 @@ async function dropBlob(run: SimulatedRun, node: SimulatedNode, random: Seeded):
   const image = await somewhere(run, node, random)
   const { digest } = random.pick(commonLayers())
   if ((await findBlob(node.db, image.one.id, digest)) === null) return
-  await run.images.removing(() => node.db.transaction((tx) => deleteBlob(tx, image.one, digest, operator), { mayRetry: true }).catch(rethrowFault))
+  await run.images.removing(() =>
+    node.db.transaction((tx) => deleteBlob(tx, image.one, digest, operator), { mayRetry: true }).catch(rethrowFault),
+  )
   run.images.count('blobs deleted')
 }
 
