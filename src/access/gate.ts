@@ -117,6 +117,7 @@ async function admit(parts: GateParts, request: FastifyRequest, action: Action |
   if (action === null || name === null) return 'allowed'
   if (call?.kind === 'package') return admitCallToPackage(request, action, call)
   if (call?.kind === 'repository') return admitCallToRepository(parts, request, action, call)
+  if (name.kind === 'own-package') return admitToOwnPackage(parts, request, action, { hash: sent?.hash ?? null, name })
   if (name.kind === 'registry') return may(request.identity, action, { kind: 'registry' }) ? 'allowed' : 'forbidden'
   return admitToAccount(db, request, action, name as AccountName)
 }
@@ -161,6 +162,24 @@ function admitCallToPackage(request: FastifyRequest, action: Action, call: Packa
   request.packageToCreate = admission.toCreate
   request.packageToFetch = admission.toFetch
   return 'allowed'
+}
+
+/** Whose it is says the identity: the gate knows it now, and asks as for any other package. */
+async function admitToOwnPackage(
+  { db, findPackageCall }: GateParts,
+  request: FastifyRequest,
+  action: Action,
+  {
+    hash,
+    name: { format, name },
+  }: { readonly hash: Uint8Array | null; readonly name: Extract<ResourceName, { readonly kind: 'own-package' }> },
+): Promise<Verdict> {
+  const { identity } = request
+  if (identity.kind === 'anonymous') return 'unauthenticated'
+  if (identity.kind === 'repository') return 'forbidden' // its token is nobody's account
+  request.moment = new Moment(db)
+  const named = { format, name, owner: identity.login }
+  return admitCallToPackage(request, action, { ...(await findPackageCall(request.moment, hash, named)), name: named })
 }
 
 type AccountName = Extract<ResourceName, { readonly kind: 'self' | 'account' | 'organization' }>

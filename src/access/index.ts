@@ -29,6 +29,7 @@ export {
   callerOf,
   onAccount,
   onOrganization,
+  onOwnPackage,
   onPackage,
   onRegistry,
   onRepository,

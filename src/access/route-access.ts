@@ -32,11 +32,12 @@ declare module 'fastify' {
   }
 }
 
-/** What a route may name: the caller himself, a registry as a whole, an account, an organisation, a repository, a package. */
+/** What a route may name: the caller himself, a registry as a whole, an account, an organisation, a repository, a package, or one of the caller's own by its name alone. */
 export type ResourceName =
   | { readonly kind: 'self' }
   | { readonly kind: 'registry' }
   | ({ readonly kind: 'package' } & PackageName)
+  | ({ readonly kind: 'own-package' } & Omit<PackageName, 'owner'>)
   | { readonly kind: 'account' | 'organization'; readonly login: string }
   | { readonly kind: 'repository'; readonly owner: string; readonly name: string }
 
@@ -77,6 +78,11 @@ export function onPackage(
 ): Declaration {
   const resource = (request: FastifyRequest): ResourceName => ({ kind: 'package', format, ...nameOf(request) })
   return { action: action as Declaration['action'], resource }
+}
+
+/** For a route that names a package of the caller's own account: `nameOf` reads it out of the path. Nobody is anonymous there. Handlers use `packageOf(request)`. */
+export function onOwnPackage(format: PackageFormat, action: Action, nameOf: (request: FastifyRequest) => string): Declaration {
+  return { action, resource: (request): ResourceName => ({ kind: 'own-package', format, name: nameOf(request) }), isOwn: true }
 }
 
 /** For a route about all packages of a format, which shows of them what the caller may read. */

@@ -21,7 +21,7 @@ export function registerPackageVersions(routes: Routes, options: ApiOptions, own
     response: { 200: Type.Array(VersionJson), ...packageErrors },
   }
   routes.get(`${packageUrl}/versions`, { config: access(owner, 'package:read'), schema: list }, async (request, reply) => {
-    const one = await packageIn(options, request, owner, 'package:read')
+    const one = packageIn(request, owner)
     const { state, ...query } = request.query
     if (state === 'deleted') return []
     const page = pageOf(query)
@@ -39,7 +39,7 @@ export function registerPackageVersions(routes: Routes, options: ApiOptions, own
   }
   const url = `${packageUrl}/versions/:package_version_id`
   routes.get(url, { config: access(owner, 'package:read'), schema: reading }, async (request) => {
-    const one = await packageIn(options, request, owner, 'package:read')
+    const one = packageIn(request, owner)
     const manifest = await manifestById(db.queries, one.id, request.params.package_version_id)
     if (manifest === null) throw notFound()
     return versionJson(new PackageUrls(originOf(request, publicUrl), one), manifest)
@@ -52,7 +52,7 @@ export function registerPackageVersions(routes: Routes, options: ApiOptions, own
     response: { 204: Type.Null(), ...packageErrors },
   }
   routes.delete(url, { config: access(owner, 'package:delete'), schema: deletion }, async (request, reply) => {
-    const one = await packageIn(options, request, owner, 'package:delete')
+    const one = packageIn(request, owner)
     const manifest = await manifestById(db.queries, one.id, request.params.package_version_id)
     if (manifest === null || !(await told(deleteVersion(db, one, manifest.digest, actorOf(request))))) throw notFound()
     return reply.code(204).send(null)

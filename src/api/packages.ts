@@ -74,12 +74,12 @@ function registerPackage(routes: Routes, options: ApiOptions, owner: PackageOwne
 
   const reading = { ...common, summary: 'A package', response: { 200: PackageJson, ...packageErrors } }
   routes.get(url, { config: access(owner, 'package:read'), schema: reading }, async (request) =>
-    packageJson(options, request, await packageIn(options, request, owner, 'package:read')),
+    packageJson(options, request, packageIn(request, owner)),
   )
 
   const deletion = { ...common, summary: 'Deletes a package with all its versions', response: { 204: Type.Null(), ...packageErrors } }
   routes.delete(url, { config: access(owner, 'package:delete'), schema: deletion }, async (request, reply) => {
-    const one = await packageIn(options, request, owner, 'package:delete')
+    const one = packageIn(request, owner)
     if (!(await deleteImage(db, one, actorOf(request)))) throw notFound()
     return reply.code(204).send(null)
   })
@@ -95,7 +95,7 @@ function registerChange(routes: Routes, options: ApiOptions, owner: PackageOwner
     response: { 200: PackageJson, ...packageErrors },
   }
   routes.patch(packageUrl(owner), { config: access(owner, 'package:administer'), schema }, async (request) => {
-    const one = await packageIn(options, request, owner, 'package:administer')
+    const one = packageIn(request, owner)
     const change = await changeOf(options, request, one, request.body)
     const changed = await changePackage(db, one.id, change, actorOf(request)).catch(rethrowAsFault())
     const fresh = changed && (await findPackageById(db.queries, one.id, request.identity))

@@ -12,6 +12,8 @@ export interface Declaration {
   readonly resource: (request: FastifyRequest) => unknown
   /** The action stands in the body, which is small: the gate is asked when that is parsed, instead of before it is read. */
   readonly after?: 'body'
+  /** Of the caller's own: nobody is anonymous there, whatever the action. */
+  readonly isOwn?: true
 }
 
 /** `public`: anyone, and no identity is needed — but a token that is sent must still be good. */

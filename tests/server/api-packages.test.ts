@@ -3,8 +3,13 @@ import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
 import type { Octokit } from 'octokit'
 import {
+  type AccountId,
   createOrganization,
   createRepository,
+  createToken,
+  type Grant,
+  issueToken,
+  type Repository,
   type Role,
   setCollaborator,
   setMember,
@@ -12,6 +17,7 @@ import {
   type Account,
   operator,
 } from '../../src/access/index.ts'
+import { systemRandomness } from '../../src/base/index.ts'
 import { makeAccount, type TestAccount } from '../support/accounts.ts'
 import { openFaces, type TestFaces } from '../support/faces.ts'
 import { ImagePush } from '../support/image-push.ts'
@@ -22,10 +28,11 @@ let faces: TestFaces
 let url: string
 let olive: TestAccount
 let sam: TestAccount
+let mia: TestAccount
 before(async () => {
   faces = await openFaces({ isWhole: true })
   url = await faces.listener.listen({ host: '127.0.0.1', port: 0 })
-  ;[olive, sam] = [await makeAccount(faces.db, 'olive'), await makeAccount(faces.db, 'sam')]
+  ;[olive, sam, mia] = [await makeAccount(faces.db, 'olive'), await makeAccount(faces.db, 'sam'), await makeAccount(faces.db, 'mia')]
   await createOrganization(faces.db, { login: 'guild', firstAdmin: olive.id, actor: operator })
 })
 after(async () => await faces?.close())
@@ -210,6 +217,91 @@ describe('who sees which packages', () => {
     assert.equal((await ask(sam, 'DELETE', '/orgs/guild/packages/container/team/versions/1')).status, 403)
     await setMember(faces.db, guild, samAccount, null, operator)
     assert.equal((await ask(sam, 'GET', '/orgs/guild/packages/container/team')).status, 404)
+  })
+})
+
+describe('what a credential shows of packages', () => {
+  const names = ['bound', 'hidden', 'inside', 'open']
+  let home: Repository
+  let tokens = 0
+  before(async () => {
+    home = await createRepository(faces.db, { ownerId: mia.id, name: 'home', visibility: 'private' })
+    for (const name of names) await new ImagePush(url, mia.token, `mia/${name}`).image([layer(name)], { tag: '1' })
+    for (const [name, change] of [
+      ['open', { visibility: 'public' }],
+      ['inside', { visibility: 'internal' }],
+      ['bound', { repository: 'home' }],
+    ] as const)
+      assert.equal((await ask(mia, 'PATCH', `/users/mia/packages/container/${name}`, change)).status, 200)
+  })
+
+  const granted = async (grant: Partial<Grant>): Promise<TestAccount> => {
+    const whole = { scopes: [], ownerIds: null, repositoryIds: null, ...grant }
+    return {
+      ...mia,
+      token: await createToken(faces.db, { account: 'mia', name: `t${tokens++}`, expiresAt: null, grant: whole }, systemRandomness),
+    }
+  }
+  const deploy = async (scopes: Grant['scopes']): Promise<TestAccount> => {
+    const bearer = { kind: 'repository', repositoryId: home.id, ownerId: mia.id, fullName: 'mia/home' } as const
+    const grant = { scopes, ownerIds: null, repositoryIds: null }
+    const wanted = { kind: 'deploy', bearer, name: `d${tokens++}`, grant, actor: operator, expiresAt: null } as const
+    return { ...mia, token: (await faces.db.transaction((tx) => issueToken(tx, wanted, systemRandomness))).secret }
+  }
+  const named = ({ body }: { body: { name: string }[] }) => body.map(({ name }) => name)
+
+  test('lists and single packages say the same, and count the scopes and bounds of a token', async () => {
+    const scoped: Grant['scopes'] = ['package:read']
+    for (const [who, seen] of [
+      [mia, names],
+      [await granted({ scopes: scoped }), names],
+      [await granted({}), ['open']],
+      [await granted({ scopes: ['repository:admin'] }), ['open']],
+      [await granted({ scopes: scoped, repositoryIds: [home.id] }), ['bound', 'open']],
+      [await granted({ scopes: scoped, ownerIds: [mia.id] }), names],
+      [await granted({ scopes: scoped, ownerIds: [olive.id as AccountId] }), ['open']],
+      [sam, ['inside', 'open']],
+      [null, ['open']],
+      [await deploy(scoped), ['bound', 'open']],
+      [await deploy(['repository:read']), ['open']],
+    ] as const) {
+      assert.deepEqual(named(await ask(who, 'GET', '/users/mia/packages?package_type=container')), seen)
+      for (const name of names) {
+        for (const below of ['', '/versions']) {
+          const { status } = await ask(who, 'GET', `/users/mia/packages/container/${name}${below}`)
+          assert.equal(status, (seen as readonly string[]).includes(name) ? 200 : 404, name + below)
+        }
+      }
+    }
+  })
+
+  test('of the caller’s own likewise; of a repository’s token and of nobody there is no own', async () => {
+    const scoped = await granted({ scopes: ['package:read'] })
+    const bound = await granted({ scopes: ['package:admin'], repositoryIds: [home.id] })
+    for (const [who, seen] of [
+      [scoped, names],
+      [await granted({}), ['open']],
+      [bound, ['bound', 'open']],
+      [sam, []],
+    ] as const) {
+      assert.deepEqual(named(await ask(who, 'GET', '/user/packages?package_type=container')), seen)
+      for (const name of names) {
+        for (const below of ['', '/versions']) {
+          const { status } = await ask(who, 'GET', `/user/packages/container/${name}${below}`)
+          assert.equal(status, (seen as readonly string[]).includes(name) ? 200 : 404, name + below)
+        }
+      }
+    }
+    for (const path of ['/user/packages?package_type=container', '/user/packages/container/open']) {
+      assert.equal((await ask(null, 'GET', path)).status, 401, path)
+      assert.equal((await ask(await deploy(['package:read']), 'GET', path)).status, 403, path)
+    }
+    const versions = (await ask(mia, 'GET', '/user/packages/container/bound/versions')).body as { id: number }[]
+    const version = `/user/packages/container/bound/versions/${versions[0]?.id}`
+    assert.equal((await ask(scoped, 'DELETE', version)).status, 403)
+    assert.equal((await ask(bound, 'DELETE', '/user/packages/container/hidden')).status, 404)
+    assert.equal((await ask(bound, 'DELETE', '/user/packages/container/open')).status, 403)
+    assert.equal((await ask(bound, 'DELETE', version)).status, 204)
   })
 })
 

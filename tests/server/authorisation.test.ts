@@ -57,9 +57,10 @@ test('every action is declared by some route', () => {
 })
 
 function* cellsOf(route: RouteFacts, row: Row): Generator<Cell> {
-  const isAboutThings = row.kind === 'repository' || row.kind === 'package' || row.kind === 'account' || row.kind === 'organization'
+  const isOfOwners = row.kind === 'repository' || row.kind === 'package' || row.kind === 'account' || row.kind === 'organization'
+  const isAboutThings = isOfOwners || row.kind === 'own-package' // of whoever calls
   for (const caller of callers) {
-    for (const owner of isAboutThings ? owners : (['olive'] as const)) {
+    for (const owner of isOfOwners ? owners : (['olive'] as const)) {
       for (const thing of isAboutThings ? things : (['public'] as const))
         yield { route, action: row.action, kind: row.kind, caller, owner, thing }
     }
@@ -146,7 +147,7 @@ test('without its declaration no route registers', () => {
 
 test('a private thing answers like a missing one, byte for byte', async () => {
   for (const route of faces.listener.routes) {
-    for (const row of rowsOf(route).filter(({ kind }) => kind === 'repository' || kind === 'package')) {
+    for (const row of rowsOf(route).filter(({ kind }) => kind === 'repository' || kind === 'package' || kind === 'own-package')) {
       for (const caller of ['anonymous', 'stranger', 'no scopes', 'bound elsewhere', 'deploy of another'] satisfies Caller[]) {
         const [hidden, missing] = await Promise.all(
           (['private', 'missing'] as const).map(async (thing) => {

@@ -130,6 +130,6 @@ const credentials = [{ bearer: [] }, { basic: [] }, { session: [] }]
 function needs({ access }: RouteFacts): JsonObject {
   if (access === 'public') return { security: [{}, ...credentials] }
   const actions = actionsOf(access) as Action[]
-  const isOpen = actions.some(isOpenToAnonymous)
+  const isOpen = actions.some(isOpenToAnonymous) && access.isOwn !== true
   return { security: isOpen ? [{}, ...credentials] : credentials, 'x-stemma-action': actions.length === 1 ? actions[0] : actions }
 }

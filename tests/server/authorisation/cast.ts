@@ -51,6 +51,7 @@ export const callers = [
   'ended session',
   'no scopes',
   'read scopes',
+  'write scopes',
   'bound elsewhere',
   'reading admin',
   'deploy',
@@ -81,11 +82,12 @@ interface Part {
 }
 
 export interface Cast {
+  readonly maintainerId: AccountId
   readonly parts: Readonly<Record<Caller, Part>>
   readonly ownerIds: Readonly<Record<Owner, AccountId>>
   /** Of things that are there. */
   readonly repositoryIds: ReadonlyMap<string, RepositoryId>
-  /** Olive's are linked to her repositories of the same name. */
+  /** Olive's are linked to her repositories of the same name; the maintainer has some of his own, by `maintainer/…`. */
   readonly packageIds: ReadonlyMap<string, PackageId>
 }
 
@@ -122,10 +124,20 @@ export async function makeCast(db: Database): Promise<Cast> {
       }
     }
   }
+  for (const visibility of ['public', 'internal', 'private'] as const) {
+    const own = {
+      ownerId: maintainer.id,
+      ownerLogin: maintainer.login,
+      format: 'oci',
+      name: `the-${visibility}`,
+      repositoryId: null,
+    } as const
+    packageIds.set(`maintainer/${visibility}`, (await createOrFindPackage(db, { ...own, visibility }, operator)).id)
+  }
   await db.queries.updateTable('account').set({ suspended_at: new Date() }).where('id', '=', suspended.id).execute()
   const other = await createRepository(db, { ownerId: olive.id, name: 'other', visibility: 'private' })
   const parts = await credentials(db, { olive, stranger, reader, writer, maintainer, admin, suspended }, other.id, repositoryIds)
-  return { parts, ownerIds, repositoryIds, packageIds }
+  return { parts, ownerIds, maintainerId: maintainer.id, repositoryIds, packageIds }
 }
 
 async function credentials(
@@ -150,6 +162,7 @@ async function credentials(
     createToken(db, { account: maintainer.login, name, expiresAt: null, grant }, systemRandomness)
   const none: Grant = { scopes: [], ownerIds: null, repositoryIds: null }
   const read: Grant = { ...none, scopes: ['repository:read', 'organization:read', 'package:read'] }
+  const write: Grant = { ...none, scopes: ['repository:write', 'organization:read', 'package:write'] }
   const figures: Grant = { ...none, scopes: ['server:read'] }
   const elsewhere: Grant = { ...none, scopes, repositoryIds: [otherId] }
   const session = await issue({ kind: 'session', bearer: { kind: 'account', accountId: olive.id, login: 'olive' }, name: 's', grant: null })
@@ -179,6 +192,7 @@ async function credentials(
     'ended session': { headers: { cookie: 'stemma_session=stm_00' }, identity: { kind: 'anonymous' }, role: null },
     'no scopes': { headers: bearer(await ofMaintainer('none', none)), identity: as(maintainer, none), role: 'admin' },
     'read scopes': { headers: bearer(await ofMaintainer('read', read)), identity: as(maintainer, read), role: 'admin' },
+    'write scopes': { headers: bearer(await ofMaintainer('write', write)), identity: as(maintainer, write), role: 'admin' },
     'bound elsewhere': { headers: bearer(await ofMaintainer('bound', elsewhere)), identity: as(maintainer, elsewhere), role: 'admin' },
     'reading admin': {
       headers: bearer(await createToken(db, { account: admin.login, name: 'figures', expiresAt: null, grant: figures }, systemRandomness)),
@@ -207,7 +221,8 @@ export function expected(cast: Cast, cell: Cell): number {
   if (caller === 'session from elsewhere' && !['GET', 'HEAD'].includes(route.method)) return 403
   if (caller === 'suspended') return 403
   if (action === 'public') return admitted
-  if (identity.kind === 'anonymous' && !isOpenToAnonymous(action)) return 401
+  if (identity.kind === 'anonymous' && (!isOpenToAnonymous(action) || cell.kind === 'own-package')) return 401
+  if (identity.kind === 'repository' && cell.kind === 'own-package') return 403 // no account calls
   const hidden = identity.kind === 'anonymous' && route.challenge ? 401 : 404
   const resource = resourceIn(cast, cell)
   if (resource !== null) {
@@ -231,6 +246,7 @@ function resourceIn(cast: Cast, { kind, owner, thing, caller }: Cell): Resource 
     return thing === 'missing' || (kind === 'organization' && owner === 'olive') ? null : ownerIn(cast, { owner, caller })
   }
   if (kind === 'registry') return { kind }
+  if (kind === 'own-package') return ownPackageIn(cast, identity, thing)
   const repositoryId = cast.repositoryIds.get(`${owner}/${thing}`)
   if (repositoryId === undefined || thing === 'missing') return null
   if (kind === 'package') {
@@ -239,6 +255,21 @@ function resourceIn(cast: Cast, { kind, owner, thing, caller }: Cell): Resource 
     return { ...facts, repositoryId: owner === 'guild' ? null : repositoryId }
   }
   return { kind: 'repository', repositoryId, ownerId: cast.ownerIds[owner], visibility: thing, role }
+}
+
+/** Olive and the maintainer have some; of the others' own there is none. */
+function ownPackageIn(
+  { ownerIds, packageIds, repositoryIds, maintainerId }: Cast,
+  identity: Identity | null,
+  thing: Thing,
+): Resource | null {
+  if (identity?.kind !== 'account' || thing === 'missing') return null
+  const { accountId: ownerId } = identity
+  if (ownerId !== ownerIds.olive && ownerId !== maintainerId) return null
+  const isOlive = ownerId === ownerIds.olive
+  const packageId = packageIds.get(`${isOlive ? 'olive' : 'maintainer'}/${thing}`) as PackageId
+  const repositoryId = isOlive ? (repositoryIds.get(`olive/${thing}`) as RepositoryId) : null
+  return { kind: 'package', packageId, ownerId, repositoryId, visibility: thing, role: null }
 }
 
 function ownerIn(cast: Cast, { owner, caller }: Pick<Cell, 'owner' | 'caller'>): Resource {
