@@ -24,12 +24,18 @@ export class Fuse {
 
   /** The same database, until the fuse has burnt. */
   database(inner: Database): Database {
+    // queries that are built once aren't transformed: death comes behind them, before anybody is told
+    const counted = new WeakSet<object>()
     const plugin = {
-      transformQuery: (args: { node: unknown }) => {
+      transformQuery: (args: { node: unknown; queryId: object }) => {
+        counted.add(args.queryId)
         this.burn()
         return args.node
       },
-      transformResult: async (args: { result: unknown }) => args.result,
+      transformResult: async (args: { result: unknown; queryId: object }) => {
+        if (!counted.has(args.queryId)) this.burn()
+        return args.result
+      },
     } as unknown as Parameters<Tx['withPlugin']>[0]
     const queries = inner.queries.withPlugin(plugin)
     const fused = {

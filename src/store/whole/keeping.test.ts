@@ -11,6 +11,7 @@ import { contentHost, type ContentHost, pieces, put, read, sha256 } from '../../
 import { noise, Seeded, seedOfRun } from '../../../tests/support/seeded.ts'
 import type { ContentFinding } from '../fsck/content-finding.ts'
 import { type Digest, rebuildStore } from '../index.ts'
+import { until } from '../../../tests/support/until.ts'
 import { dropWhole, noteColdRead } from './hot.ts'
 
 let host: ContentHost
@@ -217,6 +218,28 @@ test('a copy is dropped where another form is proven, and only there; hot ones s
   await sql`update content_whole set read_at = now() - interval '15 days'`.execute(queries)
   await few.tend()
   assert.equal((await sql`select 1 from content_whole`.execute(queries)).rows.length, 0)
+})
+
+test('two nodes that make the same content whole at once: one does', async () => {
+  const bytes = noise(random.below(2 ** 31), 300_000)
+  const { digest } = await put(host.store, bytes, { reference: { kind: 'test', id: '1' } })
+  const { database } = host.db
+  for (let n = 0; n < 3; n++) await noteColdRead(database.queries, digest)
+  const nodes = [host.store, host.another()]
+  const tending: Promise<{ warmed: number }>[] = []
+  // both come to the row while it is locked
+  await database.transaction(async (tx) => {
+    await sql`select from content where digest = decode(${digest}, 'hex') for update`.execute(tx)
+    tending.push(...nodes.map((node) => node.tend()))
+    await until('both wait', async () => {
+      const { rows } = await sql`
+        select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`.execute(database.queries)
+      return rows.length === 2
+    })
+  })
+  const warmed = (await Promise.all(tending)).map((one) => one.warmed)
+  assert.deepEqual(warmed.toSorted(), [0, 1])
+  await assertStored(bytes)
 })
 
 test('what is read often is made whole again', async () => {

@@ -180,11 +180,10 @@ async function holdOrReview(tx: Tx, digest: Uint8Array, reference: ContentRefere
 
 /** Gives content that is there a whole copy; drops what was staged where it has one, or is gone. */
 export async function insertCopy(tx: Tx, digest: Uint8Array, staged: StagedPart): Promise<boolean> {
-  const { rows } = await sql<{ is_whole: boolean }>`
-    select exists (select from content_whole w where w.digest = c.digest) as is_whole from content c where digest = ${digest} for no key update`.execute(
-    tx,
-  )
-  const isNew = rows[0]?.is_whole === false
+  const { rows: locked } = await sql`select 1 from content where digest = ${digest} for no key update`.execute(tx)
+  // another statement: one that has waited for the lock doesn't see the copy that was made meanwhile
+  const { rows: copies } = await sql`select 1 from content_whole where digest = ${digest}`.execute(tx)
+  const isNew = locked.length > 0 && copies.length === 0
   if (isNew) {
     await tx.insertInto('content_whole').values({ digest }).execute()
     await insertStaged(tx, digest, [staged.uuid], [staged])
