@@ -97,6 +97,7 @@ export {
 } from './package-rows.ts'
 export { allPackages, listPackages, mayReadPackage, type PackageListOptions, readablePackages } from './package-list.ts'
 export {
+  auditedAs,
   changePackage,
   createOrFindPackage,
   deletePackage,

@@ -34,7 +34,7 @@ export function packageResourceOf({ id, ownerId, repositoryId, visibility, calle
 }
 
 /** `owner/name`. */
-export function packageFullName({ ownerLogin, name }: Package): string {
+export function packageFullName({ ownerLogin, name }: Pick<Package, 'ownerLogin' | 'name'>): string {
   return `${ownerLogin}/${name}`
 }
 

@@ -5,7 +5,7 @@ import { type Actor, audit } from './audit.ts'
 import type { AuditAction } from './audit-actions.ts'
 import type { PackageId, RepositoryId } from './identity.ts'
 import type { Visibility } from './may.ts'
-import { findPackage, findPackageById, type Package, packageOf, type PackageRow } from './package-rows.ts'
+import { findPackage, findPackageById, type Package, packageFullName, packageOf, type PackageRow } from './package-rows.ts'
 import type { PackageToCreate } from './package-call.ts'
 
 /** Two first pushes at once: one makes the package, the other finds it. The name is what its format takes: that is the caller's business. */
@@ -22,7 +22,7 @@ export async function createOrFindPackage(db: Database, wanted: PackageToCreate,
       repositoryId,
       actor.accountId,
       actor.name,
-      packageTarget({ format, ownerLogin: owner, name }),
+      targetOf({ format, ownerLogin: owner, name }),
       JSON.stringify({ visibility }),
       actor.ip ?? null,
       actor.requestId ?? null,
@@ -102,13 +102,7 @@ export async function changePackage(db: Database, id: PackageId, change: Package
         .execute()
       const after = (await findPackageById(tx, id)) as Package
       const details = { ...change, oldVisibility: before.visibility, oldRepositoryId: before.repositoryId }
-      await audit(tx, actor, {
-        action: 'package.change',
-        ownerId: after.ownerId,
-        repositoryId: after.repositoryId,
-        target: targetOf(after),
-        details,
-      })
+      await audit(tx, actor, { ...auditedAs(after), action: 'package.change', details })
       await tellOfPackage(tx, 'package.updated', after, actor, { visibility: after.visibility, oldVisibility: before.visibility })
       return after
     },
@@ -126,8 +120,8 @@ export async function deletePackage(db: Database, id: PackageId, actor: Actor): 
       const before = await findPackageById(tx, id)
       const { numDeletedRows } = await tx.deleteFrom('package').where('id', '=', id).executeTakeFirstOrThrow()
       if (before === null || numDeletedRows === 0n) return false
-      const { ownerId, repositoryId, visibility } = before
-      await audit(tx, actor, { action: 'package.delete', ownerId, repositoryId, target: targetOf(before), details: { visibility } })
+      const { visibility } = before
+      await audit(tx, actor, { ...auditedAs(before), action: 'package.delete', details: { visibility } })
       await tellOfPackage(tx, 'package.deleted', before, actor, { visibility })
       return true
     },
@@ -160,7 +154,7 @@ export async function linkPackage(db: Database, id: PackageId, repositoryId: Rep
       if (one === null) return false
       await assertSameOwner(tx, one, repositoryId)
       const details = { repositoryId, by: 'what was published' }
-      await audit(tx, actor, { action: 'package.change', ownerId: one.ownerId, repositoryId, target: targetOf(one), details })
+      await audit(tx, actor, { ...auditedAs(one), action: 'package.change', details })
       await tellOfPackage(tx, 'package.updated', one, actor, { visibility: one.visibility })
       return true
     },
@@ -168,13 +162,14 @@ export async function linkPackage(db: Database, id: PackageId, repositoryId: Rep
   )
 }
 
-function packageTarget({ format, ownerLogin, name }: Pick<Package, 'format' | 'ownerLogin' | 'name'>): string {
-  return `${format} ${ownerLogin}/${name}`
+/** As the audit names it. */
+export function targetOf(one: Pick<Package, 'format' | 'ownerLogin' | 'name'>): string {
+  return `${one.format} ${packageFullName(one)}`
 }
 
-/** As the audit names it. */
-export function targetOf(one: Package): string {
-  return packageTarget(one)
+/** Whose audit what happens to a package stands in, and under which name. */
+export function auditedAs(one: Package) {
+  return { ownerId: one.ownerId, repositoryId: one.repositoryId, target: targetOf(one) }
 }
 
 /** What every `package.…` row of the outbox says: which package it is about, and who acted. */

@@ -1,11 +1,11 @@
 // Rows that say which blobs an image has. They alone give access to content: knowing a digest is no permission. docs/design/oci.md.
-import { type Actor, audit, type Package, type PackageId } from '../access/index.ts'
+import { type Actor, audit, auditedAs, type Package, type PackageId } from '../access/index.ts'
 import { type Database, fixedQuery, type Moment, rememberedQuery, sql, type Tx } from '../db/index.ts'
 import { type Digest, digestBytes, digestOf } from '../store/index.ts'
-import type { OciDigest } from './format/digests.ts'
+import { digestText, type OciDigest } from './format/digests.ts'
 import { ociError } from './format/errors.ts'
 import { chargeBlob } from './keeping/quota.ts'
-import { auditedAs } from './manifest-rows.ts'
+import { namedBy } from './keeping/references.ts'
 
 export interface Blob {
   /** Of its bytes, by SHA-256, whatever names it. */
@@ -67,23 +67,10 @@ export async function deleteBlob(tx: Tx, one: Package, digest: OciDigest, actor:
   await sql`
     select from content where digest in (select content from oci_blob where package_id = ${one.id} and digest = ${digest.bytes})
     for update`.execute(tx)
-  const row = await tx
-    .selectFrom('oci_blob')
-    .select('content')
-    .where('package_id', '=', one.id)
-    .where('digest', '=', digest.bytes)
-    .forUpdate()
-    .executeTakeFirst()
-  if (row === undefined) throw ociError('blob-unknown')
-  const named = await tx
-    .selectFrom('oci_manifest_part')
-    .select('ordinal')
-    .where('package_id', '=', one.id)
-    .where('digest', '=', digest.bytes)
-    .where('kind', '<>', 'manifest')
-    .limit(1)
-    .executeTakeFirst()
-  if (named !== undefined) throw ociError('in-use', 'A manifest of the image names this blob: delete that first')
+  const { rows } = await sql`select from oci_blob where package_id = ${one.id} and digest = ${digest.bytes} for update`.execute(tx)
+  if (rows.length === 0) throw ociError('blob-unknown')
+  const manifest = await namedBy(tx, one.id, digest.bytes, 'blob')
+  if (manifest !== null) throw ociError('in-use', `A manifest of the image names this blob: delete ${digestText(manifest)} first`)
   await tx.deleteFrom('oci_blob').where('package_id', '=', one.id).where('digest', '=', digest.bytes).execute()
   await audit(tx, actor, { ...auditedAs(one), action: 'package.delete-blob', details: { digest: digest.text } })
 }

@@ -1,10 +1,11 @@
 // Manifests and tags as they stand in their rows: found by tag or digest with one statement, and taken away. Pushing stands in manifest-push.ts.
-import { type Actor, audit, type Package, type PackageId, targetOf, tellOfPackage } from '../access/index.ts'
+import { type Actor, audit, auditedAs, type Package, type PackageId, tellOfPackage } from '../access/index.ts'
 import { type Database, fixedQuery, type Moment, type Queries, rememberedQuery, sql, type Tx } from '../db/index.ts'
 import { digestNamed, digestText, type OciDigest } from './format/digests.ts'
 import { ociError } from './format/errors.ts'
 import type { Reference } from './format/target.ts'
 import { manifestLeaseBegan } from './keeping/leases.ts'
+import { namedBy } from './keeping/references.ts'
 import type { Registry } from './registry.ts'
 
 export interface StoredManifest {
@@ -72,11 +73,6 @@ export async function deleteTag(tx: Tx, one: Package, tag: string, actor: Actor)
   await audit(tx, actor, { ...auditedAs(one), action: 'package.untag', details: told })
 }
 
-/** Whose audit what happens in an image stands in, and under which name. */
-export function auditedAs(one: Package) {
-  return { ownerId: one.ownerId, repositoryId: one.repositoryId, target: targetOf(one) }
-}
-
 /**
  * Takes a manifest away, with its tags, and tells of it. InputError 'manifest-unknown'; 'in-use' where an index of the image names it. Locked first, as blobs are (`deleteBlob`).
  * What it named is let go by whoever keeps the registry tidy.
@@ -90,15 +86,8 @@ export async function deleteManifest(tx: Tx, one: Package, digest: OciDigest, ac
     .forUpdate()
     .executeTakeFirst()
   if (row === undefined) throw ociError('manifest-unknown')
-  const index = await tx
-    .selectFrom('oci_manifest_part')
-    .select('manifest')
-    .where('package_id', '=', one.id)
-    .where('digest', '=', digest.bytes)
-    .where('kind', '=', 'manifest')
-    .limit(1)
-    .executeTakeFirst()
-  if (index !== undefined) throw ociError('in-use', `An index of the image names this manifest: delete ${digestText(index.manifest)} first`)
+  const index = await namedBy(tx, one.id, digest.bytes, 'manifest')
+  if (index !== null) throw ociError('in-use', `An index of the image names this manifest: delete ${digestText(index)} first`)
   const tags = await tx
     .deleteFrom('oci_tag')
     .where('package_id', '=', one.id)

@@ -1,6 +1,6 @@
 // Retention at work: what a policy would take away from a package (a dry run), taking it away, and the job that does so once a day.
 // Invariant: what goes is looked at again under its lock. A tag that moved, a manifest that was pulled or named since the plan was made stays.
-import { type Actor, audit, findPackageById, type Package, type PackageId, targetOf, tellOfPackage } from '../../access/index.ts'
+import { type Actor, audit, auditedAs, findPackageById, type Package, type PackageId, tellOfPackage } from '../../access/index.ts'
 import type { Log } from '../../base/index.ts'
 import { type Database, type Queries, sql, type Tx } from '../../db/index.ts'
 import type { Job } from '../../jobs/index.ts'
@@ -151,8 +151,7 @@ async function removeManifests(
 
 async function note(tx: Tx, one: Package, details: Readonly<Record<string, readonly string[]>>): Promise<void> {
   if (Object.values(details).every((names) => names.length === 0)) return
-  const { ownerId, repositoryId } = one
-  await audit(tx, retention, { action: 'package.retain', ownerId, repositoryId, target: targetOf(one), details })
+  await audit(tx, retention, { ...auditedAs(one), action: 'package.retain', details })
 }
 
 /** Leased work: each policy once a day, package by package. What fails in one package is logged, and keeps no other from its turn. */

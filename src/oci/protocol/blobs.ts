@@ -1,7 +1,7 @@
 // Blobs as they are pulled, asked for, and deleted (distribution-spec, Pulling blobs, Deleting Blobs).
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { actorOf, identityKey, momentOf, packageOf, type Visibility } from '../../access/index.ts'
-import { CorruptError } from '../../base/index.ts'
+import { CorruptError, InputError } from '../../base/index.ts'
 import { addressKey, Refusal } from '../../http/index.ts'
 import type { ContentRange } from '../../store/index.ts'
 import { type Blob, deleteBlob, findBlob } from '../blob-rows.ts'
@@ -74,8 +74,8 @@ export function rangeOf(request: FastifyRequest, etag: string, sizeBytes: number
   try {
     return parseRange(range, sizeBytes)
   } catch (error) {
-    if (!(error instanceof Error)) throw error
-    throw new Refusal(416, 'range-invalid', error.message, { headers: { 'content-range': `bytes */${sizeBytes}` } })
+    if (!(error instanceof InputError)) throw error
+    throw new Refusal(416, error.code, error.message, { headers: { 'content-range': `bytes */${sizeBytes}` } })
   }
 }
 

@@ -8,7 +8,7 @@ import type { ExpectedDigest, ReceivedContent, ReceiveOptions } from '../content
 import { digestBytes, digestOf } from '../digest.ts'
 import { plainUuid } from '../format/whole.ts'
 import { contentChanged } from '../group-commit.ts'
-import { discardKey, insertIntent, type SegmentParts } from '../segment-writer.ts'
+import { insertIntent, type SegmentParts } from '../segment-writer.ts'
 import { smallBytes } from '../sizes.ts'
 import { type Frame, FramePool, framesOf } from './frames.ts'
 import { PartWriter } from './part-writer.ts'
@@ -170,8 +170,4 @@ export function isExpected(bytes: Uint8Array, { algorithm, digest }: ExpectedDig
 
 export function digestMismatch(): InputError {
   return new InputError('digest-mismatch', 'the bytes that came are not what the digest says')
-}
-
-export async function discardStaged(parts: SegmentParts, uuids: readonly string[]): Promise<void> {
-  await Promise.all(uuids.map((uuid) => discardKey(parts, wholeKey(uuid), false)))
 }
