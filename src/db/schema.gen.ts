@@ -111,6 +111,14 @@ export interface ContentColdRead {
   since: Generated<Date>;
 }
 
+export interface ContentListed {
+  created_at: Generated<Date>;
+  digest: Uint8Array;
+  form: Uint8Array;
+  inner_digest: Uint8Array;
+  plain_digest: Uint8Array;
+}
+
 export interface ContentOpened {
   created_at: Generated<Date>;
   digest: Uint8Array;
@@ -685,6 +693,7 @@ export interface DB {
   collaborator: Collaborator;
   content: Content;
   content_cold_read: ContentColdRead;
+  content_listed: ContentListed;
   content_opened: ContentOpened;
   content_opening: ContentOpening;
   content_reference: ContentReference;

@@ -31,3 +31,4 @@ export { contentTotals, type ContentTotals, type ContentWay, contentWays } from 
 export { TarSplit } from './opened/format/tar-split.ts'
 export { TarWalk } from './opened/format/tar-walk.ts'
 export { mostMetaBytes } from './opened/limits.ts'
+export { unpacked } from './opened/unpacking.ts'

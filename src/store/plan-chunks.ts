@@ -25,6 +25,20 @@ export async function planRecipe(db: Queries, digest: Digest, range?: ContentRan
   return planChunks(db, { digest, sizeBytes, recipe }, range ?? { offset: 0, sizeBytes })
 }
 
+/** Several ranges of a content's chunks, by one look at its recipe. Null: there is none such. CorruptError 'recipe'. */
+export async function planRanges(db: Queries, digest: Digest, ranges: readonly ContentRange[]): Promise<ReadPlan[] | null> {
+  const row = await db.selectFrom('content').select(['size_bytes', 'recipe']).where('digest', '=', digestBytes(digest)).executeTakeFirst()
+  if (row === undefined || row.recipe === null) return null
+  const all = openRecipe(digestBytes(digest), row.recipe, row.size_bytes)
+  const parts = ranges.map((range) => ({ ...touched(all, range), sizeBytes: range.sizeBytes, digest: null }))
+  const named = (runs: readonly Run[]) => new Set(runs.map((run) => run.segment))
+  const segments = await readSegments(db, [...named(parts.flatMap(({ runs }) => runs))])
+  return parts.map((part) => {
+    const own = named(part.runs)
+    return { ...part, segments: segments.filter(({ id }) => own.has(id)) }
+  })
+}
+
 /** Rows of segments; those that are gone are left out. */
 export async function readSegments(db: Queries, ids: readonly number[]): Promise<SegmentPlace[]> {
   if (ids.length === 0) return []

@@ -1,10 +1,11 @@
 // What a read needs to know: the parts of whole content, or the runs that the range touches, and where their segments are. Two queries, whatever the content's size.
 import { CorruptError } from '../base/index.ts'
-import { type Database, databaseOf, type Moment, rememberedQuery, sql } from '../db/index.ts'
+import { type Database, databaseOf, type Moment, type Queries, rememberedQuery, sql } from '../db/index.ts'
 import type { ReadPlan } from './content-reader.ts'
 import type { ContentRange } from './content-store.ts'
 import { type Digest, digestBytes } from './digest.ts'
-import { planChunks } from './plan-chunks.ts'
+import { planChunks, planRecipe } from './plan-chunks.ts'
+import { findOpened } from './opened/opened-rows.ts'
 import { planRebuild } from './opened/plan-rebuild.ts'
 import type { RebuildPlan } from './opened/rebuild-job.ts'
 import { isReadLongAgo } from './whole/hot.ts'
@@ -35,6 +36,19 @@ export async function planRead(at: Database | Moment, digest: Digest, range?: Co
   const plan = opened === null ? null : await planRebuild(db, opened, wanted)
   if (plan === null) throw new CorruptError('content', `stored content has a row, and its bytes are nowhere: ${digest}`)
   return { ...cold, form: { opened: plan } }
+}
+
+/** Where the bytes of a content are beside its whole copy; null: nowhere. CorruptError 'recipe', 'opened-form'. */
+export async function planOtherForm(
+  queries: Queries,
+  digest: Digest,
+  range: ContentRange,
+): Promise<{ readonly chunks: ReadPlan } | { readonly opened: RebuildPlan } | null> {
+  const chunks = await planRecipe(queries, digest, range)
+  if (chunks !== null) return { chunks }
+  const row = await findOpened(queries, digest)
+  const opened = row === null ? null : await planRebuild(queries, row.form, range)
+  return opened === null ? null : { opened }
 }
 
 /** In which forms a content is stored. */

@@ -2,17 +2,18 @@
 // PostgreSQL only is gone then: tail segments, and contents whose recipes were nowhere else.
 // May be run twice, and beside a running store: it adds rows, corrects those that say something else than the values, and only brings segments back to life
 // that were about to go.
-import { CorruptError, equalBytes, hex } from '../base/index.ts'
+import { CorruptError, hex } from '../base/index.ts'
 import { type Bucket, type ByteRange, type Key, segmentPrefix } from '../bucket/index.ts'
 import { type Database, sql } from '../db/index.ts'
 import { insertChunks, insertLinks, insertReviews, lockSegments, recipeBytes } from './content-rows.ts'
 import { decodeForms } from './format/forms.ts'
-import { decodePortable, openRecipe, type PortableRecipe } from './format/recipe.ts'
+import { decodePortable, type PortableRecipe } from './format/recipe.ts'
 import { wrongChunkRows } from './fsck/check-segment.ts'
-import { decodeMoves, indexStart, SegmentIndex, trailerBytes } from './format/segment.ts'
+import { indexStart, SegmentIndex, trailerBytes } from './format/segment.ts'
+import { isRight, noteSegments } from './rebuild-links.ts'
+import { type Moved, noteMoves, resolve, type Segment } from './rebuild-moves.ts'
 import { rebuildWholes } from './rebuild-whole.ts'
 import { rebuildOpened } from './opened/rebuild-rows.ts'
-import { uuidText } from './segment-writer.ts'
 import type { PlacedRun } from './placed-runs.ts'
 
 export interface Rebuilt {
@@ -31,22 +32,9 @@ export interface Rebuilt {
 /** So long what was made again is kept without a reference: rooms have to hold it anew. */
 const leaseDays = 30
 
-interface Segment {
-  readonly uuid: string
-  readonly id: number
-  readonly sizes: Uint32Array
-}
-
 interface MadeSegment {
   readonly segment: Segment
   readonly corrected: number
-}
-
-interface Moved {
-  readonly first: number
-  readonly count: number
-  readonly to: string
-  readonly here: number
 }
 
 /** All segments of the bucket, then all contents. Holds 4 bytes for each chunk. UnavailableError ends it; it may be run again. */
@@ -162,55 +150,6 @@ async function insertRow(
   )
 }
 
-function noteMoves(moves: Map<string, Moved[]>, to: string, section: Uint8Array): void {
-  for (const { uuid, ...moved } of decodeMoves(section)) {
-    const from = uuidText(uuid)
-    const known = moves.get(from)
-    if (known === undefined) moves.set(from, [{ ...moved, to }])
-    else known.push({ ...moved, to })
-  }
-}
-
-/** The recipe's chunks where they are now; null when one of them is nowhere. */
-function resolve(
-  recipe: PortableRecipe,
-  segments: ReadonlyMap<string, Segment>,
-  moves: ReadonlyMap<string, readonly Moved[]>,
-): PlacedRun[] | null {
-  const runs: PlacedRun[] = []
-  const uuids = recipe.uuids.map(uuidText)
-  for (const { segment, ...run } of recipe.runs) {
-    const uuid = uuids[segment] as string
-    if (segments.has(uuid)) {
-      runs.push({ uuid, ...run })
-      continue
-    }
-    for (let ordinal = run.first; ordinal < run.first + run.count; ordinal++) {
-      const place = follow(uuid, ordinal, segments, moves)
-      if (place === null) return null
-      runs.push(place)
-    }
-  }
-  const sizeBytes = runs.reduce((sum, run) => sum + run.sizeBytes, 0)
-  return sizeBytes === recipe.sizeBytes ? runs : null
-}
-
-/** Where a chunk went: compaction carries on what the segments that it empties say of others, so that one step is enough. */
-function follow(
-  uuid: string,
-  ordinal: number,
-  segments: ReadonlyMap<string, Segment>,
-  moves: ReadonlyMap<string, readonly Moved[]>,
-): PlacedRun | null {
-  for (const { first, count, to, here } of moves.get(uuid) ?? []) {
-    if (ordinal < first || ordinal >= first + count) continue
-    const place = here + ordinal - first
-    const sizeBytes = segments.get(to)?.sizes[place]
-    if (sizeBytes !== undefined) return { uuid: to, first: place, count: 1, sizeBytes }
-  }
-  return null
-}
-
 /** `there`: the content had a row; `corrected`: a damaged one; `lost`: a segment that it rests on went meanwhile. One that was draining is live again, as after a put. */
 async function insertContent(
   db: Database,
@@ -238,69 +177,6 @@ async function insertContent(
       )
       await insertReviews(tx, [digest], leaseDays * 24)
       return there === undefined ? 'made' : 'corrected'
-    },
-    { mayRetry: true },
-  )
-}
-
-function isRight(digest: Uint8Array, recipe: Uint8Array | null, sizeBytes: number): boolean {
-  if (recipe === null) return false
-  try {
-    openRecipe(digest, recipe, sizeBytes)
-    return true
-  } catch (error) {
-    if (error instanceof CorruptError) return false
-    throw error
-  }
-}
-
-const contentBatch = 500
-
-interface NotedContent {
-  readonly digest: Buffer
-  readonly recipe: Buffer
-  readonly size_bytes: number
-  readonly noted: number[]
-}
-
-/** Every content's segments are noted as such, or they would be collected. How many contents lacked one. */
-async function noteSegments(db: Database, signal?: AbortSignal): Promise<number> {
-  let corrected = 0
-  let after: Uint8Array = new Uint8Array()
-  for (;;) {
-    signal?.throwIfAborted()
-    const { rows } = await sql<NotedContent>`
-      select digest, recipe, size_bytes::float8 as size_bytes,
-        array(select segment_id::float8 from content_segment s where s.digest = content.digest) as noted
-      from content where digest > ${after}::bytea and recipe is not null order by digest limit ${contentBatch}`.execute(db.queries)
-    const last = rows.at(-1)
-    if (last === undefined) return corrected
-    after = last.digest
-    for (const row of rows) {
-      if (!isRight(row.digest, row.recipe, row.size_bytes)) continue
-      const named = new Set(openRecipe(row.digest, row.recipe, row.size_bytes).map((run) => run.segment))
-      const missing = [...named].filter((id) => !row.noted.includes(id))
-      if (missing.length > 0 && (await note(db, row, missing))) corrected++
-    }
-  }
-}
-
-/** False where the recipe has changed since, or a segment is gone. */
-async function note(db: Database, { digest, recipe }: NotedContent, ids: readonly number[]): Promise<boolean> {
-  return db.transaction(
-    async (tx) => {
-      const { rows } = await sql<{ uuid: string }>`select uuid from segment where id = any(${[...ids]}::bigint[])`.execute(tx)
-      const locked = await lockSegments(
-        tx,
-        rows.map((row) => row.uuid),
-      )
-      const now = await tx.selectFrom('content').select('recipe').where('digest', '=', digest).forShare().executeTakeFirst()
-      if (locked.size < ids.length || !now?.recipe || !equalBytes(now.recipe, recipe)) return false
-      await insertLinks(
-        tx,
-        ids.map((segment) => ({ digest, segment })),
-      )
-      return true
     },
     { mayRetry: true },
   )

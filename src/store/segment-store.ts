@@ -1,15 +1,11 @@
 // The content store over PostgreSQL and the bucket: docs/design/content-store.md.
-import type { MessagePort } from 'node:worker_threads'
 import { compileKernel } from '../../kernels/index.ts'
-import { type Log, MessageStream, Places, type Randomness, UnavailableError, WorkerPool } from '../base/index.ts'
-import { type Bucket, type BucketConfig, wholeKey } from '../bucket/index.ts'
+import { type Log, Places, type Randomness, WorkerPool } from '../base/index.ts'
+import type { Bucket, BucketConfig } from '../bucket/index.ts'
 import { type Database, isCommitUnknown, type Moment, sql, type Tx } from '../db/index.ts'
 import type { Job } from '../jobs/index.ts'
-import { answering } from './asking.ts'
 import { collect, type Collected } from './collect.ts'
 import { compactOnce } from './compact.ts'
-import type { ReadPlan } from './content-reader.ts'
-import { findChunks } from './content-rows.ts'
 import type {
   ContentInfo,
   ContentRange,
@@ -22,26 +18,21 @@ import type {
 } from './content-store.ts'
 import type { ContentUploads } from './content-uploads.ts'
 import { type Digest, digestBytes, digestOf } from './digest.ts'
-import type { Block } from './format/segment.ts'
-import { isPlain } from './format/whole.ts'
 import { checkStore, type CheckStoreOptions, type StoreCheck } from './fsck/check-store.ts'
 import { scrubContentJob } from './fsck/scrub-content.ts'
+import { feedPut } from './feed-put.ts'
 import { finishPut } from './finish-put.ts'
 import { GroupCommit } from './group-commit.ts'
 import { layerFiles, openLayerFile, openLayerList } from './opened/layer-files.ts'
 import { openDue, type OpenerParts, openingJob, type OpeningOptions } from './opened/opener.ts'
 import { openSoon } from './opened/opened-rows.ts'
-import type { RebuildPlan } from './opened/rebuild-job.ts'
 import type { PlacedEntry } from './opened/format/file-list.ts'
-import { planRead } from './plan-read.ts'
-import type { PutJob, PutJobResult } from './put-job.ts'
+import { aborted, Reads } from './reads.ts'
 import type { SegmentParts } from './segment-writer.ts'
 import { wholeBelowBytes } from './sizes.ts'
 import { Upload } from './upload.ts'
-import { coolDown, findHot, forgetColdReads, type HotLimits, noteColdRead, noteRead } from './whole/hot.ts'
+import { coolDown, findHot, forgetColdReads, type HotLimits } from './whole/hot.ts'
 import { HotBlocks } from './whole/hot-blocks.ts'
-import { checkedBytes, type CheckedBytes, readWhole, type WholePart } from './whole/read-whole.ts'
-import { sendPieces } from './whole/send.ts'
 import { expireUploads } from './whole/upload-rows.ts'
 import { Uploads } from './whole/uploads.ts'
 import type { StoreWorkerData } from './worker.ts'
@@ -79,6 +70,7 @@ interface Place {
 
 export class SegmentStore implements ContentStore {
   readonly #uploads: Uploads
+  readonly #reads: Reads
   readonly #db: Database
   readonly #parts: SegmentParts
   readonly #workers: WorkerPool
@@ -86,9 +78,7 @@ export class SegmentStore implements ContentStore {
   readonly #opener: OpenerParts
   readonly #places: Places
   readonly #group: GroupCommit
-  readonly #log: Log
   readonly #hot: HotLimits
-  readonly #blocks: HotBlocks
   readonly #uploadMs: number
 
   constructor(options: SegmentStoreOptions) {
@@ -99,9 +89,7 @@ export class SegmentStore implements ContentStore {
     this.#group = new GroupCommit(this.#parts)
     const putSmall = (bytes: Uint8Array) => this.put(once(bytes), { limitBytes: bytes.length })
     this.#uploads = new Uploads(this.#parts, { putSmall, isLinking: options.isLinking ?? false })
-    this.#log = log
     this.#hot = options.hot ?? { keepMs: 14 * 24 * 3600_000, bytes: 20 * 2 ** 30 }
-    this.#blocks = new HotBlocks(cache.wholeMemoryBytes ?? 0)
     this.#uploadMs = options.uploadMs ?? 24 * 3600_000
     const data: StoreWorkerData = {
       bucket: bucketConfig,
@@ -117,6 +105,8 @@ export class SegmentStore implements ContentStore {
         onCrash: (error) => log.error({ err: error }, 'a worker thread of the content store ended by itself; its requests failed'),
       })
     this.#workers = options.workers ?? pool(options.threads, false)
+    const blocks = new HotBlocks(cache.wholeMemoryBytes ?? 0)
+    this.#reads = new Reads({ db, bucket, workers: this.#workers, log, pool: this.#uploads.pool, blocks })
     const workers = options.workers ?? pool(1, true)
     this.#opener = { ...this.#parts, group: this.#group, workers, log }
     this.#ownWorkers = options.workers === undefined ? [this.#workers, workers] : []
@@ -126,7 +116,8 @@ export class SegmentStore implements ContentStore {
     const upload = new Upload(this.#parts)
     const place: Place = {}
     try {
-      const result = await this.#receive(this.#admitted(source, place, options.signal), upload, options)
+      const parts = { queries: this.#db.queries, workers: this.#workers, upload }
+      const result = await feedPut(parts, this.#admitted(source, place, options.signal), options)
       options.signal?.throwIfAborted()
       const digest = result.digest as Digest
       const staged = await finishPut(this.#db, upload, result)
@@ -170,32 +161,12 @@ export class SegmentStore implements ContentStore {
     return (await this.stat(digest)) !== null
   }
 
-  async get(digest: Digest, range?: ContentRange, signal?: AbortSignal, moment?: Moment): Promise<OpenContent | null> {
-    const found = await planRead(moment ?? this.#db, digest, range)
-    if (found === null) return null
-    const { sizeBytes, range: wanted, form } = found
-    if (found.isReadLongAgo) this.#noted(noteRead(this.#db.queries, digest))
-    if ('opened' in form) this.#noted(noteColdRead(this.#db.queries, digest))
-    const open = { digest, sizeBytes, range: wanted }
-    if ('whole' in form) {
-      const pooled = () => checkedBytes(this.#parts.bucket, form.whole, wanted, this.#uploads.pool, signal, this.#blocks)
-      const bytes = this.#readWhole(form.whole, wanted, signal)
-      return { ...open, bytes, sendTo: (target, begin) => orAborted(signal, sendPieces(pooled(), target, begin)) }
-    }
-    const bytes = 'chunks' in form ? this.#read('get', form.chunks, signal) : this.#read('rebuild', form.opened, signal)
-    return { ...open, bytes, sendTo: (target, begin) => sendPieces(unpooled(bytes), target, begin) }
+  get(digest: Digest, range?: ContentRange, signal?: AbortSignal, moment?: Moment): Promise<OpenContent | null> {
+    return this.#reads.get(digest, range, signal, moment)
   }
 
-  async link(digest: Digest, life: LinkLife, moment?: Moment): Promise<string | null> {
-    const { bucket } = this.#parts
-    if (bucket.link === undefined) return null
-    const found = await planRead(moment ?? this.#db, digest)
-    const parts = found !== null && 'whole' in found.form ? found.form.whole : []
-    const [first] = parts
-    if (found === null || first === undefined || parts.length > 1 || !isPlain(first.uuid)) return null
-    const url = await bucket.link(wholeKey(first.uuid), life)
-    if (found.isReadLongAgo) this.#noted(noteRead(this.#db.queries, digest))
-    return url
+  link(digest: Digest, life: LinkLife, moment?: Moment): Promise<string | null> {
+    return this.#reads.link(digest, life, moment)
   }
 
   async hold(tx: Tx, digest: Digest, reference: ContentReference): Promise<boolean> {
@@ -257,7 +228,7 @@ export class SegmentStore implements ContentStore {
     }
   }
 
-  /** What an opened archive holds, in its order; also by the digest of what is inside (an OCI layer's diff id). Null where it isn't opened, or no archive. CorruptError 'file-list'. */
+  /** What an archive holds, in its order; also by the digest of what is inside (an OCI layer's diff id). Null where it wasn't looked into yet, or is no archive. CorruptError 'file-list'. */
   layerFiles(digest: Digest, signal?: AbortSignal): Promise<AsyncIterable<PlacedEntry> | null> {
     return layerFiles({ queries: this.#db.queries, read: (inner, range, until) => this.get(inner, range, until) }, digest, signal)
   }
@@ -306,16 +277,6 @@ export class SegmentStore implements ContentStore {
     await Promise.all(this.#ownWorkers.map((workers) => workers.close()))
   }
 
-  /** Feeds a worker, takes its blocks, and answers what it asks. */
-  async #receive(source: AsyncIterable<Uint8Array>, upload: Upload, options: PutOptions): Promise<PutJobResult> {
-    const { expected, limitBytes } = options
-    const job = { limitBytes, digest: expected?.digest ?? null, sizeBytes: expected?.sizeBytes ?? null }
-    const answers = { find: (hashes: Uint8Array) => findChunks(this.#db.queries, hashes), block: (block: Block) => upload.add(block) }
-    return answering(answers, (asking) =>
-      this.#workers.run('put', { ...job, asking } satisfies PutJob, [asking], (port) => converse(port, source)),
-    )
-  }
-
   /** The source, which waits for a place as soon as it is more than one chunk. */
   async *#admitted(source: AsyncIterable<Uint8Array>, place: Place, signal: AbortSignal | undefined): AsyncGenerator<Uint8Array> {
     let sizeBytes = 0
@@ -326,78 +287,8 @@ export class SegmentStore implements ContentStore {
       yield bytes
     }
   }
-
-  /** A reader doesn't wait for that. */
-  #noted(note: Promise<void>): void {
-    note.catch((error: unknown) => this.#log.warn({ err: error }, 'a read was not noted'))
-  }
-
-  async *#readWhole(parts: readonly WholePart[], range: ContentRange, signal: AbortSignal | undefined): AsyncGenerator<Uint8Array> {
-    try {
-      yield* readWhole(this.#parts.bucket, parts, range, signal)
-    } catch (error) {
-      throw signal?.aborted === true ? aborted(signal) : error
-    }
-  }
-
-  async *#read(kind: 'get' | 'rebuild', plan: ReadPlan | RebuildPlan, signal: AbortSignal | undefined): AsyncGenerator<Uint8Array> {
-    const job = this.#workers.start(kind, plan)
-    const stop = (): void => job.end()
-    signal?.addEventListener('abort', stop, { once: true })
-    try {
-      for await (const bytes of new MessageStream(job.port).bytes()) {
-        if (signal?.aborted === true) break
-        yield bytes
-      }
-    } catch (error) {
-      if (signal?.aborted !== true) throw job.explain(error)
-    } finally {
-      signal?.removeEventListener('abort', stop)
-      job.end()
-    }
-    if (signal?.aborted === true) throw aborted(signal)
-  }
 }
 
 async function* once(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
   yield bytes
-}
-
-async function* unpooled(all: AsyncIterable<Uint8Array>): AsyncGenerator<CheckedBytes> {
-  for await (const bytes of all) yield { bytes, free: () => {} }
-}
-
-async function orAborted<T>(signal: AbortSignal | undefined, work: Promise<T>): Promise<T> {
-  try {
-    return await work
-  } catch (error) {
-    throw signal?.aborted === true ? aborted(signal) : error
-  }
-}
-
-async function converse(port: MessagePort, source: AsyncIterable<Uint8Array>): Promise<PutJobResult> {
-  const worker = new MessageStream<PutJobResult>(port)
-  const [fed, result] = await Promise.allSettled([feed(worker, source), worker.message()])
-  if (fed.status === 'rejected') throw fed.reason // what the worker says of it is only an echo
-  if (result.status === 'rejected') throw result.reason
-  return result.value
-}
-
-/** Passes the source on; stops reading it when the worker has refused it. */
-async function feed(worker: MessageStream<PutJobResult>, source: AsyncIterable<Uint8Array>): Promise<void> {
-  try {
-    for await (const bytes of source) {
-      if (worker.closed) return
-      // a copy, handed over: posting a view would copy all that it is a view of
-      await worker.sendBytes(new Uint8Array(bytes), true)
-    }
-  } catch (error) {
-    worker.fail(error)
-    throw error
-  }
-  worker.endBytes()
-}
-
-function aborted(signal: AbortSignal): UnavailableError {
-  return new UnavailableError('aborted', 'the caller gave up', { cause: signal.reason })
 }

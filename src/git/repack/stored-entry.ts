@@ -1,9 +1,9 @@
 // Entries of stored packs on their way into a new one: what is deflated is copied as it is, headers are new, since bases lie elsewhere.
 import { createHash } from 'node:crypto'
+import { inPieces } from '../../base/index.ts'
 import type { ObjectFormat } from '../format/object-id.ts'
 import { MAX_ENTRY_HEADER_BYTES } from '../format/pack.ts'
 import { type StoredPack, storedEntryHeader } from '../odb/index.ts'
-import { inChunks } from './in-chunks.ts'
 
 /** Entries above this are copied piece by piece. */
 export const largeEntryBytes = 4 << 20
@@ -35,7 +35,7 @@ export async function* wholePack(
   pieces: AsyncIterable<Uint8Array>,
 ): AsyncGenerator<Uint8Array<ArrayBuffer>, void, undefined> {
   const hash = createHash(format)
-  for await (const chunk of inChunks(pieces)) {
+  for await (const chunk of inPieces(pieces)) {
     hash.update(chunk)
     yield chunk
   }

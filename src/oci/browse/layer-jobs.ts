@@ -1,11 +1,10 @@
 // The worker's half of reading layers: lists made of their bytes, and bytes of single files out of them.
 import type { MessagePort } from 'node:worker_threads'
 import { answerJob, InputError, latin1, type MessageStream } from '../../base/index.ts'
-import { decodeList, type FileEntry, hasBody, mostMetaBytes, TarSplit, TarWalk } from '../../store/index.ts'
+import { decodeList, type FileEntry, hasBody, mostMetaBytes, TarSplit, TarWalk, unpacked } from '../../store/index.ts'
 import type { EntryType, LayerList } from './layer-list.ts'
 import { type FileWanted, listed } from './listed-file.ts'
 import { LayerListBuilder } from './layer-list-builder.ts'
-import { unpacked } from './unpacking.ts'
 
 const types: Readonly<Record<string, Exclude<EntryType, 'none'>>> = {
   '0': 'file',

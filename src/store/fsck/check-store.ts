@@ -3,10 +3,10 @@
 import type { MessagePort } from 'node:worker_threads'
 import { CorruptError, MessageStream } from '../../base/index.ts'
 import { type Queries, sql } from '../../db/index.ts'
-import { type Digest, digestOf } from '../digest.ts'
+import { type Digest, digestBytes, digestOf } from '../digest.ts'
 import { openRecipe } from '../format/recipe.ts'
 import { planRecipe } from '../plan-chunks.ts'
-import { checkOpened, type OpenedFinding } from './opened-content.ts'
+import { checkOpened, type OpenedFinding, unheldLists } from './opened-content.ts'
 import { checkSegment, type CheckParts } from './check-segment.ts'
 import { checkWhole } from './check-whole.ts'
 import { type ContentFinding, contentFinding } from './content-finding.ts'
@@ -73,6 +73,12 @@ export async function checkStore(parts: CheckParts, options: CheckStoreOptions):
       options.progress('checking contents', (counts.contentBytes += row.size_bytes), contentBytes)
     },
   )
+  for (const digest of await unheldLists(queries, onContents(options))) {
+    const dependents = await holdersOf(queries, [digestBytes(digest)])
+    await options.report(
+      contentFinding('opened-row', `content ${digest}: nothing holds its file list: it may be collected`, { dependents }),
+    )
+  }
   return counts
 }
 

@@ -1,9 +1,9 @@
-// A content that is kept as what is inside of it: its parts are held, and the content is made again of them, to the last byte, in a worker.
+// A content that is kept as what is inside of it: its parts are held, and the content is made again of them, to the last byte, in a worker. File lists of others are held.
 import type { MessagePort } from 'node:worker_threads'
 import { CorruptError, MessageStream, type WorkerPool } from '../../base/index.ts'
-import { type Database, sql } from '../../db/index.ts'
-import { type Digest, digestBytes } from '../digest.ts'
-import { openedKind } from '../opened/opened-rows.ts'
+import { type Database, type Queries, type RawBuilder, sql } from '../../db/index.ts'
+import { type Digest, digestBytes, digestOf } from '../digest.ts'
+import { listedKind, openedKind } from '../opened/opened-rows.ts'
 import { planRebuild } from '../opened/plan-rebuild.ts'
 
 export type OpenedFinding = { readonly code: 'opened-row' | 'opened-damaged' | 'content-damaged'; readonly message: string }
@@ -33,6 +33,15 @@ export async function checkOpened(
     if (!(error instanceof CorruptError)) throw error
     return (await find(db, digest)) === null ? null : { code: 'opened-damaged', message: error.message }
   }
+}
+
+/** Contents whose file lists nothing holds. @param isAsked which contents; `c` is one */
+export async function unheldLists(queries: Queries, isAsked: RawBuilder<unknown>): Promise<Digest[]> {
+  const { rows } = await sql<{ digest: Uint8Array }>`
+    select l.digest from content_listed l join content c on c.digest = l.digest where ${isAsked} and not exists
+      (select from content_reference r where r.kind = ${listedKind} and r.id = encode(l.digest, 'hex') and r.digest = l.inner_digest)
+    order by l.digest`.execute(queries)
+  return rows.map(({ digest }) => digestOf(digest))
 }
 
 async function find({ queries }: Database, digest: Digest): Promise<Row | null> {

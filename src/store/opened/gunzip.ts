@@ -1,7 +1,8 @@
 // A gzip stream taken apart as it comes: headers, deflate streams, what those hold, and what stands behind the last member. Checks each member's sum and size (RFC 1952).
 import { once } from 'node:events'
 import { crc32, createInflateRaw, type InflateRaw } from 'node:zlib'
-import { asBuffer, concatBytes, InputError } from '../../base/index.ts'
+import { asBuffer, InputError } from '../../base/index.ts'
+import { ByteInput } from './byte-input.ts'
 import { type GzipHeader, mostGzipHeaderBytes, parseGzipHeader } from './format/gzip-header.ts'
 
 export type GunzipPiece =
@@ -18,7 +19,7 @@ const trailerBytes = 8
 
 /** InputError 'gzip-damaged' where it is no gzip stream, or not a whole one. Pieces are good until the next is asked for. */
 export async function* gunzip(source: AsyncIterable<Uint8Array>): AsyncGenerator<GunzipPiece, void, undefined> {
-  const input = new Input(source)
+  const input = new ByteInput(source)
   let members = 0
   try {
     for (;;) {
@@ -36,7 +37,7 @@ export async function* gunzip(source: AsyncIterable<Uint8Array>): AsyncGenerator
   }
 }
 
-async function readHeader(input: Input): Promise<GzipHeader | null> {
+async function readHeader(input: ByteInput): Promise<GzipHeader | null> {
   for (let bytes = 16; ; bytes *= 2) {
     const seen = await input.look(bytes)
     const header = parseGzipHeader(seen)
@@ -45,7 +46,7 @@ async function readHeader(input: Input): Promise<GzipHeader | null> {
   }
 }
 
-async function* inflateMember(input: Input): AsyncGenerator<GunzipPiece, void, undefined> {
+async function* inflateMember(input: ByteInput): AsyncGenerator<GunzipPiece, void, undefined> {
   const inflating = new Inflating()
   let sum = 0
   let sizeBytes = 0
@@ -104,59 +105,6 @@ class Inflating {
 
   close(): void {
     this.#inflate.destroy()
-  }
-}
-
-/** A stream that can be looked ahead in. */
-class Input {
-  readonly #source: AsyncIterator<Uint8Array>
-  #held: Uint8Array = new Uint8Array()
-
-  constructor(source: AsyncIterable<Uint8Array>) {
-    this.#source = source[Symbol.asyncIterator]()
-  }
-
-  /** The next bytes, as many as there are at once; null at the end. */
-  async some(mostBytes = Number.POSITIVE_INFINITY): Promise<Uint8Array | null> {
-    while (this.#held.length === 0) {
-      const next = await this.#next()
-      if (next === null) return null
-      this.#held = next
-    }
-    const bytes = this.#held.subarray(0, Math.min(mostBytes, this.#held.length))
-    this.#held = this.#held.subarray(bytes.length)
-    return bytes
-  }
-
-  /** Fewer only at the end. */
-  async look(count: number): Promise<Uint8Array> {
-    while (this.#held.length < count) {
-      const next = await this.#next()
-      if (next === null) break
-      this.#held = concatBytes([this.#held, next])
-    }
-    return this.#held.subarray(0, count)
-  }
-
-  /** Fewer only at the end. The taker's own. */
-  async take(count: number): Promise<Uint8Array> {
-    const bytes = new Uint8Array(await this.look(count))
-    this.#held = this.#held.subarray(bytes.length)
-    return bytes
-  }
-
-  /** The end of what `some` gave last. */
-  giveBack(bytes: Uint8Array): void {
-    if (bytes.length > 0) this.#held = this.#held.length === 0 ? bytes : concatBytes([bytes, this.#held])
-  }
-
-  async end(): Promise<void> {
-    await this.#source.return?.()
-  }
-
-  async #next(): Promise<Uint8Array | null> {
-    const { done, value } = await this.#source.next()
-    return done === true ? null : value
   }
 }
 

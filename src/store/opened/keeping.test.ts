@@ -1,8 +1,13 @@
 // Opened contents while time passes: whole copies go, parts go with the content, damage is found, and rows are made again from the bucket alone.
 import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
+import { readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { Writable } from 'node:stream'
 import { after, before, test } from 'node:test'
-import { gzipSync } from 'node:zlib'
+import { gzipSync, zstdCompressSync } from 'node:zlib'
+import { pino } from 'pino'
+import { wholeKey } from '../../bucket/index.ts'
 import { sql } from '../../db/index.ts'
 import { contentHost, type ContentHost, pieces, read } from '../../../tests/support/content.ts'
 import { noise } from '../../../tests/support/seeded.ts'
@@ -85,7 +90,7 @@ test('after compaction, and with the rows of contents lost, all is read as befor
   assert.deepEqual(await check(), [])
   for (const [digest, bytes] of layers) assert.deepEqual(await read(host.store, digest), bytes)
   await query(
-    'truncate content_opened, content_opening, content_reference, content_review, content_segment, chunk, content_cold_read, whole_part, content_whole, content_upload, content, segment',
+    'truncate content_opened, content_listed, content_opening, content_reference, content_review, content_segment, chunk, content_cold_read, whole_part, content_whole, content_upload, content, segment',
   )
   await rebuildStore(host.db.database, host.bucket)
   assert.deepEqual(await check(), [])
@@ -126,9 +131,71 @@ test('a check finds parts that are held no longer, and a form that makes somethi
   )
 })
 
+test('a whole copy that is damaged or missing is a loss only where it is the only form', async () => {
+  const lines: string[] = []
+  const store = host.another(host.bucket, host.db.database, { log: pino({ level: 'error' }, { write: (line) => void lines.push(line) }) })
+  const layer = gzipSync(tarOf(tarMember({ name: 'noise', body: noise(7, 4_000_000) }), sampleLayer(40)), { level: 1 })
+  const text = Buffer.concat([noise(8, 2_500_000), Buffer.alloc(2_500_000)])
+  for (const [bytes, id] of [
+    [layer, 'opened'],
+    [text, 'chunked'],
+  ] as const) {
+    const digest = await receive(bytes, id)
+    const path = join(host.folder, 'bucket', await wholeKeyOf(digest))
+    const good = readFileSync(path)
+    const damaged = Buffer.from(good)
+    damaged[2_000_000] = (damaged[2_000_000] as number) ^ 8
+    writeFileSync(path, damaged)
+    await assert.rejects(read(store, digest), { name: 'CorruptError' }, 'it has no other form yet')
+    writeFileSync(path, good)
+    await store.openDue()
+    for (const fault of ['damaged', 'missing']) {
+      if (fault === 'damaged') writeFileSync(path, damaged)
+      else rmSync(path)
+      lines.length = 0
+      assert.deepEqual(await read(store, digest), bytes, `${id}, ${fault}`)
+      assert.deepEqual(await read(store, digest, 1_900_000, 1_000_000), bytes.subarray(1_900_000, 2_900_000))
+      const sent: Uint8Array[] = []
+      const open = await store.get(digest)
+      await open?.sendTo(new Writable({ write: (piece: Uint8Array, _, done) => (sent.push(new Uint8Array(piece)), done()) }))
+      assert.deepEqual(Buffer.concat(sent), bytes)
+      assert.equal(lines.filter((line) => line.includes('is read in another form') && line.includes(digest)).length, 3)
+    }
+    writeFileSync(path, good)
+  }
+})
+
+async function wholeKeyOf(digest: Digest): Promise<string> {
+  const [row] = await query<{ uuid: string }>(`select uuid::text as uuid from whole_part where digest = decode('${digest}', 'hex')`)
+  return wholeKey(row?.uuid ?? '')
+}
+
+test('a file list of what is not opened is held, checked, and held again by a rebuild', async () => {
+  const tar = tarOf(tarMember({ name: 'noise', body: noise(6, 9_000_000) }), sampleLayer(30))
+  const digest = await receive(zstdCompressSync(tar), 'listed')
+  await host.store.openDue()
+  const names = async () => {
+    const files = await host.store.layerFiles(digest)
+    if (files === null) return null
+    const found: string[] = []
+    for await (const { path } of files) found.push(Buffer.from(path).toString('latin1'))
+    return found
+  }
+  assert.equal((await names())?.length, 63)
+  await daysPass(40)
+  assert.equal((await names())?.length, 63)
+  await query(`delete from content_reference where kind = 'listed'`)
+  assert.deepEqual(
+    (await check()).map(({ code }) => code),
+    ['opened-row'],
+  )
+  assert.equal((await rebuildStore(host.db.database, host.bucket)).corrected, 1)
+  assert.deepEqual(await check(), [])
+})
+
 test('when the content goes, all that it was made of goes', async () => {
   await query(`delete from content_reference where kind = 'test'`)
   for (let days = 0; days < 8; days++) await daysPass(40)
-  for (const table of ['content_opened', 'content_opening', 'content_reference', 'content', 'segment', 'chunk'])
+  for (const table of ['content_opened', 'content_listed', 'content_opening', 'content_reference', 'content', 'segment', 'chunk'])
     assert.equal(await count(table), 0, table)
 })

@@ -1,9 +1,9 @@
-// What an opened archive holds, member by member, and single files out of it, without making the archive again.
+// What an archive holds, opened or not, member by member, and single files out of an opened one, without making the archive again.
 import type { Queries } from '../../db/index.ts'
 import type { ContentRange, OpenContent } from '../content-store.ts'
 import type { Digest } from '../digest.ts'
 import { decodeList, hasBody, type PlacedEntry } from './format/file-list.ts'
-import { decodeForm, type OpenedForm } from './format/opened-form.ts'
+import { Container, decodeForm, type OpenedForm } from './format/opened-form.ts'
 import { findOpenedOrInside } from './opened-rows.ts'
 
 export interface LayerParts {
@@ -11,7 +11,7 @@ export interface LayerParts {
   readonly read: (digest: Digest, range: ContentRange, signal?: AbortSignal) => Promise<OpenContent | null>
 }
 
-/** Null where the content isn't opened, or is no archive. */
+/** Null where the content wasn't looked into yet, or is no archive. */
 export async function layerFiles(parts: LayerParts, digest: Digest, signal?: AbortSignal): Promise<AsyncIterable<PlacedEntry> | null> {
   const list = await openLayerList(parts, digest, signal)
   return list === null ? null : decodeList(list.bytes)
@@ -32,7 +32,7 @@ export async function openLayerFile(
   signal?: AbortSignal,
 ): Promise<OpenContent | null> {
   const form = await findForm(queries, digest)
-  if (form === null || !hasBody(entry)) return null
+  if (form === null || form.container === Container.listed || !hasBody(entry)) return null
   if (!(entry.bodyAt >= 0 && entry.bodyAt + entry.bodyBytes <= form.bodyBytes)) throw new RangeError('an entry of another archive')
   return read(form.inner, { offset: entry.bodyAt, sizeBytes: entry.bodyBytes }, signal)
 }

@@ -1,20 +1,19 @@
 // The worker's half of opening: finds out what a content is, takes it apart, stores the parts, and sees on the way that an engine makes the same stream of them.
 import type { MessagePort } from 'node:worker_threads'
-import { InputError, MessageStream } from '../../base/index.ts'
+import { concatBytes, InputError, MessageStream } from '../../base/index.ts'
 import { Asking } from '../asking.ts'
 import { slowLevel } from '../block-packer.ts'
 import type { CutterPool } from '../cutter.ts'
 import type { Digest } from '../digest.ts'
 import type { ReadPlan } from '../content-reader.ts'
 import { ChunkPut, type PutJobResult } from '../put-job.ts'
-import { encodeReplayRecipe, IDENTIFY_BYTES, type Replay, type ReplayRecipe } from '../replay/index.ts'
+import type { Replay } from '../replay/index.ts'
 import { blockBytes, parseTarHeader } from './format/tar-header.ts'
 import { parseGzipHeader } from './format/gzip-header.ts'
-import { Container, type GzipMember, type OpenedForm } from './format/opened-form.ts'
-import { gunzip } from './gunzip.ts'
-import { mostMembers, mostTrailingBytes } from './limits.ts'
-import { SameStream } from './same-stream.ts'
-import { StoreArchive } from './store-archive.ts'
+import { Container, type OpenedForm } from './format/opened-form.ts'
+import { identifyGzip, inflateInto } from './open-gzip.ts'
+import { type ArchiveOptions, StoreArchive, type StoredArchive } from './store-archive.ts'
+import { unpacked } from './unpacking.ts'
 import type { WholePart } from '../whole/read-whole.ts'
 
 /** Where the bytes are. */
@@ -24,8 +23,8 @@ export interface OpenJob {
   readonly source: OpenSource
   readonly digest: Digest
   readonly sizeBytes: number
-  /** What may be tried: the place of the engine's recipe among those that agree with the stream's beginning. */
-  readonly attempt: number
+  /** What may be tried: the place of the recipe among those that agree with the stream's beginning, the difference last; or the file list alone. */
+  readonly attempt: number | 'list'
   /** Of its files, which nobody else has. */
   readonly name: string
   /** For questions to the main thread. */
@@ -33,9 +32,11 @@ export interface OpenJob {
 }
 
 export type OpenJobResult =
-  | { readonly kind: 'opened'; readonly put: PutJobResult; readonly form: OpenedForm; readonly engine: string; readonly entries: number }
+  | { readonly kind: 'opened'; readonly put: PutJobResult; readonly form: OpenedForm; readonly engine: string }
   /** In chunks, as it is. */
   | { readonly kind: 'chunked'; readonly put: PutJobResult }
+  /** Its file list, with a form that says so. */
+  | { readonly kind: 'listed'; readonly put: PutJobResult; readonly form: OpenedForm }
   /** The engine makes another stream further on: another attempt may have more luck. */
   | { readonly kind: 'differs' }
   /** It stays as it is: why. */
@@ -57,13 +58,23 @@ export async function openJob(job: OpenJob, port: MessagePort, surroundings: Ope
     const put = new ChunkPut(cutter, asking, slowLevel)
     stream.send(await new Opening(job, put, surroundings).run())
   } catch (error) {
-    if (error instanceof InputError) stream.send({ kind: 'left', reason: error.code } satisfies OpenJobResult)
+    if (error instanceof InputError) stream.send({ kind: 'left', reason: reasonOf(error) } satisfies OpenJobResult)
     else stream.fail(error)
   } finally {
     surroundings.cutters.give(cutter)
     asking.close()
   }
 }
+
+/** A difference that is too large, or none, is one engine less. */
+function reasonOf({ code }: InputError): string {
+  return code === 'difference-size' || code === 'deflate' ? 'no-engine' : code
+}
+
+type FormKind = Pick<OpenedForm, 'isTar' | 'container' | 'members' | 'trailing'>
+type ArchiveParts = Omit<StoredArchive, 'put'>
+
+const noList: OpenJobResult = { kind: 'left', reason: 'no-archive' }
 
 class Opening {
   readonly #job: OpenJob
@@ -81,15 +92,17 @@ class Opening {
   }
 
   async run(): Promise<OpenJobResult> {
+    const { attempt } = this.#job
+    if (attempt === 'list') return this.#list()
     const head = await prefix(this.#read(), blockBytes)
-    if (parseGzipHeader(head) !== null) return this.#gzip()
+    if (parseGzipHeader(head) !== null) return this.#gzip(attempt)
     if (isTarHead(head)) return this.#tar()
     for await (const bytes of this.#read()) await this.#put.write(bytes)
     return { kind: 'chunked', put: await this.#put.end() }
   }
 
   async #tar(): Promise<OpenJobResult> {
-    const archive = this.#archive(true)
+    const archive = this.#archive({ isTar: true })
     try {
       for await (const bytes of this.#read()) await archive.write(bytes)
       return await this.#opened(archive, { isTar: true, container: Container.none, members: [], trailing: new Uint8Array() }, 'tar')
@@ -98,88 +111,61 @@ class Opening {
     }
   }
 
-  async #gzip(): Promise<OpenJobResult> {
-    const { recipes, isTar } = await this.#identify()
-    const recipe = recipes[this.#job.attempt]
+  async #gzip(attempt: number): Promise<OpenJobResult> {
+    const { replay } = this.#surroundings
+    const { sizeBytes } = this.#job
+    const { recipes, hasDifference, plain } = await identifyGzip(this.#read(), replay)
+    const recipe = recipes[attempt]
     if (recipe === undefined) return { kind: 'left', reason: 'no-engine' }
-    const archive = this.#archive(isTar)
+    const isTar = isTarHead(plain)
+    const archive = this.#archive({ isTar })
     try {
-      const container = await this.#inflate(archive, recipe)
+      const way = { recipe, isDifference: hasDifference && attempt === recipes.length - 1, sizeBytes }
+      const container = await inflateInto(archive, this.#read(), way, replay)
       if (container === null) return { kind: 'differs' }
-      const how = { isTar, container: Container.gzip, ...container }
-      return await this.#opened(archive, how, this.#surroundings.replay.describe(recipe))
+      return await this.#opened(archive, { isTar, container: Container.gzip, ...container }, replay.describe(recipe))
     } finally {
       await archive.close()
     }
   }
 
-  /** Recipes that agree with the first member's beginning, and whether an archive begins there. */
-  async #identify(): Promise<{ readonly recipes: readonly ReplayRecipe[]; readonly isTar: boolean }> {
-    const plain: Uint8Array[] = []
-    const deflated: Uint8Array[] = []
-    let clue = { xfl: 0, os: 0 }
-    let plainBytes = 0
-    let isWhole = false
-    for await (const piece of gunzip(this.#read())) {
-      if (piece.kind === 'header') clue = { xfl: piece.header.xfl, os: piece.header.os }
-      else if (piece.kind === 'deflated') deflated.push(new Uint8Array(piece.bytes))
-      else if (piece.kind === 'plain') {
-        plain.push(piece.bytes)
-        plainBytes += piece.bytes.length
-      } else if (piece.kind === 'end') {
-        // an empty member says nothing
-        if (plainBytes === 0) deflated.length = 0
-        else isWhole = true
+  /** The list of what stays as it is stored. */
+  async #list(): Promise<OpenJobResult> {
+    const archive = this.#archive({ isTar: true, isListOnly: true })
+    let head: Uint8Array = new Uint8Array()
+    try {
+      for await (const bytes of unpacked(this.#read())) {
+        if (head.length < blockBytes) {
+          head = concatBytes([head, bytes.subarray(0, blockBytes)])
+          if (head.length >= blockBytes && !isTarHead(head)) return noList
+        }
+        await archive.write(bytes)
       }
-      if (isWhole || plainBytes >= IDENTIFY_BYTES) break
+      if (head.length < blockBytes) return noList
+      const { put, ...parts } = await archive.end(this.#job.digest)
+      return {
+        kind: 'listed',
+        put,
+        form: this.#form(put, parts, { isTar: true, container: Container.listed, members: [], trailing: new Uint8Array() }),
+      }
+    } finally {
+      await archive.close()
     }
-    const beginning = Buffer.concat(plain)
-    const recipes = this.#surroundings.replay.identify({ plain: beginning, isWhole, deflated: Buffer.concat(deflated), clue })
-    return { recipes, isTar: isTarHead(beginning) }
   }
 
-  /** Null: the engine makes another stream. */
-  async #inflate(archive: StoreArchive, recipe: ReplayRecipe): Promise<Pick<OpenedForm, 'members' | 'trailing'> | null> {
-    const encoded = encodeReplayRecipe(recipe)
-    const members: (GzipMember & { plainBytes: number })[] = []
-    const trailing: Uint8Array[] = []
-    let trailingBytes = 0
-    let same = null as SameStream | null
-    for await (const piece of gunzip(this.#read())) {
-      const member = members.at(-1)
-      if (piece.kind === 'header') {
-        if (members.length === mostMembers) throw new InputError('too-many-members', `it has more than ${mostMembers} gzip members`)
-        members.push({ header: piece.bytes, plainBytes: 0, recipe: encoded })
-        same = new SameStream(this.#surroundings.replay.encoder(recipe))
-      } else if (piece.kind === 'deflated') same?.deflated(piece.bytes)
-      else if (piece.kind === 'plain' && member !== undefined) {
-        if (same?.plain(piece.bytes) === false) return null
-        member.plainBytes += piece.bytes.length
-        await archive.write(piece.bytes)
-      } else if (piece.kind === 'end') {
-        if (same?.end() === false) return null
-      } else if (piece.kind === 'trailing') {
-        trailing.push(new Uint8Array(piece.bytes))
-        trailingBytes += piece.bytes.length
-        if (trailingBytes > mostTrailingBytes) throw new InputError('trailing', `more than ${mostTrailingBytes} bytes stand behind its end`)
-      }
-    }
-    return { members, trailing: Buffer.concat(trailing) }
+  async #opened(archive: StoreArchive, how: FormKind, engine: string): Promise<OpenJobResult> {
+    const { put, ...parts } = await archive.end(this.#job.digest)
+    return { kind: 'opened', put, form: this.#form(put, parts, how), engine }
   }
 
-  async #opened(
-    archive: StoreArchive,
-    how: Pick<OpenedForm, 'isTar' | 'container' | 'members' | 'trailing'>,
-    engine: string,
-  ): Promise<OpenJobResult> {
+  #form(put: PutJobResult, parts: ArchiveParts, how: FormKind): OpenedForm {
     const { digest, sizeBytes } = this.#job
-    const { put, entries, ...parts } = await archive.end(digest)
-    return { kind: 'opened', put, form: { digest, sizeBytes, inner: put.digest as Digest, ...parts, ...how }, engine, entries }
+    return { digest, sizeBytes, inner: put.digest as Digest, ...parts, ...how }
   }
 
-  #archive(isTar: boolean): StoreArchive {
+  #archive(kind: Pick<ArchiveOptions, 'isTar' | 'isListOnly'>): StoreArchive {
     const { spoolFolder } = this.#surroundings
-    return new StoreArchive(this.#put, { isTar, outerBytes: this.#job.sizeBytes, spoolFolder, name: this.#job.name })
+    return new StoreArchive(this.#put, { ...kind, outerBytes: this.#job.sizeBytes, spoolFolder, name: this.#job.name })
   }
 }
 

@@ -7,6 +7,8 @@ import { encodeForm, type OpenedForm } from './format/opened-form.ts'
 
 /** The references that hold the parts of opened contents: their id is the opened content's digest, in hex. */
 export const openedKind = 'opened'
+/** And those that hold the file lists of contents that are stored in another way. */
+export const listedKind = 'listed'
 
 export interface OpenedRow {
   readonly digest: Digest
@@ -19,13 +21,14 @@ export async function findOpened(queries: Queries, digest: Digest): Promise<Open
   return row === undefined ? null : { digest, form: row.form }
 }
 
-/** One that has these bytes inside (an OCI layer's diff id), or is itself what is asked for. */
+/** What is told of a content, opened or listed, that has these bytes inside (an OCI layer's diff id), or is itself what is asked for: best of one that is opened. */
 export async function findOpenedOrInside(queries: Queries, digest: Digest): Promise<OpenedRow | null> {
   const bytes = digestBytes(digest)
   const { rows } = await sql<{ digest: Uint8Array; form: Uint8Array }>`
-    (select digest, form from content_opened where digest = ${bytes}) union all (select digest, form from content_opened where plain_digest = ${bytes} order by digest limit 1) limit 1`.execute(
-    queries,
-  )
+    (select digest, form from content_opened where digest = ${bytes})
+    union all (select digest, form from content_opened where plain_digest = ${bytes} order by digest limit 1)
+    union all (select digest, form from content_listed where digest = ${bytes})
+    union all (select digest, form from content_listed where plain_digest = ${bytes} order by digest limit 1) limit 1`.execute(queries)
   const row = rows[0]
   return row === undefined ? null : { digest: digestOf(row.digest), form: row.form }
 }
@@ -92,12 +95,34 @@ export async function insertOpened(tx: Tx, { form, engine, storedBytes }: NewOpe
     values (${digest}, ${inner}, ${digestBytes(form.plain)}, ${encodeForm(form)}, ${engine}, ${storedBytes}) on conflict (digest) do nothing`.execute(
     tx,
   )
-  await sql`insert into content_reference (kind, id, digest) values (${openedKind}, ${hex(digest)}, ${inner}) on conflict do nothing`.execute(
-    tx,
-  )
+  await holdInner(tx, openedKind, digest, inner)
   await sql`delete from content_opening where digest = ${digest}`.execute(tx)
+  await sql`delete from content_listed where digest = ${digest}`.execute(tx)
   await dropRecipe(tx, digest)
   return true
+}
+
+/** That there is a file list of the content, which is held from now on. False: the content is gone, or its list; or it is opened, and has one. */
+export async function insertListed(tx: Tx, form: OpenedForm): Promise<boolean> {
+  const digest = digestBytes(form.digest)
+  const inner = digestBytes(form.inner)
+  const { rows } = await sql`select 1 from content where digest = any(${[digest, inner]}::bytea[]) order by digest for update`.execute(tx)
+  if (rows.length < 2) return false
+  const { rows: listed } = await sql`
+    insert into content_listed (digest, inner_digest, plain_digest, form)
+    select ${digest}::bytea, ${inner}::bytea, ${digestBytes(form.plain)}::bytea, ${encodeForm(form)}::bytea
+    where not exists (select from content_opened where digest = ${digest}) on conflict (digest) do nothing returning 1`.execute(tx)
+  if (listed.length > 0) await holdInner(tx, listedKind, digest, inner)
+  return listed.length > 0
+}
+
+async function holdInner(tx: Tx, kind: string, digest: Uint8Array, inner: Uint8Array): Promise<void> {
+  await sql`insert into content_reference (kind, id, digest) values (${kind}, ${hex(digest)}, ${inner}) on conflict do nothing`.execute(tx)
+}
+
+export async function isListed(queries: Queries, digest: Digest): Promise<boolean> {
+  const row = await queries.selectFrom('content_listed').select('digest').where('digest', '=', digestBytes(digest)).executeTakeFirst()
+  return row !== undefined
 }
 
 async function dropRecipe(tx: Tx, digest: Uint8Array): Promise<void> {

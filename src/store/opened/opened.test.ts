@@ -1,12 +1,14 @@
 // Archives in the content store: opened, made again byte for byte, read in ranges; what is inside; what can't be opened stays as it was.
 import assert from 'node:assert/strict'
-import { after, test } from 'node:test'
-import { deflateRawSync, gzipSync } from 'node:zlib'
+import { spawnSync } from 'node:child_process'
+import { after, describe, test } from 'node:test'
+import { constants, deflateRawSync, gzipSync, zstdCompressSync } from 'node:zlib'
 import { contentHost, put, read, sha256 } from '../../../tests/support/content.ts'
 import { noise } from '../../../tests/support/seeded.ts'
 import { sampleLayer as layer, sampleText as text, tarMember, tarOf } from '../../../tests/support/tar.ts'
 import { fromUtf8, hex, utf8 } from '../../base/index.ts'
 import type { Digest } from '../digest.ts'
+import { hasBody, type PlacedEntry } from './format/file-list.ts'
 
 const host = await contentHost()
 after(() => host.close())
@@ -116,7 +118,8 @@ test('what can be opened not at all, or does not pay, stays as it was, and the r
   const cases: Readonly<Record<string, Buffer>> = {
     bomb,
     'gzip-damaged': cut,
-    'no-engine': gzipSync(layer(7), { level: 6, memLevel: 1 }),
+    // literals only: every match that zlib would have taken is a correction
+    'no-engine': gzipSync(layer(7), { strategy: constants.Z_HUFFMAN_ONLY }),
     // a hash and a line in the list for each of many small files: more than they take in the stream
     'does-not-pay': gzipSync(tarOf(...Array.from({ length: 20_000 }, (_, n) => tarMember({ name: `few/${n}`, body: noise(n, 16) })))),
     trailing: Buffer.concat([gzipSync(layer(10)), noise(1, 100_000)]),
@@ -126,6 +129,71 @@ test('what can be opened not at all, or does not pay, stays as it was, and the r
     assert.equal(await reasonFor(digest), reason)
     assert.equal(await opened(digest), null)
     assert.deepEqual(await read(host.store, digest), bytes)
+  }
+})
+
+test('what is not opened has a file list all the same: packed with zstd, as it stands, or raw', async () => {
+  const tar = (n: number) => tarOf(layer(n).subarray(0, -1024), tarMember({ name: 'noise', body: noise(n, 3_000_000) }))
+  const skipped = Buffer.from([0x53, 0x2a, 0x4d, 0x18, 5, 0, 0, 0, 1, 2, 3, 4, 5])
+  const frames = (bytes: Buffer) => [bytes.subarray(0, 700_000), bytes.subarray(700_000)].map((half) => zstdCompressSync(half))
+  const small = tarOf(...Array.from({ length: 20_000 }, (_, n) => tarMember({ name: `small/${n}`, body: noise(n + 7, 16) })))
+  const packed: Readonly<Record<string, readonly [Buffer, Buffer]>> = {
+    zstd: [tar(30), zstdCompressSync(tar(30))],
+    'zstd, several frames, some to be skipped': [tar(31), Buffer.concat([skipped, ...frames(tar(31)), skipped])],
+    'gzip, raw': [layer(32), gzipSync(layer(32), { strategy: constants.Z_HUFFMAN_ONLY })],
+    'gzip of many small files': [small, gzipSync(small)],
+  }
+  for (const [name, [plain, bytes]] of Object.entries(packed)) {
+    const digest = await putAndOpen(bytes)
+    assert.equal(await opened(digest), null, name)
+    const reference = await putAndOpen(plain)
+    const files = await host.store.layerFiles(digest)
+    assert.ok(files, name)
+    const entries = await all(files)
+    // the other one is opened, or has only a list, too
+    assert.deepEqual(entries, await all((await host.store.layerFiles(reference)) as AsyncIterable<PlacedEntry>), name)
+    assert.ok(entries.length > 60, name)
+    assert.equal(await host.store.openLayerFile(digest, entries.find(hasBody) as PlacedEntry), null)
+    assert.deepEqual(await read(host.store, digest), bytes, name)
+  }
+  const noArchive = await putAndOpen(zstdCompressSync(text(900, 100_000)))
+  assert.equal(await host.store.layerFiles(noArchive), null)
+})
+
+describe('streams that no engine makes are opened with a difference', () => {
+  const piped =
+    (command: string, ...args: string[]) =>
+    (tar: Buffer) => {
+      const done = spawnSync(command, args, { input: tar, maxBuffer: 2 ** 30 })
+      assert.equal(done.status, 0, String(done.stderr))
+      return done.stdout
+    }
+  const python = (level: number) =>
+    piped('python3', '-c', `import sys, gzip; sys.stdout.buffer.write(gzip.compress(sys.stdin.buffer.read(), ${level}, mtime=0))`)
+  const encoders: Readonly<Record<string, (tar: Buffer) => Buffer>> = {
+    gzip: piped('gzip', '-6'),
+    'gzip in two members': (tar) =>
+      Buffer.concat([piped('gzip', '-9')(tar.subarray(0, 300_000)), piped('gzip', '-6')(tar.subarray(300_000))]),
+    "Python's": python(6),
+    'another memLevel': (tar) => gzipSync(tar, { level: 6, memLevel: 1 }),
+    pigz: piped('pigz', '-6'),
+  }
+  for (const [name, encode] of Object.entries(encoders)) {
+    const isThere = name !== 'pigz' || spawnSync('pigz', ['--version']).error === undefined
+    test(name, { skip: isThere ? false : 'pigz is not installed' }, async () => {
+      // each by itself: what is added is all of it
+      const seed = 600 + Object.keys(encoders).indexOf(name) * 50
+      const tar = tarOf(...Array.from({ length: 40 }, (_, n) => tarMember({ name: `d/${n}`, body: text(seed + n, 20_000 + n * 999) })))
+      const bytes = encode(tar)
+      const digest = await putAndOpen(bytes)
+      const row = await opened(digest)
+      assert.match(row?.engine ?? `${await reasonFor(digest)}`, /^difference/)
+      assert.deepEqual(await read(host.store, digest), bytes)
+      assert.deepEqual(await read(host.store, digest, bytes.length - 5000, 4000), bytes.subarray(-5000, -1000))
+      const again = await putAndOpen(encode(tarOf(tar.subarray(0, -1024), tarMember({ name: 'new', body: text(seed, 5000) }))))
+      const added = await opened(again)
+      assert.ok(added !== null && added.storedBytes < bytes.length / 5, `${added?.storedBytes} of ${bytes.length}`)
+    })
   }
 })
 

@@ -16,7 +16,7 @@ import { Upload } from '../upload.ts'
 import { giveRecipe } from './chunk-whole.ts'
 import { encodeForm, type OpenedForm } from './format/opened-form.ts'
 import type { OpenJob, OpenJobResult } from './open-job.ts'
-import { type DueContent, insertOpened, isDue, leave, nextDue, retryLater } from './opened-rows.ts'
+import { type DueContent, insertListed, insertOpened, isDue, isListed, leave, nextDue, retryLater } from './opened-rows.ts'
 import { planRebuild } from './plan-rebuild.ts'
 
 export interface OpenerParts extends SegmentParts {
@@ -33,10 +33,12 @@ export type Opened =
 
 /**
  * It pays where what is added to the store is at most this share of what the content has raw. An archive may even be a little larger by itself: only what is opened
- * gives the next version its files.
+ * gives the next version its files, and the list, a few percent of small files, is kept in either case.
  */
 const paysBelow = 0.9
-const archivePaysBelow = 1.05
+const archivePaysBelow = 1.15
+/** Why there is no file list either, or one already. */
+const hasNoList: ReadonlySet<string> = new Set(['opened', 'chunks', 'gzip-damaged', 'bomb', 'too-many-entries'])
 /** Recipes that are tried, one after the other. */
 const mostAttempts = 6
 
@@ -74,7 +76,10 @@ async function openOrTell(parts: OpenerParts, due: DueContent, signal: AbortSign
   const { db, log } = parts
   try {
     const outcome = await openOne(parts, due, signal)
-    if (outcome.kind === 'left') await leave(db, due.digest, outcome.reason)
+    if (outcome.kind === 'left') {
+      if (!hasNoList.has(outcome.reason)) await keepList(parts, due, signal)
+      await leave(db, due.digest, outcome.reason)
+    }
     log.debug({ digest: due.digest, sizeBytes: due.sizeBytes, ...outcome }, 'looked into a content')
   } catch (error) {
     signal.throwIfAborted()
@@ -91,7 +96,11 @@ async function openOne(parts: OpenerParts, due: DueContent, signal: AbortSignal)
       const result = await takeApart(parts, due, attempt, upload, signal)
       if (result === null) return { kind: 'gone' }
       if (result.kind === 'opened') return await keepOpened(parts, upload, result, signal)
-      if (result.kind === 'chunked') return await keepChunked(parts, upload, result.put, due)
+      if (result.kind === 'chunked') {
+        // first: from then on nobody looks into it again
+        await keepList(parts, due, signal)
+        return await keepChunked(parts, upload, result.put, due)
+      }
       await upload.abort()
       if (result.kind === 'left') return result
     } catch (error) {
@@ -107,7 +116,7 @@ async function openOne(parts: OpenerParts, due: DueContent, signal: AbortSignal)
 async function takeApart(
   parts: OpenerParts,
   due: DueContent,
-  attempt: number,
+  attempt: OpenJob['attempt'],
   upload: Upload,
   signal: AbortSignal,
 ): Promise<OpenJobResult | null> {
@@ -131,9 +140,7 @@ async function keepOpened(
   const staged = await finishPut(parts.db, upload, put, bytes)
   const storedBytes = addedBytes(upload, staged) + bytes.length
   if (storedBytes > form.sizeBytes * (form.isTar ? archivePaysBelow : paysBelow)) return dropped(upload)
-  const ended = { digest: form.inner, sizeBytes: put.sizeBytes, runs: put.runs, blocks: upload.held, staged, reference: null, form: bytes }
-  await parts.group.add(ended)
-  upload.kept()
+  await commitInner(parts, upload, { put, staged, form, bytes })
   const plan = await planRebuild(parts.db.queries, bytes)
   if (plan === null) return { kind: 'gone' }
   try {
@@ -147,11 +154,45 @@ async function keepOpened(
   return isDone ? { kind: 'opened', storedBytes, engine } : { kind: 'gone' }
 }
 
+interface Inner {
+  readonly put: PutJobResult
+  readonly staged: readonly StagedSegment[]
+  readonly form: OpenedForm
+  readonly bytes: Uint8Array
+}
+
+/** The inner content is there from now on, with a lease only. */
+async function commitInner(parts: OpenerParts, upload: Upload, { put, staged, form, bytes }: Inner): Promise<void> {
+  const { sizeBytes, runs } = put
+  await parts.group.add({ digest: form.inner, sizeBytes, runs, blocks: upload.held, staged, reference: null, form: bytes })
+  upload.kept()
+}
+
+/** Keeps the file list of what stays as it is stored, where it is an archive. */
+async function keepList(parts: OpenerParts, due: DueContent, signal: AbortSignal): Promise<void> {
+  if (await isListed(parts.db.queries, due.digest)) return
+  const upload = new Upload(parts)
+  try {
+    const result = await takeApart(parts, due, 'list', upload, signal)
+    if (result?.kind !== 'listed') return await upload.abort()
+    const { put, form } = result
+    const bytes = encodeForm(form)
+    const staged = await finishPut(parts.db, upload, put, bytes)
+    await commitInner(parts, upload, { put, staged, form, bytes })
+    await parts.db.transaction((tx) => insertListed(tx, form), { mayRetry: true })
+  } catch (error) {
+    if (!isCommitUnknown(error)) await upload.abort()
+    throw error
+  }
+}
+
 async function keepChunked(parts: OpenerParts, upload: Upload, put: PutJobResult, due: DueContent): Promise<Opened> {
   const staged = await finishPut(parts.db, upload, put)
   const storedBytes = addedBytes(upload, staged)
   if (storedBytes > due.sizeBytes * paysBelow) return dropped(upload)
-  return (await giveRecipe(parts, upload, staged, put)) ? { kind: 'chunked', storedBytes, engine: 'chunks' } : { kind: 'gone' }
+  if (await giveRecipe(parts, upload, staged, put)) return { kind: 'chunked', storedBytes, engine: 'chunks' }
+  // it has a recipe already, or is gone
+  return { kind: 'left', reason: 'chunks' }
 }
 
 async function dropped(upload: Upload): Promise<Opened> {

@@ -5,20 +5,20 @@ import type { ContentReader, ReadPlan } from '../content-reader.ts'
 import type { ContentRange } from '../content-store.ts'
 import type { Replay } from '../replay/index.ts'
 import { decodeForm } from './format/opened-form.ts'
-import { rebuild } from './rebuild.ts'
+import { type OpenedParts, rebuild } from './rebuild.ts'
 
 export interface RebuildPlan {
   readonly form: Uint8Array
   readonly bodies: ReadPlan
   readonly skeleton: ReadPlan
+  readonly corrections: ReadPlan
   readonly range: ContentRange
 }
 
 export async function rebuildJob(plan: RebuildPlan, port: MessagePort, reader: ContentReader, replay: Replay): Promise<void> {
   const stream = new MessageStream<never>(port)
   try {
-    const parts = { bodies: reader.read(plan.bodies), skeleton: reader.read(plan.skeleton) }
-    for await (const piece of rebuild(decodeForm(plan.form), parts, replay, plan.range)) {
+    for await (const piece of rebuild(decodeForm(plan.form), partsOf(plan, reader), replay, plan.range)) {
       await stream.sendBytes(piece, true)
       if (stream.closed) return
     }
@@ -28,12 +28,15 @@ export async function rebuildJob(plan: RebuildPlan, port: MessagePort, reader: C
   }
 }
 
+function partsOf(plan: RebuildPlan, reader: ContentReader): OpenedParts {
+  return { bodies: reader.read(plan.bodies), skeleton: reader.read(plan.skeleton), corrections: reader.read(plan.corrections) }
+}
+
 /** The same for a check: nothing is sent but that all was right. */
 export async function checkRebuildJob(plan: RebuildPlan, port: MessagePort, reader: ContentReader, replay: Replay): Promise<void> {
   const stream = new MessageStream<never>(port)
   try {
-    const parts = { bodies: reader.read(plan.bodies), skeleton: reader.read(plan.skeleton) }
-    for await (const _piece of rebuild(decodeForm(plan.form), parts, replay, plan.range)) if (stream.closed) return
+    for await (const _piece of rebuild(decodeForm(plan.form), partsOf(plan, reader), replay, plan.range)) if (stream.closed) return
     stream.send('right')
   } catch (error) {
     stream.fail(error)

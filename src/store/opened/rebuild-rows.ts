@@ -3,8 +3,8 @@ import { hex } from '../../base/index.ts'
 import { type Database, sql, type Tx } from '../../db/index.ts'
 import { insertReviews } from '../content-rows.ts'
 import { digestBytes } from '../digest.ts'
-import { decodeForm, type OpenedForm } from './format/opened-form.ts'
-import { insertOpened, openedKind } from './opened-rows.ts'
+import { Container, decodeForm, type OpenedForm } from './format/opened-form.ts'
+import { insertListed, insertOpened, listedKind, openedKind } from './opened-rows.ts'
 
 export interface RebuiltOpened {
   readonly contents: number
@@ -23,13 +23,15 @@ export async function rebuildOpened(
   for (const bytes of forms) {
     signal?.throwIfAborted()
     const form = decodeForm(bytes)
-    if (await db.transaction((tx) => insertForm(tx, form, leaseDays), { mayRetry: true })) contents++
+    if (form.container === Container.listed) await db.transaction((tx) => insertListed(tx, form), { mayRetry: true })
+    else if (await db.transaction((tx) => insertForm(tx, form, leaseDays), { mayRetry: true })) contents++
   }
   const { rows } = await sql`
     insert into content_reference (kind, id, digest)
-    select ${openedKind}, encode(digest, 'hex'), inner_digest from content_opened order by inner_digest on conflict do nothing returning 1`.execute(
-    db.queries,
-  )
+    select kind, encode(digest, 'hex'), inner_digest
+      from (select ${openedKind}::text as kind, digest, inner_digest from content_opened
+        union all select ${listedKind}, digest, inner_digest from content_listed) held
+      order by inner_digest on conflict do nothing returning 1`.execute(db.queries)
   return { contents, corrected: rows.length }
 }
 

@@ -2,9 +2,10 @@
 import { setImmediate as turn } from 'node:timers/promises'
 import { createHash } from 'node:crypto'
 import { crc32 } from 'node:zlib'
-import { CorruptError } from '../../base/index.ts'
+import { CorruptError, inPieces } from '../../base/index.ts'
 import type { ContentRange } from '../content-store.ts'
 import { decodeReplayRecipe, type Replay } from '../replay/index.ts'
+import { ByteInput } from './byte-input.ts'
 import { Container, type OpenedForm } from './format/opened-form.ts'
 import { joinTar } from './format/tar-split.ts'
 import { mostMetaBytes } from './limits.ts'
@@ -13,9 +14,11 @@ import { mostMetaBytes } from './limits.ts'
 export interface OpenedParts {
   readonly bodies: AsyncIterable<Uint8Array>
   readonly skeleton: AsyncIterable<Uint8Array>
+  readonly corrections: AsyncIterable<Uint8Array>
 }
 
-const pieceBytes = 256 << 10
+/** So small that the first bytes come soon. */
+const firstPieceBytes = 32 << 10
 
 /**
  * The range's bytes; each piece is the taker's own. What stands before the range is made, too, and thrown away. Of the whole, the last piece waits for the digest.
@@ -31,7 +34,7 @@ export async function* rebuild(
   const end = range.offset + range.sizeBytes
   let at = 0
   let held: Uint8Array<ArrayBuffer> | null = null
-  for await (const piece of inPieces(all(form, parts, replay))) {
+  for await (const piece of inPieces(all(form, parts, replay), firstPieceBytes)) {
     const wanted = piece.subarray(Math.max(0, range.offset - at), Math.max(0, end - at))
     at += piece.length
     if (wanted.length > 0) {
@@ -48,33 +51,32 @@ export async function* rebuild(
   if (held !== null) yield held
 }
 
-async function* all(form: OpenedForm, { bodies, skeleton }: OpenedParts, replay: Replay): AsyncGenerator<Uint8Array, void, undefined> {
+async function* all(
+  form: OpenedForm,
+  { bodies, skeleton, corrections }: OpenedParts,
+  replay: Replay,
+): AsyncGenerator<Uint8Array, void, undefined> {
   const plain = form.isTar ? joinTar(skeleton, bodies, { mostMetaBytes }) : bodies
   if (form.container === Container.none) yield* plain
-  else if (form.container === Container.gzip) yield* gzipped(form, plain, replay)
+  else if (form.container === Container.gzip) yield* gzipped(form, plain, new ByteInput(corrections), replay)
   else throw new CorruptError('opened-form', `opened content ${form.digest} is of a kind that this server does not know`)
 }
 
 async function* gzipped(
   { members, trailing }: OpenedForm,
   plain: AsyncIterable<Uint8Array>,
+  corrections: ByteInput,
   replay: Replay,
 ): AsyncGenerator<Uint8Array, void, undefined> {
-  const source = plain[Symbol.asyncIterator]()
-  let rest: Uint8Array = new Uint8Array()
+  const source = new ByteInput(plain)
   try {
     for (const member of members) {
       yield member.header
-      const encoder = replay.encoder(decodeReplayRecipe(member.recipe))
+      const encoder = replay.encoder(decodeReplayRecipe(member.recipe), await corrections.take(member.correctionBytes))
       let sum = 0
       for (let left = member.plainBytes; left > 0; ) {
-        if (rest.length === 0) {
-          const { done, value } = await source.next()
-          if (done === true) throw new CorruptError('content', 'an opened content has fewer bytes than its members say')
-          rest = value
-        }
-        const bytes = rest.subarray(0, Math.min(left, rest.length))
-        rest = rest.subarray(bytes.length)
+        const bytes = await source.some(left)
+        if (bytes === null) throw new CorruptError('content', 'an opened content has fewer bytes than its members say')
         left -= bytes.length
         sum = crc32(bytes, sum)
         yield* encoder.push(bytes)
@@ -87,27 +89,7 @@ async function* gzipped(
     }
     yield trailing
   } finally {
-    await source.return?.()
+    await source.end()
+    await corrections.end()
   }
-}
-
-/** The same bytes in pieces of one size, copied together; the first one is smaller, so that it comes soon. */
-async function* inPieces(source: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array<ArrayBuffer>, void, undefined> {
-  let size = pieceBytes / 8
-  let piece = new Uint8Array(size)
-  let filled = 0
-  for await (const bytes of source) {
-    for (let at = 0; at < bytes.length; ) {
-      const part = bytes.subarray(at, at + size - filled)
-      piece.set(part, filled)
-      filled += part.length
-      at += part.length
-      if (filled < size) continue
-      yield piece
-      size = pieceBytes
-      piece = new Uint8Array(size)
-      filled = 0
-    }
-  }
-  if (filled > 0) yield piece.slice(0, filled)
 }

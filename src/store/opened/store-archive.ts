@@ -1,5 +1,5 @@
-// What was inside of a content, stored as parts of one inner content: bodies of files, each with chunks of its own; the skeleton; the file list; the outer digest,
-// which makes it no other content's. docs/design/opened-contents.md.
+// What was inside of a content, stored as parts of one inner content: bodies of files, each with chunks of its own; the skeleton; the file list; corrections of the
+// stream; the outer digest, which makes it no other content's. Of a content that stays as it is, the list alone. docs/design/opened-contents.md.
 import { createHash } from 'node:crypto'
 import { crc32 } from 'node:zlib'
 import { fromHex, InputError } from '../../base/index.ts'
@@ -17,18 +17,29 @@ export interface StoredArchive {
   readonly listBytes: number
   readonly plain: Digest
   readonly plainBytes: number
-  readonly entries: number
 }
 
 /** A group of the file list is one chunk. It ends behind an entry whose path's CRC-32 has these bits clear, so that lists with the same entries have the same groups. */
 const groupMask = 63
 const mostGroupBytes = 64 << 10
 
+export interface ArchiveOptions {
+  readonly isTar: boolean
+  /** Of an archive: of all parts only its file list is stored. */
+  readonly isListOnly?: boolean
+  /** What it was before: sets how much there may be inside. */
+  readonly outerBytes: number
+  readonly spoolFolder: string
+  readonly name: string
+}
+
 export class StoreArchive {
   readonly #put: ChunkPut
   readonly #split: TarSplit | null
+  readonly #isListOnly: boolean
   readonly #skeleton: Gathered
   readonly #list: Gathered
+  readonly #corrections: Gathered
   readonly #groups: number[] = [0]
   readonly #plain = createHash('sha256')
   readonly #mostBytes: number
@@ -36,15 +47,14 @@ export class StoreArchive {
   #entries = 0
   #announced = 0
 
-  /** @param outerBytes what it was before: sets how much there may be inside */
-  constructor(
-    put: ChunkPut,
-    options: { readonly isTar: boolean; readonly outerBytes: number; readonly spoolFolder: string; readonly name: string },
-  ) {
+  constructor(put: ChunkPut, options: ArchiveOptions) {
     this.#put = put
     this.#split = options.isTar ? new TarSplit(mostMetaBytes) : null
-    this.#skeleton = new Gathered(options.spoolFolder, `${options.name}.skeleton`)
-    this.#list = new Gathered(options.spoolFolder, `${options.name}.list`)
+    this.#isListOnly = options.isListOnly === true
+    const gathered = (part: string) => new Gathered(options.spoolFolder, `${options.name}.${part}`)
+    this.#skeleton = gathered('skeleton')
+    this.#list = gathered('list')
+    this.#corrections = gathered('corrections')
     this.#mostBytes = Math.min(mostInflatedBytes, Math.max(freeInflatedBytes, options.outerBytes * mostInflation))
   }
 
@@ -57,16 +67,23 @@ export class StoreArchive {
     for (const piece of this.#split.push(bytes)) await this.#take(piece)
   }
 
+  /** What makes a difference's stream again, of a member after the other. */
+  async correct(bytes: Uint8Array): Promise<void> {
+    if (this.#corrections.add(bytes)) await this.#corrections.flush()
+  }
+
   async end(digest: Digest): Promise<StoredArchive> {
     const bodyBytes = this.#put.sizeBytes
     if (this.#split !== null) {
       if (this.#announced > bodyBytes) this.#put.cutShort(this.#announced - bodyBytes)
       this.#put.part(this.#skeleton.sizeBytes, true)
       for (const sizeBytes of this.#groups) this.#put.part(sizeBytes)
+      this.#put.part(this.#corrections.sizeBytes)
       this.#put.part(32)
     }
-    for await (const bytes of this.#skeleton.read()) await this.#put.write(bytes)
-    for await (const bytes of this.#list.read()) await this.#put.write(bytes)
+    for (const part of [this.#skeleton, this.#list, this.#corrections]) {
+      for await (const bytes of part.read()) await this.#put.write(bytes)
+    }
     await this.#put.write(fromHex(digest))
     return {
       put: await this.#put.end(),
@@ -75,17 +92,16 @@ export class StoreArchive {
       listBytes: this.#list.sizeBytes,
       plain: this.#plain.digest('hex') as Digest,
       plainBytes: this.#plainBytes,
-      entries: this.#entries,
     }
   }
 
   /** Never throws. */
   async close(): Promise<void> {
-    await this.#skeleton.close()
-    await this.#list.close()
+    for (const part of [this.#skeleton, this.#list, this.#corrections]) await part.close()
   }
 
   async #take(piece: SplitPiece): Promise<void> {
+    if (this.#isListOnly && piece.kind !== 'entry') return
     if (piece.kind === 'body') return this.#put.write(piece.bytes)
     if (piece.kind === 'begin') {
       this.#announced += piece.sizeBytes

@@ -1,8 +1,7 @@
 // The engines as one: which of them made a stream, and a stream made again. An engine is used with parameters only after it has made the golden
 // stream with them in this process.
-import { CorruptError, InputError } from '../../base/index.ts'
+import { CorruptError } from '../../base/index.ts'
 import { nearestParams } from './difference-engine.ts'
-import { DifferenceMaker } from './difference.ts'
 import { type DeflateEncoder, type DeflateEngine, type GzipClue, recipeOf } from './engine.ts'
 import { goldenSeed, mixedBytes, streamDigest } from './golden.ts'
 import type { ReplayRecipe } from './recipe.ts'
@@ -55,18 +54,15 @@ export class Replay {
   }
 
   /**
-   * For a stream that `identify` finds no recipe for: how it differs from what zlib would have made. Push the whole stream into the maker; its `end`
-   * gives the corrections, which are stored beside the recipe and given to `encoder`. Whether that pays is the caller's to judge, by `mostBytes`.
-   * InputError 'deflate' where it is no deflate stream, or one whose parts aren't enough; 'difference-size' past `mostBytes`, from the maker, too.
+   * The recipe of the difference for a stream that `identify` finds no recipe for: with the parameters that need fewest corrections at its beginning. Null where no
+   * difference is made here (its golden vector fails). InputError 'deflate' where it is no deflate stream.
    * @param beginning of the raw deflate stream, 100 KiB at best
-   * @param mostBytes of corrections, before they are compressed; at most `MOST_CORRECTION_BYTES`
    */
-  difference(beginning: Uint8Array, mostBytes: number): { recipe: ReplayRecipe; maker: DifferenceMaker } {
-    const params = nearestParams(beginning)
+  nearest(beginning: Uint8Array): ReplayRecipe | null {
     const engine = this.#engines.find(({ name }) => name === 'difference')
-    if (engine === undefined || !this.#holds(engine, recipeOf(engine, params)))
-      throw new InputError('difference-size', 'no difference is made here: its golden vector fails')
-    return { recipe: recipeOf(engine, params), maker: new DifferenceMaker(params, mostBytes) }
+    if (engine === undefined) return null
+    const recipe = recipeOf(engine, nearestParams(beginning))
+    return this.#holds(engine, recipe) ? recipe : null
   }
 
   /**

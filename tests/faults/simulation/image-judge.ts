@@ -49,7 +49,16 @@ export async function judgeDeleted(run: SimulatedRun, node: SimulatedNode): Prom
   const { rows } = await sql<{ id: number }>`select id::float8 as id from package`.execute(queries)
   for (const row of rows) await deleteImage(node.db, row as Parameters<typeof deleteImage>[1], operator)
   await settle(run, node)
-  const tables = ['content', 'content_whole', 'whole_part', 'content_upload', 'content_reference', 'content_opened', 'content_opening']
+  const tables = [
+    'content',
+    'content_whole',
+    'whole_part',
+    'content_upload',
+    'content_reference',
+    'content_opened',
+    'content_listed',
+    'content_opening',
+  ]
   const more = ['content_review', 'content_segment', 'segment', 'chunk', 'oci_blob', 'oci_manifest', 'oci_tag', 'oci_review']
   for (const table of [...tables, ...more]) {
     const { rows: left } = await sql<{ count: number }>`select count(*)::int as count from ${sql.table(table)}`.execute(queries)

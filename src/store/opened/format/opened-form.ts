@@ -6,8 +6,8 @@ import { pushVarint, readVarint } from './file-list.ts'
 /** The store's: SHA-256 in hex. */
 type Digest = string & { readonly __brand: 'Digest' }
 
-/** What was opened: an archive as it stands, or a compressed stream. */
-export const Container = { none: 0, gzip: 1 } as const
+/** What was opened: an archive as it stands, or a compressed stream; `listed`: the content is stored in another way, and the form tells of its file list only. */
+export const Container = { none: 0, gzip: 1, listed: 255 } as const
 
 export interface GzipMember {
   /** As it stands. */
@@ -16,12 +16,14 @@ export interface GzipMember {
   readonly plainBytes: number
   /** What makes the deflate stream again: store/replay's recipe. */
   readonly recipe: Uint8Array
+  /** What belongs to the recipe of a difference: so many of the inner content's corrections. */
+  readonly correctionBytes: number
 }
 
 export interface OpenedForm {
   readonly digest: Digest
   readonly sizeBytes: number
-  /** The content that holds the parts, one behind the other: bodies, skeleton, file list. */
+  /** The content that holds the parts, one behind the other: bodies, skeleton, file list, corrections of the members. */
   readonly inner: Digest
   readonly bodyBytes: number
   readonly skeletonBytes: number
@@ -38,12 +40,18 @@ export interface OpenedForm {
 }
 
 const magic = utf8('STEMOPEN')
-const version = 1
+/** The second has corrections; it is written where there are some. */
+const versions = { plain: 1, corrected: 2 }
+
+/** Of all members. */
+export function correctionBytesOf({ members }: Pick<OpenedForm, 'members'>): number {
+  return members.reduce((sum, { correctionBytes }) => sum + correctionBytes, 0)
+}
 
 /**
  *   form   := "STEMOPEN" | byte version | digest (32) | inner (32) | plain (32) | varint size | varint bodies | varint skeleton | varint list | varint plain bytes
  *             | byte isTar | byte container | varint members | member* | varint n, trailing (n) | u32 CRC-32 of all before
- *   member := varint n, header (n) | varint plain bytes | varint n, recipe (n); n = 0: as the member before
+ *   member := varint n, header (n) | varint plain bytes | varint n, recipe (n) | in version 2: varint correction bytes; n = 0: as the member before
  */
 export function encodeForm(form: OpenedForm): Uint8Array {
   const numbers = (...values: number[]): Uint8Array => {
@@ -51,6 +59,8 @@ export function encodeForm(form: OpenedForm): Uint8Array {
     for (const value of values) pushVarint(bytes, value)
     return Uint8Array.from(bytes)
   }
+  const isCorrected = correctionBytesOf(form) > 0
+  const version = isCorrected ? versions.corrected : versions.plain
   const parts: Uint8Array[] = [magic, Uint8Array.of(version), fromHex(form.digest), fromHex(form.inner), fromHex(form.plain)]
   parts.push(numbers(form.sizeBytes, form.bodyBytes, form.skeletonBytes, form.listBytes, form.plainBytes))
   parts.push(Uint8Array.of(form.isTar ? 1 : 0, form.container), numbers(form.members.length))
@@ -59,6 +69,7 @@ export function encodeForm(form: OpenedForm): Uint8Array {
     const header = last !== null && equalBytes(last.header, member.header) ? new Uint8Array() : member.header
     const recipe = last !== null && equalBytes(last.recipe, member.recipe) ? new Uint8Array() : member.recipe
     parts.push(numbers(header.length), header, numbers(member.plainBytes, recipe.length), recipe)
+    if (isCorrected) parts.push(numbers(member.correctionBytes))
     last = member
   }
   parts.push(numbers(form.trailing.length), form.trailing)
@@ -73,7 +84,8 @@ export function decodeForm(bytes: Uint8Array): OpenedForm {
   if (bytes.length < head + 4 || asBuffer(bytes).readUInt32LE(bytes.length - 4) !== crc32(bytes.subarray(0, -4)))
     throw damaged('is damaged')
   if (!equalBytes(bytes.subarray(0, magic.length), magic)) throw damaged('is none')
-  if (bytes[magic.length] !== version) throw damaged(`has version ${bytes[magic.length]}, which this server doesn't know`)
+  const version = bytes[magic.length]
+  if (version !== versions.plain && version !== versions.corrected) throw damaged(`has version ${version}, which this server doesn't know`)
   const digests = [0, 1, 2].map((n) => hex(bytes.subarray(magic.length + 1 + n * 32, magic.length + 33 + n * 32)))
   const [digest, inner, plain] = digests as [Digest, Digest, Digest]
   const reader = { bytes: bytes.subarray(0, -4), at: head }
@@ -99,6 +111,7 @@ export function decodeForm(bytes: Uint8Array): OpenedForm {
       header: header.length === 0 && last !== undefined ? last.header : header,
       plainBytes,
       recipe: recipe.length === 0 && last !== undefined ? last.recipe : recipe,
+      correctionBytes: version === versions.corrected ? number() : 0,
     })
   }
   const trailing = take(number())

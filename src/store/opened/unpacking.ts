@@ -3,6 +3,7 @@ import { Readable, type Transform, pipeline } from 'node:stream'
 import { createGunzip, createZstdDecompress } from 'node:zlib'
 import { asBuffer, InputError } from '../../base/index.ts'
 import { ByteInput } from './byte-input.ts'
+import { freeInflatedBytes, mostInflatedBytes, mostInflation } from './limits.ts'
 
 export interface UnpackLimits {
   readonly bytes: number
@@ -11,19 +12,23 @@ export interface UnpackLimits {
   readonly freeBytes: number
 }
 
-export const unpackLimits: UnpackLimits = { bytes: 64 * 2 ** 30, times: 200, freeBytes: 64 << 20 }
+const unpackLimits: UnpackLimits = { bytes: mostInflatedBytes, times: mostInflation, freeBytes: freeInflatedBytes }
 
-/** InputError `not-a-layer` where it can't be unpacked, `too-large`; what the source throws. */
+/** A layer's tar. InputError `not-a-layer` where it can't be unpacked, `too-large`; what the source throws. */
 export async function* unpacked(source: AsyncIterable<Uint8Array>, limits = unpackLimits): AsyncGenerator<Uint8Array, void, undefined> {
   let packedBytes = 0
   let plainBytes = 0
   const input = new ByteInput(counted(source, (bytes) => (packedBytes += bytes)))
-  for await (const piece of plain(input)) {
-    plainBytes += piece.length
-    if (plainBytes > limits.bytes || (plainBytes > limits.freeBytes && plainBytes > packedBytes * limits.times)) {
-      throw new InputError('too-large', `the layer unpacks to more than ${limits.bytes} bytes, or ${limits.times} times its size`)
+  try {
+    for await (const piece of plain(input)) {
+      plainBytes += piece.length
+      if (plainBytes > limits.bytes || (plainBytes > limits.freeBytes && plainBytes > packedBytes * limits.times)) {
+        throw new InputError('too-large', `the layer unpacks to more than ${limits.bytes} bytes, or ${limits.times} times its size`)
+      }
+      yield piece
     }
-    yield piece
+  } finally {
+    await input.end()
   }
 }
 
@@ -50,7 +55,8 @@ async function* plain(input: ByteInput): AsyncGenerator<Uint8Array, void, undefi
 const pieceBytes = 256 << 10
 const zstdMagic = 0xfd2fb528
 
-function isZstd(bytes: Uint8Array): boolean {
+/** Begins as zstd's frames do, also those that are to be skipped. */
+export function isZstd(bytes: Uint8Array): boolean {
   return bytes.length >= 4 && (asBuffer(bytes).readUInt32LE() === zstdMagic || isSkipped(bytes))
 }
 

@@ -20,20 +20,32 @@ export class ByteInput {
     return this.#held.subarray(0, count)
   }
 
-  /** The same, taken. */
+  /** The same, taken. The taker's own. */
   async take(count: number): Promise<Uint8Array> {
-    const bytes = await this.look(count)
+    const bytes = new Uint8Array(await this.look(count))
     this.#held = this.#held.subarray(bytes.length)
     return bytes
+  }
+
+  /** The next bytes, as many as there are at once; null at the end. */
+  async some(mostBytes = Number.POSITIVE_INFINITY): Promise<Uint8Array | null> {
+    await this.look(1)
+    if (this.#held.length === 0) return null
+    const bytes = this.#held.subarray(0, mostBytes)
+    this.#held = this.#held.subarray(bytes.length)
+    return bytes
+  }
+
+  /** The end of what `some` gave last. */
+  giveBack(bytes: Uint8Array): void {
+    if (bytes.length > 0) this.#held = this.#held.length === 0 ? bytes : concatBytes([bytes, this.#held])
   }
 
   /** So many bytes, piece by piece; fewer where there are no more. */
   async *pieces(count: number): AsyncGenerator<Uint8Array, void, undefined> {
     for (let left = count; left > 0; ) {
-      await this.look(1)
-      const bytes = this.#held.subarray(0, left)
-      if (bytes.length === 0) return
-      this.#held = this.#held.subarray(bytes.length)
+      const bytes = await this.some(left)
+      if (bytes === null) return
       left -= bytes.length
       yield bytes
     }
@@ -42,5 +54,10 @@ export class ByteInput {
   /** All that is left. */
   rest(): AsyncGenerator<Uint8Array, void, undefined> {
     return this.pieces(Number.POSITIVE_INFINITY)
+  }
+
+  /** Nobody takes any more. */
+  async end(): Promise<void> {
+    await this.#source.return?.()
   }
 }
