@@ -52,7 +52,11 @@ const image = (visibility: Visibility, role: Role | null): Resource => ({
   ownerId: owner,
   visibility,
   role,
+  isUpstreams: false,
 })
+/** What comes from an upstream of that owner's. */
+const fetched = (visibility: Visibility, role: Role | null): Resource =>
+  ({ ...image(visibility, role), repositoryId: null, isUpstreams: true }) as Resource
 const resources: Record<string, (role: Role | null) => Resource> = {
   public: (role) => repository('public', role),
   internal: (role) => repository('internal', role),
@@ -60,6 +64,8 @@ const resources: Record<string, (role: Role | null) => Resource> = {
   'public image': (role) => image('public', role),
   'internal image': (role) => image('internal', role),
   'private image': (role) => image('private', role),
+  'internal fetched': (role) => fetched('internal', role),
+  'private fetched': (role) => fetched('private', role),
   registry: () => ({ kind: 'registry' }),
   user: () => ({ kind: 'account', accountId: owner, accountKind: 'user', role: null }),
   organization: (role) => ({ kind: 'account', accountId: organization, accountKind: 'organization', role }),
@@ -104,6 +110,14 @@ const table: Partial<Record<`${Action} ${string}`, string>> = {
   'package:read public image': everyone,
   'package:read internal image': `${accounts} deploy`,
   'package:read private image': 'reader writer maintainer owner admin deploy',
+  'package:read internal fetched': `${accounts} deploy elsewhere`,
+  'package:read private fetched': 'reader writer maintainer owner admin deploy elsewhere',
+  'package:write internal fetched': 'writer maintainer owner admin',
+  'package:write private fetched': 'writer maintainer owner admin',
+  'package:delete internal fetched': 'maintainer owner admin',
+  'package:delete private fetched': 'maintainer owner admin',
+  'package:administer internal fetched': 'maintainer owner admin',
+  'package:administer private fetched': 'maintainer owner admin',
   'package:write public image': 'writer maintainer owner admin deploy',
   'package:write internal image': 'writer maintainer owner admin deploy',
   'package:write private image': 'writer maintainer owner admin deploy',
@@ -166,6 +180,19 @@ describe('what a credential takes away', () => {
     const unlinked = { ...image('private', null), repositoryId: null } as Resource
     assert.deepEqual([allowed(toRepository, image('private', null)).length, allowed(toRepository, unlinked)], [4, []])
     assert.deepEqual(allowed(by({ ownerIds: [8 as AccountId] }), own.private), [])
+  })
+
+  test('a repository’s token reads what its owner’s upstreams give, where it may read packages at all', () => {
+    const bound = (granted: readonly Scope[], ownerId = owner): Identity => {
+      const one = home(1, granted) as Extract<Identity, { kind: 'repository' }>
+      return { ...one, ownerId, grant: { ...one.grant, repositoryIds: [1 as RepositoryId] } }
+    }
+    assert.deepEqual(allowed(bound(['package:read']), fetched('private', null)), ['package:read'])
+    assert.deepEqual(allowed(bound(['package:write']), fetched('private', null)), ['package:read'])
+    assert.deepEqual(allowed(bound(['repository:write']), fetched('private', null)), [])
+    assert.deepEqual(allowed(bound(['package:read'], organization), fetched('private', null)), [], 'another owner’s')
+    assert.deepEqual(allowed(bound(['package:read'], organization), fetched('internal', null)), [])
+    assert.deepEqual(allowed(bound(['package:read']), { ...image('private', null), repositoryId: null } as Resource), [], 'the owner’s own')
   })
 
   test('an administrator’s token of few scopes administers nothing', () => {

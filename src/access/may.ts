@@ -68,6 +68,8 @@ export interface PackageResource {
   readonly visibility: Visibility
   /** The caller's: the higher one of his membership of its owner and of what he is as a collaborator of that repository. */
   readonly role: Role | null
+  /** It comes from an upstream that is declared in its owner's name. */
+  readonly isUpstreams: boolean
 }
 
 /** All packages of one format, as clients first ask for them. */
@@ -118,13 +120,18 @@ function isOnPackage(action: Action): action is PackageAction {
 function standsToPackage(identity: Identity, action: PackageAction, resource: PackageResource): boolean {
   switch (action) {
     case 'package:read':
-      return isShown(identity, resource) || hasRole(identity, resource, 'read')
+      return isShown(identity, resource) || hasRole(identity, resource, 'read') || isFetchedForHome(identity, resource)
     case 'package:write':
       return hasRole(identity, resource, 'write')
     case 'package:delete':
     case 'package:administer':
       return hasRole(identity, resource, 'admin')
   }
+}
+
+/** What an owner's upstreams give is there for what his repositories build and deploy. */
+function isFetchedForHome(identity: Identity, resource: Resource): boolean {
+  return identity.kind === 'repository' && resource.kind === 'package' && resource.isUpstreams && resource.ownerId === identity.ownerId
 }
 
 function isOnRepository(action: Action): action is RepositoryAction {
@@ -206,6 +213,7 @@ function isGranted(identity: Identity, action: Action, resource: Resource): bool
   )
     return true
   if (!holds(grant.scopes, needed)) return false
+  if (action === 'package:read' && isFetchedForHome(identity, resource)) return true
   if (resource.kind !== 'account') return covers(grant, resource.ownerId, resource.repositoryId)
   if (action === 'package:create' && identity.kind === 'repository') return true // it becomes its repository's
   return isForAccount(grant, action, resource)

@@ -164,8 +164,8 @@ function admitToUpstream(
 ): PackageAdmission {
   const { accountId: ownerId, role } = owner
   const { id: upstreamId, visibility } = upstream
-  if (!may(identity, 'package:read', { kind: 'package', packageId: null, ownerId, repositoryId: null, visibility, role }))
-    return { verdict: 'hidden' }
+  const resource = { kind: 'package', packageId: null, ownerId, repositoryId: null, visibility, role, isUpstreams: true } as const
+  if (!may(identity, 'package:read', resource)) return { verdict: 'hidden' }
   if (action !== 'package:read') return { verdict: 'forbidden', reason: ofUpstream }
   return { verdict: 'allowed', package: null, toCreate: null, toFetch: { ownerId, ownerLogin, format, name, visibility, upstreamId } }
 }

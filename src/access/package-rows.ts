@@ -29,8 +29,8 @@ export interface Package {
 }
 
 /** What `may` is asked about. */
-export function packageResourceOf({ id, ownerId, repositoryId, visibility, callerRole }: Package): PackageResource {
-  return { kind: 'package', packageId: id, ownerId, repositoryId, visibility, role: callerRole }
+export function packageResourceOf({ id, ownerId, repositoryId, visibility, callerRole, upstreamId }: Package): PackageResource {
+  return { kind: 'package', packageId: id, ownerId, repositoryId, visibility, role: callerRole, isUpstreams: upstreamId !== null }
 }
 
 /** `owner/name`. */
@@ -88,7 +88,10 @@ export function packagesReadableBy(identity: Identity) {
   const open = sql<boolean>`package.visibility = 'public'`
   if (identity.kind === 'anonymous') return open
   if (identity.grant !== null && !holds(identity.grant.scopes, 'package:read')) return open
-  if (identity.kind === 'repository') return sql<boolean>`(${open} or package.repository_id = ${identity.repositoryId})`
+  if (identity.kind === 'repository') {
+    const fetched = sql<boolean>`package.upstream_id is not null and package.owner_id = ${identity.ownerId}`
+    return sql<boolean>`(${open} or package.repository_id = ${identity.repositoryId} or (${fetched}))`
+  }
   const standing = identity.isAdmin
     ? sql<boolean>`true`
     : sql<boolean>`(package.visibility in ('public', 'internal') or package.owner_id = ${identity.accountId}

@@ -251,7 +251,7 @@ function resourceIn(cast: Cast, { kind, owner, thing, caller }: Cell): Resource 
   if (repositoryId === undefined || thing === 'missing') return null
   if (kind === 'package') {
     const packageId = cast.packageIds.get(`${owner}/${thing}`) as PackageId
-    const facts = { kind, packageId, ownerId: cast.ownerIds[owner], visibility: thing, role } as const
+    const facts = { kind, packageId, ownerId: cast.ownerIds[owner], visibility: thing, role, isUpstreams: false } as const
     return { ...facts, repositoryId: owner === 'guild' ? null : repositoryId }
   }
   return { kind: 'repository', repositoryId, ownerId: cast.ownerIds[owner], visibility: thing, role }
@@ -269,7 +269,7 @@ function ownPackageIn(
   const isOlive = ownerId === ownerIds.olive
   const packageId = packageIds.get(`${isOlive ? 'olive' : 'maintainer'}/${thing}`) as PackageId
   const repositoryId = isOlive ? (repositoryIds.get(`olive/${thing}`) as RepositoryId) : null
-  return { kind: 'package', packageId, ownerId, repositoryId, visibility: thing, role: null }
+  return { kind: 'package', packageId, ownerId, repositoryId, visibility: thing, role: null, isUpstreams: false }
 }
 
 function ownerIn(cast: Cast, { owner, caller }: Pick<Cell, 'owner' | 'caller'>): Resource {
