@@ -1,40 +1,21 @@
 // `stemma package` as whoever administers the server uses it.
 import assert from 'node:assert/strict'
-import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import { createRepository } from '../../src/access/index.ts'
-import { stemma } from '../support/command.ts'
-import { openApi, type TestApi } from '../support/api.ts'
+import type { TestApi } from '../support/api.ts'
+import { CommandStand } from '../support/command-stand.ts'
 import { makeImage } from '../support/images.ts'
 
+let stand: CommandStand
 let api: TestApi
-const folder = mkdtempSync(join(tmpdir(), 'stemma-packages-'))
 before(async () => {
-  api = await openApi()
+  stand = await CommandStand.open()
+  api = stand.api
 })
-after(async () => {
-  await api?.close()
-  rmSync(folder, { recursive: true, force: true })
-})
+after(async () => await stand?.close())
 
-async function run(...args: string[]) {
-  return stemma([...args, '--data', folder], { DATABASE_URL: api.databaseUrl })
-}
-
-async function ok(...args: string[]): Promise<string> {
-  const { code, stdout, stderr } = await run(...args)
-  assert.deepEqual([code, stderr], [0, ''], args.join(' '))
-  return stdout
-}
-
-async function wrong(words: RegExp, ...args: string[]): Promise<void> {
-  const { code, stdout, stderr } = await run(...args)
-  assert.notEqual(code, 0, args.join(' '))
-  assert.equal(stdout, '')
-  assert.match(stderr, words)
-}
+const ok = (...args: string[]) => stand.ok(...args)
+const wrong = (code: number, words: RegExp, ...args: string[]) => stand.wrong(code, words, ...args)
 
 async function ask(method: string, path: string, { token }: { readonly token: string }) {
   const answer = await fetch(`${api.url}${path}`, { method, headers: { authorization: `Bearer ${token}` } })
@@ -68,11 +49,11 @@ test('packages are listed, shown, changed and deleted, and the audit tells of it
   assert.equal(await ok('package', 'link', 'olive/tools/app', 'source'), 'Olive/tools/app is linked to Olive/source now\n')
   const shown = JSON.parse(await ok('package', 'show', 'olive/tools/app', '--json')) as Record<string, unknown>
   assert.deepEqual([shown.visibility, shown.repository, shown.pullsIn30Days], ['internal', 'Olive/source', 0])
-  await wrong(/same owner/, 'package', 'link', 'olive/tools/app', 'sam/elsewhere')
+  await wrong(1, /same owner/, 'package', 'link', 'olive/tools/app', 'sam/elsewhere')
   assert.equal(await ok('package', 'unlink', 'olive/tools/app'), 'Olive/tools/app is linked to no repository now\n')
-  await wrong(/--yes does it/, 'package', 'delete', 'olive/tools/app')
+  await wrong(2, /--yes does it/, 'package', 'delete', 'olive/tools/app')
   assert.match(await ok('package', 'delete', 'olive/tools/app', '--yes'), /^olive\/tools\/app is gone/)
-  await wrong(/there is no package 'olive\/tools\/app'/, 'package', 'show', 'olive/tools/app')
+  await wrong(1, /there is no package 'olive\/tools\/app'/, 'package', 'show', 'olive/tools/app')
   const audit = await db.queries
     .selectFrom('audit')
     .select(['action', 'actor'])
@@ -99,8 +80,8 @@ test('retention is set, tried, shown and cleared, of a package and of an owner',
     .execute()
   const retention = (...args: string[]) => ok('package', 'retention', ...args)
   assert.equal(await retention('show', 'olive/kept'), 'Olive/kept has no policy: everything stays\n')
-  await wrong(/needs --rule or --untagged/, 'package', 'retention', 'set', 'olive/kept')
-  await wrong(/--referrers never is none of go, stay/, 'package', 'retention', 'set', 'olive/kept', '--referrers', 'never')
+  await wrong(2, /needs --rule or --untagged/, 'package', 'retention', 'set', 'olive/kept')
+  await wrong(2, /--referrers never is none of go, stay/, 'package', 'retention', 'set', 'olive/kept', '--referrers', 'never')
 
   const tried = await retention('try', 'olive/kept', '--rule', 'night*:newest=0')
   assert.deepEqual(
@@ -142,7 +123,7 @@ test('immutable tags are set, shown and cleared', async () => {
   await makeImage(db, { ownerId: owner.id, ownerLogin: 'Olive', name: 'fixed', tag: 'v1' })
   const immutable = (...args: string[]) => ok('package', 'immutable', ...args)
   assert.equal(await immutable('show', 'olive/fixed'), 'Olive/fixed has no immutable tags: all may move\n')
-  await wrong(/pattern of tags/, 'package', 'immutable', 'set', 'olive/fixed', '--rule', 'ü')
+  await wrong(1, /pattern of tags/, 'package', 'immutable', 'set', 'olive/fixed', '--rule', 'ü')
   await immutable('set', 'olive', '--rule', 'release-*')
   assert.equal(
     await immutable('set', 'olive/fixed', '--rule', 'v*:except=v0,except=v1.?', '--rule', 'latest'),
@@ -172,8 +153,8 @@ test('immutable tags are set, shown and cleared', async () => {
 })
 
 test('what isn’t there, and what is no name, is told', async () => {
-  await wrong(/there is no package 'olive\/nothing'/, 'package', 'tags', 'olive/nothing')
-  await wrong(/'olive' is not OWNER\/NAME/, 'package', 'show', 'olive')
-  await wrong(/'secret' is none of public, internal, private/, 'package', 'set-visibility', 'sam/other', 'secret')
-  await wrong(/there is no repository 'sam\/nothing'/, 'package', 'link', 'sam/other', 'nothing')
+  await wrong(1, /there is no package 'olive\/nothing'/, 'package', 'tags', 'olive/nothing')
+  await wrong(2, /'olive' is not OWNER\/NAME/, 'package', 'show', 'olive')
+  await wrong(2, /'secret' is none of public, internal, private/, 'package', 'set-visibility', 'sam/other', 'secret')
+  await wrong(1, /there is no repository 'sam\/nothing'/, 'package', 'link', 'sam/other', 'nothing')
 })

@@ -1,57 +1,31 @@
 // `stemma` as whoever administers the server uses it: users, organisations, collaborators, repositories, tokens, and the audit of all that.
 import assert from 'node:assert/strict'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import { systemRandomness } from '../../src/base/index.ts'
 import { Passwords } from '../../src/sign-in/index.ts'
 import { makeAccount } from '../support/accounts.ts'
-import { stemma } from '../support/command.ts'
-import { openApi, type TestApi } from '../support/api.ts'
+import type { TestApi } from '../support/api.ts'
+import { CommandStand } from '../support/command-stand.ts'
 
+let stand: CommandStand
 let api: TestApi
-const folder = mkdtempSync(join(tmpdir(), 'stemma-people-'))
 before(async () => {
-  api = await openApi()
+  stand = await CommandStand.open()
+  api = stand.api
 })
-after(async () => {
-  await api?.close()
-  rmSync(folder, { recursive: true, force: true })
-})
+after(async () => await stand?.close())
 
-async function run(...args: string[]) {
-  return stemma([...args, '--data', folder], { DATABASE_URL: api.databaseUrl })
-}
-
-async function ok(...args: string[]): Promise<string> {
-  const { code, stdout, stderr } = await run(...args)
-  assert.deepEqual([code, stderr], [0, ''], args.join(' '))
-  return stdout
-}
-
-/** Objects, one a line. */
-async function json(...args: string[]): Promise<Record<string, unknown>[]> {
-  const text = await ok(...args, '--json')
-  return text
-    .split('\n')
-    .filter((line) => line !== '')
-    .map((line) => JSON.parse(line) as Record<string, unknown>)
-}
-
-async function wrong(code: number, words: RegExp, ...args: string[]): Promise<void> {
-  const done = await run(...args)
-  assert.equal(done.code, code, args.join(' '))
-  assert.match(done.stderr, /^stemma: [^\n]+\n$/)
-  assert.match(done.stderr, words)
-  assert.equal(done.stdout, '')
-}
+const ok = (...args: string[]) => stand.ok(...args)
+const json = (...args: string[]) => stand.json(...args)
+const wrong = (code: number, words: RegExp, ...args: string[]) => stand.wrong(code, words, ...args)
 
 const ask = (token: string, path: string) =>
   api.listener.inject({ url: `/api/v3${path}`, headers: { authorization: `Bearer ${token}` } }).then(({ statusCode }) => statusCode)
 
 test('users', async () => {
-  const password = join(folder, 'password')
+  const password = join(stand.folder, 'password')
   writeFileSync(password, 'a sentence is a good one\n')
   const [made] = await json('user', 'create', 'Carol', '--name', 'Carol C', '--email', 'c@example.org', '--password-file', password)
   assert.deepEqual([made?.login, made?.name, made?.email, made?.admin], ['Carol', 'Carol C', 'c@example.org', false])
