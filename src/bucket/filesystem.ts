@@ -4,7 +4,7 @@
 import { constants, existsSync } from 'node:fs'
 import { access, copyFile, type FileHandle, mkdir, open, rename, rm, stat, unlink } from 'node:fs/promises'
 import { dirname, join, relative, resolve, sep } from 'node:path'
-import { type Clock, CorruptError, isSystemError, makeFolders, type Randomness, UnavailableError } from '../base/index.ts'
+import { type Clock, CorruptError, isSystemError, makeFolders, type Randomness, UnavailableError, writeFully } from '../base/index.ts'
 import type { Bucket, BucketRequests, ByteRange, FileUpload, Key, OpenValue } from './bucket.ts'
 import { assertRange, missingKey, shortValue, throwIfAborted, unavailable } from './errors.ts'
 import { FilesystemUpload } from './filesystem-upload.ts'
@@ -49,7 +49,7 @@ export class FilesystemBucket implements Bucket {
       try {
         const file = await open(temporary, 'wx', 0o600)
         try {
-          await file.writeFile(bytes)
+          await writeFully(file, bytes)
           await file.sync()
         } finally {
           await file.close()

@@ -2,7 +2,7 @@
 import { existsSync } from 'node:fs'
 import { type FileHandle, open, rm } from 'node:fs/promises'
 import { join } from 'node:path'
-import { remakeSpool, spoolError } from '../base/index.ts'
+import { remakeSpool, spoolError, writeFully } from '../base/index.ts'
 import type { Bucket, FileUpload, Key } from '../bucket/index.ts'
 
 export class SpooledValue {
@@ -43,8 +43,7 @@ export class SpooledValue {
   /** One at a time; the bytes may be changed afterwards. */
   async write(bytes: Uint8Array): Promise<void> {
     try {
-      // `writeFile` would cut it into halves of a MiB, each a turn of its own
-      for (let at = 0; at < bytes.length; ) at += (await this.#file.write(bytes, at)).bytesWritten
+      await writeFully(this.#file, bytes)
     } catch (error) {
       throw spoolError(error, this.#bucket.spoolFolder)
     }

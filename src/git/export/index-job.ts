@@ -1,7 +1,7 @@
 // In a worker: a pack's bytes to a file, taken apart and checked as a pushed one's, and git's own index beside it.
-import { closeSync, fsyncSync, openSync, writeSync } from 'node:fs'
+import { closeSync, fsyncSync, openSync } from 'node:fs'
 import type { MessagePort } from 'node:worker_threads'
-import { MessageStream, systemRandomness } from '../../base/index.ts'
+import { MessageStream, systemRandomness, writeFullySync } from '../../base/index.ts'
 import { encodeIdx } from '../format/idx.ts'
 import { hashBytes, type ObjectFormat, type ObjectId } from '../format/object-id.ts'
 import { FileSpool, indexPack, type IndexLimits } from '../index-pack/index.ts'
@@ -52,7 +52,7 @@ export async function indexJob(job: IndexJob, port: MessagePort): Promise<void> 
 function writeDurably(path: string, bytes: Uint8Array): void {
   const file = openSync(path, 'wx', 0o600)
   try {
-    for (let at = 0; at < bytes.length; ) at += writeSync(file, bytes, at)
+    writeFullySync(file, bytes, 0)
     fsyncSync(file)
   } finally {
     closeSync(file)

@@ -1,15 +1,15 @@
 // Where a pack's bytes are kept while it is received: a file, memory, or memory while they are few and a file from then on.
 // Invariant: bytes below sizeBytes can be read at once, by other threads too when there is a path.
 // What can't be written is an UnavailableError: base's `spoolError` says which.
-import { closeSync, fstatSync, ftruncateSync, openSync, readSync, rmSync, writeSync } from 'node:fs'
+import { closeSync, fstatSync, ftruncateSync, openSync, readSync, rmSync } from 'node:fs'
 import { dirname } from 'node:path'
-import { spoolError } from '../../base/index.ts'
+import { spoolError, writeFullySync } from '../../base/index.ts'
 import type { Spool } from './index-pack.ts'
 
 /** Writes all of `bytes` at a place of an open file of that folder. */
 export function writeAll(fd: number, bytes: Uint8Array, position: number, folder: string): void {
   try {
-    for (let done = 0; done < bytes.length; ) done += writeSync(fd, bytes, done, bytes.length - done, position + done)
+    writeFullySync(fd, bytes, position)
   } catch (error) {
     throw spoolError(error, folder)
   }

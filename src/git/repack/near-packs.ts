@@ -2,7 +2,7 @@
 // laid out as a bucket in a folder of the spool, and read as one.
 import { mkdir, open } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
-import { spoolError, systemClock, systemRandomness } from '../../base/index.ts'
+import { spoolError, systemClock, systemRandomness, writeFully } from '../../base/index.ts'
 import { attachBucket, type Bucket, makeBlockReader, parseKey } from '../../bucket/index.ts'
 import {
   type Deflater,
@@ -53,7 +53,7 @@ export async function copyPacks(
       const file = await open(path, 'wx', 0o600)
       try {
         for await (const bytes of bucket.stream(parseKey(key), { offset: 0, sizeBytes: valueBytes }, signal)) {
-          await file.writeFile(bytes)
+          await writeFully(file, bytes)
           done += bytes.length
           progress(done, total)
         }

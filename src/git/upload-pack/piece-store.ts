@@ -3,7 +3,7 @@
 import { type FileHandle, open, unlink } from 'node:fs/promises'
 import { join } from 'node:path'
 import { crc32 } from 'node:zlib'
-import { CorruptError, isSystemError, makeFolders, UnavailableError } from '../../base/index.ts'
+import { CorruptError, isSystemError, makeFolders, UnavailableError, writeFully } from '../../base/index.ts'
 
 /** More than this moves to a file. */
 const mostMemoryBytes = 256 << 10
@@ -53,7 +53,7 @@ export class PieceStore {
     const piece = { from: this.#sizeBytes, sizeBytes: bytes.length, crcs: partCrcs(bytes) }
     if (this.#file === null && this.#sizeBytes + bytes.length > mostMemoryBytes) await this.#moveToFile()
     if (this.#file !== null) {
-      await writeAt(this.#file, bytes, piece.from)
+      await writeFully(this.#file, bytes, piece.from)
       this.#letGo(this.#pieces.length - recentPieces)
     }
     this.#held.push(bytes)
@@ -144,7 +144,7 @@ export class PieceStore {
       await unlink(this.#path)
       let at = 0
       for (const bytes of this.#held as Uint8Array[]) {
-        await writeAt(file, bytes, at)
+        await writeFully(file, bytes, at)
         at += bytes.length
       }
     } catch (error) {
@@ -159,11 +159,4 @@ export class PieceStore {
 /** At once: the collector doesn't see what lies outside of its heap, and lets hundreds of MiB of it lie while many slow clients are served. */
 function free({ buffer }: Uint8Array): void {
   if (buffer instanceof ArrayBuffer) buffer.transfer(0)
-}
-
-async function writeAt(file: FileHandle, bytes: Uint8Array, position: number): Promise<void> {
-  for (let done = 0; done < bytes.length; ) {
-    const { bytesWritten } = await file.write(bytes, done, bytes.length - done, position + done)
-    done += bytesWritten
-  }
 }

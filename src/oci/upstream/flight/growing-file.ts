@@ -1,7 +1,7 @@
 // A spool file that one writes and many read while it grows. It has no name once it is open, so nothing is left of it when the process ends.
 import { mkdir, open, type FileHandle, rm } from 'node:fs/promises'
 import { join } from 'node:path'
-import { remakeSpool, spoolError, isSystemError } from '../../../base/index.ts'
+import { remakeSpool, spoolError, isSystemError, writeFully } from '../../../base/index.ts'
 
 const pieceBytes = 256 << 10
 
@@ -41,10 +41,7 @@ export class GrowingFile {
   /** One at a time. UnavailableError as `spoolError`. */
   async append(bytes: Uint8Array): Promise<void> {
     try {
-      for (let done = 0; done < bytes.length; ) {
-        const { bytesWritten } = await this.#file.write(bytes, done, bytes.length - done, this.#sizeBytes + done)
-        done += bytesWritten
-      }
+      await writeFully(this.#file, bytes, this.#sizeBytes)
     } catch (error) {
       throw spoolError(error, this.#folder)
     }
