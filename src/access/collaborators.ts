@@ -1,12 +1,11 @@
 // Collaborators of repositories, and what everyone's standing in one is. Each change stands in the audit and the outbox.
 import { InputError } from '../base/index.ts'
-import { type Database, type Queries, sql } from '../db/index.ts'
+import { type Database, type PageRequest, type Queries, readPage, sql } from '../db/index.ts'
 import { type Account, accountIn, accountRows } from './accounts.ts'
 import { type Actor, audit } from './audit.ts'
 import type { AccountId, RepositoryId, Role } from './identity.ts'
 import { may } from './may.ts'
 import type { Member } from './members.ts'
-import { type PageRequest, readPage } from './page.ts'
 import { fullName, tell } from './repositories.ts'
 import { findRepositoryById, type Repository, resourceOf } from './repository-rows.ts'
 

@@ -1,13 +1,12 @@
 // Forks: repositories of one network, which share objects and nothing else. What a network's other repositories hold is no one's to take by
 // knowing its id; the git room sees to that wherever `network.is_shared` says so.
 import { InputError } from '../base/index.ts'
-import { type Database, type Queries, sql, type Tx } from '../db/index.ts'
+import { type Database, type PageRequest, type Queries, readPage, sql, type Tx } from '../db/index.ts'
 import { type Actor, audit, operator } from './audit.ts'
 import type { AccountId, Identity, NetworkId, RepositoryId } from './identity.ts'
 import type { Visibility } from './may.ts'
 import { assertRepositoryName } from './names.ts'
 import { chargeOwner } from './quotas.ts'
-import { type PageRequest, readPage } from './page.ts'
 import { mayRead, readableBy } from './readable.ts'
 import { fullName, nameTaken, tell } from './repositories.ts'
 import { type Repository, repositoryOf, type RepositorySettings, repositoryRows, sameName } from './repository-rows.ts'

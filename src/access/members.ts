@@ -1,10 +1,9 @@
 // Organisations and their members: who has which role where. Each change stands in the audit and the outbox.
 import { InputError } from '../base/index.ts'
-import { type Database, type Queries, sql, type Tx } from '../db/index.ts'
+import { type Database, type PageRequest, type Queries, readPage, sql, type Tx } from '../db/index.ts'
 import { type Account, accountIn, accountRows, insertAccount } from './accounts.ts'
 import { type Actor, audit } from './audit.ts'
 import type { AccountId, Role } from './identity.ts'
-import { type PageRequest, readPage } from './page.ts'
 
 export interface Member {
   readonly account: Account

@@ -1,8 +1,7 @@
 // Pages of packages: an owner's, as far as the caller may read them; the operator's commands see all.
-import { type Queries, sql } from '../db/index.ts'
+import { type PageRequest, type Queries, readPage, sql } from '../db/index.ts'
 import type { AccountId, Identity, PackageId } from './identity.ts'
 import { may, type Visibility } from './may.ts'
-import { type PageRequest, readPage } from './page.ts'
 import { type Package, type PackageFormat, packageOf, packageResourceOf, packageRows, packagesReadableBy } from './package-rows.ts'
 
 export interface PackageListOptions extends PageRequest {

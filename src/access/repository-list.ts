@@ -1,8 +1,7 @@
 // Pages of repositories: an account's, or the caller's.
-import { type Queries, sql } from '../db/index.ts'
+import { type PageRequest, type Queries, readPage, sql } from '../db/index.ts'
 import type { AccountId, Identity, NetworkId, RepositoryId } from './identity.ts'
 import type { Visibility } from './may.ts'
-import { type PageRequest, readPage } from './page.ts'
 import { mayRead, readableBy } from './readable.ts'
 import { type Repository, repositoryOf, repositoryRows } from './repository-rows.ts'
 

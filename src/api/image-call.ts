@@ -23,7 +23,7 @@ export function onImage(action: Action): { readonly access: RouteAccess; readonl
 
 /** The manifest that a tag or digest of the request's image stands for. Refusal 404. */
 export async function manifestOf({ db }: ApiOptions, request: FastifyRequest, reference: string): Promise<Uint8Array> {
-  const digest = await resolveReference(db.queries, packageOf(request).id, reference)
+  const digest = await resolveReference(db, packageOf(request).id, reference)
   if (digest === null) throw notFound()
   return digest
 }

@@ -1,6 +1,6 @@
 // /images/{owner}/{image}/manifests/{reference}: a manifest with what hangs together with it, its platforms, how it came to be. Stemma's own.
 import Type from 'typebox'
-import { packageOf } from '../access/index.ts'
+import { type PackageId, packageOf } from '../access/index.ts'
 import { notFound, type Routes } from '../http/index.ts'
 import {
   blobBytes,
@@ -14,7 +14,6 @@ import {
   readJson,
   storedBlobs,
   totalBytes,
-  type ImageId,
   type PlainImage,
 } from '../oci/index.ts'
 import { imageErrors, imageTags, manifestOf, onImage, told } from './image-call.ts'
@@ -124,7 +123,7 @@ function registerConfig(routes: Routes, options: ApiOptions, url: string): void 
 }
 
 /** Of an index what it says, of an image what its configuration says. */
-async function platformsOf(options: ApiOptions, id: ImageId, root: Uint8Array) {
+async function platformsOf(options: ApiOptions, id: PackageId, root: Uint8Array) {
   const { queries } = options.db
   const tree = await manifestTree(queries, id, root)
   const [top] = tree?.manifests ?? []
@@ -141,7 +140,7 @@ async function platformsOf(options: ApiOptions, id: ImageId, root: Uint8Array) {
   return top.manifests.map((listed) => ({ ...listedJson(listed), total_bytes: totals.get(listed.digest) ?? null }))
 }
 
-async function configOf({ db, imageStore }: ApiOptions, id: ImageId, { config }: Pick<PlainImage, 'config'>): Promise<Uint8Array> {
+async function configOf({ db, imageStore }: ApiOptions, id: PackageId, { config }: Pick<PlainImage, 'config'>): Promise<Uint8Array> {
   if (config === null) return new Uint8Array()
   const [blob] = await storedBlobs(db.queries, id, [config.digest])
   return blob === undefined ? new Uint8Array() : blobBytes(imageStore, blob, largestConfig)

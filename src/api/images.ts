@@ -2,7 +2,7 @@
 import Type from 'typebox'
 import { actorOf, packageFullName, packageOf, readablePackages } from '../access/index.ts'
 import { notFound, type Routes } from '../http/index.ts'
-import { countOf, imagePulls, imageSizes, listTags, untag } from '../oci/index.ts'
+import { countTags, imagePulls, imageSizes, listTags, untag } from '../oci/index.ts'
 import { originOf, timeJson } from './documents.ts'
 import { imageErrors, imageTags, manifestOf, onImage, told } from './image-call.ts'
 import { ImageUrls, tagJson } from './image-documents.ts'
@@ -38,7 +38,7 @@ function registerSummary(routes: Routes, options: ApiOptions): void {
     const others = await readablePackages(queries, request.identity, { ownerId, format })
     const [sizes, tags, pulls] = await Promise.all([
       imageSizes(queries, id, others),
-      countOf(queries, 'oci_tag', id),
+      countTags(queries, id),
       imagePulls(queries, id, 30, null),
     ])
     const urls = new ImageUrls(request, options, one)

@@ -15,7 +15,7 @@ import {
 import { InputError } from '../base/index.ts'
 import type { Config } from '../config.ts'
 import type { Database } from '../db/index.ts'
-import { countOf, deleteImage, imagePulls, imageSizes, listTags } from '../oci/index.ts'
+import { countTags, deleteImage, imagePulls, imageSizes, listTags } from '../oci/index.ts'
 import { accountNamed } from './account-named.ts'
 import { withDatabase } from './database.ts'
 import { formatBytes } from './progress.ts'
@@ -150,7 +150,7 @@ function noPackage(name: string): InputError {
 async function packageJson({ queries }: Database, one: Package) {
   const { id, format, visibility, repositoryId, createdAt, updatedAt } = one
   const repository = repositoryId === null ? null : await findRepositoryById(queries, repositoryId)
-  const [sizes, tags] = await Promise.all([imageSizes(queries, id, []), countOf(queries, 'oci_tag', id)])
+  const [sizes, tags] = await Promise.all([imageSizes(queries, id, []), countTags(queries, id)])
   return {
     name: packageFullName(one),
     format,

@@ -6,7 +6,6 @@ export {
   isCommitUnknown,
   type Queries,
   type RawBuilder,
-  type SelectQueryBuilder,
   type TransactionOptions,
   type Tx,
   sql,
@@ -16,6 +15,7 @@ export { longestStopMs } from './embedded/postmaster.ts'
 export { fixedQuery } from './fixed-query.ts'
 export { type FolderLock, lockFolder } from './folder-lock.ts'
 export { type MigrateOptions, migrate } from './migrate.ts'
+export { type PageRequest, readPage } from './page.ts'
 export { rememberedQuery, type RememberedOptions, type RememberedQuery } from './remembered-query.ts'
 export type * from './schema.gen.ts'
 export { databaseOf, Moment } from './snapshots.ts'

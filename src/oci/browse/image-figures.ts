@@ -1,6 +1,6 @@
 // How large an image is, what of it others have too, and how often it is pulled.
+import type { PackageId } from '../../access/index.ts'
 import { type Queries, sql } from '../../db/index.ts'
-import type { ImageId } from './image-rows.ts'
 
 export interface ImageSizes {
   readonly blobCount: number
@@ -14,7 +14,7 @@ export interface ImageSizes {
 }
 
 /** @param others images of which the caller may know */
-export async function imageSizes(queries: Queries, image: ImageId, others: readonly ImageId[]): Promise<ImageSizes> {
+export async function imageSizes(queries: Queries, image: PackageId, others: readonly PackageId[]): Promise<ImageSizes> {
   const { rows } = await sql<{ [K in keyof ImageSizes]: number }>`
     with blobs as (
       select blob.size_bytes, exists (select from oci_blob other
@@ -43,7 +43,7 @@ export interface Pulls {
 }
 
 /** @param digest of one manifest alone; null: all of the image, those that it has no more, too */
-export async function imagePulls(queries: Queries, image: ImageId, days: number, digest: Uint8Array | null): Promise<Pulls> {
+export async function imagePulls(queries: Queries, image: PackageId, days: number, digest: Uint8Array | null): Promise<Pulls> {
   const { rows } = await sql<{ day: string; pull_count: number }>`
     select to_char(days.day, 'YYYY-MM-DD') as day, coalesce(sum(pulled.pull_count), 0)::int8 as pull_count
     from (select (now() at time zone 'UTC')::date - back as day from generate_series(0, ${days}::int - 1) as back) as days

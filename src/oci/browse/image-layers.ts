@@ -1,9 +1,9 @@
 // The image that a tag or digest leads to, for one platform, and where its configuration and layers are stored.
+import type { PackageId } from '../../access/index.ts'
 import { InputError, UnavailableError } from '../../base/index.ts'
 import { type Queries, sql } from '../../db/index.ts'
 import { type ContentStore, digestOf } from '../../store/index.ts'
 import { digestText, parseDigestBytes } from '../format/digests.ts'
-import type { ImageId } from './image-rows.ts'
 import type { Layer } from './layer-files.ts'
 import { type Descriptor, type ManifestFacts, platformText, readManifest } from './manifest-json.ts'
 
@@ -21,7 +21,7 @@ const unknownPlatform = 'unknown/unknown'
  * @param platform as `linux/arm64` or `linux/arm/v7`; null: `linux/amd64` where there is one, else the first
  * InputError `no-such-platform`; `no-such-manifest` where an index names one that the image hasn't.
  */
-export async function plainImage(queries: Queries, image: ImageId, root: Uint8Array, platform: string | null): Promise<PlainImage> {
+export async function plainImage(queries: Queries, image: PackageId, root: Uint8Array, platform: string | null): Promise<PlainImage> {
   let digest = root
   for (let depth = 0; depth < deepest; depth++) {
     const row = await queries
@@ -53,7 +53,7 @@ function chosen(manifests: readonly Descriptor[], platform: string | null): Desc
 }
 
 /** Blobs of the image with where they are stored, in the order of the digests. InputError `no-such-blob` where one is missing, or lies elsewhere. */
-export async function storedBlobs(queries: Queries, image: ImageId, digests: readonly string[]): Promise<Layer[]> {
+export async function storedBlobs(queries: Queries, image: PackageId, digests: readonly string[]): Promise<Layer[]> {
   const wanted = digests.map((text) => parseDigestBytes(text) ?? new Uint8Array())
   const rows = await queries
     .selectFrom('oci_blob')

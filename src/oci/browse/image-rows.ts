@@ -1,10 +1,9 @@
 // What the tables say of an image's manifests and tags: as rows, without the bytes of manifests.
-import { type Queries, sql } from '../../db/index.ts'
-import { digestText, parseDigestBytes } from '../format/digests.ts'
+import type { PackageId } from '../../access/index.ts'
+import { type Database, type PageRequest, type Queries, readPage, sql } from '../../db/index.ts'
+import { digestText, parseDigest } from '../format/digests.ts'
 import { isTag } from '../format/names.ts'
-
-/** An image's package. */
-export type ImageId = number
+import { findManifest } from '../manifest-rows.ts'
 
 export interface ManifestRow {
   /** The version of the package, by number. */
@@ -36,34 +35,15 @@ export interface TagRow {
   readonly pullCount: number
 }
 
-export interface PageWanted {
-  readonly page: number
-  readonly perPage: number
-}
-
 /** The digest that a tag or a digest stands for; null: nothing of the image. */
-export async function resolveReference(queries: Queries, image: ImageId, reference: string): Promise<Uint8Array | null> {
-  const digest = parseDigestBytes(reference)
-  if (digest !== null) {
-    const found = await queries
-      .selectFrom('oci_manifest')
-      .select('digest')
-      .where('package_id', '=', image)
-      .where('digest', '=', digest)
-      .executeTakeFirst()
-    return found?.digest ?? null
-  }
-  if (!isTag(reference)) return null
-  const tag = await queries
-    .selectFrom('oci_tag')
-    .select('digest')
-    .where('package_id', '=', image)
-    .where('name', '=', reference)
-    .executeTakeFirst()
-  return tag?.digest ?? null
+export async function resolveReference(db: Database, image: PackageId, text: string): Promise<Uint8Array | null> {
+  const digest = parseDigest(text)
+  if (digest === null && !isTag(text)) return null
+  const found = await findManifest(db, image, digest === null ? { kind: 'tag', tag: text } : { kind: 'digest', digest })
+  return found?.digest.bytes ?? null
 }
 
-function manifestRows(queries: Queries, image: ImageId) {
+function manifestRows(queries: Queries, image: PackageId) {
   return queries
     .selectFrom('oci_manifest as manifest')
     .select(['id', 'digest', 'media_type', 'artifact_type', 'subject', 'pushed_at', 'pulled_at', 'pull_count'])
@@ -93,14 +73,14 @@ function manifestOf(row: RawManifest): ManifestRow {
 }
 
 /** Of those digests that the image has, in no order. */
-export async function manifestsByDigest(queries: Queries, image: ImageId, digests: readonly Uint8Array[]): Promise<ManifestRow[]> {
+export async function manifestsByDigest(queries: Queries, image: PackageId, digests: readonly Uint8Array[]): Promise<ManifestRow[]> {
   if (digests.length === 0) return []
   const rows = await manifestRows(queries, image).where('digest', '=', sql<Uint8Array>`any(${digests}::bytea[])`).execute()
   return rows.map(manifestOf)
 }
 
 /** One version, by its number. */
-export async function manifestById(queries: Queries, image: ImageId, id: number): Promise<ManifestRow | null> {
+export async function manifestById(queries: Queries, image: PackageId, id: number): Promise<ManifestRow | null> {
   const row = await manifestRows(queries, image).where('id', '=', id).executeTakeFirst()
   return row === undefined ? null : manifestOf(row)
 }
@@ -108,54 +88,38 @@ export async function manifestById(queries: Queries, image: ImageId, id: number)
 /** The newest first. */
 export async function listManifests(
   queries: Queries,
-  image: ImageId,
-  { page, perPage }: PageWanted,
+  image: PackageId,
+  wanted: PageRequest,
 ): Promise<{ readonly manifests: readonly ManifestRow[]; readonly total: number }> {
-  const [rows, total] = await Promise.all([
-    manifestRows(queries, image)
-      .orderBy('id', 'desc')
-      .limit(perPage)
-      .offset((page - 1) * perPage)
-      .execute(),
-    countOf(queries, 'oci_manifest', image),
-  ])
-  return { manifests: rows.map(manifestOf), total }
+  const { found, total } = await readPage(manifestRows(queries, image), (all) => all.orderBy('id', 'desc'), wanted)
+  return { manifests: found.map(manifestOf), total }
 }
 
 /** What names that manifest as its subject, the oldest first. */
 export async function listReferrers(
   queries: Queries,
-  image: ImageId,
+  image: PackageId,
   subject: Uint8Array,
-  { artifactType, page, perPage }: PageWanted & { readonly artifactType?: string | undefined },
+  { artifactType, ...wanted }: PageRequest & { readonly artifactType?: string | undefined },
 ): Promise<{
   readonly manifests: readonly (ManifestRow & { readonly annotations: Readonly<Record<string, string>> })[]
   readonly total: number
 }> {
-  const all = manifestRows(queries, image)
+  const rows = manifestRows(queries, image)
+    .select('annotations')
     .where('subject', '=', subject)
-    .$if(artifactType !== undefined, (rows) => rows.where('artifact_type', '=', artifactType as string))
-  const [rows, { total }] = await Promise.all([
-    all
-      .select('annotations')
-      .orderBy('id')
-      .limit(perPage)
-      .offset((page - 1) * perPage)
-      .execute(),
-    all
-      .clearSelect()
-      .select((select) => select.fn.countAll<number>().as('total'))
-      .executeTakeFirstOrThrow(),
-  ])
+    .$if(artifactType !== undefined, (all) => all.where('artifact_type', '=', artifactType as string))
+  const { found, total } = await readPage(rows, (all) => all.orderBy('id'), wanted)
   return {
-    manifests: rows.map((row) => ({ ...manifestOf(row), annotations: (row.annotations ?? {}) as Readonly<Record<string, string>> })),
+    manifests: found.map((row) => ({ ...manifestOf(row), annotations: (row.annotations ?? {}) as Readonly<Record<string, string>> })),
     total,
   }
 }
 
-export async function countOf(queries: Queries, table: 'oci_manifest' | 'oci_tag', image: ImageId): Promise<number> {
+/** How many tags it has. */
+export async function countTags(queries: Queries, image: PackageId): Promise<number> {
   const { total } = await queries
-    .selectFrom(table)
+    .selectFrom('oci_tag')
     .select((select) => select.fn.countAll<number>().as('total'))
     .where('package_id', '=', image)
     .executeTakeFirstOrThrow()
@@ -165,31 +129,25 @@ export async function countOf(queries: Queries, table: 'oci_manifest' | 'oci_tag
 /** In the order of names, or the one of a name. */
 export async function listTags(
   queries: Queries,
-  image: ImageId,
-  { page, perPage, name }: PageWanted & { readonly name?: string },
+  image: PackageId,
+  { name, ...wanted }: PageRequest & { readonly name?: string },
 ): Promise<{ readonly tags: readonly TagRow[]; readonly total: number }> {
-  const [rows, total] = await Promise.all([
-    queries
-      .selectFrom('oci_tag as tag')
-      .innerJoin('oci_manifest as manifest', (join) =>
-        join.onRef('manifest.package_id', '=', 'tag.package_id').onRef('manifest.digest', '=', 'tag.digest'),
-      )
-      .select(['tag.name', 'tag.digest', 'tag.created_at', 'tag.updated_at'])
-      .select(['manifest.media_type', 'manifest.artifact_type', 'manifest.pulled_at', 'manifest.pull_count'])
-      .where('tag.package_id', '=', image)
-      .$if(name !== undefined, (tags) => tags.where('tag.name', '=', name as string))
-      .orderBy('tag.name')
-      .limit(perPage)
-      .offset((page - 1) * perPage)
-      .execute(),
-    countOf(queries, 'oci_tag', image),
-  ])
+  const rows = queries
+    .selectFrom('oci_tag as tag')
+    .innerJoin('oci_manifest as manifest', (join) =>
+      join.onRef('manifest.package_id', '=', 'tag.package_id').onRef('manifest.digest', '=', 'tag.digest'),
+    )
+    .select(['tag.name', 'tag.digest', 'tag.created_at', 'tag.updated_at'])
+    .select(['manifest.media_type', 'manifest.artifact_type', 'manifest.pulled_at', 'manifest.pull_count'])
+    .where('tag.package_id', '=', image)
+    .$if(name !== undefined, (all) => all.where('tag.name', '=', name as string))
+  const { found, total } = await readPage(rows, (all) => all.orderBy('tag.name'), wanted)
   const totals = await totalBytes(
     queries,
     image,
-    rows.map(({ digest }) => digest),
+    found.map(({ digest }) => digest),
   )
-  const tags = rows.map((row) => {
+  const tags = found.map((row) => {
     const digest = digestText(row.digest)
     return {
       name: row.name,
@@ -207,7 +165,7 @@ export async function listTags(
 }
 
 /** Of each: itself, manifests and blobs that it names, and those that they name; each once, as far as the image has the manifests. */
-export async function totalBytes(queries: Queries, image: ImageId, roots: readonly Uint8Array[]): Promise<ReadonlyMap<string, number>> {
+export async function totalBytes(queries: Queries, image: PackageId, roots: readonly Uint8Array[]): Promise<ReadonlyMap<string, number>> {
   if (roots.length === 0) return new Map()
   const { rows } = await sql<{ root: Uint8Array; size_bytes: number }>`
     with recursive below as (
@@ -227,7 +185,7 @@ export async function totalBytes(queries: Queries, image: ImageId, roots: readon
 }
 
 /** How many versions each has. */
-export async function countVersions(queries: Queries, images: readonly ImageId[]): Promise<ReadonlyMap<ImageId, number>> {
+export async function countVersions(queries: Queries, images: readonly PackageId[]): Promise<ReadonlyMap<PackageId, number>> {
   if (images.length === 0) return new Map()
   const rows = await queries
     .selectFrom('oci_manifest')
@@ -235,5 +193,5 @@ export async function countVersions(queries: Queries, images: readonly ImageId[]
     .where('package_id', '=', sql<number>`any(${images}::bigint[])`)
     .groupBy('package_id')
     .execute()
-  return new Map(rows.map((row) => [row.package_id, row.total]))
+  return new Map(rows.map((row) => [row.package_id as PackageId, row.total]))
 }

@@ -6,9 +6,8 @@ export { type HistoryStep, imageHistory } from './image-history.ts'
 export { imagePulls, imageSizes, type ImageSizes, type Pulls } from './image-figures.ts'
 export { blobBytes, plainImage, type PlainImage, storedBlobs } from './image-layers.ts'
 export {
-  countOf,
+  countTags,
   countVersions,
-  type ImageId,
   listManifests,
   listReferrers,
   listTags,

@@ -1,7 +1,8 @@
 // A manifest with all that hangs together with it: an index with its images, these with their layers, and beside each what refers to it.
+import type { PackageId } from '../../access/index.ts'
 import { type Queries, sql } from '../../db/index.ts'
 import { digestText, parseDigestBytes } from '../format/digests.ts'
-import { type ImageId, type ManifestRow, manifestsByDigest } from './image-rows.ts'
+import { type ManifestRow, manifestsByDigest } from './image-rows.ts'
 import { type ManifestFacts, readManifest } from './manifest-json.ts'
 
 export interface TreeManifest extends ManifestRow, ManifestFacts {
@@ -20,7 +21,7 @@ export interface ManifestTree {
 export const treeLimits = { manifests: 300, bytes: 8 << 20, depth: 6 }
 
 /** @param root that the image has; null: it hasn't any more */
-export async function manifestTree(queries: Queries, image: ImageId, root: Uint8Array): Promise<ManifestTree | null> {
+export async function manifestTree(queries: Queries, image: PackageId, root: Uint8Array): Promise<ManifestTree | null> {
   const loading = new Loading(queries, image)
   const tree = await loading.run(root)
   return tree.manifests.length === 0 ? null : tree
@@ -28,12 +29,12 @@ export async function manifestTree(queries: Queries, image: ImageId, root: Uint8
 
 class Loading {
   readonly #queries: Queries
-  readonly #image: ImageId
+  readonly #image: PackageId
   readonly #known = new Map<string, TreeManifest>()
   #bytes = 0
   #isTruncated = false
 
-  constructor(queries: Queries, image: ImageId) {
+  constructor(queries: Queries, image: PackageId) {
     this.#queries = queries
     this.#image = image
   }

@@ -1,5 +1,5 @@
 // One page of a list, and how many there are in all: asked at once.
-import type { SelectQueryBuilder } from '../db/index.ts'
+import type { SelectQueryBuilder } from './database.ts'
 
 export interface PageRequest {
   /** From 1. */
