@@ -1,5 +1,5 @@
 // Durability: SIGKILL to the server, and to its PostgreSQL, at random moments of pushes. What was acknowledged stays; nothing is there partly.
-// STEMMA_TEST_SEED repeats a run; STEMMA_TEST_KILLS and STEMMA_TEST_DATABASE_KILLS say how many (usual: 200 and 40).
+// STEMMA_TEST_SEED repeats a run; STEMMA_TEST_KILLS and STEMMA_TEST_DATABASE_KILLS say how many (usual: 100 and 30).
 import assert from 'node:assert/strict'
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
@@ -15,11 +15,11 @@ const seed = setting('STEMMA_TEST_SEED', Math.floor(performance.timeOrigin) % 1_
 
 describe(`killed at random moments (STEMMA_TEST_SEED=${seed})`, { timeout: 2_400_000 }, () => {
   it('the server', { timeout: 1_200_000 }, async (context) => {
-    await killing('server', setting('STEMMA_TEST_KILLS', 200), seed, (line) => context.diagnostic(line))
+    await killing('server', setting('STEMMA_TEST_KILLS', 100), seed, (line) => context.diagnostic(line))
   })
 
   it('its PostgreSQL', { timeout: 1_200_000 }, async (context) => {
-    await killing('database', setting('STEMMA_TEST_DATABASE_KILLS', 40), seed + 1, (line) => context.diagnostic(line))
+    await killing('database', setting('STEMMA_TEST_DATABASE_KILLS', 30), seed + 1, (line) => context.diagnostic(line))
   })
 })
 

@@ -26,19 +26,19 @@ const ociIndex = 'application/vnd.oci.image.index.v1+json'
 
 /** How often each is chosen, out of all. */
 export const imageActs: readonly (readonly [share: number, name: string, act: Act])[] = [
-  [24, 'push image', pushImage],
+  [20, 'push image', pushImage],
   [5, 'push index', pushIndex],
   [5, 'push referrer', pushReferrer],
   [12, 'pull image', pull],
   [6, 'untag', untag],
   [6, 'delete manifest', dropManifest],
-  [4, 'delete blob', dropBlob],
-  [2, 'delete image', dropImage],
+  [5, 'delete blob', dropBlob],
+  [3, 'delete image', dropImage],
   [12, 'collect images', collectImages],
   [8, 'tidy content', (_, node) => node.store.tidy().then(() => {})],
-  [14, 'open', (_, node) => node.store.openDue(never).then(() => {})],
+  [12, 'open', (_, node) => node.store.openDue(never).then(() => {})],
   [8, 'tend', tend],
-  [2, 'check content', check],
+  [4, 'check content', check],
 ]
 
 /** One of a few; made by whoever comes first. */

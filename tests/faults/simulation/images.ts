@@ -40,11 +40,17 @@ export class SimulatedImages {
   /** Of what was made in this run: digest in hex → bytes. */
   readonly blobs = new Map<string, SimulatedBlob>()
   readonly manifests = new Map<string, SimulatedManifest>()
-  /** Grows when something begins or ends by which what was told to be there may go. */
-  removals = 0
   /** How often something of each kind came to its end. */
   readonly done = new Map<string, number>()
   #moment = 0
+  #removals = 0
+  #removing = 0
+
+  /** Another number each time, while something goes on by which what was told to be there may go; the same only if nothing did since. */
+  get removals(): number {
+    if (this.#removing > 0) this.#removals++
+    return this.#removals
+  }
 
   begin(image: KnownImage, tag: string, value: string | null, only: string | null = null): TagAct {
     const act: TagAct = { image, tag, value, only, since: ++this.#moment, until: Number.POSITIVE_INFINITY, outcome: 'doubtful' }
@@ -64,11 +70,12 @@ export class SimulatedImages {
 
   /** While something is taken away that others may have been told is there. */
   async removing<T>(work: () => Promise<T>): Promise<T> {
-    this.removals++
+    this.#removals++
+    this.#removing++
     try {
       return await work()
     } finally {
-      this.removals++
+      this.#removing--
     }
   }
 

@@ -32,6 +32,8 @@ export class SimulatedRun {
   /** What happened that the turns don't tell. */
   readonly faults: string[] = []
   forks = 0
+  /** How many of each kind were begun. */
+  readonly begun = new Map<string, number>()
   /** Grows when leases and graces end early, and when purges begin and end: who holds old packs then meets keys that are gone. */
   disturbances = 0
   purges = 0
@@ -60,7 +62,7 @@ export class SimulatedRun {
     this.hasRepositories = matter !== 'images'
     this.hasImages = matter !== 'repositories'
     this.#acts = [...commonActs, ...(this.hasRepositories ? repositoryActs : []), ...(this.hasImages ? imageActs : [])]
-    this.#actsLeft = 12 + this.random.below(14) + (this.hasImages ? 6 : 0)
+    this.#actsLeft = 12 + this.random.below(14) + (this.hasImages ? 10 : 0)
     this.#log = alarming((message, error) => {
       this.tell(`logged: ${message}: ${String(error)}`)
       this.#judgeError(error, message)
@@ -165,6 +167,7 @@ export class SimulatedRun {
     if (random.fraction() < odds.workers) node.workerFaults.readsLeft(1 + random.below(12))
     if (random.fraction() < odds.workers / 2) node.workerFaults.writesLeft(1 + random.below(4))
     this.turns.current.name = `${node.name} ${name}`
+    this.begun.set(name, (this.begun.get(name) ?? 0) + 1)
     this.#since.set(this.turns.current, this.disturbances)
     try {
       await act(this, node, random)
