@@ -12,6 +12,7 @@ import type { Database } from '../../src/db/index.ts'
 import { mountFaces } from '../../src/faces.ts'
 import { type Gate, type Listener, makeListener, RateLimits, type RateSettings, Refusal } from '../../src/http/index.ts'
 import { makeGit, makeHooks, makeOutbound, makeStore } from '../../src/rooms.ts'
+import type { SegmentStore } from '../../src/store/index.ts'
 import { testDatabase } from './test-database.ts'
 
 /** What a request that was let in is answered with: no handler gives it. */
@@ -21,6 +22,7 @@ export interface TestFaces {
   readonly db: Database
   readonly listener: Listener
   readonly gate: Gate
+  readonly store: SegmentStore
   /** Every line of the log so far. */
   readonly log: readonly string[]
   close(): Promise<void>
@@ -97,6 +99,7 @@ export async function openFaces({
     db,
     listener,
     gate,
+    store,
     log: lines,
     close: async () => {
       await listener.close()

@@ -218,6 +218,20 @@ function modelDiff(before: ReadonlyMap<string, string>, after: ReadonlyMap<strin
   })
 }
 
+test('nothing but a directory is the root: a file, a link or a whiteout in its place is none', () => {
+  const rooted = (type: 'file' | 'symlink' | 'directory', name: string) => {
+    const builder = new LayerListBuilder()
+    builder.add({ name: 'a', type: 'file', mode: 0, sizeBytes: 0, link: null, body: null })
+    builder.add({ name, type, mode: 0o700, sizeBytes: 0, link: type === 'symlink' ? '/elsewhere' : null, body: null })
+    return new ImageTree([builder.finish()])
+  }
+  for (const name of ['', '.', './', '/', 'a/..', '../..']) {
+    for (const type of ['file', 'symlink', 'directory'] as const) {
+      assert.equal(rooted(type, name).find('a')?.path, 'a', `${type} ${JSON.stringify(name)}`)
+    }
+  }
+})
+
 describe('limits', () => {
   test('more files than are listed, and longer paths, are refused', () => {
     const builder = new LayerListBuilder({ records: 10, bytes: 1 << 20 })

@@ -67,6 +67,7 @@ export class LayerListBuilder {
     }
     if (entry.name.includes('\0')) throw new InputError('bad-path', 'a path in the layer has a zero byte')
     const key = normalKey(entry.name)
+    if (key === '' && entry.type !== 'directory') return // nothing takes the root's place
     const cut = key.lastIndexOf('\0') + 1
     const name = key.slice(cut)
     const parent = key.slice(0, Math.max(0, cut - 1))

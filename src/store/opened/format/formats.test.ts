@@ -8,7 +8,7 @@ import { decodeForms, encodeForms } from '../../format/forms.ts'
 import { decodeList, encodeEntry, type FileEntry, hasBody } from './file-list.ts'
 import { parseGzipHeader } from './gzip-header.ts'
 import { decodeForm, encodeForm, type OpenedForm } from './opened-form.ts'
-import { parsePax } from './pax.ts'
+import { noPax, parsePax } from './pax.ts'
 
 const random = new Seeded(seedOfRun('formats of opened contents'))
 const big = () => random.below(2 ** 31) * 2 ** random.below(20)
@@ -127,6 +127,7 @@ test('gzip headers: every field, cut anywhere, and what is none', () => {
 test('PAX records: sizes that are none, lengths that lie', () => {
   assert.equal(parsePax(utf8('9 size=5\n'))?.sizeBytes, 5)
   assert.equal(parsePax(utf8('8 size=\n'))?.sizeBytes, null)
+  assert.deepEqual(parsePax(utf8('8 path=\n13 linkpath=\n')), noPax) // POSIX.1-2008: the header's count again
   for (const bad of [
     '9 size=x\n',
     '10 size=-1\n',

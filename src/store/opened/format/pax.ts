@@ -31,16 +31,21 @@ export function parsePax(bytes: Uint8Array): PaxFacts | null {
   const sparseBytes = numberOf(records.get('GNU.sparse.realsize') ?? records.get('GNU.sparse.size'))
   if (sizeBytes === undefined || sparseBytes === undefined) return null
   return {
-    path: records.get('path') ?? null,
-    link: records.get('linkpath') ?? null,
+    path: textOf(records.get('path')),
+    link: textOf(records.get('linkpath')),
     sizeBytes,
-    sparseName: records.get('GNU.sparse.name') ?? null,
+    sparseName: textOf(records.get('GNU.sparse.name')),
     sparseBytes,
     isSparse: [...records.keys()].some((key) => key.startsWith('GNU.sparse.')),
   }
 }
 
-/** Null: not given, or taken back by an empty value. Undefined: no number. */
+/** Null: not given, or taken back by an empty value: the header's counts. */
+function textOf(value: Uint8Array | undefined): Uint8Array | null {
+  return value === undefined || value.length === 0 ? null : value
+}
+
+/** The same; undefined: no number. */
 function numberOf(value: Uint8Array | undefined): number | null | undefined {
   if (value === undefined || value.length === 0) return null
   const text = latin1(value)
