@@ -6,12 +6,11 @@ import { InputError } from '../base/index.ts'
 import { notFound, type RouteAccess, type Routes, validationFailed } from '../http/index.ts'
 import {
   clearRetention,
-  type KeptPolicy,
+  type HeldPolicy,
   planFor,
-  readRetention,
   readTagRules,
   type RetentionPolicy,
-  retentionOfPackage,
+  retentionAt,
   type RuleAct,
   type RuleHome,
   setRetention,
@@ -75,7 +74,7 @@ function registerRetention(routes: Routes, { db }: ApiOptions, url: string, plac
   const { params, whose, homeOf, actOf } = place
   const reading = { tags, params, summary: `What is kept of ${whose} (Stemma’s own)`, response: { 200: RetentionJson, ...packageErrors } }
   routes.get(url, { config: place.reading, schema: reading }, async (request) => {
-    const found = await policyAt(db, request, homeOf(request))
+    const found = await retentionAt(db.queries, homeOf(request), actOf(request).ownerId)
     if (found === null) throw notFound()
     return retentionJson(found)
   })
@@ -83,7 +82,7 @@ function registerRetention(routes: Routes, { db }: ApiOptions, url: string, plac
   const setting = { ...reading, summary: `Says what is kept of ${whose}, from a day on (Stemma’s own)`, body: NewRetentionJson }
   routes.put(url, { config: place.changing, schema: setting }, async (request) => {
     await setRetention(db, homeOf(request), policyOf(request.body as NewRetentionJson), actOf(request)).catch(asRuleFault)
-    const found = await policyAt(db, request, homeOf(request))
+    const found = await retentionAt(db.queries, homeOf(request), actOf(request).ownerId)
     if (found === null) throw notFound()
     return retentionJson(found)
   })
@@ -100,14 +99,6 @@ function registerRetention(routes: Routes, { db }: ApiOptions, url: string, plac
   })
 }
 
-type Found = KeptPolicy & { readonly of: 'package' | 'owner' }
-
-async function policyAt({ queries }: ApiOptions['db'], request: FastifyRequest, home: RuleHome): Promise<Found | null> {
-  if ('packageId' in home) return retentionOfPackage(queries, home.packageId, packageOf(request).ownerId)
-  const found = await readRetention(queries, home)
-  return found && { ...found, of: 'owner' }
-}
-
 function registerDryRun(routes: Routes, { db, retention }: ApiOptions): void {
   const schema = {
     tags,
@@ -117,9 +108,9 @@ function registerDryRun(routes: Routes, { db, retention }: ApiOptions): void {
     response: { 200: DryRunJson, ...packageErrors },
   }
   routes.post(`${packageUrl}/retention/dry-run`, { config: access('users', 'package:administer'), schema }, async (request) => {
-    const { id } = packageOf(request)
+    const { id, ownerId } = packageOf(request)
     const { policy: given } = request.body as Static<typeof DryRunBodyJson>
-    const policy = given === undefined ? (await policyAt(db, request, { packageId: id }))?.policy : policyOf(given)
+    const policy = given === undefined ? (await retentionAt(db.queries, { packageId: id }, ownerId))?.policy : policyOf(given)
     if (policy === undefined) throw notFound()
     const plan = await planFor(db.queries, id, policy, retention).catch(asRuleFault)
     const going = plan.tags.filter(({ goes }) => goes)
@@ -166,7 +157,7 @@ function policyOf({ rules, untagged_days: untaggedDays = null, referrers = 'go' 
   }
 }
 
-function retentionJson({ of, policy, updatedAt, dueAt }: Found): RetentionJson {
+function retentionJson({ of, policy, updatedAt, dueAt }: HeldPolicy): RetentionJson {
   return {
     of,
     rules: policy.rules.map((rule) => ({

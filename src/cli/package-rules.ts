@@ -5,11 +5,11 @@ import type { Database } from '../db/index.ts'
 import {
   clearRetention,
   type DryRun,
-  type KeptPolicy,
+  type HeldPolicy,
   planFor,
-  readRetention,
   readTagRules,
   type RetentionPolicy,
+  retentionAt,
   type RuleAct,
   type RuleHome,
   setRetention,
@@ -33,14 +33,14 @@ interface Place {
 }
 
 export async function runShowRetention(config: Config, given: Flags, [name = '']: readonly string[]): Promise<void> {
-  await withPlace(config, name, async (db, place) => tellPolicy(given, place, await policyAt(db, place)))
+  await withPlace(config, name, async (db, place) => tellPolicy(given, place, await retentionAt(db.queries, place.home, place.act.ownerId)))
 }
 
 export async function runSetRetention(config: Config, given: Flags, [name = '']: readonly string[]): Promise<void> {
   const policy = policyOf(given) ?? missingRules('set')
   await withPlace(config, name, async (db, place) => {
     await setRetention(db, place.home, policy, place.act)
-    tellPolicy(given, place, await policyAt(db, place))
+    tellPolicy(given, place, await retentionAt(db.queries, place.home, place.act.ownerId))
   })
 }
 
@@ -56,7 +56,7 @@ export async function runTryRetention(config: Config, given: Flags, [name = '']:
   const wanted = policyOf(given)
   await withPlace(config, name, async (db, place) => {
     if (place.package === null) throw new UsageError(`'${name}' is not OWNER/NAME: what goes is told of one package`)
-    const policy = wanted ?? (await policyAt(db, place))?.policy ?? missingRules('try')
+    const policy = wanted ?? (await retentionAt(db.queries, place.home, place.act.ownerId))?.policy ?? missingRules('try')
     tellPlan(given, place.name, await planFor(db.queries, place.package.id, policy, config.registry))
   })
 }
@@ -97,16 +97,6 @@ async function withPlace(config: Config, name: string, run: (db: Database, place
   })
 }
 
-type Found = KeptPolicy & { readonly of: 'package' | 'owner' }
-
-/** Of a package without its own: its owner's. */
-async function policyAt({ queries }: Database, { home, package: one }: Place): Promise<Found | null> {
-  const own = await readRetention(queries, home)
-  if (own !== null) return { ...own, of: one === null ? 'owner' : 'package' }
-  const owners = one === null ? null : await readRetention(queries, { ownerId: one.ownerId })
-  return owners && { ...owners, of: 'owner' }
-}
-
 /** Null: the command line names no policy. */
 function policyOf({ rule, untagged, referrers }: Flags): RetentionPolicy | null {
   if (rule === undefined && untagged === undefined && referrers === undefined) return null
@@ -122,7 +112,7 @@ function missingRules(command: string): never {
   throw new UsageError(`${why} --rule or --untagged (stemma package retention ${command} --help)`)
 }
 
-function tellPolicy(given: Flags, { name, package: one }: Place, found: Found | null): void {
+function tellPolicy(given: Flags, { name, package: one }: Place, found: HeldPolicy | null): void {
   if (given.json === true) {
     const { policy, of = null, updatedAt, dueAt } = found ?? {}
     return print(JSON.stringify({ name, of, ...policy, updatedAt: updatedAt?.toISOString(), nextRunAt: dueAt?.toISOString() }))

@@ -48,16 +48,10 @@ export class LayerListBuilder {
   readonly #drafts = new Map<string, Draft>()
   #pathBytes = 0
   #linkBytes = 0
-  #overwritten = 0
 
   constructor(limits: ListLimits = listLimits) {
     this.#limits = limits
     this.#at('')
-  }
-
-  /** Entries that a later one of the same name took the place of. */
-  get overwritten(): number {
-    return this.#overwritten
   }
 
   /** InputError `too-many-files`, `long-path`, `bad-path`. */
@@ -111,7 +105,6 @@ export class LayerListBuilder {
 
   #put(key: string, entry: LayerEntry): void {
     const draft = this.#at(key)
-    if (draft.entry !== null) this.#overwritten++
     this.#linkBytes += (entry.link?.length ?? 0) - (draft.entry?.link?.length ?? 0)
     draft.entry = entry
     // the file that it is a link to as the layer is now: a later one of that name is another file

@@ -21,15 +21,16 @@ export async function readRetention(queries: Queries, home: RuleHome): Promise<K
   return rows[0] ?? null
 }
 
-/** What holds for a package: its own policy, or its owner's. Null: nothing goes. */
-export async function retentionOfPackage(
-  queries: Queries,
-  packageId: PackageId,
-  ownerId: AccountId,
-): Promise<(KeptPolicy & { readonly of: 'package' | 'owner' }) | null> {
-  const own = await readRetention(queries, { packageId })
-  if (own !== null) return { ...own, of: 'package' }
-  const owners = await readRetention(queries, { ownerId })
+export interface HeldPolicy extends KeptPolicy {
+  /** Whose it is. */
+  readonly of: 'package' | 'owner'
+}
+
+/** What holds there: of a package its own policy, or its owner's. Null: nothing goes. */
+export async function retentionAt(queries: Queries, home: RuleHome, ownerId: AccountId): Promise<HeldPolicy | null> {
+  const own = await readRetention(queries, home)
+  if (own !== null) return { ...own, of: 'packageId' in home ? 'package' : 'owner' }
+  const owners = 'packageId' in home ? await readRetention(queries, { ownerId }) : null
   return owners && { ...owners, of: 'owner' }
 }
 

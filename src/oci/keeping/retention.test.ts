@@ -10,7 +10,7 @@ import { Pulls } from './pulls.ts'
 import { emptyPackage } from './removal.ts'
 import { planFor, retain, retentionJob } from './retention.ts'
 import type { RetentionPolicy } from './retention-policy.ts'
-import { clearRetention, readRetention, retentionOfPackage, setRetention } from './retention-rows.ts'
+import { clearRetention, readRetention, retentionAt, setRetention } from './retention-rows.ts'
 import { immutableTagFault, readTagRules, type RuleAct, setTagRules } from './tag-rules.ts'
 
 let host: ContentHost
@@ -128,11 +128,11 @@ test('the job applies an owner’s policy to packages without their own, a day a
   await job.run(signal)
   assert.deepEqual([await tagsOf(one), await tagsOf(other)], [['t2'], ['t1', 't2']])
   assert.ok(((await readRetention(db().queries, home))?.dueAt ?? new Date(0)) > new Date(Date.now() + 3600_000))
-  const held = await retentionOfPackage(db().queries, idOf(one), one.ownerId as AccountId)
+  const held = await retentionAt(db().queries, { packageId: idOf(one) }, one.ownerId as AccountId)
   assert.deepEqual([held?.policy, held?.of], [newest(1), 'owner'])
   assert.equal(await clearRetention(db(), home, act(one)), true)
   assert.equal(await clearRetention(db(), home, act(one)), false)
-  assert.equal(await retentionOfPackage(db().queries, idOf(one), one.ownerId as AccountId), null)
+  assert.equal(await retentionAt(db().queries, { packageId: idOf(one) }, one.ownerId as AccountId), null)
 })
 
 test('an immutable tag can be made, and neither moved nor deleted, whoever tries; its manifest stays', async () => {
