@@ -13,5 +13,7 @@ export const mostInflation = 200
 export const freeInflatedBytes = 64 << 20
 /** Gzip members of one content. */
 export const mostMembers = 100_000
+/** Zstd frames have so many bytes on average, or more: each is a chunk. */
+export const leastFrameBytes = 256
 /** Bytes behind the last member. */
 export const mostTrailingBytes = 64 << 10

@@ -8,12 +8,16 @@ import type { Digest } from '../digest.ts'
 import type { ReadPlan } from '../content-reader.ts'
 import { ChunkPut, type PutJobResult } from '../put-job.ts'
 import type { Replay } from '../replay/index.ts'
+import { wholeBelowBytes } from '../sizes.ts'
 import { blockBytes, parseTarHeader } from './format/tar-header.ts'
 import { parseGzipHeader } from './format/gzip-header.ts'
 import { Container, type OpenedForm } from './format/opened-form.ts'
+import { ByteInput } from './byte-input.ts'
+import { leastFrameBytes } from './limits.ts'
 import { identifyGzip, inflateInto } from './open-gzip.ts'
 import { type ArchiveOptions, StoreArchive, type StoredArchive } from './store-archive.ts'
 import { unpacked } from './unpacking.ts'
+import { isZstd, zstdFrames } from './zstd-frames.ts'
 import type { WholePart } from '../whole/read-whole.ts'
 
 /** Where the bytes are. */
@@ -34,7 +38,12 @@ export interface OpenJob {
 export type OpenJobResult =
   | { readonly kind: 'opened'; readonly put: PutJobResult; readonly form: OpenedForm; readonly engine: string }
   /** In chunks, as it is. */
-  | { readonly kind: 'chunked'; readonly put: PutJobResult }
+  | {
+      readonly kind: 'chunked'
+      readonly put: PutJobResult
+      /** It consists of many parts that others may have, too. */
+      readonly isOfParts: boolean
+    }
   /** Its file list, with a form that says so. */
   | { readonly kind: 'listed'; readonly put: PutJobResult; readonly form: OpenedForm }
   /** The engine makes another stream further on: another attempt may have more luck. */
@@ -74,6 +83,11 @@ function reasonOf({ code }: InputError): string {
 type FormKind = Pick<OpenedForm, 'isTar' | 'container' | 'members' | 'trailing'>
 type ArchiveParts = Omit<StoredArchive, 'put'>
 
+/** A stream of fewer frames isn't one of files. */
+const fewFrames = 16
+/** Of a frame whose end hasn't been seen. */
+const unknownBytes = Number.MAX_SAFE_INTEGER
+
 const noList: OpenJobResult = { kind: 'left', reason: 'no-archive' }
 
 class Opening {
@@ -97,8 +111,50 @@ class Opening {
     const head = await prefix(this.#read(), blockBytes)
     if (parseGzipHeader(head) !== null) return this.#gzip(attempt)
     if (isTarHead(head)) return this.#tar()
+    if (isZstd(head)) return this.#zstd()
     for await (const bytes of this.#read()) await this.#put.write(bytes)
-    return { kind: 'chunked', put: await this.#put.end() }
+    return { kind: 'chunked', put: await this.#put.end(), isOfParts: false }
+  }
+
+  /** As it is, cut between frames: in streams that have one for each file (zstd:chunked), equal files are equal frames. */
+  async #zstd(): Promise<OpenJobResult> {
+    const input = new ByteInput(this.#read())
+    const mostFrames = Math.ceil(this.#job.sizeBytes / leastFrameBytes)
+    let frames = 0
+    try {
+      for await (const { pieces } of zstdFrames(input)) {
+        if (++frames > mostFrames) throw new InputError('too-many-members', `it has more than ${mostFrames} frames`)
+        await this.#putFrame(pieces)
+      }
+    } finally {
+      await input.end()
+    }
+    return { kind: 'chunked', put: await this.#put.end(), isOfParts: frames >= fewFrames }
+  }
+
+  /** What is small is one chunk. */
+  async #putFrame(pieces: AsyncIterable<Uint8Array>): Promise<void> {
+    const put = this.#put
+    let held: Uint8Array[] = []
+    let sizeBytes = 0
+    let isAnnounced = false
+    const announce = async (partBytes: number): Promise<void> => {
+      put.part(partBytes)
+      isAnnounced = true
+      for (const bytes of held) await put.write(bytes)
+      held = []
+    }
+    for await (const bytes of pieces) {
+      sizeBytes += bytes.length
+      if (isAnnounced) {
+        await put.write(bytes)
+        continue
+      }
+      held.push(new Uint8Array(bytes))
+      if (sizeBytes >= wholeBelowBytes) await announce(unknownBytes)
+    }
+    if (isAnnounced) put.cutShort(unknownBytes - sizeBytes)
+    else await announce(sizeBytes)
   }
 
   async #tar(): Promise<OpenJobResult> {

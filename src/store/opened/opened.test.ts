@@ -3,11 +3,13 @@ import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
 import { after, describe, test } from 'node:test'
 import { constants, deflateRawSync, gzipSync, zstdCompressSync } from 'node:zlib'
-import { contentHost, put, read, sha256 } from '../../../tests/support/content.ts'
+import { contentHost, pieces, put, read, sha256 } from '../../../tests/support/content.ts'
 import { noise } from '../../../tests/support/seeded.ts'
 import { sampleLayer as layer, sampleText as text, tarMember, tarOf } from '../../../tests/support/tar.ts'
 import { fromUtf8, hex, utf8 } from '../../base/index.ts'
 import type { Digest } from '../digest.ts'
+import { contentTotals } from '../totals.ts'
+import { dropWhole } from '../whole/hot.ts'
 import { hasBody, type PlacedEntry } from './format/file-list.ts'
 
 const host = await contentHost()
@@ -35,6 +37,11 @@ async function reasonFor(digest: Digest): Promise<string | null> {
     .where('digest', '=', Buffer.from(digest, 'hex'))
     .executeTakeFirst()
   return row?.reason ?? null
+}
+
+/** As an upload leaves it. */
+async function receive(bytes: Uint8Array): Promise<Digest> {
+  return (await host.store.uploads.receive(pieces(bytes), { limitBytes: 2 ** 40, reference: { kind: 'test', id: 'layer' } })).digest
 }
 
 async function putAndOpen(bytes: Uint8Array): Promise<Digest> {
@@ -158,6 +165,41 @@ test('what is not opened has a file list all the same: packed with zstd, as it s
   }
   const noArchive = await putAndOpen(zstdCompressSync(text(900, 100_000)))
   assert.equal(await host.store.layerFiles(noArchive), null)
+})
+
+test('a zstd stream of frames for files is chunked between them, also where a first version costs a little more', async () => {
+  const skipped = Buffer.from([0x50, 0x2a, 0x4d, 0x18, 3, 0, 0, 0, 1, 2, 3])
+  const version = (number: number) => {
+    const files = Array.from({ length: 80 }, (_, n) =>
+      tarMember({
+        name: `f/${n}`,
+        mtime: 1_700_000_000,
+        body: text(700 + n + (n === 41 ? number : 0), n === 60 ? 6_000_000 : 4000 + n * 300),
+      }),
+    )
+    return Buffer.concat([...[...files, Buffer.alloc(1024)].map((file) => zstdCompressSync(file)), skipped])
+  }
+  const first = await receive(version(1000))
+  const segments = async () =>
+    (await contentTotals(host.db.database.queries)).segmentBytes + (await contentTotals(host.db.database.queries)).tailBytes
+  await host.store.openDue()
+  const before = await segments()
+  const bytes = version(2000)
+  const second = await receive(bytes)
+  await host.store.openDue()
+  assert.ok((await segments()) - before < bytes.length / 20, `${(await segments()) - before} of ${bytes.length}`)
+  for (const [digest, expected] of [
+    [first, version(1000)],
+    [second, bytes],
+  ] as const) {
+    assert.ok(await host.db.database.transaction((tx) => dropWhole(tx, digest)), 'it has a recipe')
+    assert.deepEqual(await read(host.store, digest), expected)
+    assert.deepEqual(await read(host.store, digest, 70_000, 50_000), expected.subarray(70_000, 120_000))
+    const files = await host.store.layerFiles(digest)
+    assert.equal(files === null ? 0 : (await all(files)).length, 80)
+  }
+  const tiny = Buffer.concat(Array.from({ length: 20_000 }, (_, n) => Buffer.from([0x50, 0x2a, 0x4d, 0x18, 2, 0, 0, 0, n >> 8, n & 255])))
+  assert.equal(await reasonFor(await putAndOpen(tiny)), 'too-many-members')
 })
 
 describe('streams that no engine makes are opened with a difference', () => {

@@ -38,7 +38,7 @@ export type Opened =
 const paysBelow = 0.9
 const archivePaysBelow = 1.15
 /** Why there is no file list either, or one already. */
-const hasNoList: ReadonlySet<string> = new Set(['opened', 'chunks', 'gzip-damaged', 'bomb', 'too-many-entries'])
+const hasNoList: ReadonlySet<string> = new Set(['opened', 'chunks', 'gzip-damaged', 'bomb', 'too-many-entries', 'not-a-layer'])
 /** Recipes that are tried, one after the other. */
 const mostAttempts = 6
 
@@ -99,7 +99,7 @@ async function openOne(parts: OpenerParts, due: DueContent, signal: AbortSignal)
       if (result.kind === 'chunked') {
         // first: from then on nobody looks into it again
         await keepList(parts, due, signal)
-        return await keepChunked(parts, upload, result.put, due)
+        return await keepChunked(parts, upload, result, due)
       }
       await upload.abort()
       if (result.kind === 'left') return result
@@ -186,10 +186,15 @@ async function keepList(parts: OpenerParts, due: DueContent, signal: AbortSignal
   }
 }
 
-async function keepChunked(parts: OpenerParts, upload: Upload, put: PutJobResult, due: DueContent): Promise<Opened> {
+async function keepChunked(
+  parts: OpenerParts,
+  upload: Upload,
+  { put, isOfParts }: { readonly put: PutJobResult; readonly isOfParts: boolean },
+  due: DueContent,
+): Promise<Opened> {
   const staged = await finishPut(parts.db, upload, put)
   const storedBytes = addedBytes(upload, staged)
-  if (storedBytes > due.sizeBytes * paysBelow) return dropped(upload)
+  if (storedBytes > due.sizeBytes * (isOfParts ? archivePaysBelow : paysBelow)) return dropped(upload)
   if (await giveRecipe(parts, upload, staged, put)) return { kind: 'chunked', storedBytes, engine: 'chunks' }
   // it has a recipe already, or is gone
   return { kind: 'left', reason: 'chunks' }
