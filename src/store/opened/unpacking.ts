@@ -46,13 +46,14 @@ async function* plain(input: ByteInput): AsyncGenerator<Uint8Array, void, undefi
   if (!isZstd(await input.look(4))) return yield* input.rest()
   // Node's stream ends with the first frame
   for await (const { isSkipped, pieces } of zstdFrames(input)) {
-    yield* isSkipped ? drain(pieces) : through(pieces, createZstdDecompress({ chunkSize: pieceBytes }))
+    if (isSkipped) await drain(pieces)
+    else yield* through(pieces, createZstdDecompress({ chunkSize: pieceBytes }))
   }
 }
 
 const pieceBytes = 256 << 10
 
-async function* drain(source: AsyncIterable<Uint8Array>): AsyncGenerator<never, void, undefined> {
+async function drain(source: AsyncIterable<Uint8Array>): Promise<void> {
   for await (const _ of source);
 }
 
