@@ -72,13 +72,14 @@ interface Credential {
   readonly packages: readonly PackageAccess[] | null
 }
 
-/** Passes of the registry are for packages, and good for nothing else. */
+/** Passes of a registry are for its own routes, and good for nothing else. */
 function credentialOf(parts: GateParts, headers: IncomingHttpHeaders, name: ResourceName | null): Credential | 'malformed' | null {
   const sent = sentToken(headers)
   if (sent === null || sent === 'malformed') return sent
   const { token: secret, carrier } = sent
   if (!isRegistryToken(secret)) return { secret, carrier, hash: hashToken(secret), packages: null }
-  const isTaken = carrier === 'header' && (name === null || name.kind === 'package' || name.kind === 'registry')
+  const isTaken =
+    carrier === 'header' && (name === null || name.kind === 'registry' || (name.kind === 'package' && name.takesPass === true))
   const pass = isTaken ? (parts.registryTokens?.open(secret) ?? null) : null
   return pass === null ? 'malformed' : { secret, carrier, ...pass }
 }

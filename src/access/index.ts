@@ -32,6 +32,7 @@ export {
   onOwnPackage,
   onPackage,
   onRegistry,
+  onRegistryPackage,
   onRepository,
   onSelf,
   momentOf,

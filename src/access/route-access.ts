@@ -36,7 +36,8 @@ declare module 'fastify' {
 export type ResourceName =
   | { readonly kind: 'self' }
   | { readonly kind: 'registry' }
-  | ({ readonly kind: 'package' } & PackageName)
+  /** `takesPass`: a registry's own client asks, who may show a pass. */
+  | ({ readonly kind: 'package'; readonly takesPass?: true } & PackageName)
   | ({ readonly kind: 'own-package' } & Omit<PackageName, 'owner'>)
   | { readonly kind: 'account' | 'organization'; readonly login: string }
   | { readonly kind: 'repository'; readonly owner: string; readonly name: string }
@@ -78,6 +79,12 @@ export function onPackage(
 ): Declaration {
   const resource = (request: FastifyRequest): ResourceName => ({ kind: 'package', format, ...nameOf(request) })
   return { action: action as Declaration['action'], resource }
+}
+
+/** The same for a route of a registry, whose clients show passes. */
+export function onRegistryPackage(...declared: Parameters<typeof onPackage>): Declaration {
+  const { resource, ...declaration } = onPackage(...declared)
+  return { ...declaration, resource: (request) => ({ ...(resource(request) as object), takesPass: true }) }
 }
 
 /** For a route that names a package of the caller's own account: `nameOf` reads it out of the path. Nobody is anonymous there. Handlers use `packageOf(request)`. */

@@ -1,6 +1,6 @@
 // The OCI registry over HTTP (opencontainers/distribution-spec): which path does what, and who may. Invariants: docs/design/oci.md.
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify'
-import { type Action, onPackage, onRegistry } from '../access/index.ts'
+import { type Action, onRegistry, onRegistryPackage } from '../access/index.ts'
 import { Recent, SharedPlaces } from '../base/index.ts'
 import { type Listener, Refusal, type RoomOptions, type Routes } from '../http/index.ts'
 import { ociStatuses } from './format/errors.ts'
@@ -21,7 +21,7 @@ const nameOf = (request: FastifyRequest) => {
   const { owner, image: name } = targetOf(request).name
   return { owner, name }
 }
-const on = (action: Parameters<typeof onPackage>[1]) => onPackage('oci', action, nameOf)
+const on = (action: Parameters<typeof onRegistryPackage>[1]) => onRegistryPackage('oci', action, nameOf)
 
 /** An upload is its pusher's business, whatever the method; the examples stand for the rest of the path. */
 const unlessUpload = (action: Action) => ({

@@ -104,9 +104,11 @@ test('a pass is void with the credential that it stands for, and with its accoun
 
 test('a pass is good for the registry and nothing else, and gets no other pass', async () => {
   const { token } = await passFor(basic(alice.token), 'repository:alice/app:pull,push,delete')
-  for (const path of ['/api/v3/user', '/api/v3/user/repos', '/api/v3/users/alice', '/alice/app.git/info/refs?service=git-upload-pack']) {
-    assert.equal((await call('GET', path, bearer(token))).status, 401, path)
-  }
+  const packages = ['/api/v3/images/alice/app', '/api/v3/users/alice/packages/container/app', '/api/v3/user/packages/container/app']
+  for (const path of packages) assert.equal((await call('GET', path, bearer(alice.token))).status, 200, path)
+  const others = ['/api/v3/user', '/api/v3/user/repos', '/api/v3/users/alice', '/alice/app.git/info/refs?service=git-upload-pack']
+  for (const path of [...packages, ...others]) assert.equal((await call('GET', path, bearer(token))).status, 401, path)
+  assert.equal((await call('DELETE', packages[1] as string, bearer(token))).status, 401)
   assert.equal((await call('GET', '/v2/token', bearer(token))).status, 401)
   assert.equal((await call('GET', '/v2/', bearer(token))).status, 200)
   assert.equal((await call('GET', '/v2/')).status, 401)
