@@ -197,6 +197,10 @@ test('lists of tags in pages of ours; referrers by list or by tag', async () => 
     url.pathname.includes('/referrers/') && (response.end(JSON.stringify({ manifests: [descriptor, descriptor] })), true)
   assert.equal((await referrers('?artifactType=a/sig')).length, 2)
   assert.equal((await stand.get(`hub/lists/manifests/${signature}`)).status, 200)
+  // of what is shown to others nothing is told, and it is no 404
+  upstream.before = (_request, response) => (response.writeHead(403).end(), true)
+  const hidden = await stand.get(`hub/others/referrers/${subject}`)
+  assert.deepEqual([hidden.status, ((await hidden.json()) as { manifests: unknown[] }).manifests], [200, []])
 })
 
 test('nothing is pushed where an upstream is; nobody else’s upstream answers for a name of ours', async () => {

@@ -142,7 +142,9 @@ async function listReferrers(
   const { artifactType } = request.query as { artifactType?: unknown }
   if (artifactType !== undefined && typeof artifactType !== 'string') throw ociError('page-invalid', 'artifactType must be one media type')
   const listed = await lists.referrers(name, digest)
-  if (listed.kind === 'missing') return sendReferrers(reply, [])
+  // never 404: of what there isn't, or the upstream shows to others, nothing is told
+  const isNothing = listed.kind === 'missing' || (listed.kind === 'failed' && listed.reason === 'refused' && name.package === null)
+  if (isNothing) return sendReferrers(reply, [])
   if (listed.kind === 'failed') return orHere(reply, name, listed)
   if (artifactType === undefined) return sendReferrers(reply, listed.value)
   reply.header('oci-filters-applied', 'artifactType')
