@@ -112,12 +112,12 @@ function registerDryRun(routes: Routes, { db, retention }: ApiOptions): void {
     const { policy: given } = request.body as Static<typeof DryRunBodyJson>
     const policy = given === undefined ? (await retentionAt(db.queries, { packageId: id }, ownerId))?.policy : policyOf(given)
     if (policy === undefined) throw notFound()
-    const plan = await planFor(db.queries, id, policy, retention).catch(asRuleFault)
+    const plan = await planFor(db, id, policy, retention).catch(asRuleFault)
     const going = plan.tags.filter(({ goes }) => goes)
     const told = [...going, ...plan.tags.filter(({ goes }) => !goes)].slice(0, mostTold)
     return {
-      tag_count: going.length,
-      manifest_count: plan.manifests.length,
+      tag_count: plan.goingTagCount,
+      manifest_count: plan.goingManifestCount,
       freed_bytes: plan.freedBytes,
       tags: told.map(({ updatedAt, digest, ...tag }) => ({ ...tag, digest: digestText(digest), updated_at: timeJson(updatedAt) })),
       manifests: plan.manifests.slice(0, mostTold).map(({ digest, why }) => ({ digest: digestText(digest), why })),

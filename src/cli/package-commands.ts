@@ -97,7 +97,7 @@ ${policy}`,
   ),
   'package retention try': text(
     'package retention try OWNER/NAME [--rule RULE] [--untagged 14d] [--referrers stay]',
-    `Tells what of a package would go, and why, and why the rest stays: by the policy that is said here, or else the one that holds. Nothing is changed.
+    `Tells what of a package would go, and why, and why the rest stays: by the policy that is said here, or else the one that holds. Nothing is changed. Of each 1000 are told, all are counted.
 
 ${policy}`,
   ),

@@ -57,7 +57,7 @@ export async function runTryRetention(config: Config, given: Flags, [name = '']:
   await withPlace(config, name, async (db, place) => {
     if (place.package === null) throw new UsageError(`'${name}' is not OWNER/NAME: what goes is told of one package`)
     const policy = wanted ?? (await retentionAt(db.queries, place.home, place.act.ownerId))?.policy ?? missingRules('try')
-    tellPlan(given, place.name, await planFor(db.queries, place.package.id, policy, config.registry))
+    tellPlan(given, place.name, await planFor(db, place.package.id, policy, config.registry))
   })
 }
 
@@ -126,12 +126,15 @@ function tellPolicy(given: Flags, { name, package: one }: Place, found: HeldPoli
   print(`  --referrers ${policy.referrersGo ? 'go' : 'stay'}`)
 }
 
-function tellPlan(given: Flags, name: string, { tags, manifests, freedBytes }: DryRun): void {
+function tellPlan(given: Flags, name: string, plan: DryRun): void {
+  const { tags, manifests, freedBytes, tagCount, goingTagCount, goingManifestCount } = plan
   const going = tags.filter(({ goes }) => goes)
   if (given.json === true) {
     const told = tags.map(({ updatedAt, digest, ...tag }) => ({ ...tag, digest: digestText(digest), updatedAt: updatedAt.toISOString() }))
     const gone = manifests.map(({ digest, why }) => ({ digest: digestText(digest), why }))
-    return print(JSON.stringify({ name, tagCount: going.length, manifestCount: manifests.length, freedBytes, tags: told, manifests: gone }))
+    return print(
+      JSON.stringify({ name, tagCount: goingTagCount, manifestCount: goingManifestCount, freedBytes, tags: told, manifests: gone }),
+    )
   }
   const rows = [
     ...going.map((tag) => ['tag', tag.name, 'goes', tag.why]),
@@ -140,7 +143,7 @@ function tellPlan(given: Flags, name: string, { tags, manifests, freedBytes }: D
   ]
   printRows(false, ['WHAT', 'NAME', 'GOES', 'WHY'], rows, (row) => row)
   print(
-    `${going.length} of ${tags.length} tags and ${manifests.length} manifests would go, and ${formatBytes(freedBytes)} with them; nothing has changed`,
+    `${goingTagCount} of ${tagCount} tags and ${goingManifestCount} manifests would go, and ${formatBytes(freedBytes)} with them; nothing has changed`,
   )
 }
 

@@ -46,10 +46,13 @@ export interface ManifestFact {
   readonly isLeased: boolean
 }
 
+/** Of an image, or of those of its manifests that hang together, with their tags. */
 export interface ImageFacts {
   readonly tags: readonly TagFact[]
   readonly manifests: readonly ManifestFact[]
   readonly immutable: readonly TagRule[]
+  /** Other manifests of the image that tags are called after (`subjectOfTag`). */
+  readonly present?: ReadonlySet<string>
 }
 
 export interface TagVerdict extends TagFact {
@@ -86,22 +89,57 @@ export function assertPolicy({ rules }: RetentionPolicy): void {
   }
 }
 
-/** @param now the database's time, as everything in the facts */
-export function planRetention(policy: RetentionPolicy, facts: ImageFacts, now: Date): RetentionPlan {
+/** Which tags are among the newest of their rule: a count and a place for each rule, however many tags there are. */
+export class Newest {
+  readonly #rules: readonly RetentionRule[]
+  readonly #reached = new Map<RetentionRule, { count: number; last: Pick<TagFact, 'name' | 'updatedAt'> }>()
+
+  constructor(rules: readonly RetentionRule[]) {
+    this.#rules = rules
+  }
+
+  /** To be called for every tag of the image, the one that moved last first; of those that moved at one time the last name. */
+  add(tag: Pick<TagFact, 'name' | 'updatedAt'>): void {
+    const rule = this.#rules.find((one) => matchesGlob(one.tags, tag.name))
+    if (rule === undefined || rule.keepNewest === null || subjectOfTag(tag.name) !== null || matchesAny(rule.except, tag.name)) return
+    const { count } = this.#reached.get(rule) ?? { count: 0 }
+    if (count < rule.keepNewest) this.#reached.set(rule, { count: count + 1, last: tag })
+  }
+
+  isAmong(rule: RetentionRule, tag: Pick<TagFact, 'name' | 'updatedAt'>): boolean {
+    const reached = this.#reached.get(rule)
+    if (rule.keepNewest === null || reached === undefined) return false
+    return reached.count < rule.keepNewest || byAge(tag, reached.last) <= 0
+  }
+}
+
+/** The one that moved last comes first. */
+function byAge(a: Pick<TagFact, 'name' | 'updatedAt'>, b: Pick<TagFact, 'name' | 'updatedAt'>): number {
+  return b.updatedAt.getTime() - a.updatedAt.getTime() || (a.name === b.name ? 0 : a.name < b.name ? 1 : -1)
+}
+
+function newestIn({ rules }: RetentionPolicy, tags: readonly TagFact[]): Newest {
+  const newest = new Newest(rules)
+  for (const tag of tags.toSorted(byAge)) newest.add(tag)
+  return newest
+}
+
+/**
+ * @param now the database's time, as everything in the facts
+ * @param newest of the image, where the facts are of a part of it
+ */
+export function planRetention(policy: RetentionPolicy, facts: ImageFacts, now: Date, newest = newestIn(policy, facts.tags)): RetentionPlan {
   const manifests = new Map(facts.manifests.map((manifest) => [manifest.digest, manifest]))
-  const tags = judgeTags(policy, facts, manifests, now)
+  const tags = judgeTags(policy, facts, { manifests, newest, now })
   return { tags, manifests: judgeManifests(policy, tags, manifests, now) }
 }
 
 function judgeTags(
   { rules, referrersGo }: RetentionPolicy,
-  { tags, immutable }: ImageFacts,
-  manifests: ReadonlyMap<string, ManifestFact>,
-  now: Date,
+  { tags, immutable, present }: ImageFacts,
+  { manifests, newest, now }: { readonly manifests: ReadonlyMap<string, ManifestFact>; readonly newest: Newest; readonly now: Date },
 ): TagVerdict[] {
-  const order = [...tags].sort((a, b) => b.updatedAt.getTime() - a.updatedAt.getTime() || (a.name < b.name ? 1 : -1))
-  const places = new Map<RetentionRule, number>()
-  const verdicts = order.map((tag): TagVerdict => {
+  const verdicts = tags.map((tag): TagVerdict => {
     const stays = (why: string): TagVerdict => ({ ...tag, goes: false, why })
     const rule = rules.find((one) => matchesGlob(one.tags, tag.name))
     if (rule === undefined) return stays('no rule is about it')
@@ -110,23 +148,20 @@ function judgeTags(
       held === null ? { ...tag, goes: true, why } : stays(`it is immutable, by the rule ${held.tags}`)
     const subject = subjectOfTag(tag.name)
     if (subject !== null) {
-      if (manifests.has(subject)) return stays('it belongs to a manifest that is there')
+      if (manifests.has(subject) || present?.has(subject) === true) return stays('it belongs to a manifest that is there')
       return referrersGo && !isWithin(tag.updatedAt, 1, now)
         ? goes('what it belongs to is gone')
         : stays('what it belongs to may still come')
     }
     if (matchesAny(rule.except, tag.name)) return stays(`the rule for ${rule.tags} excepts it`)
-    const place = places.get(rule) ?? 0
-    places.set(rule, place + 1)
     const pulledAt = manifests.get(tag.digest)?.pulledAt ?? null
-    const kept = keptBy(rule, tag, place, pulledAt, now)
+    const kept = newest.isAmong(rule, tag) ? `it is among the newest ${rule.keepNewest} of ${rule.tags}` : keptBy(rule, tag, pulledAt, now)
     return kept === null ? goes(`the rule for ${rule.tags} doesn’t keep it: ${lacking(rule, tag, pulledAt, now)}`) : stays(kept)
   })
   return verdicts.sort((a, b) => (a.name < b.name ? -1 : 1))
 }
 
-function keptBy(rule: RetentionRule, { updatedAt }: TagFact, place: number, pulledAt: Date | null, now: Date): string | null {
-  if (rule.keepNewest !== null && place < rule.keepNewest) return `it is among the newest ${rule.keepNewest} of ${rule.tags}`
+function keptBy(rule: RetentionRule, { updatedAt }: TagFact, pulledAt: Date | null, now: Date): string | null {
   if (isWithin(updatedAt, rule.keepPushedDays, now)) return `it was pushed within ${rule.keepPushedDays} days`
   if (isWithin(pulledAt, rule.keepPulledDays, now)) return `it was pulled within ${rule.keepPulledDays} days`
   return null

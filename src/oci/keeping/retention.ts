@@ -2,25 +2,24 @@
 // Invariant: what goes is looked at again under its lock. A tag that moved, a manifest that was pulled or named since the plan was made stays.
 import { type Actor, audit, auditedAs, findPackageById, type Package, type PackageId, tellOfPackage } from '../../access/index.ts'
 import type { Log } from '../../base/index.ts'
-import { type Database, type Queries, sql, type Tx } from '../../db/index.ts'
+import { type Database, sql, type Tx } from '../../db/index.ts'
 import type { Job } from '../../jobs/index.ts'
 import { digestText } from '../format/digests.ts'
 import { manifestLeaseBegan } from './leases.ts'
 import { isManifestKept } from './references.ts'
+import { type FactSettings, pieces, readNewest } from './retention-facts.ts'
 import {
   assertPolicy,
-  type ImageFacts,
+  type ManifestVerdict,
   planRetention,
   type RetentionPlan,
   type RetentionPolicy,
   type TagVerdict,
 } from './retention-policy.ts'
 import { dueRetention, packagesUnder } from './retention-rows.ts'
-import { immutableTagFault, tagRulesOfPackage } from './tag-rules.ts'
+import { immutableTagFault } from './tag-rules.ts'
 
-export interface RetentionSettings {
-  readonly leaseMs: number
-}
+export type RetentionSettings = FactSettings
 
 /** Who stands in the audit for what the server does by a policy. */
 const retention: Actor = { accountId: null, name: 'retention' }
@@ -28,49 +27,56 @@ const everyHours = 24
 const batchRows = 100
 const packagesAtOnce = 100
 
+/** What would go, counted; of tags and manifests at most so many are told. */
 export interface DryRun extends RetentionPlan {
+  readonly tagCount: number
+  readonly goingTagCount: number
+  readonly goingManifestCount: number
   /** Of blobs that only those manifests name. */
   readonly freedBytes: number
 }
 
+/** Of tags that would go, of tags that would stay, and of manifests. */
+const mostTold = 1000
+
 /** What the policy would take away now, and why, and why the rest stays; nothing is changed. InputError as `assertPolicy`. */
-export async function planFor(queries: Queries, id: PackageId, policy: RetentionPolicy, settings: RetentionSettings): Promise<DryRun> {
+export async function planFor(db: Database, id: PackageId, policy: RetentionPolicy, settings: RetentionSettings): Promise<DryRun> {
   assertPolicy(policy)
-  const { plan } = await makePlan(queries, id, policy, settings)
-  return { ...plan, freedBytes: await freedBytes(queries, id, plan) }
+  const { newest, now } = await readNewest(db, id, policy)
+  const [going, staying]: [TagVerdict[], TagVerdict[]] = [[], []]
+  const manifests: ManifestVerdict[] = []
+  const counts = { tagCount: 0, goingTagCount: 0, goingManifestCount: 0 }
+  const freedBytes = await db.transaction(async (tx) => {
+    await sql`create temporary table retention_gone (digest bytea primary key) on commit drop`.execute(tx)
+    for await (const facts of pieces(tx, id, settings)) {
+      const plan = planRetention(policy, facts, now, newest)
+      for (const tag of plan.tags) {
+        counts.tagCount++
+        if (tag.goes) counts.goingTagCount++
+        const told = tag.goes ? going : staying
+        if (told.length < mostTold) told.push(tag)
+      }
+      counts.goingManifestCount += plan.manifests.length
+      manifests.push(...plan.manifests.slice(0, mostTold - manifests.length))
+      const digests = plan.manifests.map(({ digest }) => digest)
+      await sql`insert into retention_gone select decode(d, 'hex') from unnest(${digests}::text[]) d on conflict do nothing`.execute(tx)
+    }
+    return counts.goingManifestCount === 0 ? 0 : await readFreedBytes(tx, id)
+  })
+  const tags = [...going, ...staying].sort((a, b) => (a.name < b.name ? -1 : 1))
+  return { tags, manifests, ...counts, freedBytes }
 }
 
-async function makePlan(queries: Queries, id: PackageId, policy: RetentionPolicy, settings: RetentionSettings) {
-  const { facts, now } = await readFacts(queries, id, settings)
-  return { plan: planRetention(policy, facts, now), now }
-}
-
-async function readFacts(queries: Queries, id: PackageId, { leaseMs }: RetentionSettings): Promise<{ facts: ImageFacts; now: Date }> {
-  const { rows: times } = await sql<{ now: Date }>`select now() as now`.execute(queries)
-  const { rows: manifests } = await sql<ImageFacts['manifests'][number]>`
-    select encode(digest, 'hex') as digest, encode(subject, 'hex') as subject, pushed_at as "pushedAt", pulled_at as "pulledAt",
-      array(select distinct encode(p.digest, 'hex') from oci_manifest_part p
-        where p.package_id = m.package_id and p.manifest = m.digest and p.kind = 'manifest') as children,
-      (select max(noted_at) from oci_review r where r.package_id = m.package_id and r.digest = m.digest and r.kind = 'manifest') as "freeSince",
-      ${manifestLeaseBegan} + ${leaseMs} * interval '1 millisecond' > now() as "isLeased"
-    from oci_manifest m where package_id = ${id}`.execute(queries)
-  const { rows: tags } = await sql<ImageFacts['tags'][number]>`
-    select name, encode(digest, 'hex') as digest, updated_at as "updatedAt" from oci_tag where package_id = ${id}`.execute(queries)
-  return { facts: { tags, manifests, immutable: await tagRulesOfPackage(queries, id) }, now: times[0]?.now ?? new Date(0) }
-}
-
-async function freedBytes(queries: Queries, id: PackageId, { manifests }: RetentionPlan): Promise<number> {
-  if (manifests.length === 0) return 0
-  const gone = sql`select decode(d, 'hex') from unnest(${manifests.map(({ digest }) => digest)}::text[]) d`
+async function readFreedBytes(tx: Tx, id: PackageId): Promise<number> {
   const { rows } = await sql<{ bytes: number }>`
-    with gone (digest) as materialized (${gone}),
-      freed as (
-        select distinct p.digest from oci_manifest_part p join gone on gone.digest = p.manifest where p.package_id = ${id} and p.kind <> 'manifest'
+    with freed as (
+        select distinct p.digest from oci_manifest_part p join retention_gone gone on gone.digest = p.manifest
+        where p.package_id = ${id} and p.kind <> 'manifest'
         except
         select p.digest from oci_manifest_part p where p.package_id = ${id} and p.kind <> 'manifest'
-          and not exists (select from gone where gone.digest = p.manifest))
+          and not exists (select from retention_gone gone where gone.digest = p.manifest))
     select coalesce(sum(b.size_bytes), 0)::float8 as bytes from freed join oci_blob b on b.package_id = ${id} and b.digest = freed.digest`.execute(
-    queries,
+    tx,
   )
   return rows[0]?.bytes ?? 0
 }
@@ -88,18 +94,20 @@ export async function retain(
   settings: RetentionSettings,
   signal: AbortSignal,
 ): Promise<Retained> {
-  const { plan, now } = await makePlan(db.queries, one.id, policy, settings)
-  const going = plan.tags.filter(({ goes }) => goes)
-  let tags = 0
-  for (let at = 0; at < going.length; at += batchRows) {
-    signal.throwIfAborted()
-    tags += await db.transaction((tx) => removeTags(tx, one, going.slice(at, at + batchRows), now), { mayRetry: true })
-  }
-  let manifests = 0
-  const digests = plan.manifests.map(({ digest }) => Buffer.from(digest, 'hex'))
-  for (let at = 0; at < digests.length; at += batchRows) {
-    signal.throwIfAborted()
-    manifests += await removeManifests(db, one, digests.slice(at, at + batchRows), { now, ...settings })
+  const { newest, now } = await readNewest(db, one.id, policy)
+  let [tags, manifests] = [0, 0]
+  for await (const facts of pieces(db.queries, one.id, settings)) {
+    const plan = planRetention(policy, facts, now, newest)
+    const going = plan.tags.filter(({ goes }) => goes)
+    for (let at = 0; at < going.length; at += batchRows) {
+      signal.throwIfAborted()
+      tags += await db.transaction((tx) => removeTags(tx, one, going.slice(at, at + batchRows), now), { mayRetry: true })
+    }
+    const digests = plan.manifests.map(({ digest }) => Buffer.from(digest, 'hex'))
+    for (let at = 0; at < digests.length; at += batchRows) {
+      signal.throwIfAborted()
+      manifests += await removeManifests(db, one, digests.slice(at, at + batchRows), { now, ...settings })
+    }
   }
   return { tags, manifests }
 }
