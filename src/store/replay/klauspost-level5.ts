@@ -1,7 +1,6 @@
 // Level 5 of klauspost's compress/flate (level5.go), its default: the last place of four bytes, and the last two of seven.
 import { type FastMatches, hash4, hash7, mostDistance } from './fast-matches.ts'
-
-const bits = 15
+import { bits, noteLong, noteOne, noteShort, preferAt, preferEnd, wholeLength } from './klauspost-long.ts'
 
 export function level5(state: FastMatches, start: number): void {
   let at = start
@@ -60,67 +59,32 @@ function search(state: FastMatches, start: number): boolean {
       const nextFrom = (long[nextHash] ?? 0) - base
       const nextBeforeFrom = (longBefore[nextHash] ?? 0) - base
       noteOne(state, next)
-      if (!preferNext(state, nextFrom)) preferNext(state, nextBeforeFrom)
+      // the place before is asked where the last one is near enough, and no longer
+      if (next - nextFrom < mostDistance && !preferAt(state, next, nextFrom) && next - nextBeforeFrom < mostDistance)
+        preferAt(state, next, nextBeforeFrom)
       return true
     }
     at = next
   }
 }
 
-/** A longer match one step on, where seven bytes last stood, is taken instead. False: the place before may be asked. */
-function preferNext(state: FastMatches, from: number): boolean {
-  const { view, next } = state
-  if (next - from >= mostDistance) return true
-  if (view.getInt32(from, true) !== view.getInt32(next, true)) return false
-  const length = state.shortMatch(next, from)
-  if (length <= state.length) return false
-  state.from = from
-  state.at = next
-  state.length = length
-  return true
-}
-
 /** The whole length; and where it is short, a match that ends further on is looked for by its end. */
 function improve(state: FastMatches): void {
-  if (state.length === 0) state.length = state.longMatch(state.at, state.from)
-  else if (state.length === 258) state.length += state.same(state.at + 258, state.from + 258, state.size - state.at - 258)
-  const end = state.at + state.length
+  const end = wholeLength(state)
   if (state.length >= 30 || end >= state.limit) return
-  const from = (state.tables.long[hash7(state.view, end, bits)] ?? 0) - state.base - state.length + 2
-  const at = state.at + 2
-  if (from < 0 || at - from >= mostDistance || at <= from) return
-  const length = state.same(at, from, state.size - at)
-  if (length > state.length) {
-    state.from = from
-    state.length = length
-    state.at = at
-  }
-}
-
-function noteOne(state: FastMatches, at: number): void {
-  state.tables.short[hash4(state.view, at, bits)] = at + state.base
-  noteLong(state, at)
-}
-
-function noteLong(state: FastMatches, at: number): void {
-  const { long, longBefore } = state.tables
-  const hash = hash7(state.view, at, bits)
-  longBefore[hash] = long[hash] ?? 0
-  long[hash] = at + state.base
+  preferEnd(state, state.at + 2, (state.tables.long[hash7(state.view, end, bits)] ?? 0) - state.base - state.length + 2)
 }
 
 /** Some of the places within the match, and the one before `at`. */
 function note(state: FastMatches, at: number): void {
-  const { view, base } = state
-  const { short } = state.tables
   let i = at - state.length + 1
   if (i < at - 1) {
     noteOne(state, i)
     noteLong(state, i + 1)
-    short[hash4(view, i + 2, bits)] = i + 2 + base
+    noteShort(state, i + 2)
     for (i += 4; i < at - 1; i += 3) {
       noteLong(state, i)
-      short[hash4(view, i + 1, bits)] = i + 1 + base
+      noteShort(state, i + 1)
     }
   }
   noteOne(state, at - 1)

@@ -1,7 +1,6 @@
 // Level 6 of klauspost's compress/flate (level6.go): level 5 that also tries the last distance again, and looks at both places at a match's end.
 import { type FastMatches, hash4, hash7, mostDistance } from './fast-matches.ts'
-
-const bits = 15
+import { bits, noteLong, noteOne, preferAt, preferEnd, wholeLength } from './klauspost-long.ts'
 
 export function level6(state: FastMatches, start: number): void {
   let at = start
@@ -68,9 +67,10 @@ function search(state: FastMatches, start: number, lastDistance: number): boolea
       const nextFrom = (long[nextHash] ?? 0) - base
       const nextBeforeFrom = (longBefore[nextHash] ?? 0) - base
       noteOne(state, next)
-      if (!preferAgain(state, lastDistance) && next - nextFrom < mostDistance) {
-        preferNext(state, nextFrom)
-        preferNext(state, nextBeforeFrom)
+      // the last distance once more, one byte on
+      if (!preferAt(state, at + 1, at + 1 - lastDistance) && next - nextFrom < mostDistance) {
+        preferAt(state, next, nextFrom)
+        if (next - nextBeforeFrom < mostDistance) preferAt(state, next, nextBeforeFrom)
       }
       return true
     }
@@ -78,62 +78,15 @@ function search(state: FastMatches, start: number, lastDistance: number): boolea
   }
 }
 
-/** The last distance once more, one byte on. */
-function preferAgain(state: FastMatches, lastDistance: number): boolean {
-  const { view } = state
-  const at = state.at + 1
-  const from = at - lastDistance
-  if (view.getInt32(from, true) !== view.getInt32(at, true)) return false
-  const length = state.shortMatch(at, from)
-  if (length <= state.length) return false
-  state.from = from
-  state.length = length
-  state.at = at
-  return true
-}
-
-function preferNext(state: FastMatches, from: number): void {
-  const { view, next } = state
-  if (next - from >= mostDistance || view.getInt32(from, true) !== view.getInt32(next, true)) return
-  const length = state.shortMatch(next, from)
-  if (length <= state.length) return
-  state.from = from
-  state.at = next
-  state.length = length
-}
-
 /** The whole length; and a match that ends further on is looked for by its end. */
 function improve(state: FastMatches): void {
-  if (state.length === 0) state.length = state.longMatch(state.at, state.from)
-  else if (state.length === 258) state.length += state.same(state.at + 258, state.from + 258, state.size - state.at - 258)
-  const end = state.at + state.length
+  const end = wholeLength(state)
   if (end >= state.limit) return
   const hash = hash7(state.view, end, bits)
   const at = state.at + 2
-  // Both by the length that the match has now, though the first may make it longer.
+  // the second by the length that the first may have made longer
   const from = (state.tables.long[hash] ?? 0) - state.base - state.length + 2
   if (at - from >= mostDistance) return
   preferEnd(state, at, from)
   preferEnd(state, at, (state.tables.longBefore[hash] ?? 0) - state.base - state.length + 2)
-}
-
-function preferEnd(state: FastMatches, at: number, from: number): void {
-  if (from < 0 || at <= from || at - from >= mostDistance) return
-  const length = state.same(at, from, state.size - at)
-  if (length <= state.length) return
-  state.from = from
-  state.length = length
-  state.at = at
-}
-
-function noteOne(state: FastMatches, at: number): void {
-  state.tables.short[hash4(state.view, at, bits)] = at + state.base
-  noteLong(state, at)
-}
-
-function noteLong(state: FastMatches, at: number): void {
-  const { long, longBefore } = state.tables
-  const hash = hash7(state.view, at, bits)
-  longBefore[hash] = long[hash] ?? 0
-  long[hash] = at + state.base
 }
