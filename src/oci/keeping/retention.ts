@@ -97,6 +97,7 @@ export async function retain(
   const { newest, now } = await readNewest(db, one.id, policy)
   let [tags, manifests] = [0, 0]
   for await (const facts of pieces(db.queries, one.id, settings)) {
+    signal.throwIfAborted()
     const plan = planRetention(policy, facts, now, newest)
     const going = plan.tags.filter(({ goes }) => goes)
     for (let at = 0; at < going.length; at += batchRows) {
