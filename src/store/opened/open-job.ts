@@ -9,7 +9,8 @@ import type { ReadPlan } from '../content-reader.ts'
 import { ChunkPut, type PutJobResult } from '../put-job.ts'
 import type { Replay } from '../replay/index.ts'
 import { wholeBelowBytes } from '../sizes.ts'
-import { blockBytes, parseTarHeader } from './format/tar-header.ts'
+import { isTarHead } from './archive-head.ts'
+import { blockBytes } from './format/tar-header.ts'
 import { parseGzipHeader } from './format/gzip-header.ts'
 import { Container, type OpenedForm } from './format/opened-form.ts'
 import { ByteInput } from './byte-input.ts'
@@ -223,10 +224,6 @@ class Opening {
     const { spoolFolder } = this.#surroundings
     return new StoreArchive(this.#put, { ...kind, outerBytes: this.#job.sizeBytes, spoolFolder, name: this.#job.name })
   }
-}
-
-function isTarHead(bytes: Uint8Array): boolean {
-  return bytes.length >= blockBytes && parseTarHeader(bytes.subarray(0, blockBytes)) !== null
 }
 
 async function prefix(source: AsyncIterable<Uint8Array>, sizeBytes: number): Promise<Uint8Array> {

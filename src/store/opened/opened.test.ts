@@ -167,6 +167,20 @@ test('what is not opened has a file list all the same: packed with zstd, as it s
   assert.equal(await host.store.layerFiles(noArchive), null)
 })
 
+test('a small layer stays with others, and has a file list', async () => {
+  const bytes = gzipSync(tarOf(tarMember({ name: 'app/main.js', body: text(950, 5000) })))
+  const digest = await receive(bytes)
+  await host.store.openDue()
+  assert.equal(await reasonFor(digest), 'small')
+  const files = await host.store.layerFiles(digest)
+  assert.ok(files)
+  const [entry] = await all(files)
+  assert.equal(hex(entry?.sha256 ?? new Uint8Array()), sha256(text(950, 5000)))
+  assert.deepEqual(await read(host.store, digest), bytes)
+  const config = await receive(utf8('{"architecture":"amd64"}'))
+  assert.equal(await reasonFor(config), null)
+})
+
 test('a zstd stream of frames for files is chunked between them, also where a first version costs a little more', async () => {
   const skipped = Buffer.from([0x50, 0x2a, 0x4d, 0x18, 3, 0, 0, 0, 1, 2, 3])
   const version = (number: number) => {

@@ -12,6 +12,7 @@ import type { GroupCommit } from '../group-commit.ts'
 import { planRead } from '../plan-read.ts'
 import type { PutJobResult } from '../put-job.ts'
 import type { SegmentParts, StagedSegment } from '../segment-writer.ts'
+import { smallBytes } from '../sizes.ts'
 import { Upload } from '../upload.ts'
 import { giveRecipe } from './chunk-whole.ts'
 import { encodeForm, type OpenedForm } from './format/opened-form.ts'
@@ -90,6 +91,8 @@ async function openOrTell(parts: OpenerParts, due: DueContent, signal: AbortSign
 }
 
 async function openOne(parts: OpenerParts, due: DueContent, signal: AbortSignal): Promise<Opened> {
+  // it lies with others, and is read at once: only its list is wanted
+  if (due.sizeBytes <= smallBytes) return { kind: 'left', reason: 'small' }
   for (let attempt = 0; attempt < mostAttempts; attempt++) {
     const upload = new Upload(parts)
     try {

@@ -8,6 +8,8 @@ import type { ExpectedDigest, ReceivedContent, ReceiveOptions } from '../content
 import { digestBytes, digestOf } from '../digest.ts'
 import { plainUuid } from '../format/whole.ts'
 import { contentChanged } from '../group-commit.ts'
+import { mayHoldFiles } from '../opened/archive-head.ts'
+import { openSoon } from '../opened/opened-rows.ts'
 import { insertIntent, type SegmentParts } from '../segment-writer.ts'
 import { smallBytes } from '../sizes.ts'
 import { type Frame, FramePool, framesOf } from './frames.ts'
@@ -126,21 +128,23 @@ export async function putSmall(
   before: (tx: Tx) => Promise<void>,
 ): Promise<ReceivedContent> {
   const sizeBytes = bytes.length
-  const hold = async (digest: Uint8Array): Promise<void> =>
+  const hold = async (digest: Uint8Array, isNew: boolean): Promise<void> =>
     parts.db.transaction(
       async (tx) => {
         await before(tx)
         if (!(await holdThere(tx, digest, reference ?? null))) throw contentChanged()
         await visible?.(tx, { digest: digestOf(digest), sizeBytes })
+        // what is stored whole is looked into without being asked for
+        if (isNew && mayHoldFiles(bytes)) await openSoon(tx, digestOf(digest), 0)
       },
       { mayRetry: true },
     )
   // many images have the same config, or the empty one: what is there already needs no put, only another hold (without a reference it needs a new lease)
   const known = hash('sha256', bytes, 'buffer')
   const [there] = reference === undefined ? [] : await findContent(parts.db.queries, known)
-  if (there !== undefined && (await isDone(hold(known)))) return { digest: digestOf(known), sizeBytes, isNew: false }
+  if (there !== undefined && (await isDone(hold(known, false)))) return { digest: digestOf(known), sizeBytes, isNew: false }
   const { digest, isNew } = await parts.putSmall(bytes)
-  await hold(digestBytes(digest))
+  await hold(digestBytes(digest), isNew)
   return { digest, sizeBytes, isNew }
 }
 
