@@ -229,7 +229,7 @@ async function main(): Promise<void> {
       String(contentCount),
       mb(logicalBytes),
       storedBytes === null ? '' : mb(storedBytes),
-      storedBytes === null ? '' : (storedBytes / logicalBytes).toFixed(3),
+      storedBytes === null || logicalBytes === 0 ? '' : (storedBytes / logicalBytes).toFixed(3),
     ])
     const pushed = [1, versions].flatMap((version) => families.flatMap(({ name }) => blobsOf(name, version)))
     const last = args.values('pull')[0] === 'all' ? [...blobs.values()] : pushed.map(({ digest }) => blobs.get(digest) as Blob)
