@@ -1,16 +1,17 @@
 // The server, put together: config → database → bucket → rooms → listen → drain.
 import { join } from 'node:path'
 import { administrator, ensureAdministrator, Failures, hasWorkingToken, makeGate, RegistryTokens, setServerQuota } from './access/index.ts'
-import { type Log, systemClock, systemRandomness, UnavailableError } from './base/index.ts'
+import { type Log, systemClock, systemRandomness } from './base/index.ts'
 import { openBucket, sharedRequests } from './bucket/index.ts'
 import type { Config } from './config.ts'
 import { Database, EmbeddedPostgres, lockFolder, longestStopMs, migrate } from './db/index.ts'
 import { Endings } from './endings.ts'
 import { mountFaces } from './faces.ts'
+import { listenOn } from './listening.ts'
 import { listenForMetrics } from './metrics-listener.ts'
 import { watchRooms } from './metrics.ts'
 import { makeTelemetry } from './telemetry.ts'
-import { type Listener, makeListener, RateLimits } from './http/index.ts'
+import { makeListener, RateLimits } from './http/index.ts'
 import { webhookJob, webhookTrimmer } from './hooks/index.ts'
 import { JobRunner, orphanSweeper, outboxTrimmer } from './jobs/index.ts'
 import {
@@ -164,17 +165,22 @@ async function startParts({ config, log, showToken, signal }: StartOptions, endi
   endings.add('listeners', async () => void (await Promise.all([listener.close(), ssh?.close()])), config.drainTimeoutMs + slackMs)
   signal?.throwIfAborted()
   await setServerQuota(database, config.quota.ownerBytes)
+  // Every place is had before a word is said, and before the token is made that is shown only once.
+  if (config.metrics.listen !== null) endings.add('metrics', await listenForMetrics(metrics, config.metrics.listen))
+  const sshPlace = config.ssh.listen
+  if (ssh !== null && sshPlace !== null) {
+    await listenOn(sshPlace, 'ssh.listen (STEMMA_SSH_LISTEN, or off) says where SSH listens', () => ssh.listen(sshPlace))
+  }
+  const listening = await listenOn(config.listen, '--listen HOST:PORT (STEMMA_LISTEN) says where to listen', () =>
+    listener.listen(config.listen),
+  )
+  reachedAt ||= listening
+  if (ssh !== null) log.info({ host: sshPlace?.host, port: ssh.port }, 'taking SSH connections')
   const secret = await ensureAdministrator(database, config.adminToken, systemRandomness)
   if (!(await hasWorkingToken(database.queries, administrator, systemClock))) {
     log.warn(`the administrator has no working token; to make one: stemma token create --account ${administrator} --name NAME`)
   }
-  const listening = await listen(listener, config.listen).finally(() => {
-    // behind whatever else is said, and also when the port is taken: it is shown only this once
-    if (secret !== null) showToken(secret)
-  })
-  if (config.metrics.listen !== null) endings.add('metrics', await listenForMetrics(metrics, config.metrics.listen))
-  reachedAt ||= listening
-  if (config.ssh.listen !== null) await ssh?.listen(config.ssh.listen)
+  if (secret !== null) showToken(secret)
   jobs.start()
   return {
     url: reachedAt,
@@ -193,18 +199,4 @@ async function untilAborted<T>(work: Promise<T>, signal: AbortSignal | undefined
   signal.addEventListener('abort', abort, { once: true })
   if (signal.aborted) abort()
   return Promise.race([work, aborted.promise]).finally(() => signal.removeEventListener('abort', abort))
-}
-
-/** A port that is taken, a host that isn't ours: one line for the operator. */
-async function listen(listener: Listener, address: Config['listen']): Promise<string> {
-  try {
-    return await listener.listen(address)
-  } catch (cause) {
-    if (!(cause instanceof Error && 'syscall' in cause)) throw cause
-    throw new UnavailableError(
-      'listen',
-      `cannot listen on ${address.host}:${address.port}: ${cause.message}; choose another place with --listen HOST:PORT`,
-      { cause },
-    )
-  }
 }

@@ -2,9 +2,10 @@
 // whoever reaches that.
 import { createServer } from 'node:http'
 import { onSelf } from './access/index.ts'
-import { type Metrics, UnavailableError } from './base/index.ts'
+import type { Metrics } from './base/index.ts'
 import type { ListenAddress } from './config.ts'
 import { type Listener, plainForm } from './http/index.ts'
+import { listenOn } from './listening.ts'
 
 const contentType = 'text/plain; version=0.0.4; charset=utf-8'
 
@@ -20,19 +21,22 @@ export function mountMetrics(listener: Listener, metrics: Metrics): void {
 }
 
 /** Resolves when it listens, with what ends it. UnavailableError 'listen'. */
-export async function listenForMetrics(metrics: Metrics, { host, port }: ListenAddress): Promise<() => Promise<void>> {
+export async function listenForMetrics(metrics: Metrics, address: ListenAddress): Promise<() => Promise<void>> {
   const server = createServer({ requestTimeout: 10_000, headersTimeout: 5000, maxHeaderSize: 8192 }, (request, response) => {
     request.resume()
     if (request.method !== 'GET' || request.url?.split('?', 1)[0] !== '/metrics') return void response.writeHead(404).end()
     void metrics.text().then((text) => response.writeHead(200, { 'content-type': contentType }).end(text))
   })
   server.maxConnections = 64
-  await new Promise<void>((done, fail) => {
-    server.once('error', (cause) =>
-      fail(new UnavailableError('listen', `cannot listen on ${host}:${port} for metrics: ${cause.message}`, { cause })),
-    )
-    server.listen(port, host, done)
-  })
+  await listenOn(
+    address,
+    'metrics.listen (STEMMA_METRICS_LISTEN) says where metrics are',
+    () =>
+      new Promise<void>((done, fail) => {
+        server.once('error', fail)
+        server.listen(address.port, address.host, done)
+      }),
+  )
   return async () => {
     server.closeAllConnections()
     await new Promise<void>((done) => server.close(() => done()))

@@ -6,6 +6,8 @@ import { existsSync, mkdtempSync, rmSync } from 'node:fs'
 import { type AddressInfo, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
+import { createInterface } from 'node:readline'
+import { text } from 'node:stream/consumers'
 import { after, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { version } from '../version.ts'
@@ -65,17 +67,36 @@ test('config check prints what would be in force, without secrets', () => {
   assert.deepEqual(JSON.parse(out).listen, { host: '::1', port: 9 })
 })
 
-test('a port that is taken: one line, and nothing keeps running', async () => {
+test('a port that is taken: one sentence and nothing else, nothing keeps running, and the token is shown by the start that succeeds', async () => {
   const server = createServer().listen(0, '127.0.0.1')
   await once(server, 'listening')
   const { port } = server.address() as AddressInfo
-  const { code, out, err } = stemma('serve', '--data', join(root, 'port'), '--listen', `127.0.0.1:${port}`)
+  const taken = `127.0.0.1:${port}`
+  const serve = (ssh: string, listen: string, metrics = '') => {
+    const env = { PATH: process.env.PATH, HOME: root, STEMMA_LOG_LEVEL: 'warn', STEMMA_SSH_LISTEN: ssh, STEMMA_METRICS_LISTEN: metrics }
+    const args = ['serve', '--data', join(root, 'port'), '--listen', listen]
+    return spawn(command, args, { env, cwd: root, stdio: ['ignore', 'pipe', 'pipe'] })
+  }
+  const endOf = async (child: ReturnType<typeof serve>) => {
+    const [out, err, [code]] = await Promise.all([text(child.stdout), text(child.stderr), once(child, 'close')])
+    return { code: code as number, out, err }
+  }
+  const free = '127.0.0.1:0'
+  const http = '--listen HOST:PORT (STEMMA_LISTEN) says where to listen'
+  assert.deepEqual(await endOf(serve(free, taken)), { code: 1, out: '', err: `stemma: ${taken} is taken: ${http}\n` })
+  const ssh = 'ssh.listen (STEMMA_SSH_LISTEN, or off) says where SSH listens'
+  assert.deepEqual(await endOf(serve(taken, free)), { code: 1, out: '', err: `stemma: ${taken} is taken: ${ssh}\n` })
+  const metrics = 'metrics.listen (STEMMA_METRICS_LISTEN) says where metrics are'
+  assert.deepEqual(await endOf(serve(free, free, taken)), { code: 1, out: '', err: `stemma: ${taken} is taken: ${metrics}\n` })
   server.close()
-  assert.equal(code, 1)
-  assert.equal(/ready/.test(out), false)
-  assert.match(err, /^stemma: cannot listen on 127\.0\.0\.1:\d+: [^\n]*EADDRINUSE[^\n]*--listen HOST:PORT\n$/)
-  const replacement = /make another one: \.\/bin\/stemma (token create [^\n]*)\n/.exec(out)?.[1]?.split(' ') ?? []
+  const running = serve(taken, free)
+  const lines = createInterface(running.stdout)[Symbol.asyncIterator]()
+  assert.match(String((await lines.next()).value), /shown only this once\): stm_[0-9a-f]{40}$/)
+  const replacement = /make another one: \.\/bin\/stemma (token create .*)$/.exec(String((await lines.next()).value))?.[1]?.split(' ') ?? []
+  assert.match(String((await lines.next()).value), /^Stemma is ready at /)
   assert.match(stemma(...replacement).out, /^stm_[0-9a-f]{40}\n$/)
+  running.kill('SIGTERM')
+  await once(running, 'close')
 })
 
 test('SIGTERM ends a start that is under way', async () => {

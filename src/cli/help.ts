@@ -64,6 +64,9 @@ Runs the server until SIGTERM or SIGINT, which let running requests end first (a
   --listen HOST:PORT  Where to take connections (default 127.0.0.1:8080; port 0: any free one).
   --config FILE       A YAML file with settings.
 
+SSH is listened to as well, on 127.0.0.1:2222: ssh.listen in the file, or STEMMA_SSH_LISTEN=HOST:PORT, says another place, or off.
+A second server on one machine needs another place for both.
+
 Prints one line with its URL when it is ready; the log goes to standard error, one JSON object a line.
 The first start prints the administrator's token, unless STEMMA_ADMIN_TOKEN sets one (20 characters or more).
 Should it get lost, make another one: stemma token create --account admin --name NAME --data DIR`,

@@ -1,7 +1,6 @@
 // Where SSH connections are taken, how many, and how they end with the server.
 import { createServer, type Server, type Socket } from 'node:net'
 import ssh2 from 'ssh2'
-import { UnavailableError } from '../base/index.ts'
 import { makeFindKeyBearer, makeFindKeyCall } from '../access/index.ts'
 import { Connection, type ConnectionParts, socketOf } from './connection.ts'
 import { algorithms, mostLogins, type SshLimits } from './limits.ts'
@@ -46,32 +45,23 @@ export class SshListener {
       this.#connections.set(socket, new Connection(parts, client, socket, () => this.#logins.remove(socket)))
     })
     this.#net = createServer({ noDelay: true }, (socket) => this.#take(socket))
-    this.#net.on('error', (error) => options.log.error({ err: error }, 'the SSH listener failed'))
   }
 
   get port(): number {
     return this.#port
   }
 
-  /** Resolves once connections are taken. UnavailableError `listen`: the place can't be had. */
+  /** Resolves once connections are taken; the system's error when the place can't be had. */
   async listen({ host, port }: { readonly host: string; readonly port: number }): Promise<void> {
     const { promise, reject, resolve } = Promise.withResolvers<void>()
     this.#net.once('error', reject)
     this.#net.listen({ host, port }, resolve)
-    try {
-      await promise
-    } catch (cause) {
-      const what = cause instanceof Error ? cause.message : String(cause)
-      throw new UnavailableError('listen', `cannot listen for SSH on ${host}:${port}: ${what}; choose another place (ssh.listen), or off`, {
-        cause,
-      })
-    } finally {
-      this.#net.off('error', reject)
-    }
+    await promise
+    this.#net.off('error', reject)
+    this.#net.on('error', (error) => this.#options.log.error({ err: error }, 'the SSH listener failed'))
     const address = this.#net.address()
     if (address === null || typeof address === 'string') throw new Error('a TCP server without a port')
     this.#port = address.port
-    this.#options.log.info({ host, port: address.port }, 'taking SSH connections')
   }
 
   /** Takes no more connections, lets running commands end (at most `limits.drainMs`), ends idle connections. */
