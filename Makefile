@@ -54,8 +54,11 @@ test-nodes: install ## The same clients, and what a stale cache would break, on 
 	  tests/server/{forks,git-access,git-dumb-http,git-hidden-refs,git-push-cert,pack-cache}.test.ts
 
 .PHONY: test-faults
+# The simulated runs take the longest, and would come last by their name: they go beside the others.
 test-faults: install ## Kills and failing buckets: nothing acknowledged may be lost
-	$(run-tests) 'tests/faults/*.test.ts'
+	$(run-tests) tests/faults/seeds.test.ts & seeds=$$!; status=0; \
+	$(run-tests) $(filter-out %/seeds.test.ts,$(wildcard tests/faults/*.test.ts)) || status=$$?; \
+	wait $$seeds && exit $$status
 
 .PHONY: devenv
 devenv: install ## Brings up Ceph and PostgreSQL for development and writes config.yaml

@@ -18,7 +18,7 @@ const seldom = 25
 const mostTold = 3
 const toldLines = 80
 /** On a machine that has much else to do, the rest is left to the next time. */
-const longestMs = setting('STEMMA_TEST_SEEDS', 0) > 0 ? 3600_000 : 6 * 60_000
+const longestMs = setting('STEMMA_TEST_SEEDS', 0) > 0 ? 3600_000 : 5 * 60_000
 
 let world: World
 before(async () => {
