@@ -14,6 +14,7 @@ import {
   type Listener,
   makeListener,
   plainForm,
+  Refusal,
   requestBody,
   type RoomOptions,
   type Routes,
@@ -146,6 +147,27 @@ test('errors become answers in one place, and say nothing of the inside', async 
   const alarms = lines.map((line) => JSON.parse(line)).filter((line) => line.alarm)
   assert.equal(alarms.length, 1)
   assert.equal(alarms[0].reqId, answers[3]?.headers['x-request-id'])
+})
+
+test('what callers can cause at will is one line without a stack, a fault is an error with one', async () => {
+  const errors: Record<string, Error> = {
+    '/refused': new Refusal(502, 'unknown', 'the upstream said something else'),
+    '/left': new UnavailableError('aborted', 'the caller gave up'),
+    '/fault': new UnavailableError('database', 'connect ECONNREFUSED'),
+  }
+  const { listener, lines } = listenerWith((routes) => {
+    for (const [url, error] of Object.entries(errors)) routes.get(url, { config: { access: 'public' } }, async () => Promise.reject(error))
+  })
+  for (const url of Object.keys(errors)) await listener.inject({ url })
+  const logged = lines.map((line) => JSON.parse(line)).filter(({ msg }) => /^answered \d/.test(msg))
+  assert.deepEqual(
+    logged.map(({ level, code, reason, err }) => [level, code, reason, err?.stack !== undefined]),
+    [
+      [40, 'unknown', 'the upstream said something else', false],
+      [40, 'unavailable', 'the caller gave up', false],
+      [50, 'unavailable', undefined, true],
+    ],
+  )
 })
 
 test('no header, query string or body is logged', async () => {

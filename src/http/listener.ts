@@ -11,7 +11,7 @@ import fastify, {
   type InjectOptions,
   type LightMyRequestResponse,
 } from 'fastify'
-import { inSpan, type Log, type Randomness } from '../base/index.ts'
+import { inSpan, type Log, type Randomness, UnavailableError } from '../base/index.ts'
 import { Connections } from './connections.ts'
 import { admit, assertDeclared, type Door, type Gate, waitsForBody } from './gate.ts'
 import { defaultHttpLimits, type HttpLimits } from './limits.ts'
@@ -220,9 +220,17 @@ function sendProblem(
   const problem = problemOf(error, statusOf)
   if (problem.status >= 500) {
     const words = problem.alarm ? 'ALARM: stored data is wrong' : `answered ${problem.status}`
-    inRequest(request, () => request.log.error({ err: error, code: problem.code, alarm: problem.alarm }, words))
+    const { code, alarm } = problem
+    // whoever may ask may cause these as often as he likes: one line, and no alarm of an operator who watches for errors
+    if (isNoFault(error)) inRequest(request, () => request.log.warn({ code, reason: error.message }, words))
+    else inRequest(request, () => request.log.error({ err: error, code, alarm }, words))
   }
   return send(problem, request, reply, form)
+}
+
+/** A refusal, or the end of work whose caller has left. */
+function isNoFault(error: unknown): error is Refusal | UnavailableError {
+  return error instanceof Refusal || (error instanceof UnavailableError && error.code === 'aborted')
 }
 
 function send(problem: Problem, request: FastifyRequest, reply: FastifyReply, form: ProblemForm) {
