@@ -25,7 +25,7 @@ export async function compareKeys(db: Database, sealer: Sealer, log: Log): Promi
   if (rows.length === 0 || rows.some(({ value }) => value === sealer.keyId)) return
   log.warn(
     { here: sealer.keyId, before: rows[0]?.value },
-    'the secrets in the database were sealed with another secretKey: with this one, webhooks and mirrors that have a secret fail',
+    'the secrets in the database were sealed with another secretKey: with this one, webhooks, mirrors and upstreams of images that have a secret fail',
   )
 }
 

@@ -66,6 +66,27 @@ test('credentials are sealed for where they may go, and stand nowhere else', asy
   await assert.rejects(addressOf(stand.db.queries, declared, other), { code: 'other-key' })
 })
 
+test('with another key than its credentials were sealed with: what is here is served with the warning, what isn’t is 503', async () => {
+  const digest = upstream.addImage('sealed', 'v1', [])
+  const declared = await stand.declare({ url: upstream.origin, credentials })
+  assert.equal((await stand.get('hub/sealed/manifests/v1')).status, 200)
+  const address = await addressOf(stand.db.queries, declared, stand.sealer)
+  const other = new Sealer(new Uint8Array(32).fill(1), systemRandomness)
+  const purpose = `upstream ${address.origin} `
+  for (const secret of [other.seal(credentials.password, purpose), stand.sealer.seal(credentials.password, `${purpose}elsewhere`)]) {
+    await stand.db.queries.updateTable('package_upstream').set({ secret, updated_at: sql<Date>`clock_timestamp()` }).execute()
+    const asked = upstream.seen.length
+    const stale = await stand.get('hub/sealed/manifests/v1')
+    assert.deepEqual([stale.status, stale.headers.get('docker-content-digest')], [200, digest])
+    assert.match(stale.headers.get('warning') ?? '', /^110 /)
+    const missing = await stand.get('hub/sealed/manifests/v2')
+    assert.deepEqual([missing.status, missing.headers.get('retry-after')], [503, '10'])
+    assert.equal(upstream.seen.length, asked, 'it was asked without its credentials')
+  }
+  const told = stand.log.filter((line) => line.includes('its credentials don’t open'))
+  assert.equal(told.length, 2, 'told once for each change of the row')
+})
+
 test('a change keeps what it doesn’t speak of; visibility is that of all images', async () => {
   await stand.declare({ url: upstream.origin })
   await pull('shown', seededBytes('shown', 1000))

@@ -1,6 +1,6 @@
 // Clients of the declared upstreams: made anew when an upstream was changed. An upstream that doesn't answer, or is busy, is left alone for a while.
 import type { UpstreamId } from '../../access/index.ts'
-import type { Clock, Log, Sealer } from '../../base/index.ts'
+import { type Clock, CorruptError, type Log, type Sealer, UnavailableError } from '../../base/index.ts'
 import type { Database } from '../../db/index.ts'
 import { failed, type Failure, type Outcome } from './client/connection.ts'
 import { type ClientParts, RegistryClient } from './client/registry-client.ts'
@@ -14,14 +14,15 @@ const longestPauseS = 600
 /** One name at its upstream. */
 export interface Source {
   readonly upstream: Upstream
-  readonly client: RegistryClient
+  /** Failure: it can't be asked at all. */
+  readonly client: RegistryClient | Failure
   /** What the image is called there. */
   readonly name: string
 }
 
 interface Known {
   readonly upstream: Upstream
-  readonly client: RegistryClient
+  readonly client: RegistryClient | Failure
   pause: { readonly untilMs: number; readonly failure: Failure } | null
 }
 
@@ -49,12 +50,23 @@ export class UpstreamClients {
     if (upstream === null || rest === null) return null
     let known = this.#known.get(id)
     if (known?.upstream.updatedAt.getTime() !== upstream.updatedAt.getTime()) {
-      const client = new RegistryClient(this.#parts, await addressOf(this.#db.queries, upstream, this.#sealer))
-      known = { upstream, client, pause: null }
+      known = { upstream, client: await this.#clientOf(upstream), pause: null }
       this.#known.set(id, known)
     }
     const path = new URL(upstream.url).pathname.slice(1)
     return { upstream, client: known.client, name: path === '' ? rest : `${path}/${rest}` }
+  }
+
+  /** Failure where its credentials are sealed with another key, or for somewhere else: what is here is served without it. */
+  async #clientOf(upstream: Upstream): Promise<RegistryClient | Failure> {
+    try {
+      return new RegistryClient(this.#parts, await addressOf(this.#db.queries, upstream, this.#sealer))
+    } catch (error) {
+      if (!(error instanceof CorruptError || (error instanceof UnavailableError && error.code === 'other-key'))) throw error
+      const facts = { err: error, upstream: upstream.place, url: upstream.url }
+      this.#log.error(facts, 'an upstream can’t be asked: its credentials don’t open; give it new ones')
+      return failed('unreachable', error.message)
+    }
   }
 
   /** What comes of a question, unless the upstream is left alone. */
@@ -62,6 +74,7 @@ export class UpstreamClients {
     { upstream, client, name }: Source,
     question: (client: RegistryClient, name: string) => Promise<Outcome<T>>,
   ): Promise<Outcome<T>> {
+    if (!(client instanceof RegistryClient)) return client
     const known = this.#known.get(upstream.id)
     if (known?.pause && known.pause.untilMs > this.#clock.monotonic()) {
       const leftS = Math.ceil((known.pause.untilMs - this.#clock.monotonic()) / 1000)
