@@ -1,7 +1,7 @@
 // A manifest becomes part of an image: one statement checks that the image has what it names, takes that under lock, and writes manifest, parts, tags and what
 // webhooks tell. What is locked can't be collected before the statement ends, and afterwards it is named. docs/design/oci.md, A push.
-import { type Actor, type Package, type PackageId, packageFacts } from '../access/index.ts'
-import { fixedQuery, type Queries, sql } from '../db/index.ts'
+import { type Actor, chargeOwner, findQuota, ownerLimit, type Package, type PackageId, packageFacts } from '../access/index.ts'
+import { fixedQuery, type Queries, sql, type Tx } from '../db/index.ts'
 import { digestText, type OciDigest } from './format/digests.ts'
 import { ociError } from './format/errors.ts'
 import type { Manifest } from './format/manifest.ts'
@@ -17,7 +17,7 @@ export interface ManifestPush {
   readonly actor: Actor
 }
 
-/** InputError 'parts-unknown', 'manifest-invalid' (too many indexes in each other), 'name-unknown' (the image was deleted). */
+/** InputError 'parts-unknown', 'manifest-invalid' (too many indexes in each other), 'name-unknown' (the image was deleted), 'quota-exceeded'. */
 export async function pushManifest(registry: Registry, one: Package, push: ManifestPush): Promise<void> {
   const { manifest, digest, tags } = push
   if (manifest.isIndex) await assertDepth(registry.db.queries, one.id, manifest, registry.limits.indexDepth)
@@ -33,7 +33,7 @@ export async function pushManifest(registry: Registry, one: Package, push: Manif
   if (missing.length > 0) throw ociError('parts-unknown', `The image does not have ${missing.map(digestText).join(', ')}`)
 }
 
-/** The same of a manifest that came from an upstream: what it names comes when it is asked for, and nobody has published it. InputError 'name-unknown'. */
+/** The same of a manifest that came from an upstream: what it names comes when it is asked for, and nobody has published it. InputError 'name-unknown', 'quota-exceeded'. */
 export async function cacheManifest(
   registry: Registry,
   one: Package,
@@ -42,19 +42,59 @@ export async function cacheManifest(
   await insertManifest(registry, one, manifest, from, { blobs: [], manifests: [] }, [])
 }
 
-/** What the image hasn't got of what it needs; then nothing is written. */
+/**
+ * What the image hasn't got of what it needs; then nothing is written. Where the owner has a limit the statement alone writes nothing either: it comes again in a
+ * transaction that charges him. All others have one statement.
+ */
 async function insertManifest(
   { db }: Registry,
   one: Package,
-  { manifest, digest, bytes, tags }: Omit<ManifestPush, 'actor'>,
+  push: Omit<ManifestPush, 'actor'>,
   actor: string,
-  needs: { readonly blobs: readonly Uint8Array[]; readonly manifests: readonly Uint8Array[] },
+  needs: Needs,
   events: readonly object[],
 ): Promise<readonly Uint8Array[]> {
+  const write = (queries: Queries, isCharged: boolean) => insertRows(queries, one, push, { actor, needs, events, isCharged })
+  const charged = async (tx: Tx) => {
+    const row = await write(tx, true)
+    if (row.is_new === true) await chargeOwner(tx, one.ownerId, push.bytes.length)
+    return row
+  }
+  try {
+    const row = await write(db.queries, false)
+    if (!row.is_limited) return row.missing ?? []
+    await findQuota(db, one.ownerId) // counts anew where that is due: what has gone made room, and the new row isn't there to be counted twice
+    return (await db.transaction(charged, { mayRetry: true })).missing ?? []
+  } catch (error) {
+    return rethrowFault(error)
+  }
+}
+
+interface Needs {
+  readonly blobs: readonly Uint8Array[]
+  readonly manifests: readonly Uint8Array[]
+}
+
+interface InsertOptions {
+  readonly actor: string
+  readonly needs: Needs
+  readonly events: readonly object[]
+  /** The owner's limit, if he has one, is looked at by the caller, in the same transaction. */
+  readonly isCharged: boolean
+}
+
+async function insertRows(
+  queries: Queries,
+  one: Package,
+  { manifest, digest, bytes, tags }: Omit<ManifestPush, 'actor'>,
+  { actor, needs, events, isCharged }: InsertOptions,
+): Promise<Inserted> {
   const { parts, subject, annotations } = manifest
   const [row] = await insert(
-    db.queries,
+    queries,
     one.id,
+    one.ownerId,
+    isCharged,
     one.repositoryId,
     digest.bytes,
     manifest.mediaType,
@@ -71,8 +111,9 @@ async function insertManifest(
     parts.map((part) => part.mediaType),
     [...tags].sort(),
     JSON.stringify(events),
-  ).catch(rethrowFault)
-  return row?.missing ?? []
+  )
+  if (row === undefined) throw new Error('a statement of one row had none')
+  return row
 }
 
 /** Digests that the image must have, in the order in which they are locked. */
@@ -83,6 +124,8 @@ function needed({ parts }: Manifest, ofManifests: boolean): Uint8Array[] {
 
 type InsertParameters = readonly [
   packageId: number,
+  ownerId: number,
+  isCharged: boolean,
   repositoryId: number | null,
   digest: Uint8Array,
   mediaType: string,
@@ -101,12 +144,21 @@ type InsertParameters = readonly [
   events: string,
 ]
 
-/** `missing`: what the image hasn't got, the first of it; then nothing is written. */
-const insert = fixedQuery<InsertParameters, { missing: Uint8Array[] | null }>(
-  (queries, packageId, repositoryId, digest, mediaType, artifactType, subject, bytes, annotations, actor, ...more) => {
+interface Inserted {
+  /** What the image hasn't got, the first of it; then nothing is written. */
+  readonly missing: Uint8Array[] | null
+  /** Nothing is written, since the owner has to be charged for it. */
+  readonly is_limited: boolean
+  /** The image hadn't got it. Null: nothing is written. */
+  readonly is_new: boolean | null
+}
+
+const insert = fixedQuery<InsertParameters, Inserted>(
+  (queries, packageId, ownerId, isCharged, repositoryId, digest, mediaType, artifactType, subject, bytes, annotations, actor, ...more) => {
     const [blobs, manifests, kinds, digests, sizes, mediaTypes, tags, events] = more
-    const statement = sql<{ missing: Uint8Array[] | null }>`
-    with one as (select ${packageId}::bigint as id, ${digest}::bytea as digest),
+    const statement = sql<Inserted>`
+    with one as (select ${packageId}::bigint as id, ${ownerId}::bigint as owner_id, ${digest}::bytea as digest),
+    limited as materialized (select from one as pushed where not ${isCharged}::boolean and ${ownerLimit('pushed.owner_id')} is not null),
     manifests as materialized (
       select m.digest from oci_manifest m where m.package_id = (select id from one) and m.digest = any(${manifests}::bytea[])
       order by m.digest for key share),
@@ -120,7 +172,7 @@ const insert = fixedQuery<InsertParameters, { missing: Uint8Array[] | null }>(
     made as (
       insert into oci_manifest (package_id, digest, media_type, artifact_type, subject, bytes, annotations, pushed_by)
       select one.id, one.digest, ${mediaType}::text, ${artifactType}::text, ${subject}::bytea, ${bytes}::bytea, ${annotations}::jsonb, ${actor}::text
-      from one where not exists (select from missing)
+      from one where not exists (select from missing) and not exists (select from limited)
       on conflict (package_id, digest) do update
         set media_type = excluded.media_type, pushed_at = now(), pushed_by = excluded.pushed_by
       returning package_id, digest, xmax = 0 as is_new),
@@ -137,7 +189,7 @@ const insert = fixedQuery<InsertParameters, { missing: Uint8Array[] | null }>(
     told as (
       insert into outbox (kind, repository_id, payload)
       select 'package.published', ${repositoryId}::bigint, event from made, jsonb_array_elements(${events}::jsonb) event)
-    select array_agg(d) as missing from missing`
+    select array_agg(d) as missing, exists (select from limited) as is_limited, (select is_new from made) as is_new from missing`
     return { compile: () => statement.compile(queries) }
   },
 )

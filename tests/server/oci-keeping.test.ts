@@ -6,7 +6,7 @@ import { type AccountId, findPackage, operator, type Package, setQuota, ownerUsa
 import { sql } from '../../src/db/index.ts'
 import { setTagRules } from '../../src/oci/index.ts'
 import { collect } from '../../src/oci/keeping/review.ts'
-import { digestText, imageOf, TestRegistry } from '../support/registry.ts'
+import { digestText, imageOf, indexOf, TestRegistry } from '../support/registry.ts'
 import { until } from '../support/until.ts'
 
 let registry: TestRegistry
@@ -97,6 +97,31 @@ describe('what stays in the registry', () => {
         })
       ).status,
       201,
+    )
+  })
+
+  it('an owner’s quota counts manifests: one without room is denied, with its tag and its event; one that is there costs nothing', async () => {
+    const { db } = registry.faces
+    const id = registry.sam.id as AccountId
+    const as = registry.sam
+    await setQuota(db, { id, login: 'sam' }, null, operator)
+    const padded = (padding: string) => JSON.stringify(indexOf([], { annotations: { padding: padding.repeat(30 * KiB) } }))
+    assert.equal((await registry.putManifest('sam/indexes', 'none', padded('n'), { as })).status, 201, 'without a limit')
+    const { packageBytes } = await ownerUsage(db.queries, id)
+    await setQuota(db, { id, login: 'sam' }, packageBytes + padded('a').length, operator)
+    for (const tag of ['first', 'again']) assert.equal((await registry.putManifest('sam/indexes', tag, padded('a'), { as })).status, 201)
+    const refused = await registry.putManifest('sam/indexes', 'second', padded('b'), { as })
+    assert.deepEqual([refused.status, refused.code], [403, 'DENIED'])
+    assert.match(JSON.stringify(refused.json), /quota is exceeded: nothing is left/)
+    assert.equal((await registry.ask('GET', 'sam/indexes/manifests/second', { as })).status, 404)
+    assert.equal((await ownerUsage(db.queries, id)).packageBytes, packageBytes + padded('a').length)
+    const { rows } = await sql<{ tag: string }>`
+      select payload->>'tag' as tag from outbox where kind = 'package.published' and payload->>'name' = 'indexes' order by id`.execute(
+      db.queries,
+    )
+    assert.deepEqual(
+      rows.map(({ tag }) => tag),
+      ['none', 'first', 'again'],
     )
   })
 
