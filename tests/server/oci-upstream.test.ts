@@ -127,6 +127,54 @@ test('a busy upstream: what is here is served, what isn’t is 429 with its Retr
   assert.equal(upstream.seen.length, asked)
 })
 
+test('a name that fails is left alone, and no other: behind a redirect to where nobody answers, or with 5xx', async () => {
+  const gone = await new FakeRegistry().listen()
+  await gone.close()
+  for (const name of ['good', 'led', 'ill', 'fine']) upstream.addImage(name, 'v1', [])
+  await stand.declare({ url: upstream.origin })
+  upstream.before = (_request, response, url) => {
+    const isLed = url.pathname.startsWith('/v2/led/')
+    const isIll = url.pathname.startsWith('/v2/ill/')
+    if (isLed) response.writeHead(307, { location: `${gone.origin}/elsewhere` }).end()
+    if (isIll) response.writeHead(503, { 'retry-after': '600' }).end()
+    return isLed || isIll
+  }
+  assert.equal((await stand.get('hub/led/manifests/v1')).status, 503)
+  assert.equal((await stand.get('hub/good/manifests/v1')).status, 200, 'one name paused all')
+  assert.equal((await stand.get('hub/ill/manifests/v1')).status, 503)
+  assert.equal((await stand.get('hub/fine/manifests/v1')).status, 200, 'one name paused all')
+  const asked = upstream.seen.length
+  const again = await stand.get('hub/ill/manifests/v1')
+  assert.deepEqual([again.status, Number(again.headers.get('retry-after')) > 500], [503, true])
+  assert.equal((await stand.get('hub/led/manifests/v1')).status, 503)
+  assert.equal(upstream.seen.length, asked, 'names that fail are asked for again at once')
+  upstream.before = () => false
+  stand.clock.move(11_000)
+  assert.equal((await stand.get('hub/led/manifests/v1')).status, 200)
+})
+
+test('several names that fail in a row are the upstream’s failure; a 429 is, for a minute at most', async () => {
+  upstream.addImage('good', 'v1', [])
+  await stand.declare({ url: upstream.origin })
+  upstream.before = (_request, response, url) => !url.pathname.startsWith('/v2/good/') && (response.writeHead(500).end(), true)
+  const fails = async (name: string) => assert.equal((await stand.get(`hub/${name}/manifests/v1`)).status, 503)
+  for (const name of ['a', 'b', 'c', 'd']) await fails(name)
+  assert.equal((await stand.get('hub/good/manifests/v1')).status, 200)
+  for (const name of ['e', 'f', 'g', 'h', 'i']) await fails(name)
+  const asked = upstream.seen.length
+  await fails('j')
+  assert.equal(upstream.seen.length, asked, 'an upstream that fails is asked for every name')
+  stand.clock.move(11_000)
+  await fails('i')
+  assert.equal((await stand.get('hub/good/manifests/v1')).headers.get('warning'), null, 'one name goes on with the pause of all')
+  upstream.before = (_request, response) => (response.writeHead(429, { 'retry-after': '86400' }).end(), true)
+  assert.equal((await stand.get('hub/k/manifests/v1')).status, 429)
+  upstream.before = () => false
+  assert.match((await stand.get('hub/good/manifests/v1')).headers.get('warning') ?? '', /^110 /)
+  stand.clock.move(61_000)
+  assert.equal((await stand.get('hub/good/manifests/v1')).headers.get('warning'), null)
+})
+
 test('wrong bytes: the connection breaks, nothing is stored, and the next pull is a new one', async () => {
   const layer = seededBytes('right', 500_000)
   upstream.addImage('wrong', 'v1', [layer])

@@ -1,15 +1,20 @@
-// Clients of the declared upstreams: made anew when an upstream was changed. An upstream that doesn't answer, or is busy, is left alone for a while.
+// Clients of the declared upstreams: made anew when an upstream was changed. An upstream that doesn't answer, or is busy, is left alone for a while; where only one name
+// fails (its manifest leads to where nobody answers, its answer is a 5xx), that name is: nobody who may ask for a name can take an upstream away from all others.
 import type { UpstreamId } from '../../access/index.ts'
-import { type Clock, CorruptError, type Log, type Sealer, UnavailableError } from '../../base/index.ts'
+import { type Clock, CorruptError, type Log, Recent, type Sealer, UnavailableError } from '../../base/index.ts'
 import type { Database } from '../../db/index.ts'
 import { failed, type Failure, type Outcome } from './client/connection.ts'
 import { type ClientParts, RegistryClient } from './client/registry-client.ts'
 import { behind } from './format/declared.ts'
 import { addressOf, findUpstreamById, type Upstream } from './upstreams.ts'
 
-const pauseMs = 10_000
+const pauseS = 10
 const busyPauseS = 30
-const longestPauseS = 600
+const longestPauseS = 60
+const longestNamePauseS = 600
+/** So many names that fail one behind the other, with no answer between, are the upstream's failure. */
+const mostInARow = 5
+const mostPausedNames = 1000
 
 /** One name at its upstream. */
 export interface Source {
@@ -23,7 +28,14 @@ export interface Source {
 interface Known {
   readonly upstream: Upstream
   readonly client: RegistryClient | Failure
-  pause: { readonly untilMs: number; readonly failure: Failure } | null
+  pause: Pause | null
+  readonly pausedNames: Recent<Pause>
+  readonly failedInARow: Set<string>
+}
+
+interface Pause {
+  readonly untilMs: number
+  readonly failure: Failure
 }
 
 /** Of one node. */
@@ -50,7 +62,13 @@ export class UpstreamClients {
     if (upstream === null || rest === null) return null
     let known = this.#known.get(id)
     if (known?.upstream.updatedAt.getTime() !== upstream.updatedAt.getTime()) {
-      known = { upstream, client: await this.#clientOf(upstream), pause: null }
+      known = {
+        upstream,
+        client: await this.#clientOf(upstream),
+        pause: null,
+        pausedNames: new Recent(mostPausedNames),
+        failedInARow: new Set(),
+      }
       this.#known.set(id, known)
     }
     const path = new URL(upstream.url).pathname.slice(1)
@@ -76,25 +94,34 @@ export class UpstreamClients {
   ): Promise<Outcome<T>> {
     if (!(client instanceof RegistryClient)) return client
     const known = this.#known.get(upstream.id)
-    if (known?.pause && known.pause.untilMs > this.#clock.monotonic()) {
-      const leftS = Math.ceil((known.pause.untilMs - this.#clock.monotonic()) / 1000)
-      return { ...known.pause.failure, retryAfterS: leftS }
-    }
+    const now = this.#clock.monotonic()
+    const pause = [known?.pause, known?.pausedNames.get(name)].find((one) => one && one.untilMs > now)
+    if (pause) return { ...pause.failure, retryAfterS: Math.ceil((pause.untilMs - now) / 1000) }
     const outcome = await question(client, name)
+    const isAnswer = outcome.kind !== 'failed' || (outcome.reason !== 'unreachable' && outcome.reason !== 'busy')
+    if (isAnswer) known?.failedInARow.clear()
+    else if (known !== undefined) this.#leaveAlone(known, name, outcome)
     if (outcome.kind !== 'failed') return outcome
     this.#log.warn(
       { upstream: upstream.place, url: upstream.url, image: name, reason: outcome.reason },
       `an upstream failed: ${outcome.message}`,
     )
-    const s = pauseS(outcome)
-    if (known !== undefined && s > 0) known.pause = { untilMs: this.#clock.monotonic() + s * 1000, failure: outcome }
     return outcome
   }
-}
 
-function pauseS({ reason, retryAfterS }: Failure): number {
-  if (reason === 'unreachable') return retryAfterS === null ? pauseMs / 1000 : Math.min(retryAfterS, longestPauseS)
-  return reason === 'busy' ? Math.min(retryAfterS ?? busyPauseS, longestPauseS) : 0
+  #leaveAlone(known: Known, name: string, failure: Failure): void {
+    const now = this.#clock.monotonic()
+    const s = failure.retryAfterS ?? (failure.reason === 'busy' ? busyPauseS : pauseS)
+    if (failure.isGeneral) {
+      known.pause = { untilMs: now + Math.min(s, longestPauseS) * 1000, failure }
+      return
+    }
+    known.pausedNames.set(name, { untilMs: now + Math.min(s, longestNamePauseS) * 1000, failure })
+    known.failedInARow.add(name)
+    if (known.failedInARow.size < mostInARow) return
+    known.failedInARow.clear() // else one name could go on with it
+    known.pause = { untilMs: now + pauseS * 1000, failure }
+  }
 }
 
 /** What an upstream that isn't declared any more comes to. */

@@ -12,6 +12,8 @@ export interface Question {
   readonly name: string
   readonly headers: Readonly<Record<string, string>>
   readonly signal: AbortSignal
+  /** Noted here, also for whoever ends the question by its signal: the upstream's own origin has answered something. */
+  readonly hearing: { isHeard: boolean }
 }
 
 export interface AskingParts {
@@ -38,10 +40,10 @@ export async function ask(parts: AskingParts, question: Question): Promise<Outco
       sent = parts.authorization.header(scope)
       answered = await follow(parts, question, sent)
     }
-    return answered.answer === null ? answered.failure : outcomeOf(answered.answer)
+    return answered.answer === null ? answered.failure : outcomeOf(answered.answer, answered.isOwn)
   } catch (error) {
     question.signal.throwIfAborted()
-    return failureOf(error)
+    return failureOf(error, question.hearing.isHeard)
   }
 }
 
@@ -63,6 +65,7 @@ async function follow(parts: AskingParts, question: Question, authorization: str
       headers: isOwn && authorization !== null ? { ...plain, authorization } : plain,
       signal: question.signal,
     })
+    question.hearing.isHeard = true // the first one is its own
     if (!redirects.has(answer.status)) {
       if (answer.status >= 400) answer.drop()
       return { answer, isOwn }
@@ -79,12 +82,12 @@ async function follow(parts: AskingParts, question: Question, authorization: str
   return { answer: null, failure: failed('wrong', `it redirects more than ${mostRedirects} times`), isOwn }
 }
 
-function outcomeOf(answer: OutboundAnswer): Outcome<OutboundAnswer> {
+function outcomeOf(answer: OutboundAnswer, isOwn: boolean): Outcome<OutboundAnswer> {
   const { status, headers } = answer
   if (status < 400) return { kind: 'found', value: answer }
   if (status === 404) return { kind: 'missing' }
   const message = `it answers ${status}`
-  if (status === 429) return failed('busy', message, retryAfterS(headers))
+  if (status === 429) return failed('busy', message, retryAfterS(headers), isOwn)
   if (status === 401 || status === 403) return failed('refused', message)
   return status >= 500 || status === 408 ? failed('unreachable', message, retryAfterS(headers)) : failed('wrong', message)
 }
@@ -94,9 +97,10 @@ function retryAfterS(headers: Readonly<Record<string, string>>): number | null {
   return /^\d{1,6}$/.test(said) ? Math.min(Number(said), longestWaitS) : null
 }
 
-/** What a request that could not be made, or broke off, says of the upstream. Faults of ours are thrown on. */
-export function failureOf(error: unknown): Failure {
-  if (error instanceof UnavailableError && /^(outbound|upstream)-/.test(error.code)) return failed('unreachable', error.message)
+/** What a request that could not be made, or broke off, says of the upstream. Faults of ours are thrown on. @param isHeard whether its own origin answered before */
+export function failureOf(error: unknown, isHeard = true): Failure {
+  if (error instanceof UnavailableError && /^(outbound|upstream)-/.test(error.code))
+    return failed('unreachable', error.message, null, !isHeard)
   if (error instanceof InputError && error.code.startsWith('outbound-')) return failed('wrong', error.message)
   throw error
 }

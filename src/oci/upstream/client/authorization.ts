@@ -91,7 +91,7 @@ export class Authorization {
       })
       if (answer.status !== 200) {
         answer.drop()
-        return refusalOf(answer.status, realm)
+        return refusalOf(answer.status, realm, isDeclared(realm, this.#address))
       }
       return this.#keep(scope, await limitedBody(answer, tokenAnswerBytes), realm)
     })
@@ -113,7 +113,7 @@ function endpointOf(challenge: Challenge, address: UpstreamAddress): URL | Failu
   if (realm === null || !/^https?:$/.test(realm.protocol) || realm.username !== '' || realm.password !== '' || realm.hash !== '') {
     return failed('wrong', 'its challenge names no token endpoint')
   }
-  const isOwn = realm.origin === address.origin || realm.origin === address.authOrigin
+  const isOwn = isDeclared(realm, address)
   if (!isOwn && address.credentials !== null) {
     return failed(
       'wrong',
@@ -126,14 +126,19 @@ function endpointOf(challenge: Challenge, address: UpstreamAddress): URL | Failu
   return realm
 }
 
+/** Said by the operator, not only by a challenge. */
+function isDeclared(realm: URL, address: UpstreamAddress): boolean {
+  return realm.origin === address.origin || realm.origin === address.authOrigin
+}
+
 function basicOf({ credentials }: UpstreamAddress): string | null {
   if (credentials === null) return null
   return `Basic ${Buffer.from(`${credentials.username}:${credentials.password}`).toString('base64')}`
 }
 
-function refusalOf(status: number, realm: URL): Failure {
+function refusalOf(status: number, realm: URL, isGeneral: boolean): Failure {
   const what = `the token endpoint ${realm.origin} answers ${status}`
-  if (status === 429) return failed('busy', what)
+  if (status === 429) return failed('busy', what, null, isGeneral)
   return failed(status >= 500 ? 'unreachable' : status === 401 || status === 403 || status === 400 ? 'refused' : 'wrong', what)
 }
 

@@ -31,8 +31,10 @@ export interface Failure {
   readonly message: string
   /** When it may be asked again, as it says. */
   readonly retryAfterS: number | null
+  /** Whatever the name: the upstream's own origin gave no answer at all, or says that it is asked too much. */
+  readonly isGeneral: boolean
 }
 
-export function failed(reason: Failure['reason'], message: string, retryAfterS: number | null = null): Failure {
-  return { kind: 'failed', reason, message, retryAfterS }
+export function failed(reason: Failure['reason'], message: string, retryAfterS: number | null = null, isGeneral = false): Failure {
+  return { kind: 'failed', reason, message, retryAfterS, isGeneral }
 }

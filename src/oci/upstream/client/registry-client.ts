@@ -54,6 +54,8 @@ const manifestTypes = [
   '*/*;q=0.1',
 ].join(', ')
 
+type Asked = Omit<Question, 'signal' | 'hearing'>
+
 /** Of one upstream; lives as long as it is declared as it is. */
 export class RegistryClient {
   readonly #parts: ClientParts
@@ -106,8 +108,10 @@ export class RegistryClient {
     const both = AbortSignal.any([signal, ending.signal])
     const timer = setTimeout(() => ending.abort(new Error(`there was no answer in ${timeoutMs / 1000} s`)), timeoutMs)
     const headers: Record<string, string> = from > 0 ? { range: `bytes=${from}-` } : {}
+    const hearing = { isHeard: false }
     try {
-      const asked = await ask(this.#asking, { ...this.#question({ method: 'GET', name, path: `blobs/${digest}`, headers }), signal: both })
+      const question = this.#question({ method: 'GET', name, path: `blobs/${digest}`, headers })
+      const asked = await ask(this.#asking, { ...question, signal: both, hearing })
       if (asked.kind !== 'found') return asked
       const place = placeOf(asked.value, from)
       if (place === null) {
@@ -118,7 +122,7 @@ export class RegistryClient {
       return { kind: 'found', value: { ...place, body: paced(asked.value.body, pace, clock, (error) => ending.abort(error)) } }
     } catch (error) {
       signal.throwIfAborted()
-      if (ending.signal.aborted) return failed('unreachable', String((ending.signal.reason as Error).message))
+      if (ending.signal.aborted) return failed('unreachable', String((ending.signal.reason as Error).message), null, !hearing.isHeard)
       throw error
     } finally {
       clearTimeout(timer)
@@ -152,15 +156,16 @@ export class RegistryClient {
     return { ...this.#parts, address: this.#address, authorization: this.#authorization }
   }
 
-  #question({ name, path, ...question }: Omit<Question, 'signal'>): Omit<Question, 'signal'> {
+  #question({ name, path, ...question }: Asked): Asked {
     return { ...question, name, path: `/v2/${name}/${path}` }
   }
 
   /** A short answer, read within the time for it. */
-  async #asked<T>(question: Omit<Question, 'signal'>, read: (answer: OutboundAnswer) => Promise<Outcome<T>>): Promise<Outcome<T>> {
+  async #asked<T>(question: Asked, read: (answer: OutboundAnswer) => Promise<Outcome<T>>): Promise<Outcome<T>> {
+    const hearing = { isHeard: false }
     try {
       return await withDeadline(new AbortController().signal, timeoutMs, async (signal) => {
-        const asked = await ask(this.#asking, { ...this.#question(question), signal })
+        const asked = await ask(this.#asking, { ...this.#question(question), signal, hearing })
         if (asked.kind !== 'found') return asked
         try {
           return await read(asked.value)
@@ -169,7 +174,7 @@ export class RegistryClient {
         }
       })
     } catch (error) {
-      return failureOf(error)
+      return failureOf(error, hearing.isHeard)
     }
   }
 }
