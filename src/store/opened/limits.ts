@@ -15,5 +15,10 @@ export const freeInflatedBytes = 64 << 20
 export const mostMembers = 100_000
 /** Zstd frames have so many bytes on average, or more: each is a chunk. */
 export const leastFrameBytes = 256
+/** The same for the file list, which makes no chunks of them: a zstd:chunked layer of nothing but files of one byte has 67 (two frames a file). */
+export const leastListedFrameBytes = 48
+/** So few are always unpacked, and never more than so many. */
+export const freeFrames = 1000
+export const mostListedFrames = 4_000_000
 /** Bytes behind the last member. */
 export const mostTrailingBytes = 64 << 10
