@@ -125,6 +125,7 @@ export {
   type NewToken,
   revokeToken,
   revokeTokenById,
+  revokeTokensNamed,
 } from './token-issue.ts'
 export {
   addSshKey,

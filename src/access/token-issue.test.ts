@@ -3,7 +3,21 @@ import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
 import { systemClock, systemRandomness } from '../base/index.ts'
 import { type TestDatabase, testDatabase } from '../../tests/support/test-database.ts'
-import { createToken, ensureAdministrator, hashToken, hasWorkingToken, listTokens, revokeToken } from './index.ts'
+import {
+  createRepository,
+  createToken,
+  ensureAdministrator,
+  findAccount,
+  fullName,
+  hashToken,
+  hasWorkingToken,
+  issueToken,
+  listTokens,
+  type NewToken,
+  operator,
+  revokeToken,
+  revokeTokensNamed,
+} from './index.ts'
 
 let db: TestDatabase
 before(async () => {
@@ -44,6 +58,37 @@ describe('the administrator and tokens', () => {
     await revokeToken(db.database, 'admin', 'ci')
     await assert.rejects(revokeToken(db.database, 'admin', 'ci'), { code: 'no-such-token' })
     await assert.rejects(listTokens(db.database.queries, { account: 'who' }), { code: 'no-such-account' })
+  })
+
+  test('a repository has one deployment token of a name, also when two are made at once; those that share one from before go together', async () => {
+    const admin = await findAccount(db.database.queries, 'admin')
+    assert.ok(admin)
+    const repository = await createRepository(db.database, { ownerId: admin.id, name: 'deployed', visibility: 'private' })
+    const { id: repositoryId, ownerId } = repository
+    const wanted = (name: string): NewToken => ({
+      kind: 'deploy',
+      bearer: { kind: 'repository', repositoryId, ownerId, fullName: fullName(repository) },
+      name,
+      grant: { scopes: ['repository:read'], ownerIds: null, repositoryIds: [repositoryId] },
+      expiresAt: null,
+      actor: operator,
+    })
+    const issue = (name: string) => db.database.transaction((tx) => issueToken(tx, wanted(name), systemRandomness))
+    const made = await Promise.allSettled([issue('dup'), issue('dup'), issue('dup')])
+    assert.deepEqual(made.map(({ status }) => status).sort(), ['fulfilled', 'rejected', 'rejected'])
+    await assert.rejects(issue('dup'), { code: 'token-exists' })
+    await issue('other')
+    await db.database.queries
+      .insertInto('token')
+      .values({ kind: 'deploy', name: 'dup', repository_id: repositoryId, scopes: ['repository:read'], hash: hashToken('from before') })
+      .execute()
+    assert.equal(await revokeTokensNamed(db.database, { repositoryId }, 'dup', operator), 2)
+    assert.equal(await revokeTokensNamed(db.database, { repositoryId }, 'dup', operator), 0)
+    assert.deepEqual(
+      (await listTokens(db.database.queries, { repositoryId })).map(({ name }) => name),
+      ['other'],
+    )
+    await issue('dup')
   })
 
   test('an administrator who is left without a working token is found, and gets a new one', async () => {

@@ -27,7 +27,7 @@ export interface NewToken {
   readonly bearer:
     | { readonly kind: 'account'; readonly accountId: AccountId; readonly login: string }
     | { readonly kind: 'repository'; readonly repositoryId: RepositoryId; readonly ownerId: AccountId; readonly fullName: string }
-  /** One of each name for each bearer. */
+  /** One of each name for each account; for each repository one deployment's. */
   readonly name: string
   readonly grant: Grant | null
   readonly expiresAt: Date | null
@@ -48,6 +48,9 @@ export async function issueToken(
   }
   const secret = makeSecret(randomness)
   const owner = bearer.kind === 'account' ? bearer.login : bearer.fullName
+  const exists = (cause?: unknown) =>
+    new InputError('token-exists', `${owner} has a token named '${name}' already; revoke it or choose another name`, { cause })
+  if (kind === 'deploy' && bearer.kind === 'repository' && (await isDeploymentsName(tx, bearer.repositoryId, name))) throw exists()
   const { id } = await tx
     .insertInto('token')
     .values({
@@ -66,10 +69,7 @@ export async function issueToken(
     .returning('id')
     .executeTakeFirstOrThrow()
     .catch((error: unknown) => {
-      if (sqlState(error) !== '23505') throw error
-      throw new InputError('token-exists', `${owner} has a token named '${name}' already; revoke it or choose another name`, {
-        cause: error,
-      })
+      throw sqlState(error) === '23505' ? exists(error) : error
     })
   if (kind !== 'session') {
     await audit(tx, actor, {
@@ -81,6 +81,13 @@ export async function issueToken(
     })
   }
   return { id, secret }
+}
+
+/** No constraint says so, for repositories had several of one name once. Under the repository's lock: of two at once one finds the other's. */
+async function isDeploymentsName(tx: Tx, repositoryId: RepositoryId, name: string): Promise<boolean> {
+  await tx.selectFrom('repository').select('id').where('id', '=', repositoryId).forNoKeyUpdate().executeTakeFirst()
+  const token = tx.selectFrom('token').select('id').where('repository_id', '=', repositoryId).where('kind', '=', 'deploy')
+  return (await token.where('name', '=', name).limit(1).executeTakeFirst()) !== undefined
 }
 
 /**
@@ -151,21 +158,32 @@ export async function createToken(db: Database, wanted: WantedToken, randomness:
 
 /** From now on the account's token of that name opens nothing. InputError 'no-such-account', 'no-such-token'. */
 export async function revokeToken(db: Database, account: string, name: string, actor: Actor = operator): Promise<void> {
-  await db.transaction(async (tx) => {
-    const id = await accountId(tx, account)
-    const token = await tx.selectFrom('token').select('id').where('account_id', '=', id).where('name', '=', name).executeTakeFirst()
-    const isGone = token !== undefined && (await revokeTokenById(tx, token.id, { accountId: id as AccountId }, actor))
-    if (!isGone) throw new InputError('no-such-token', `${account} has no token named '${name}'`)
-  })
+  const bearer = { accountId: (await accountId(db.queries, account)) as AccountId }
+  if ((await revokeTokensNamed(db, bearer, name, actor)) === 0)
+    throw new InputError('no-such-token', `${account} has no token named '${name}'`)
+}
+
+type Bearer = { readonly accountId: AccountId } | { readonly repositoryId: RepositoryId }
+
+/** From now on all that the bearer has of that name open nothing: how many they were. A repository may have several. Sessions have no names to end them by. */
+export async function revokeTokensNamed(db: Database, bearer: Bearer, name: string, actor: Actor): Promise<number> {
+  return db.transaction(
+    async (tx) => {
+      const [column, id] =
+        'accountId' in bearer ? (['account_id', bearer.accountId] as const) : (['repository_id', bearer.repositoryId] as const)
+      const tokens = tx.selectFrom('token').select('id').where(column, '=', id).where('kind', 'not in', ['session', 'lfs'])
+      let gone = 0
+      for (const { id } of await tokens.where('name', '=', name).orderBy('id').execute()) {
+        if (await revokeTokenById(tx, id, bearer, actor)) gone++
+      }
+      return gone
+    },
+    { mayRetry: true },
+  )
 }
 
 /** The same by id, in the caller's transaction: a token of that bearer. False: there is no such token. */
-export async function revokeTokenById(
-  tx: Tx,
-  id: number,
-  bearer: { readonly accountId: AccountId } | { readonly repositoryId: RepositoryId } | 'anybody',
-  actor: Actor,
-): Promise<boolean> {
+export async function revokeTokenById(tx: Tx, id: number, bearer: Bearer | 'anybody', actor: Actor): Promise<boolean> {
   let deletion = tx.deleteFrom('token').where('id', '=', id)
   if (bearer !== 'anybody') {
     deletion =

@@ -8,7 +8,7 @@ import {
   type NewToken,
   operator,
   parseScopes,
-  revokeTokenById,
+  revokeTokensNamed,
   type Scope,
   type TokenFacts,
 } from '../access/index.ts'
@@ -87,10 +87,12 @@ export async function runListTokens(config: Config, given: Flags): Promise<void>
   ])
 }
 
+const oneBearer = '--account names one account, or --repository one repository'
+
 async function tokensOf(db: Database, given: Flags): Promise<TokenFacts[]> {
   const [repository, ...more] = several(given.repository)
   if (more.length > 0 || (repository !== undefined && given.account !== undefined)) {
-    throw new UsageError('--account names one account, or --repository one repository')
+    throw new UsageError(oneBearer)
   }
   if (repository !== undefined) return listTokens(db.queries, { repositoryId: (await repositoryNamed(db, parseRepository(repository))).id })
   return listTokens(db.queries, given.account === undefined ? null : { account: (await accountNamed(db, given.account)).login })
@@ -101,14 +103,20 @@ export async function runRevokeToken(config: Config, given: Flags): Promise<void
     throw new UsageError("'stemma token revoke' needs --account, or --repository for one of a repository's own")
   }
   const name = needed(given.name, 'token revoke', 'name')
-  const bearer = given.account ?? several(given.repository)[0] ?? ''
-  await withDatabase(config, quietLog(config), async (db) => {
-    const token = (await tokensOf(db, given)).find((one) => one.name === name)
-    const isGone = token !== undefined && (await db.transaction((tx) => revokeTokenById(tx, token.id, 'anybody', operator)))
-    if (!isGone)
-      throw new InputError('no-such-token', `${bearer} has no token named '${name}'; stemma token list shows those that there are`)
+  const repositories = several(given.repository)
+  if (repositories.length > 1 || (repositories.length === 1 && given.account !== undefined)) throw new UsageError(oneBearer)
+  const bearer = given.account ?? repositories[0] ?? ''
+  const count = await withDatabase(config, quietLog(config), async (db) => {
+    const whose =
+      given.account === undefined
+        ? { repositoryId: (await repositoryNamed(db, parseRepository(bearer))).id }
+        : { accountId: (await accountNamed(db, bearer)).id }
+    return revokeTokensNamed(db, whose, name, operator)
   })
-  printDone(given.json === true, { bearer, name, revoked: true }, `${name} of ${bearer} opens nothing any more`)
+  if (count === 0)
+    throw new InputError('no-such-token', `${bearer} has no token named '${name}'; stemma token list shows those that there are`)
+  const said = count === 1 ? `${name} of ${bearer} opens nothing any more` : `${count} tokens ${name} of ${bearer} open nothing any more`
+  printDone(given.json === true, { bearer, name, revoked: true, count }, said)
 }
 
 function tokenJson({ id, kind, bearer, name, grant, createdAt, expiresAt, lastUsedAt }: TokenFacts) {

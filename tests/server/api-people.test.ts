@@ -221,6 +221,7 @@ test('a repository’s own tokens', async () => {
     422,
     'scopes.0',
   ])
+  assert.deepEqual(await refused(request('POST /repos/{owner}/{repo}/tokens', { ...place, name: 'staging' })), [422, 'name'])
   assert.deepEqual(await refused(by('stranger').request('GET /repos/{owner}/{repo}/tokens', place)), [404])
   const list = (await request('GET /repos/{owner}/{repo}/tokens', place)).data as { id: number; name: string; kind: string }[]
   assert.deepEqual(
