@@ -403,6 +403,7 @@ export interface OciReview {
   kind: string;
   noted_at: Generated<Date>;
   package_id: number;
+  takes_referrers: Generated<boolean>;
 }
 
 export interface OciTag {

@@ -92,10 +92,19 @@ test('an index that goes takes its manifests along, but for those that something
   assert.deepEqual(plan(policy(rules, { referrersGo: false }), tags, manifests).manifests, ['old', 'amd'])
 })
 
-test('what is leased stays, with what it needs', () => {
-  const manifests = [manifest('index', { children: ['child'], isLeased: true }), manifest('child')]
-  const done = plan(policy([rule({ tags: '*', keepNewest: 0 })]), [tag('a', 'index', 9)], manifests)
-  assert.deepEqual([done.tags, done.manifests], [['a'], []])
+test('what is leased goes, too, and the plan says that it goes later, with what it leads to', () => {
+  const manifests = [manifest('index', { children: ['child'], isLeased: true }), manifest('child'), manifest('other')]
+  const tags = [tag('a', 'index', 9), tag('b', 'other', 9)]
+  const retention = policy([rule({ tags: '*', keepNewest: 0 })])
+  const done = planRetention(retention, { tags, manifests, immutable: [] }, now)
+  assert.deepEqual(
+    done.manifests.map(({ digest, why }) => [digest, /goes when its lease ends.*pushed or asked for lately/.test(why)]),
+    [
+      ['other', false],
+      ['index', true],
+      ['child', true],
+    ],
+  )
 })
 
 test('untagged manifests go when they were neither pushed, untagged nor pulled lately, and stay while a young one names them', () => {

@@ -42,7 +42,7 @@ export interface ManifestFact {
   readonly pulledAt: Date | null
   /** Since when nothing has named it, as far as that was noted. */
   readonly freeSince: Date | null
-  /** Somebody relies on it at the moment. */
+  /** Somebody relies on it at the moment: it goes, but not yet. */
   readonly isLeased: boolean
 }
 
@@ -201,9 +201,16 @@ function judgeManifests(
   for (const digest of reach(free)) {
     if (!tagged.has(digest) && !held.has(digest)) verdicts.set(digest, `no tag leads to it, for ${policy.untaggedDays} days at least`)
   }
-  const spared = [...verdicts.keys()].filter((digest) => manifests.get(digest)?.isLeased === true)
-  if (!policy.referrersGo) spared.push(...[...verdicts.keys()].filter((digest) => isReferrer(manifests, digest)))
-  for (const digest of reach(spared)) verdicts.delete(digest)
+  if (!policy.referrersGo) {
+    const spared = [...verdicts.keys()].filter((digest) => isReferrer(manifests, digest))
+    for (const digest of reach(spared)) verdicts.delete(digest)
+  }
+  const leased = [...verdicts.keys()].filter((digest) => manifests.get(digest)?.isLeased === true)
+  for (const digest of reach(leased)) {
+    const why = verdicts.get(digest)
+    if (why !== undefined)
+      verdicts.set(digest, `${why}; it goes when its lease ends: it, or what leads to it, was pushed or asked for lately`)
+  }
   return ordered(verdicts, manifests)
 }
 

@@ -8,6 +8,7 @@ import { makeLog } from '../../base/index.ts'
 import { type Database, sql } from '../../db/index.ts'
 import { Pulls } from './pulls.ts'
 import { emptyPackage } from './removal.ts'
+import { collect } from './review.ts'
 import { planFor, retain, retentionJob } from './retention.ts'
 import type { RetentionPolicy } from './retention-policy.ts'
 import { clearRetention, readRetention, retentionAt, setRetention } from './retention-rows.ts'
@@ -81,6 +82,76 @@ test('a dry run says what would go, and changes nothing; then it goes, with what
   const { rows: told } = await sql<{ details: unknown }>`
     select details from audit where action = 'package.retain' and target like ${`%${one.name}`} order by id limit 1`.execute(db().queries)
   assert.deepEqual(told, [{ details: { tags: ['t0', 't1'] } }])
+})
+
+/** What is brought or asked for now is leased for an hour. */
+async function leaseUntil(one: TestPackage, digests: readonly Uint8Array[], hours: number): Promise<void> {
+  await sql`update oci_manifest set confirmed_at = now() + ${hours - 1} * interval '1 hour', pushed_at = now() - interval '9 days'
+    where package_id = ${one.id} and digest = any(${[...digests]}::bytea[])`.execute(db().queries)
+}
+
+/** Hours pass: leases end, and what is noted falls due. Then collection runs, where what has no tag stays. */
+async function collectIn(one: TestPackage, hours: number): Promise<{ manifests: number; blobs: number }> {
+  const past = sql`${hours} * interval '1 hour'`
+  await sql`update oci_manifest set confirmed_at = confirmed_at - ${past} where package_id = ${one.id}`.execute(db().queries)
+  await sql`update oci_blob set leased_until = leased_until - ${past} where package_id = ${one.id}`.execute(db().queries)
+  await sql`update oci_review set noted_at = noted_at - ${past} where package_id = ${one.id}`.execute(db().queries)
+  return collect(db(), { delayMs: 0, leaseMs: settings.leaseMs, untaggedMs: null })
+}
+
+test('what is leased when its tag goes is left, and goes with what only it leads to when the leases end, also where what has no tag stays', async () => {
+  const one = await makePackage(host)
+  const child = await one.manifest({ blobs: [await one.blob()] })
+  const index = await one.manifest({ manifests: [child], tag: 'latest' })
+  const signature = await one.manifest({ blobs: [await one.blob()], subject: index })
+  const untagged = await one.manifest({ blobs: [await one.blob()] })
+  const all = [child, index, signature, untagged]
+  await leaseUntil(one, all, 1)
+  await leaseUntil(one, [child], 3) // asked for since
+  const plan = await planFor(db(), idOf(one), newest(0), settings)
+  assert.deepEqual([plan.goingTagCount, plan.goingManifestCount, plan.freedBytes], [1, 3, 200])
+  for (const { why } of plan.manifests) assert.match(why, /goes when its lease ends/)
+  assert.deepEqual(await retain(db(), await found(one), newest(0), settings, signal), { tags: 1, manifests: 0 })
+  assert.deepEqual(await collectIn(one, 0), { manifests: 0, blobs: 0 })
+  assert.deepEqual(await collectIn(one, 2), { manifests: 2, blobs: 1 }, 'the index and its signature')
+  assert.deepEqual(await collectIn(one, 2), { manifests: 1, blobs: 1 }, 'and the manifest that the index named')
+  assert.equal(await manifestsOf(one), 1, 'what never had a tag stays')
+  const { rows } = await sql<{ n: number }>`
+    select count(*)::float8 as n from audit where action = 'package.retain' and target like ${`%/${one.name}`}`.execute(db().queries)
+  assert.deepEqual(rows, [{ n: 4 }])
+})
+
+test('what was left stays when something names it again, and its referrers stay where the policy says so', async () => {
+  const one = await makePackage(host)
+  const back = await one.manifest({ blobs: [await one.blob()], tag: 'back' })
+  const gone = await one.manifest({ blobs: [await one.blob()], tag: 'gone' })
+  const bill = await one.manifest({ blobs: [await one.blob()], subject: gone })
+  await leaseUntil(one, [back, gone, bill], 1)
+  const policy = { ...newest(0), referrersGo: false }
+  assert.deepEqual(await retain(db(), await found(one), policy, settings, signal), { tags: 2, manifests: 0 })
+  await one.tag('again', back)
+  assert.deepEqual(await collectIn(one, 2), { manifests: 1, blobs: 1 })
+  const { rows } = await sql<{ digest: Buffer }>`select digest from oci_manifest where package_id = ${one.id}`.execute(db().queries)
+  assert.deepEqual(rows.map(({ digest }) => digest.toString('hex')).sort(), [back, bill].map((d) => Buffer.from(d).toString('hex')).sort())
+})
+
+test('a server that stops between a tag and its manifest leaves nothing for ever', async () => {
+  const one = await tagged(2)
+  const stop = new AbortController()
+  const real = db().transaction.bind(db())
+  let begun = 0
+  db().transaction = (async (...parts: Parameters<typeof real>) => {
+    const done = await real(...parts)
+    if (++begun === 2) stop.abort() // the first reads how far down the newest go
+    return done
+  }) as typeof real
+  try {
+    await assert.rejects(retain(db(), await found(one), newest(0), settings, stop.signal))
+  } finally {
+    db().transaction = real
+  }
+  assert.deepEqual([await tagsOf(one), await manifestsOf(one)], [[], 2])
+  assert.deepEqual(await collectIn(one, 2), { manifests: 2, blobs: 3 })
 })
 
 test('a tag that moves and one whose manifest is pulled while it is planned stay, with their manifests', async () => {

@@ -1,12 +1,12 @@
 // Retention at work: what a policy would take away from a package (a dry run), taking it away, and the job that does so once a day.
 // Invariant: what goes is looked at again under its lock. A tag that moved, a manifest that was pulled or named since the plan was made stays.
-import { type Actor, audit, auditedAs, findPackageById, type Package, type PackageId, tellOfPackage } from '../../access/index.ts'
+import { findPackageById, type Package, type PackageId, tellOfPackage } from '../../access/index.ts'
 import type { Log } from '../../base/index.ts'
 import { type Database, sql, type Tx } from '../../db/index.ts'
 import type { Job } from '../../jobs/index.ts'
 import { digestText } from '../format/digests.ts'
 import { manifestLeaseBegan } from './leases.ts'
-import { isManifestKept } from './references.ts'
+import { noteLeft, noteRetained, removeFree, retention } from './left.ts'
 import { type FactSettings, pieces, readNewest } from './retention-facts.ts'
 import {
   assertPolicy,
@@ -21,8 +21,6 @@ import { immutableTagFault } from './tag-rules.ts'
 
 export type RetentionSettings = FactSettings
 
-/** Who stands in the audit for what the server does by a policy. */
-const retention: Actor = { accountId: null, name: 'retention' }
 const everyHours = 24
 const batchRows = 100
 const packagesAtOnce = 100
@@ -100,21 +98,35 @@ export async function retain(
     signal.throwIfAborted()
     const plan = planRetention(policy, facts, now, newest)
     const going = plan.tags.filter(({ goes }) => goes)
+    const leaving = new Set(plan.manifests.map(({ digest }) => digest))
     for (let at = 0; at < going.length; at += batchRows) {
       signal.throwIfAborted()
-      tags += await db.transaction((tx) => removeTags(tx, one, going.slice(at, at + batchRows), now), { mayRetry: true })
+      const step = { tags: going.slice(at, at + batchRows), leaving, now, takesReferrers: policy.referrersGo }
+      tags += await db.transaction((tx) => removeTags(tx, one, step), { mayRetry: true })
     }
     const digests = plan.manifests.map(({ digest }) => Buffer.from(digest, 'hex'))
     for (let at = 0; at < digests.length; at += batchRows) {
       signal.throwIfAborted()
-      manifests += await removeManifests(db, one, digests.slice(at, at + batchRows), { now, ...settings })
+      manifests += await removeManifests(db, one, digests.slice(at, at + batchRows), {
+        now,
+        takesReferrers: policy.referrersGo,
+        ...settings,
+      })
     }
   }
   return { tags, manifests }
 }
 
-/** Those that are still where they were, and whose manifests nobody has pulled since. */
-async function removeTags(tx: Tx, one: Package, tags: readonly TagVerdict[], now: Date): Promise<number> {
+interface TagStep {
+  readonly tags: readonly TagVerdict[]
+  /** Manifests that the plan takes. */
+  readonly leaving: ReadonlySet<string>
+  readonly now: Date
+  readonly takesReferrers: boolean
+}
+
+/** Those that are still where they were, and whose manifests nobody has pulled since. What they alone led to is noted: it goes, if not today. */
+async function removeTags(tx: Tx, one: Package, { tags, leaving, now, takesReferrers }: TagStep): Promise<number> {
   const names = tags.map(({ name }) => name)
   const { rows } = await sql<{ name: string; digest: Buffer }>`
     with locked as (
@@ -126,7 +138,14 @@ async function removeTags(tx: Tx, one: Package, tags: readonly TagVerdict[], now
     delete from oci_tag t using locked where t.package_id = ${one.id} and t.name = locked.name returning t.name, t.digest`.execute(tx)
   for (const { name, digest } of rows)
     await tellOfPackage(tx, 'package.untagged', one, retention, { tag: name, digest: digestText(digest) })
-  await note(tx, one, { tags: rows.map(({ name }) => name) })
+  const left = new Map(rows.map(({ digest }) => [digest.toString('hex'), digest]))
+  await noteLeft(
+    tx,
+    one.id,
+    [...left].flatMap(([text, digest]) => (leaving.has(text) ? [digest] : [])),
+    takesReferrers,
+  )
+  await noteRetained(tx, one, { tags: rows.map(({ name }) => name) })
   return rows.length
 }
 
@@ -135,7 +154,7 @@ async function removeManifests(
   db: Database,
   one: Package,
   digests: readonly Uint8Array[],
-  { now, leaseMs }: RetentionSettings & { readonly now: Date },
+  { now, leaseMs, takesReferrers }: RetentionSettings & { readonly now: Date; readonly takesReferrers: boolean },
 ): Promise<number> {
   for (let total = 0; ; ) {
     const gone = await db.transaction(
@@ -144,23 +163,14 @@ async function removeManifests(
           select digest from oci_manifest where package_id = ${one.id} and digest = any(${[...digests]}::bytea[])
             and (pulled_at is null or pulled_at <= ${now}) and ${manifestLeaseBegan} + ${leaseMs} * interval '1 millisecond' <= now()
           order by digest for update skip locked`.execute(tx)
-        const { rows: free } = await sql<{ digest: Buffer }>`
-          delete from oci_manifest m where package_id = ${one.id} and digest = any(${rows.map(({ digest }) => digest)}::bytea[])
-            and not ${isManifestKept} returning digest`.execute(tx)
-        for (const { digest } of free) await tellOfPackage(tx, 'package.deleted', one, retention, { digest: digestText(digest) })
-        await note(tx, one, { manifests: free.map(({ digest }) => digestText(digest)) })
-        return free.length
+        const unleased = rows.map(({ digest }) => digest)
+        return removeFree(tx, one, unleased, takesReferrers ? unleased : [])
       },
       { mayRetry: true },
     )
     total += gone
     if (gone === 0) return total
   }
-}
-
-async function note(tx: Tx, one: Package, details: Readonly<Record<string, readonly string[]>>): Promise<void> {
-  if (Object.values(details).every((names) => names.length === 0)) return
-  await audit(tx, retention, { ...auditedAs(one), action: 'package.retain', details })
 }
 
 /** Leased work: each policy once a day, package by package. What fails in one package is logged, and keeps no other from its turn. */

@@ -5,6 +5,7 @@ import type { Log } from '../../base/index.ts'
 import { type Database, type Queries, sql, type Tx } from '../../db/index.ts'
 import type { Job } from '../../jobs/index.ts'
 import { manifestLeaseBegan } from './leases.ts'
+import { removeLeft } from './left.ts'
 import { isManifestKept } from './references.ts'
 
 export interface CollectionSettings {
@@ -35,7 +36,7 @@ interface Locked extends Item {
 
 /** What is asked of one kind of things. */
 interface Matter {
-  readonly kind: 'blob' | 'manifest'
+  readonly kind: 'blob' | 'manifest' | 'left'
   readonly delayMs: number
   /** Those of the items that are there, and that nobody else has locked. */
   readonly lock: (tx: Tx, items: Items) => Promise<readonly Locked[]>
@@ -61,7 +62,8 @@ export async function collect(db: Database, settings: CollectionSettings, signal
       if (looked < batchRows && removed === 0) return total
     }
   }
-  if (settings.untaggedMs !== null) gone.manifests = await all(manifests(settings.untaggedMs, settings.leaseMs))
+  gone.manifests = await all(left(settings.leaseMs))
+  if (settings.untaggedMs !== null) gone.manifests += await all(manifests(settings.untaggedMs, settings.leaseMs))
   gone.blobs = await all(blobs(settings.delayMs))
   return gone
 }
@@ -75,7 +77,8 @@ export function collectionJob({ db, log }: { readonly db: Database; readonly log
       const isDue = (kind: string, delayMs: number) =>
         sql`exists (select from oci_review where kind = ${kind} and noted_at <= now() - ${delayMs} * interval '1 millisecond')`
       const { delayMs, untaggedMs } = settings
-      return untaggedMs === null ? sql`${isDue('blob', delayMs)}` : sql`(${isDue('blob', delayMs)} or ${isDue('manifest', untaggedMs)})`
+      const always = sql`${isDue('blob', delayMs)} or ${isDue('left', 0)}`
+      return untaggedMs === null ? sql`(${always})` : sql`(${always} or ${isDue('manifest', untaggedMs)})`
     },
     run: async (signal) => {
       const gone = await collect(db, settings, signal)
@@ -180,6 +183,11 @@ function manifests(delayMs: number, leaseMs: number): Matter {
   }
 }
 
+/** Manifests that retention has left: they go as soon as nobody relies on them, also where what has no tag stays. */
+function left(leaseMs: number): Matter {
+  return { ...manifests(0, leaseMs), kind: 'left', remove: (tx, items) => removeLeft(tx, items.all) }
+}
+
 async function present(tx: Queries, table: string, items: Items): Promise<readonly Item[]> {
   const { rows } = await sql<Item>`
     select package_id as "packageId", digest from ${sql.table(table)} where (package_id, digest) in (${items.list})`.execute(tx)
@@ -198,6 +206,10 @@ class Items {
 
   has(item: Item): boolean {
     return this.#keys.has(keyOf(item))
+  }
+
+  get all(): readonly Item[] {
+    return this.#items
   }
 
   /** SQL: rows of (package_id, digest). */
