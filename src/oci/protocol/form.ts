@@ -4,11 +4,23 @@ import type { ProblemForm } from '../../http/index.ts'
 import { challengeOf } from './challenge.ts'
 import { ociCode } from '../format/errors.ts'
 
+/** Whoever got a pass for less than this asks again and gets no more: he may not, or there is no such image; which of it, he isn't told. */
+const notInPass =
+  'You may not do this here, or there is no such image (or owner): are the name, the account, its role and the scope of your token the right ones?'
+
 /** Every error of the room; with 401, where clients sign in, and for what. */
 export function ociForm(publicUrl: string | null): ProblemForm {
   return ({ code, status, message, details, headers }, request) => ({
     type: 'application/json',
-    body: JSON.stringify({ errors: [{ code: ociCode(code, status), message, ...(details === undefined ? {} : { detail: details }) }] }),
+    body: JSON.stringify({
+      errors: [
+        {
+          code: ociCode(code, status),
+          message: code === 'not-in-pass' ? notInPass : message,
+          ...(details === undefined ? {} : { detail: details }),
+        },
+      ],
+    }),
     headers: {
       ...versionHeader,
       ...(status === 401 && !('www-authenticate' in headers) ? { 'www-authenticate': challengeOf(request, publicUrl, code) } : {}),
