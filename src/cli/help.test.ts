@@ -1,6 +1,7 @@
 // Every command has its help, which speaks of each flag that the command takes.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { homeScopes, scopes } from '../access/index.ts'
 import { helpText } from './help.ts'
 import { packageCommands } from './package-commands.ts'
 import { peopleCommands } from './people-commands.ts'
@@ -15,4 +16,12 @@ test('every command has a help text with its flags, and stands in the overview',
     assert.deepEqual(silent, [], `flags that the help of ${name} leaves out`)
     assert.ok(overview.includes(`  ${name} `) || overview.includes(`  ${name.split(' ', 1)[0]} `), `${name} in the overview`)
   }
+})
+
+test('the help of token create names every scope, and those of a repository’s own token', () => {
+  const text = helpText('token create')
+  const listed = text.slice(text.indexOf('  --scope SCOPE '), text.indexOf('  --owner ACCOUNT '))
+  assert.deepEqual(listed.match(/[a-z]+:[a-z]+/g), [...scopes])
+  const own = text.slice(text.indexOf('In the second form'), text.indexOf('  --account NAME'))
+  assert.deepEqual(own.match(/[a-z]+:[a-z]+/g), [...homeScopes])
 })

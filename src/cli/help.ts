@@ -219,7 +219,7 @@ Says how much a user or an organization stores, counted at this moment, and how 
 server's (quota.ownerBytes). Packs that forks have in common are divided by what was pushed to each of them.`,
   'quota set': `Usage: stemma quota set OWNER SIZE [--json] [--data DIR] [--config FILE]
 
-Limits how much a user or an organization may store: packs and LFS objects of all its repositories together.
+Limits how much a user or an organization may store: packs and LFS objects of all its repositories, and its packages (images), together.
 What is stored already stays; pushes and uploads that go past the limit are refused as they come.
 
   SIZE      500MiB, 10GiB, a number of bytes; none: as much as it likes, whatever the server's limit is.`,

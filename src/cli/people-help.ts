@@ -1,4 +1,5 @@
 // What `--help` says of the commands about people and repositories.
+import { flagChoices } from './usage.ts'
 
 const ending = `
   --json           One JSON object instead of lines of text; of a list one a line.
@@ -8,6 +9,11 @@ Works beside the running server or while it is down: who may read the data folde
 function text(usage: string, words: string): string {
   return `Usage: stemma ${usage} [--json] [--data DIR] [--config FILE]\n\n${words}\n${ending}`
 }
+
+/** A line for each area. */
+const scopeLines = Object.values(Object.groupBy(flagChoices.scope ?? [], (scope) => scope.split(':', 1)[0] ?? ''))
+  .map((area = []) => `                     ${area.join(', ')}`)
+  .join('\n')
 
 export const peopleTexts: Readonly<Record<string, string>> = {
   'user create': text(
@@ -132,18 +138,19 @@ somebody else has seen them, or the secretKey that they are sealed with is lost.
   ),
   'token create': `Usage: stemma token create --account NAME --name NAME [--expires 90d] [--scope SCOPE…] [--owner ACCOUNT,…]
                            [--repository OWNER/REPO…] [--json] [--data DIR] [--config FILE]
-       stemma token create --repository OWNER/REPO --name NAME [--scope repository:write] [--expires 90d]
+       stemma token create --repository OWNER/REPO --name NAME [--scope SCOPE…] [--expires 90d]
 
 Prints a new token. Use it as password with any user name, or as a bearer token. It can't be shown again.
-In the second form it is nobody's, but the repository's own: for a deployment.
+In the second form it is nobody's, but the repository's own: for a deployment or CI, which takes repository:read (the
+default), repository:write, package:read and package:write.
 
   --account NAME   Whose token it is; the administrator's account is admin. Works without a token, beside the
                    running server or while it is down: who may read the data folder may make one.
   --name NAME      What the account calls it; used to revoke it.
   --expires 90d    When it ends (12h, 90d); never when left out.
-  --scope SCOPE    What it is good for, several times or with commas: repository:read, repository:write,
-                   repository:admin, organization:read, organization:admin, account:admin, server:read, server:admin.
-                   Without any: whatever the account may.
+  --scope SCOPE    What it is good for, several times or with commas; each includes those before it on its line:
+${scopeLines}
+                   Without any: whatever the account may. Images are packages.
   --owner ACCOUNT  Only for what belongs to that account.
   --repository OWNER/REPO  Only for that repository.
   --json           As a JSON object.`,
