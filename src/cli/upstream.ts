@@ -13,6 +13,7 @@ import {
   type Upstream,
   type UpstreamSettings,
 } from '../oci/index.ts'
+import { makeOutbound } from '../rooms.ts'
 import { openSealer } from '../secret-key.ts'
 import { withDatabase } from './database.ts'
 import { quietLog } from './rooms.ts'
@@ -28,6 +29,17 @@ export async function runDeclareUpstream(config: Config, given: Flags, [place = 
     return await declareUpstream({ db, sealer }, account, { path, url, credentials, ...settings }, operator)
   })
   printDone(given.json === true, plain(made), `Images below ${made.place} come from ${made.url}; nothing is pushed there any more.`)
+  warnWhereBarred(config, made)
+}
+
+/** As far as that can be said without asking for addresses. It may be allowed later, or to the server alone: no reason to refuse it. */
+function warnWhereBarred(config: Config, { url }: Upstream): void {
+  try {
+    makeOutbound(config).checkUrl(url)
+  } catch (error) {
+    if (!(error instanceof InputError)) throw error
+    process.stderr.write(`stemma: nothing will come from there yet: ${error.message}\n`)
+  }
 }
 
 export async function runChangeUpstream(config: Config, given: Flags, [place = '']: readonly string[]): Promise<void> {

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
 import { createRepository } from '../../src/access/index.ts'
 import type { TestApi } from '../support/api.ts'
+import { stemma } from '../support/command.ts'
 import { CommandStand } from '../support/command-stand.ts'
 import { makeImage } from '../support/images.ts'
 
@@ -157,4 +158,19 @@ test('what isn’t there, and what is no name, is told', async () => {
   await wrong(2, /'olive' is not OWNER\/NAME/, 'package', 'show', 'olive')
   await wrong(2, /'secret' is none of public, internal, private/, 'package', 'set-visibility', 'sam/other', 'secret')
   await wrong(1, /there is no repository 'sam\/nothing'/, 'package', 'link', 'sam/other', 'nothing')
+})
+
+test('an upstream where this server may not connect to is declared with a warning', async () => {
+  const declare = (place: string, url: string) =>
+    stemma(['upstream', 'declare', place, url, '--data', stand.folder], { DATABASE_URL: api.databaseUrl })
+  const barred = await declare('olive/near', 'http://10.0.0.1:5000')
+  assert.equal(barred.code, 0)
+  assert.match(
+    barred.stderr,
+    /^stemma: nothing will come from there yet: 10\.0\.0\.1 is a private address, .* outbound\.allowPrivate .*\n$/,
+  )
+  const allowed = await declare('olive/here', 'http://127.0.0.1:5000')
+  assert.deepEqual([allowed.code, allowed.stderr], [0, ''])
+  await ok('upstream', 'remove', 'olive/near', '--yes')
+  await ok('upstream', 'remove', 'olive/here', '--yes')
 })

@@ -113,6 +113,22 @@ test('when the upstream is down, what was here last is served, and says so; it i
   await own.close()
 })
 
+test('where the server may not connect to: the client is told which setting says so, the log has one line', async () => {
+  await stand.declare({ url: 'http://10.0.0.1:8080' })
+  const before = stand.log.length
+  const refused = await stand.get('hub/barred/manifests/v1')
+  assert.equal(refused.status, 502)
+  assert.match(JSON.stringify(await refused.json()), /may not connect to where the upstream of this image is: .*outbound\.allowPrivate/)
+  const lines = stand.log.slice(before).map((line) => JSON.parse(line) as { level: number; msg: string; err?: unknown })
+  assert.deepEqual(
+    lines.filter(({ level, err }) => level > 40 || err !== undefined),
+    [],
+  )
+  const warned = lines.filter(({ level }) => level === 40)
+  assert.equal(warned.length, 1)
+  assert.match(warned[0]?.msg ?? '', /10\.0\.0\.1 is a private address, .*outbound\.allowPrivate/)
+})
+
 test('a busy upstream: what is here is served, what isn’t is 429 with its Retry-After', async () => {
   upstream.addImage('busy', 'v1', [])
   await stand.declare({ url: upstream.origin })

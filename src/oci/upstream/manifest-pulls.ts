@@ -151,5 +151,9 @@ export function refusalFor({ reason, retryAfterS }: Failure): Error {
   if (reason === 'unreachable') return new Refusal(503, 'unavailable', 'The upstream of this image does not answer', { headers })
   // registries say so of what there isn't, too
   if (reason === 'refused') return ociError('manifest-unknown', 'The upstream of this name has no such image, or shows it to others')
+  if (reason === 'barred') {
+    const words = 'This server may not connect to where the upstream of this image is: its setting outbound.allowPrivate says where it may'
+    return new Refusal(502, 'unknown', words)
+  }
   return new Refusal(502, 'unknown', 'The upstream of this image answered with something else')
 }

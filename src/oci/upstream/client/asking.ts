@@ -101,6 +101,6 @@ function retryAfterS(headers: Readonly<Record<string, string>>): number | null {
 export function failureOf(error: unknown, isHeard = true): Failure {
   if (error instanceof UnavailableError && /^(outbound|upstream)-/.test(error.code))
     return failed('unreachable', error.message, null, !isHeard)
-  if (error instanceof InputError && error.code.startsWith('outbound-')) return failed('wrong', error.message)
+  if (error instanceof InputError && error.code.startsWith('outbound-')) return failed('barred', error.message)
   throw error
 }

@@ -24,9 +24,9 @@ export interface Failure {
   readonly kind: 'failed'
   /**
    * `unreachable`: no answer, or one of a server in trouble. `busy`: 429. `refused`: 401 or 403, with all that may be sent. `wrong`: an answer that no registry
-   * gives, or that isn't what was asked for.
+   * gives, or that isn't what was asked for. `barred`: this server may not connect to where it is, or redirects to (outbound.allowPrivate).
    */
-  readonly reason: 'unreachable' | 'busy' | 'refused' | 'wrong'
+  readonly reason: 'unreachable' | 'busy' | 'refused' | 'wrong' | 'barred'
   /** For the operator. */
   readonly message: string
   /** When it may be asked again, as it says. */

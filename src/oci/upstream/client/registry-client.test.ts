@@ -169,10 +169,10 @@ test('redirects are followed without Authorization to another origin, also back 
 
 test('private addresses are not connected to, by a redirect neither', async () => {
   const closed = await clientOf({}, []).manifest('a/b', 'v1')
-  assert.ok(closed.kind === 'failed' && closed.reason === 'wrong')
+  assert.ok(closed.kind === 'failed' && closed.reason === 'barred')
   registry.before = (_request, response) => (response.writeHead(302, { location: 'http://10.0.0.1/' }).end(), true)
   const led = await clientOf().manifest('a/b', 'v1')
-  assert.ok(led.kind === 'failed' && /10\.0\.0\.1 is a private address/.test(led.message))
+  assert.ok(led.kind === 'failed' && led.reason === 'barred' && /10\.0\.0\.1 is a private address/.test(led.message))
 })
 
 test('statuses: busy says when to come again, trouble and silence are unreachable', async () => {
