@@ -218,8 +218,7 @@ function sendProblem(
   statusOf: Readonly<Record<string, number>>,
 ) {
   const problem = problemOf(error, statusOf)
-  // a Refusal is meant: whoever throws it has said in the log what there is to say
-  if (problem.status >= 500 && !(error instanceof Refusal)) {
+  if (problem.status >= 500) {
     const words = problem.alarm ? 'ALARM: stored data is wrong' : `answered ${problem.status}`
     const { code, alarm } = problem
     // whoever may ask may cause these as often as he likes: one line, and no alarm of an operator who watches for errors
