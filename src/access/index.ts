@@ -99,6 +99,7 @@ export {
 export { allPackages, listPackages, mayReadPackage, type PackageListOptions, readablePackages } from './package-list.ts'
 export {
   auditedAs,
+  assertOwners,
   changePackage,
   createOrFindPackage,
   deletePackage,

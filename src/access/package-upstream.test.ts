@@ -7,7 +7,7 @@ import { operator } from './audit.ts'
 import { type AccountId, anonymous, type Identity, type Role, type UpstreamId } from './identity.ts'
 import type { Action, Visibility } from './may.ts'
 import { admitToPackage, makeFindPackageCall, type PackageTarget } from './package-call.ts'
-import { createOrFindPackage } from './packages.ts'
+import { changePackage, createOrFindPackage } from './packages.ts'
 
 let opened: TestDatabase
 let owner: AccountId
@@ -51,6 +51,9 @@ test('the longest place counts, by whole segments; a package that is there is wh
     const admission = await admitted(action)
     assert.ok(admission.verdict === 'forbidden' && admission.reason !== null, action)
   }
+  // whoever asks, also the operator on the server's machine
+  for (const change of [{ visibility: 'private' }, { repositoryId: null }] as const)
+    await assert.rejects(changePackage(opened.database, own.id, change, operator), { code: 'upstreams-package' })
 })
 
 test('who may ask for what isn’t here is who may read what comes from there; nobody publishes', () => {

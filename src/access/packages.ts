@@ -81,7 +81,7 @@ export interface PackageChange {
   readonly repositoryId?: RepositoryId | null
 }
 
-/** Null when it is gone. InputError `not-of-owner` when the repository has another owner. */
+/** Null when it is gone. InputError `not-of-owner` when the repository has another owner, `upstreams-package`. */
 export async function changePackage(db: Database, id: PackageId, change: PackageChange, actor: Actor): Promise<Package | null> {
   return db.transaction(
     async (tx) => {
@@ -89,6 +89,7 @@ export async function changePackage(db: Database, id: PackageId, change: Package
       await tx.selectFrom('package').select('id').where('id', '=', id).forUpdate().executeTakeFirst()
       const before = await findPackageById(tx, id)
       if (before === null) return null
+      assertOwners(before)
       const { visibility, repositoryId } = change
       if (repositoryId !== undefined && repositoryId !== null) await assertSameOwner(tx, before, repositoryId)
       await tx
@@ -115,18 +116,25 @@ export async function changePackage(db: Database, id: PackageId, change: Package
  * be taken away before, in steps: that is the room's business.
  */
 export async function deletePackage(db: Database, id: PackageId, actor: Actor): Promise<boolean> {
-  return db.transaction(
-    async (tx) => {
-      const before = await findPackageById(tx, id)
-      const { numDeletedRows } = await tx.deleteFrom('package').where('id', '=', id).executeTakeFirstOrThrow()
-      if (before === null || numDeletedRows === 0n) return false
-      const { visibility } = before
-      await audit(tx, actor, { ...auditedAs(before), action: 'package.delete', details: { visibility } })
-      await tellOfPackage(tx, 'package.deleted', before, actor, { visibility })
-      return true
-    },
-    { mayRetry: true },
-  )
+  return db.transaction((tx) => deletePackageIn(tx, id, actor), { mayRetry: true })
+}
+
+/** The same in the caller's transaction. */
+export async function deletePackageIn(tx: Tx, id: PackageId, actor: Actor): Promise<boolean> {
+  const before = await findPackageById(tx, id)
+  const { numDeletedRows } = await tx.deleteFrom('package').where('id', '=', id).executeTakeFirstOrThrow()
+  if (before === null || numDeletedRows === 0n) return false
+  const { visibility } = before
+  await audit(tx, actor, { ...auditedAs(before), action: 'package.delete', details: { visibility } })
+  await tellOfPackage(tx, 'package.deleted', before, actor, { visibility })
+  return true
+}
+
+/** InputError `upstreams-package`: who sees it, and what is kept of it, is said of the upstream. */
+export function assertOwners(one: Package): void {
+  if (one.upstreamId === null) return
+  const message = `${packageFullName(one)} comes from an upstream: who sees it, and how long it is kept, is said of the upstream (stemma upstream)`
+  throw new InputError('upstreams-package', message)
 }
 
 async function assertSameOwner(tx: Tx, { ownerId }: Package, repositoryId: RepositoryId): Promise<void> {

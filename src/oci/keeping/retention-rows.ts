@@ -2,7 +2,7 @@
 import { type AccountId, audit, type PackageId } from '../../access/index.ts'
 import { type Database, type Queries, sql } from '../../db/index.ts'
 import { assertPolicy, type RetentionPolicy } from './retention-policy.ts'
-import { atHome, columnsOf, type RuleAct, type RuleHome } from './tag-rules.ts'
+import { assertRulable, atHome, columnsOf, type RuleAct, type RuleHome } from './tag-rules.ts'
 
 export interface KeptPolicy {
   readonly policy: RetentionPolicy
@@ -34,11 +34,12 @@ export async function retentionAt(queries: Queries, home: RuleHome, ownerId: Acc
   return owners && { ...owners, of: 'owner' }
 }
 
-/** InputError `retention-policy`, `tag-pattern`. It is applied a day from now for the first time. */
+/** InputError `retention-policy`, `tag-pattern`, `upstreams-package`. It is applied a day from now for the first time. */
 export async function setRetention(db: Database, home: RuleHome, policy: RetentionPolicy, act: RuleAct): Promise<void> {
   assertPolicy(policy)
   await db.transaction(
     async (tx) => {
+      await assertRulable(tx, home)
       const due_at = sql<Date>`now() + ${graceHours} * interval '1 hour'`
       await tx
         .insertInto('oci_retention')

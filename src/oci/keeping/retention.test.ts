@@ -277,3 +277,16 @@ test('pulls that can’t be written are written later', async () => {
   )
   assert.deepEqual(rows, [{ n: 1 }])
 })
+
+test('of an image that comes from an upstream no rules are set: it is kept as the upstream’s cache is', async () => {
+  const one = await makePackage(host)
+  const { rows } = await sql<{ id: number }>`
+    insert into package_upstream (owner_id, format, path, url, visibility, fresh_s, keep_s)
+    values (${one.ownerId}, 'oci', '', 'https://registry.example', 'public', 300, 300) returning id`.execute(db().queries)
+  await sql`update package set upstream_id = ${rows[0]?.id} where id = ${one.id}`.execute(db().queries)
+  const home = { packageId: idOf(one) }
+  await assert.rejects(setRetention(db(), home, newest(1), act(one)), { code: 'upstreams-package' })
+  await assert.rejects(setTagRules(db(), home, [{ tags: 'v*', except: [] }], act(one)), { code: 'upstreams-package' })
+  await setTagRules(db(), home, [], act(one))
+  assert.equal(await clearRetention(db(), home, act(one)), false)
+})

@@ -1,6 +1,6 @@
 // Tags that may not move: rules of a package, or of all packages of an owner. The database holds them against whoever would move or delete such a tag, under the
 // lock of the tag's row (`oci_tag_holds`), so no way round them can be forgotten. docs/design/oci-keeping.md, Immutable tags.
-import { type AccountId, type Actor, audit, type PackageId } from '../../access/index.ts'
+import { type AccountId, type Actor, assertOwners, audit, findPackageById, type PackageId } from '../../access/index.ts'
 import { InputError } from '../../base/index.ts'
 import { type Database, type Queries, sql, sqlState, type Tx } from '../../db/index.ts'
 import { assertTagPattern, matchesAny, matchesGlob } from './glob.ts'
@@ -45,7 +45,13 @@ export function ruleOf(rules: readonly TagRule[], tag: string): TagRule | null {
   return rules.find(({ tags, except }) => matchesGlob(tags, tag) && !matchesAny(except, tag)) ?? null
 }
 
-/** These, and no others, from now on. InputError `tag-pattern`, `too-many-rules`. */
+/** Of what comes from an upstream nothing is said here: it is kept as the upstream's cache is. InputError `upstreams-package`. */
+export async function assertRulable(tx: Tx, home: RuleHome): Promise<void> {
+  const one = 'packageId' in home ? await findPackageById(tx, home.packageId) : null
+  if (one !== null) assertOwners(one)
+}
+
+/** These, and no others, from now on. InputError `tag-pattern`, `too-many-rules`, `upstreams-package`. */
 export async function setTagRules(db: Database, home: RuleHome, rules: readonly TagRule[], act: RuleAct): Promise<void> {
   if (rules.length > mostRules) throw new InputError('too-many-rules', `there may be ${mostRules} rules at most`)
   for (const { tags, except } of rules) {
@@ -54,6 +60,7 @@ export async function setTagRules(db: Database, home: RuleHome, rules: readonly 
   }
   await db.transaction(
     async (tx) => {
+      if (rules.length > 0) await assertRulable(tx, home)
       await sql`delete from oci_tag_rule where ${atHome(home)}`.execute(tx)
       for (const { tags, except } of rules) {
         await tx
