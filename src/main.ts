@@ -26,7 +26,7 @@ import {
   storageCounter,
 } from './git/index.ts'
 import { pruneJob } from './lfs/index.ts'
-import { collectionJob as ociCollectionJob, evictionJob, pullTrimmer, retentionJob } from './oci/index.ts'
+import { collectionJob as ociCollectionJob, evictionJob, pullTrimmer, retentionJob, unfilledJob } from './oci/index.ts'
 import { bucketConfig, makeGit, makeHooks, makeOutbound, makeRemoteClient, makeSsh, makeStore } from './rooms.ts'
 import { compareKeys, openSealer } from './secret-key.ts'
 import { expireSignIns } from './sign-in/index.ts'
@@ -151,6 +151,7 @@ async function startParts({ config, log, showToken, signal }: StartOptions, endi
       pruneJob({ db: database, log, reachedBlobs: (...which) => reachedBlobs(git, ...which) }, grace),
       ociCollectionJob({ db: database, log }, { ...config.registry, delayMs: config.registry.collectDelayMs }),
       retentionJob({ db: database, log }, config.registry),
+      unfilledJob(database, config.registry.leaseMs),
       pullTrimmer(database),
       evictionJob(database, log),
       store.job(log),

@@ -103,6 +103,7 @@ export {
   changePackage,
   createOrFindPackage,
   deletePackage,
+  deletePackageIn,
   linkPackage,
   type PackageChange,
   packageFacts,
