@@ -12,6 +12,7 @@ import { planOtherForm, planRead } from './plan-read.ts'
 import type { FramePool } from './whole/frames.ts'
 import { noteColdRead, noteRead } from './whole/hot.ts'
 import type { HotBlocks } from './whole/hot-blocks.ts'
+import { markDamaged } from './whole/damaged.ts'
 import { checkedBytes, type CheckedBytes, readWhole, type WholePart } from './whole/read-whole.ts'
 import { sendPieces } from './whole/send.ts'
 
@@ -49,7 +50,7 @@ export class Reads {
     const open = { digest, sizeBytes, range: wanted }
     if ('whole' in form) {
       const of = { digest, range: wanted, signal }
-      const pooled = () => this.#orOtherForm(checkedBytes(bucket, form.whole, wanted, pool, signal, blocks), of)
+      const pooled = () => this.#orOtherForm(form.whole, checkedBytes(bucket, form.whole, wanted, pool, signal, blocks), of)
       return {
         ...open,
         bytes: this.#readWhole(form.whole, of),
@@ -77,14 +78,18 @@ export class Reads {
     const { range, signal } = wanted
     try {
       const whole = unpooled(readWhole(this.#parts.bucket, parts, range, signal))
-      for await (const { bytes } of this.#orOtherForm(whole, wanted)) yield bytes
+      for await (const { bytes } of this.#orOtherForm(parts, whole, wanted)) yield bytes
     } catch (error) {
       throw signal?.aborted === true ? aborted(signal) : error
     }
   }
 
-  /** The pieces of a whole copy; where it is damaged or missing, the rest out of another form. */
-  async *#orOtherForm(whole: AsyncIterable<CheckedBytes>, { digest, range, signal }: Wanted): AsyncGenerator<CheckedBytes> {
+  /** The pieces of a whole copy; where it is damaged or missing, it is marked, and the rest comes out of another form. */
+  async *#orOtherForm(
+    [part]: readonly WholePart[],
+    whole: AsyncIterable<CheckedBytes>,
+    { digest, range, signal }: Wanted,
+  ): AsyncGenerator<CheckedBytes> {
     const { db, log } = this.#parts
     let given = 0
     try {
@@ -96,6 +101,8 @@ export class Reads {
       return
     } catch (error) {
       if (!(error instanceof CorruptError)) throw error
+      if (part !== undefined)
+        this.#noted(markDamaged(db.queries, digest, part.uuid, error), 'a whole content that could not be read was not marked')
       const rest = { offset: range.offset + given, sizeBytes: range.sizeBytes - given }
       const other = await planOtherForm(db.queries, digest, rest)
       if (other === null) throw error
@@ -125,8 +132,8 @@ export class Reads {
   }
 
   /** A reader doesn't wait for that. */
-  #noted(note: Promise<void>): void {
-    note.catch((error: unknown) => this.#parts.log.warn({ err: error }, 'a read was not noted'))
+  #noted(note: Promise<void>, words = 'a read was not noted'): void {
+    note.catch((error: unknown) => this.#parts.log.warn({ err: error }, words))
   }
 }
 

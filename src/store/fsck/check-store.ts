@@ -11,6 +11,7 @@ import { checkSegment, type CheckParts } from './check-segment.ts'
 import { checkWhole } from './check-whole.ts'
 import { type ContentFinding, contentFinding } from './content-finding.ts'
 import { holdersOf } from './dependents.ts'
+import { noteFindings } from '../whole/damaged.ts'
 
 export interface CheckStoreOptions {
   /** Only contents that one of these holds, and the segments that they rest on. */
@@ -58,7 +59,9 @@ export async function checkStore(parts: CheckParts, options: CheckStoreOptions):
     options,
     (after: ContentRow | null) => contentRows(queries, options, after, true),
     async ({ digest, size_bytes }) => {
-      for (const found of await checkWhole(parts, digestOf(digest), options.signal)) await options.report(found)
+      const findings = await checkWhole(parts, digestOf(digest), options.signal)
+      for (const found of findings) await options.report(found)
+      await noteFindings(queries, digestOf(digest), findings)
       counts.wholes++
       options.progress('checking whole contents', (doneBytes += size_bytes), contentBytes)
     },

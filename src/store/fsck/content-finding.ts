@@ -45,7 +45,8 @@ export const noContentDependents: ContentDependents = { contents: [], contentCou
 
 const restore =
   'restore the key from a backup (docs/backup.md); an LFS object can also be had again from a clone that has it: delete its row of lfs_object, then `git lfs push --all`'
-const restoreWhole = 'restore the key from a backup (docs/backup.md)'
+const restoreWhole =
+  'restore the key from a backup (docs/backup.md); or send the same bytes again, from now on they take its place: of an image, delete its manifests and the blob (DELETE /v2/NAME/blobs/DIGEST: clients don’t send what a registry says it has), then push it'
 const rebuild = '`stemma fsck --rebuild` makes the row again'
 
 const meanings: Readonly<Record<ContentFindingCode, Pick<ContentFinding, 'severity' | 'advice'>>> = {

@@ -1,11 +1,11 @@
 // The transaction that makes parts a content: docs/design/content-store.md, Whole contents.
 import { UnavailableError } from '../../base/index.ts'
 import { type Key, wholeKey } from '../../bucket/index.ts'
-import { fixedQuery, sql, type Tx } from '../../db/index.ts'
+import { fixedQuery, type RawBuilder, sql, type Tx } from '../../db/index.ts'
 import { insertReviews, leaseHours } from '../content-rows.ts'
 import type { ContentReference } from '../content-store.ts'
 import type { StagedPart } from './part-writer.ts'
-import { deleteKeys, dropUpload } from './upload-rows.ts'
+import { deleteKeys, dropUpload, placesOfUpload } from './upload-rows.ts'
 
 /** What is to be content. */
 export interface FinishedWhole {
@@ -21,6 +21,16 @@ export interface FinishedWhole {
   readonly reference: ContentReference | null
 }
 
+/** Of a `content` row that an insert returns: its whole copy is known to be damaged or missing (damaged.ts). */
+const isDamaged: RawBuilder<boolean | null> = sql<
+  boolean | null
+>`(select w.findings is not null from content_whole w where w.digest = content.digest) as is_damaged`
+
+interface MadeRow {
+  readonly is_new: boolean
+  readonly is_damaged: boolean | null
+}
+
 /** What has become of parts. */
 export interface Inserted {
   readonly isNew: boolean
@@ -28,20 +38,20 @@ export interface Inserted {
   readonly unused: readonly Key[]
 }
 
-/** Makes it content, or drops the parts where the same content is there; in either case the row is locked and held. Ends the upload. */
+/** Makes it content, or drops the parts where the same content is there, unless that is damaged: then they come in the place of its own. In either case the row is locked and held. Ends the upload. */
 export async function insertWhole(tx: Tx, whole: FinishedWhole): Promise<Inserted> {
   const { digest, sizeBytes, uploadId, reference } = whole
-  const { rows } = await sql<{ is_new: boolean }>`
+  const { rows } = await sql<MadeRow>`
     insert into content (digest, size_bytes, leased_until) values (${digest}, ${sizeBytes}, now() + ${leaseHours} * interval '1 hour')
-    on conflict (digest) do update set leased_until = greatest(content.leased_until, excluded.leased_until) returning xmax = 0 as is_new`.execute(
-    tx,
-  )
+    on conflict (digest) do update set leased_until = greatest(content.leased_until, excluded.leased_until)
+    returning xmax = 0 as is_new, ${isDamaged}`.execute(tx)
   const isNew = rows[0]?.is_new === true
-  if (isNew) await insertParts(tx, whole)
+  const isKept = isNew || (await dropDamaged(tx, digest, rows[0]))
+  if (isKept) await insertParts(tx, whole)
   const dropped = uploadId === null ? [] : await dropUpload(tx, uploadId)
-  await endIntents(tx, whole.staged, isNew)
+  await endIntents(tx, whole.staged, isKept)
   await holdOrReview(tx, digest, reference)
-  return { isNew, unused: isNew ? [] : [...dropped, ...whole.staged.map(({ uuid }) => wholeKey(uuid))] }
+  return { isNew, unused: isKept ? [] : [...dropped, ...whole.staged.map(({ uuid }) => wholeKey(uuid))] }
 }
 
 /** The same for an upload whose parts are all as they are to be: one statement, for it is what pushes mostly end with. */
@@ -51,6 +61,10 @@ export async function insertKnown(
 ): Promise<Inserted> {
   const [row] = await moveKnown(tx, digest, sizeBytes, uploadId, reference?.kind ?? null, reference?.id ?? null)
   const isNew = row?.is_new === true
+  if (!isNew && (await dropDamaged(tx, digest, row))) {
+    const order = (await placesOfUpload(tx, uploadId)).map(({ uuid }) => uuid)
+    await insertParts(tx, { digest, uploadId, replaced: [], order, staged: [] })
+  }
   return { isNew, unused: isNew ? [] : await dropUpload(tx, uploadId) }
 }
 
@@ -66,17 +80,18 @@ function held(digest: Uint8Array, kind: string | null, id: string | null) {
 }
 
 const moveKnown = fixedQuery((queries, digest: Uint8Array, sizeBytes: number, uploadId: string, kind: string | null, id: string | null) => {
-  const statement = sql<{ is_new: boolean }>`
+  const statement = sql<MadeRow>`
     with made as (
         insert into content (digest, size_bytes, leased_until)
         values (${digest}::bytea, ${sizeBytes}::bigint, now() + ${leaseHours}::int * interval '1 hour')
-        on conflict (digest) do update set leased_until = greatest(content.leased_until, excluded.leased_until) returning xmax = 0 as is_new),
+        on conflict (digest) do update set leased_until = greatest(content.leased_until, excluded.leased_until)
+        returning xmax = 0 as is_new, ${isDamaged}),
       whole as (insert into content_whole (digest) select ${digest}::bytea from made where is_new),
       moved as (
         update whole_part set upload_id = null, digest = ${digest}::bytea
         where upload_id = ${uploadId}::uuid and exists (select from made where is_new)),
       gone as (delete from content_upload where id = ${uploadId}::uuid and exists (select from made where is_new)),${held(digest, kind, id)}
-    select is_new from made`
+    select is_new, is_damaged from made`
   return { compile: () => statement.compile(queries) }
 })
 
@@ -93,7 +108,12 @@ export async function insertLone(tx: Tx, { digest, part, upload, reference }: Lo
   const { uuid, sizeBytes, storedBytes, sums, hasDigest } = part
   const whose = [upload.id, upload.scope, reference?.kind ?? null, reference?.id ?? null] as const
   const [row] = await moveLone(tx, digest, sizeBytes, uuid, wholeKey(uuid), storedBytes, sums, hasDigest, ...whose)
-  return row === undefined ? null : { isNew: row.is_new, unused: row.is_new ? [] : [wholeKey(uuid)] }
+  if (row === undefined) return null
+  if (row.is_new) return { isNew: true, unused: [] }
+  if (!(await dropDamaged(tx, digest, row))) return { isNew: false, unused: [wholeKey(uuid)] }
+  await tx.deleteFrom('key_deletion').where('key', '=', wholeKey(uuid)).execute()
+  await insertParts(tx, { digest, uploadId: null, replaced: [], order: [uuid], staged: [part] })
+  return { isNew: false, unused: [] }
 }
 
 type LoneParameters = readonly [
@@ -110,9 +130,9 @@ type LoneParameters = readonly [
   id: string | null,
 ]
 
-const moveLone = fixedQuery<LoneParameters, { is_new: boolean }>((queries, digest, sizeBytes, uuid, key, storedBytes, sums, ...more) => {
+const moveLone = fixedQuery<LoneParameters, MadeRow>((queries, digest, sizeBytes, uuid, key, storedBytes, sums, ...more) => {
   const [hasDigest, uploadId, scope, kind, id] = more
-  const statement = sql<{ is_new: boolean }>`
+  const statement = sql<MadeRow>`
     with gone as (
         delete from content_upload where id = ${uploadId}::uuid and scope = ${scope}::text and adding = ${uuid}::uuid and adding_until >= now() and size_bytes = 0
         returning 1),
@@ -120,18 +140,30 @@ const moveLone = fixedQuery<LoneParameters, { is_new: boolean }>((queries, diges
       made as (
         insert into content (digest, size_bytes, leased_until)
         select ${digest}::bytea, ${sizeBytes}::bigint, now() + ${leaseHours}::int * interval '1 hour' from intent
-        on conflict (digest) do update set leased_until = greatest(content.leased_until, excluded.leased_until) returning xmax = 0 as is_new),
+        on conflict (digest) do update set leased_until = greatest(content.leased_until, excluded.leased_until)
+        returning xmax = 0 as is_new, ${isDamaged}),
       whole as (insert into content_whole (digest) select ${digest}::bytea from made where is_new),
       part as (
         insert into whole_part (uuid, digest, ordinal, size_bytes, stored_bytes, sums, has_digest)
         select ${uuid}::uuid, ${digest}::bytea, 0, ${sizeBytes}::bigint, ${storedBytes}::bigint, ${sums}::bytea, ${hasDigest}::boolean from made where is_new),
       unused as (
         insert into key_deletion (key, not_before) select ${key}::text, now() from made where not is_new on conflict do nothing),${held(digest, kind, id)}
-    select is_new from made`
+    select is_new, is_damaged from made`
   return { compile: () => statement.compile(queries) }
 })
 
-async function insertParts(tx: Tx, { digest, uploadId, replaced, order, staged }: FinishedWhole): Promise<void> {
+/** Drops the whole copy of a content that the transaction has locked, if it is still known to be damaged. Who reads what there is of its keys goes on for a day. */
+async function dropDamaged(tx: Tx, digest: Uint8Array, made: MadeRow | undefined): Promise<boolean> {
+  if (made?.is_damaged !== true) return false
+  // another push may have mended it while this one waited for the lock
+  const { rows } = await sql`select 1 from content_whole where digest = ${digest} and findings is not null for update`.execute(tx)
+  if (rows.length > 0) await deleteWholes(tx, [digest], leaseHours)
+  return rows.length > 0
+}
+
+type Parts = Pick<FinishedWhole, 'digest' | 'uploadId' | 'replaced' | 'order' | 'staged'>
+
+async function insertParts(tx: Tx, { digest, uploadId, replaced, order, staged }: Parts): Promise<void> {
   await tx.insertInto('content_whole').values({ digest }).execute()
   await insertStaged(tx, digest, order, staged)
   if (uploadId !== null) {
