@@ -14,6 +14,14 @@ export interface ExpectedDigest {
   readonly digest: Uint8Array
 }
 
+export interface BeginOptions {
+  /** 1 to 256 characters. */
+  readonly scope: string
+  readonly algorithm?: UploadAlgorithm
+  /** Left out: as many as come. */
+  readonly most?: number
+}
+
 /** An upload as it stands: every byte below `sizeBytes` is durable. */
 export interface UploadState {
   readonly id: string
@@ -71,8 +79,8 @@ export interface ReceivedContent extends ContentInfo {
  * `null` and `false` mean: there is no such upload in this scope (never was, finished, cancelled, or untouched for too long).
  */
 export interface ContentUploads {
-  /** Begins an empty upload. @param scope 1 to 256 characters */
-  begin(options: { readonly scope: string; readonly algorithm?: UploadAlgorithm }): Promise<{ readonly id: string }>
+  /** Begins an empty upload. InputError 'too-many-uploads' where the scope has `most` already, or about that many where several begin at once. */
+  begin(options: BeginOptions): Promise<{ readonly id: string }>
 
   /** Tells the truth at any time, also after a request that broke off. Any text may be asked for as an id. */
   find(id: string, scope: string): Promise<UploadState | null>

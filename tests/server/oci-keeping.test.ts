@@ -100,6 +100,41 @@ describe('what stays in the registry', () => {
     )
   })
 
+  it('uploads that have not ended have no more together than the owner has left; those that nobody goes on with make way', async () => {
+    const { db } = registry.faces
+    const id = registry.sam.id as AccountId
+    const as = registry.sam
+    const { packageBytes } = await ownerUsage(db.queries, id)
+    await setQuota(db, { id, login: 'sam' }, packageBytes + 250 * KiB, operator)
+    const piece = randomBytes(100 * KiB)
+    const begin = async (name: string) => (await registry.ask('POST', `${name}/blobs/uploads/`, { as })).headers.get('location') ?? ''
+    const add = async (place: string) => (await registry.ask('PATCH', place, { as, body: piece })).status
+    const openNow = async () => {
+      const { rows } = await sql<{ bytes: number }>`select coalesce(sum(size_bytes), 0)::float8 as bytes from content_upload`.execute(
+        db.queries,
+      )
+      return rows[0]?.bytes
+    }
+    // one after the other, in several images
+    const places = [await begin('sam/one'), await begin('sam/two'), await begin('sam/two')]
+    assert.deepEqual([await add(places[0] as string), await add(places[1] as string), await add(places[2] as string)], [202, 202, 403])
+    assert.equal(await openNow(), 200 * KiB)
+    const digest = digestText(piece)
+    const whole = await registry.ask('POST', `sam/one/blobs/uploads/?digest=${digest}`, { as, body: piece })
+    assert.deepEqual([whole.status, whole.code], [403, 'DENIED'])
+    // all at once: however many were let in, what stays fits
+    const more = await Promise.all(Array.from({ length: 8 }, () => begin('sam/one')))
+    await Promise.all(more.map(add))
+    assert.ok(((await openNow()) ?? 0) <= 250 * KiB)
+    // left behind a while ago
+    await sql`update content_upload set touched_at = now() - interval '1 hour'`.execute(db.queries)
+    const next = await begin('sam/one')
+    assert.deepEqual([await add(next), await add(next)], [202, 202])
+    assert.equal(await openNow(), 200 * KiB)
+    assert.equal((await registry.ask('PUT', `${next}?digest=${digestText(Buffer.concat([piece, piece]))}`, { as })).status, 201)
+    await registry.ask('DELETE', `sam/one/blobs/${digestText(Buffer.concat([piece, piece]))}`, { as })
+  })
+
   it('an owner’s quota counts manifests: one without room is denied, with its tag and its event; one that is there costs nothing', async () => {
     const { db } = registry.faces
     const id = registry.sam.id as AccountId

@@ -2,6 +2,8 @@
 import assert from 'node:assert/strict'
 import { connect } from 'node:net'
 import { after, before, test } from 'node:test'
+import { gzipSync } from 'node:zlib'
+import { sql } from '../../src/db/index.ts'
 import { seededBytes } from '../support/random.ts'
 import { digestText, TestRegistry } from '../support/registry.ts'
 import { until } from '../support/until.ts'
@@ -226,4 +228,41 @@ test('two requests that add to one upload at once: the second is told to ask whe
   const done = await first
   assert.equal(done.status, 202)
   assert.ok(Number(done.headers.get('range')?.slice(2)) + 1 >= large.length)
+})
+
+test('a body with a Content-Encoding is refused, whatever way it comes, and makes no image', async () => {
+  const bytes = gzipSync(Buffer.alloc(100_000))
+  const headers = { ...type, 'content-encoding': 'gzip' }
+  const whole = await registry.ask('POST', `olive/packed/blobs/uploads/?digest=${digestText(Buffer.alloc(100_000))}`, {
+    headers,
+    body: bytes,
+  })
+  assert.deepEqual([whole.status, whole.code], [400, 'BLOB_UPLOAD_INVALID'])
+  assert.equal((await registry.ask('GET', 'olive/packed/tags/list')).code, 'NAME_UNKNOWN')
+  const location = await registry.begin(name)
+  for (const [method, path] of [
+    ['PATCH', location],
+    ['PUT', withDigest(location, digestText(Buffer.alloc(100_000)))],
+  ] as const) {
+    const answer = await registry.ask(method, path, { headers, body: bytes })
+    assert.deepEqual([answer.status, answer.code], [400, 'BLOB_UPLOAD_INVALID'])
+  }
+  assert.equal((await registry.ask('GET', location)).headers.get('range'), '0-0')
+})
+
+test('uploads that have not ended: a thousand in one image, and no more', async () => {
+  const { db } = registry.faces
+  await registry.begin('olive/many')
+  const scope = sql`(select 'oci/' || id from package where name = 'many')`
+  await sql`
+    insert into content_upload (id, scope, algorithm) select gen_random_uuid(), ${scope}, 'sha256' from generate_series(1, 998)`.execute(
+    db.queries,
+  )
+  const last = await registry.begin('olive/many')
+  const refused = await registry.ask('POST', 'olive/many/blobs/uploads/')
+  assert.deepEqual([refused.status, refused.code, refused.headers.get('retry-after')], [429, 'TOOMANYREQUESTS', '600'])
+  assert.equal((await registry.ask('POST', 'olive/few/blobs/uploads/')).status, 202)
+  assert.equal((await registry.ask('DELETE', last)).status, 204)
+  await registry.begin('olive/many')
+  await sql`delete from content_upload where scope = ${scope}`.execute(db.queries)
 })

@@ -13,15 +13,14 @@ import { ociError } from '../format/errors.ts'
 import type { ImageName } from '../format/names.ts'
 import { formatUploadRange, parseContentRange } from '../format/ranges.ts'
 import type { Target } from '../format/target.ts'
-import { findUploadRoom, type UploadRoom } from '../keeping/quota.ts'
+import { mostOpenUploads, scopeOf } from '../keeping/open-uploads.ts'
+import { findUploadRoom, settleUploads, type UploadRoom } from '../keeping/quota.ts'
 import { mountBlob } from './mounts.ts'
 import { referenceOf } from '../keeping/references.ts'
 import { asFault, type Registry, rethrowFault } from '../registry.ts'
 
 type UploadTarget = Extract<Target, { readonly kind: 'upload' }>
 type Query = Readonly<Record<string, unknown>>
-
-const scopeOf = ({ id }: Pick<Package, 'id'>): string => `oci/${id}`
 
 /** POST blobs/uploads/: mounts a blob, takes one whole, or begins an upload. */
 export async function beginUpload(
@@ -34,17 +33,20 @@ export async function beginUpload(
   const mount = query['mount'] === undefined ? null : assertDigest(query['mount'])
   const digest = query['digest'] === undefined || mount !== null ? null : assertDigest(query['digest'])
   const algorithm = query['digest-algorithm'] === undefined ? 'sha256' : assertAlgorithm(query['digest-algorithm'])
+  if (digest !== null) assertPlain(request)
   const one = await packageToWrite(registry.db, request)
   if (mount !== null && (await mountBlob(registry, request, one, mount, query['from']))) return sendBlobPlace(reply, name, mount)
   if (digest !== null) {
     const { sizeBytes, source } = bodyOf(registry, request)
-    const room = await findUploadRoom(registry.db, one, registry.limits.blobBytes, sizeBytes)
+    const room = await findUploadRoom(registry.db, one, registry.limits.blobBytes, { sizeBytes })
     await registry.uploads
       .receive(source, { ...keepingIn(registry, one, digest, room), ...(sizeBytes === undefined ? {} : { sizeBytes }) })
       .catch((error: unknown) => rethrowFault(room.faultOf(error)))
     return sendBlobPlace(reply, name, digest)
   }
-  const { id } = await registry.uploads.begin({ scope: scopeOf(one), algorithm: mount?.algorithm ?? algorithm })
+  const { id } = await registry.uploads
+    .begin({ scope: scopeOf(one), algorithm: mount?.algorithm ?? algorithm, most: mostOpenUploads })
+    .catch(rethrowTooMany)
   return sendUploadPlace(reply, 202, name, id, 0)
 }
 
@@ -58,10 +60,15 @@ export async function carryOn(
   const { name, id } = target
   const part = partOf(registry, request)
   const one = imageOf(request)
-  const room = await findUploadRoom(registry.db, one, registry.limits.blobBytes)
-  const state = await registry.uploads
-    .append(id, scopeOf(one), { ...part, limitBytes: room.limitBytes })
-    .catch((error: unknown) => rethrowPlaced(registry, request, target, room.faultOf(error)))
+  const room = await findUploadRoom(registry.db, one, registry.limits.blobBytes, { id })
+  const add = async () => {
+    try {
+      return await registry.uploads.append(id, scopeOf(one), { ...part, limitBytes: room.limitBytes })
+    } finally {
+      if (room.isLimited) await settleUploads(registry.db, registry.uploads, one) // also of a request that broke off something is kept
+    }
+  }
+  const state = await add().catch((error: unknown) => rethrowPlaced(registry, request, target, room.faultOf(error)))
   if (state === null) throw ociError('upload-unknown')
   return sendUploadPlace(reply, 202, name, id, state.sizeBytes)
 }
@@ -77,7 +84,7 @@ export async function endUpload(
   const digest = assertDigest((request.query as Query)['digest'])
   const one = imageOf(request)
   const last = hasBody(request) ? { last: partOf(registry, request) } : {}
-  const room = await findUploadRoom(registry.db, one, registry.limits.blobBytes)
+  const room = await findUploadRoom(registry.db, one, registry.limits.blobBytes, { id })
   const content = await registry.uploads
     .finish(id, scopeOf(one), { ...keepingIn(registry, one, digest, room), ...last })
     .catch((error: unknown) => rethrowPlaced(registry, request, target, room.faultOf(error)))
@@ -132,11 +139,17 @@ function hasBody({ headers }: FastifyRequest): boolean {
   return headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0
 }
 
+/** A blob is what is sent: no client packs it once more, and what unpacks to any size is nobody's upload. InputError 'upload-invalid'. */
+function assertPlain({ headers: { 'content-encoding': encoding = 'identity' } }: FastifyRequest): void {
+  if (encoding.trim().toLowerCase() !== 'identity') throw ociError('upload-invalid', 'A blob is sent as it is, without Content-Encoding')
+}
+
 function bodyOf({ limits }: Registry, request: FastifyRequest): { readonly source: ByteSource; readonly sizeBytes?: number } {
-  const { 'content-length': length, 'content-encoding': encoding } = request.headers
+  assertPlain(request)
+  const length = request.headers['content-length']
   // of a stream the store says when it is too much: it then keeps nothing of it
   const source = requestBody(request, { limitBytes: length === undefined ? Number.MAX_SAFE_INTEGER : limits.blobBytes })
-  return length === undefined || encoding !== undefined ? { source } : { source, sizeBytes: Number(length) }
+  return length === undefined ? { source } : { source, sizeBytes: Number(length) }
 }
 
 /** The body as what goes on from where Content-Range says. InputError 'upload-invalid', 'size-invalid'. */
@@ -148,6 +161,12 @@ function partOf(registry: Registry, request: FastifyRequest): UploadPart {
   if (sizeBytes !== undefined && sizeBytes !== length)
     throw ociError('size-invalid', `Content-Range is about ${length} bytes, and Content-Length about ${sizeBytes}`)
   return { source, offset: range.from, sizeBytes: length }
+}
+
+function rethrowTooMany(error: unknown): never {
+  if (!(error instanceof InputError) || error.code !== 'too-many-uploads') throw asFault(error)
+  const message = `The image has ${mostOpenUploads} uploads that have not ended: end or cancel some`
+  throw new Refusal(429, 'too-many-requests', message, { headers: { 'retry-after': '600' } })
 }
 
 /** Where the upload ends elsewhere, the client is told where. What its owner has no room for is given up with what came of it before. */

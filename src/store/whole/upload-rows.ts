@@ -3,7 +3,7 @@
 import { InputError, UnavailableError } from '../../base/index.ts'
 import { type Key, wholeKey } from '../../bucket/index.ts'
 import { type Database, fixedQuery, type Queries, sql, type Tx } from '../../db/index.ts'
-import type { UploadAlgorithm, UploadState } from '../content-uploads.ts'
+import type { BeginOptions, UploadAlgorithm, UploadState } from '../content-uploads.ts'
 import { intentHours } from '../segment-writer.ts'
 import type { StagedPart } from './part-writer.ts'
 
@@ -37,13 +37,18 @@ export interface StateRow {
   readonly begun_at: Date
 }
 
-export async function insertUpload({ queries }: Database, id: string, scope: string, algorithm: UploadAlgorithm): Promise<void> {
-  await insertRow(queries, id, scope, algorithm)
+/** InputError 'too-many-uploads'. */
+export async function insertUpload({ queries }: Database, id: string, { scope, algorithm, most }: Required<BeginOptions>): Promise<void> {
+  const made = await insertRow(queries, id, scope, algorithm, most)
+  if (made.length === 0) throw new InputError('too-many-uploads', `at most ${most} uploads at one time`)
 }
 
-const insertRow = fixedQuery((queries, id: string, scope: string, algorithm: UploadAlgorithm) =>
-  queries.insertInto('content_upload').values({ id, scope, algorithm }),
-)
+const insertRow = fixedQuery((queries, id: string, scope: string, algorithm: UploadAlgorithm, most: number) => {
+  const statement = sql`
+    insert into content_upload (id, scope, algorithm) select ${id}::uuid, ${scope}::text, ${algorithm}::text
+    where not exists (select from content_upload where scope = ${scope}::text offset ${most}::bigint - 1 limit 1) returning 1`
+  return { compile: () => statement.compile(queries) }
+})
 
 export async function findUpload(queries: Queries, id: string, scope: string): Promise<UploadState | null> {
   const [row] = await findRow(queries, id, scope)

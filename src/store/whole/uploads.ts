@@ -5,11 +5,11 @@ import { wholeKey } from '../../bucket/index.ts'
 import type { ContentInfo } from '../content-store.ts'
 import type {
   AppendOptions,
+  BeginOptions,
   ContentUploads,
   FinishOptions,
   ReceivedContent,
   ReceiveOptions,
-  UploadAlgorithm,
   UploadState,
 } from '../content-uploads.ts'
 import { discardKey, type SegmentParts, uuidBytes } from '../segment-writer.ts'
@@ -51,15 +51,9 @@ export class Uploads implements ContentUploads {
     this.#finishParts = { ...parts, ...more, pool: this.pool, kept: this.#kept, unused: new UnusedKeys(parts) }
   }
 
-  async begin({
-    scope,
-    algorithm = 'sha256',
-  }: {
-    readonly scope: string
-    readonly algorithm?: UploadAlgorithm
-  }): Promise<{ readonly id: string }> {
+  async begin({ scope, algorithm = 'sha256', most = Number.MAX_SAFE_INTEGER }: BeginOptions): Promise<{ readonly id: string }> {
     const id = this.#parts.randomness.uuid()
-    await insertUpload(this.#parts.db, id, scope, algorithm)
+    await insertUpload(this.#parts.db, id, { scope, algorithm, most })
     return { id }
   }
 
