@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
 import { after, before, describe, test } from 'node:test'
 import { gzipSync, zstdCompressSync } from 'node:zlib'
+import { sql } from '../../src/db/index.ts'
 import { makeAccount, type TestAccount } from '../support/accounts.ts'
 import { openFaces, type TestFaces } from '../support/faces.ts'
 import { ImagePush, mediaTypes, type Pushed } from '../support/image-push.ts'
@@ -353,6 +354,18 @@ test('pulls are counted, by day', async () => {
   assert.deepEqual([body.days.length, body.days.at(-1).pulls], [7, 3])
   assert.equal((await get('/tags/1', olive, 'olive/counted')).body.pulls, 3)
   assert.equal((await get(`/pulls?reference=${digest}`, olive, 'olive/counted')).body.total, 3)
+})
+
+test('sizes that manifests say of what lies elsewhere: whatever they add up to, the image is told of', async () => {
+  const { digest } = await new ImagePush(url, olive.token, 'olive/sizes').image([], { tag: 'v1' })
+  await sql`
+    insert into oci_manifest_part (package_id, manifest, ordinal, kind, digest, size_bytes, media_type)
+    select package_id, digest, 100 + n, 'layer', sha256(n::text::bytea), 9007199254740991, 'x/y' from oci_manifest, generate_series(1, 4000) n
+    where digest = ${Buffer.from(digest.slice(7), 'hex')}`.execute(faces.db.queries)
+  const tags = await get('/tags', olive, 'olive/sizes')
+  assert.deepEqual([tags.status, tags.body[0].total_bytes], [200, Number.MAX_SAFE_INTEGER])
+  const tree = await get('/manifests/v1', olive, 'olive/sizes')
+  assert.deepEqual([tree.status, tree.body.total_bytes], [200, Number.MAX_SAFE_INTEGER])
 })
 
 test('hostile layers: nothing leads out of the image, and what can’t be read is told', async () => {

@@ -164,7 +164,10 @@ export async function listTags(
   return { tags, total }
 }
 
-/** Of each: itself, manifests and blobs that it names, and those that they name; each once, as far as the image has the manifests. */
+/**
+ * Of each: itself, manifests and blobs that it names, and those that they name; each once, as far as the image has the manifests. Sizes are what manifests say, of
+ * blobs that lie elsewhere anything at all: 2^53 − 1 at most.
+ */
 export async function totalBytes(queries: Queries, image: PackageId, roots: readonly Uint8Array[]): Promise<ReadonlyMap<string, number>> {
   if (roots.length === 0) return new Map()
   const { rows } = await sql<{ root: Uint8Array; size_bytes: number }>`
@@ -180,7 +183,7 @@ export async function totalBytes(queries: Queries, image: PackageId, roots: read
       select below.root, part.digest, part.size_bytes from below
         join oci_manifest_part part on part.package_id = ${image} and part.manifest = below.digest and part.kind <> 'manifest'
     )
-    select root, sum(size_bytes)::int8 as size_bytes from parts group by root`.execute(queries)
+    select root, least(sum(size_bytes), ${Number.MAX_SAFE_INTEGER}::int8)::int8 as size_bytes from parts group by root`.execute(queries)
   return new Map(rows.map((row) => [digestText(row.root), row.size_bytes]))
 }
 

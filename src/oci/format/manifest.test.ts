@@ -102,6 +102,15 @@ test('descriptors: a digest that is taken, a size; foreign layers are marked', (
   refuses(image({ artifactType: 'x\0y' }), /artifactType/)
 })
 
+test('sizes that add up to more than a number holds exactly are refused, a part alone may have as much', () => {
+  const [most, foreign] = [Number.MAX_SAFE_INTEGER, { urls: ['https://a.example/'] }]
+  const sizes = (...all: number[]) => image({ config: part(0), layers: all.map((size, n) => part(n + 1, { ...foreign, size })) })
+  assert.equal(parse(sizes(most)).parts.length, 2)
+  assert.equal(parse(sizes(most - 1, 1)).parts.length, 3)
+  for (const one of [sizes(most, 1), sizes(1, most), sizes(most, most), sizes(...Array.from({ length: 50 }, () => most))])
+    refuses(one, /sizes add up/)
+})
+
 test('bombs: size, number of parts, depth, number of values, each refused by its limit', () => {
   refuses(`${' '.repeat(limits.bytes)}{}`, /at most/)
   refuses(image({ layers: Array.from({ length: 101 }, (_, n) => part(n)) }), /more than 100/)

@@ -104,6 +104,9 @@ function partsOf(value: Fields, most: number): ManifestPart[] {
     if (found.length + list.length > most) throw invalid(`it names more than ${most} parts`)
     for (const [at, one] of list.entries()) found.push(descriptor(one, `${field}[${at}]`, kind))
   }
+  // a sum of safe integers that isn't one itself is never rounded down to one
+  if (found.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0) > Number.MAX_SAFE_INTEGER)
+    throw invalid('its sizes add up to more than 2^53 − 1')
   return found
 }
 
