@@ -99,12 +99,14 @@ export class SegmentStore implements ContentStore {
       cacheMemoryBytes: cache.memoryBytes,
       cacheDisk: { folder: cache.folder, bytes: cache.diskBytes },
     }
-    const onCrash = (error: unknown) => log.error({ err: error }, 'a worker thread of the content store ended by itself; its requests failed')
+    const onCrash = (error: unknown) =>
+      log.error({ err: error }, 'a worker thread of the content store ended by itself; its requests failed')
     const pool = (threads: number, isLow: boolean) =>
       new WorkerPool({ entry: new URL('./worker.ts', import.meta.url), data: { ...data, isLow }, threads, onCrash })
     this.#workers = options.workers ?? pool(options.threads, false)
     const arriving =
-      options.workers ?? new WorkerPool({ entry: new URL('./whole/frame-worker.ts', import.meta.url), data: null, threads: options.threads, onCrash })
+      options.workers ??
+      new WorkerPool({ entry: new URL('./whole/frame-worker.ts', import.meta.url), data: null, threads: options.threads, onCrash })
     this.#lines = new FrameLines(arriving, options.threads)
     this.#uploads = new Uploads({ ...this.#parts, lines: this.#lines }, { putSmall, isLinking: options.isLinking ?? false })
     const blocks = new HotBlocks(cache.wholeMemoryBytes ?? 0)

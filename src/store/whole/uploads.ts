@@ -12,7 +12,7 @@ import type {
   ReceiveOptions,
   UploadState,
 } from '../content-uploads.ts'
-import { discardKey, type SegmentParts, uuidBytes } from '../segment-writer.ts'
+import { discardKey, uuidBytes } from '../segment-writer.ts'
 import { tailBytes } from '../sizes.ts'
 import { finishUpload, type FinishParts } from './finish.ts'
 import { type ArrivalLimit, type Frame, FramePool, framesOf } from './frames.ts'
