@@ -25,8 +25,9 @@ const commands: Commands = {
 export async function runCommand(args: readonly string[]): Promise<void> {
   const { values, positionals } = parse(args)
   if (values.version === true) return print(`stemma ${version}`)
-  const name = commandName(positionals[0] === 'help' ? positionals.slice(1) : positionals)
-  if (values.help === true || positionals[0] === 'help') return print(helpText(name, positionals[positionals[0] === 'help' ? 1 : 0]))
+  const words = positionals[0] === 'help' ? positionals.slice(1) : positionals
+  const name = commandName(words)
+  if (values.help === true || positionals[0] === 'help') return print(helpText(name, words))
   if (positionals.length === 0) throw new UsageError(`which command? One of: ${firstWords().join(', ')} (stemma --help explains them)`)
   const command = name === null ? undefined : commands[name]
   if (name === null || command === undefined) {

@@ -25,3 +25,14 @@ test('the help of token create names every scope, and those of a repository’s 
   const own = text.slice(text.indexOf('In the second form'), text.indexOf('  --account NAME'))
   assert.deepEqual(own.match(/[a-z]+:[a-z]+/g), [...homeScopes])
 })
+
+test('the help of a family within a family is its own', () => {
+  assert.deepEqual(helpText(null, ['package', 'retention', 'sett']).match(/(?<=Usage: stemma )package \S+ \S+/g), [
+    'package retention show',
+    'package retention set',
+    'package retention try',
+    'package retention clear',
+  ])
+  assert.match(helpText(null, ['package', 'x']), /^Usage: stemma package list/)
+  assert.equal(helpText(null, ['x']), helpText(null))
+})

@@ -228,13 +228,17 @@ What is stored already stays; pushes and uploads that go past the limit are refu
 Gives the owner the server's limit (quota.ownerBytes) again, instead of one of its own.`,
 }
 
-/** The text for one command; for the first word of several, their usages and what each does; else the overview. */
-export function helpText(command: string | null, word?: string): string {
+/** The text for one command; for the first words of several, their usages and what each does; else the overview. */
+export function helpText(command: string | null, words: readonly string[] = []): string {
   const text = command === null ? undefined : texts[command]
   if (text !== undefined) return text
-  const family = Object.entries(texts).filter(([name]) => name.startsWith(`${word} `))
-  if (family.length === 0) return overview
-  return `${family.map(([, one]) => shortText(one)).join('\n\n')}\n\nstemma ${word} COMMAND --help says more of each.`
+  for (let count = words.length; count > 0; count--) {
+    const first = words.slice(0, count).join(' ')
+    const family = Object.entries(texts).filter(([name]) => name.startsWith(`${first} `))
+    if (family.length > 0)
+      return `${family.map(([, one]) => shortText(one)).join('\n\n')}\n\nstemma ${first} COMMAND --help says more of each.`
+  }
+  return overview
 }
 
 /** The usage, and the first sentence of the words below it. */

@@ -6,7 +6,7 @@ import { withDatabase } from './database.ts'
 import { noRepository, parseRepository, repositoryNamed, type RepositoryName } from './repository-name.ts'
 import { interruptible, quietLog, withRooms } from './rooms.ts'
 import { Progress } from './progress.ts'
-import { type Flags, print, printDone, readToken, UsageError } from './usage.ts'
+import { type Flags, print, printDone, readToken, shortDuration, UsageError } from './usage.ts'
 import { type Config, parseDuration } from '../config.ts'
 import { type Database, sql } from '../db/index.ts'
 import {
@@ -146,10 +146,4 @@ function plain({ mirror, result, error }: MirrorOutcome): Record<string, unknown
   const { repository, direction, remote } = mirror
   const { created = 0, updated = 0, deleted = 0 } = result ?? {}
   return { repository: `${repository.ownerLogin}/${repository.name}`, direction, url: remote.url, created, updated, deleted, error }
-}
-
-/** As one would write it for --every. */
-function shortDuration(seconds: number): string {
-  if (seconds % 3600 === 0) return `${seconds / 3600}h`
-  return seconds % 60 === 0 ? `${seconds / 60}m` : `${seconds}s`
 }

@@ -21,7 +21,7 @@ import { packageNamed } from './packages.ts'
 import { formatBytes } from './progress.ts'
 import { quietLog } from './rooms.ts'
 import { parseDays, parseRetentionRule, parseTagRule, retentionRuleText, tagRuleText } from './rule-text.ts'
-import { chosen, type Flags, flagChoices, print, printDone, printRows, UsageError } from './usage.ts'
+import { chosen, counted, type Flags, flagChoices, print, printDone, printRows, UsageError } from './usage.ts'
 
 /** A package, or an owner, whose rules hold for all his packages. */
 interface Place {
@@ -143,7 +143,7 @@ function tellPlan(given: Flags, name: string, plan: DryRun): void {
   ]
   printRows(false, ['WHAT', 'NAME', 'GOES', 'WHY'], rows, (row) => row)
   print(
-    `${goingTagCount} of ${tagCount} tags and ${goingManifestCount} manifests would go, and ${formatBytes(freedBytes)} with them; nothing has changed`,
+    `${goingTagCount} of ${counted(tagCount, 'tag')} and ${counted(goingManifestCount, 'manifest')} would go, and ${formatBytes(freedBytes)} with them; nothing has changed`,
   )
 }
 
@@ -154,7 +154,10 @@ async function tellTagRules({ queries }: Database, given: Flags, { name, home, p
     ...own.map((rule) => ({ of: one === null ? 'owner' : 'package', ...rule })),
     ...owners.map((rule) => ({ of: 'owner', ...rule })),
   ]
-  if (given.json !== true && rows.length === 0) return print(`${name} has no immutable tags: all may move`)
+  if (given.json !== true && rows.length === 0)
+    return print(
+      one === null ? `${name} says of no tags that they stay; a package’s own rules hold` : `${name} has no immutable tags: all may move`,
+    )
   printRows(given.json === true, ['OF', 'RULE'], rows, ({ of, ...rule }) => [of, tagRuleText(rule)])
 }
 

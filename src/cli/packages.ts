@@ -20,7 +20,7 @@ import { accountNamed } from './account-named.ts'
 import { withDatabase } from './database.ts'
 import { formatBytes } from './progress.ts'
 import { quietLog } from './rooms.ts'
-import { type Flags, print, printDone, printRows, UsageError } from './usage.ts'
+import { counted, type Flags, print, printDone, printRows, UsageError } from './usage.ts'
 
 const visibilities: readonly Visibility[] = ['public', 'internal', 'private']
 
@@ -55,7 +55,8 @@ export async function runShowPackage(config: Config, given: Flags, [name = '']: 
   if (given.json === true) return print(JSON.stringify(shown))
   const { visibility, repository, versions, tags, blobs, blobBytes, pullsIn30Days } = shown
   print(`${shown.name} is ${visibility}, ${repository === null ? 'linked to no repository' : `linked to ${repository}`}`)
-  print(`${versions} versions, ${tags} tags, ${blobs} blobs of ${formatBytes(blobBytes)}; ${pullsIn30Days} pulls in the last 30 days`)
+  const parts = [counted(versions, 'version'), counted(tags, 'tag'), `${counted(blobs, 'blob')} of ${formatBytes(blobBytes)}`].join(', ')
+  print(`${parts}; ${counted(pullsIn30Days, 'pull')} in the last 30 days`)
 }
 
 export async function runListTags(config: Config, given: Flags, [name = '']: readonly string[]): Promise<void> {

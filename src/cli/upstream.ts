@@ -17,7 +17,7 @@ import { makeOutbound } from '../rooms.ts'
 import { openSealer } from '../secret-key.ts'
 import { withDatabase } from './database.ts'
 import { quietLog } from './rooms.ts'
-import { chosen, type Flags, flagChoices, printDone, printRows, readToken, UsageError } from './usage.ts'
+import { chosen, counted, type Flags, flagChoices, printDone, printRows, readToken, shortDuration, UsageError } from './usage.ts'
 
 export async function runDeclareUpstream(config: Config, given: Flags, [place = '', url = '']: readonly string[]): Promise<void> {
   const [settings, credentials] = [settingsOf(given), credentialsOf(given) ?? null]
@@ -62,8 +62,8 @@ export async function runListUpstreams(config: Config, given: Flags): Promise<vo
     username,
     authOrigin,
     visibility,
-    `${freshS}s`,
-    `${keepS}s`,
+    shortDuration(freshS),
+    shortDuration(keepS),
     mostBytes === null ? null : sizeText(mostBytes),
   ])
 }
@@ -72,7 +72,7 @@ export async function runRemoveUpstream(config: Config, given: Flags, [place = '
   if (given.yes !== true) throw new UsageError(`what came from there goes, too; say --yes to remove the upstream of ${place}`)
   const images = await withDatabase(config, quietLog(config), async (db) => removeUpstream(db, (await upstreamAt(db, place)).id, operator))
   if (images === null) throw noUpstream(place)
-  printDone(given.json === true, { place, images }, `Removed, with ${images} image${images === 1 ? '' : 's'} that came from there.`)
+  printDone(given.json === true, { place, images }, `Removed, with ${counted(images, 'image')} that came from there.`)
 }
 
 async function upstreamAt({ queries }: Database, place: string): Promise<Upstream> {

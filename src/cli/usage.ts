@@ -137,3 +137,16 @@ export function printRows<T>(
 export function printDone(isJson: boolean, done: Readonly<Record<string, unknown>>, words: string): void {
   print(isJson ? JSON.stringify(done) : words)
 }
+
+/** As one would write it for a flag: `5m`, `30d`. */
+export function shortDuration(seconds: number): string {
+  if (seconds === 0) return '0s'
+  if (seconds % 86_400 === 0) return `${seconds / 86_400}d`
+  if (seconds % 3600 === 0) return `${seconds / 3600}h`
+  return seconds % 60 === 0 ? `${seconds / 60}m` : `${seconds}s`
+}
+
+/** `1 tag`, `2 tags` */
+export function counted(count: number, what: string): string {
+  return `${count} ${what}${count === 1 ? '' : 's'}`
+}

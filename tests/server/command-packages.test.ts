@@ -42,7 +42,7 @@ test('packages are listed, shown, changed and deleted, and the audit tells of it
   assert.deepEqual(line?.split('\t').slice(0, 4), ['Olive/tools/app', 'private', '-', '1'])
   assert.match(
     await ok('package', 'show', 'olive/tools/app'),
-    /^Olive\/tools\/app is private, linked to no repository\n1 versions, 1 tags, 0 blobs/,
+    /^Olive\/tools\/app is private, linked to no repository\n1 version, 1 tag, 0 blobs/,
   )
   assert.deepEqual((await ok('package', 'tags', 'olive/tools/app')).split('\n')[1]?.split('\t').slice(0, 2), ['1.0', image.digest])
 
@@ -137,7 +137,7 @@ test('immutable tags are set, shown and cleared', async () => {
   await immutable('clear', 'olive/fixed')
   assert.equal((await ask('DELETE', '/api/v3/images/olive/fixed/tags/v1', owner)).status, 204)
   assert.equal(await immutable('show', 'olive'), 'OF\tRULE\nowner\trelease-*\n')
-  await immutable('clear', 'olive')
+  assert.equal(await immutable('clear', 'olive'), 'Olive says of no tags that they stay; a package’s own rules hold\n')
   const told = await db.queries
     .selectFrom('audit')
     .select(['action', 'target'])
@@ -171,6 +171,14 @@ test('an upstream where this server may not connect to is declared with a warnin
   )
   const allowed = await declare('olive/here', 'http://127.0.0.1:5000')
   assert.deepEqual([allowed.code, allowed.stderr], [0, ''])
+  const [heads, near] = (await ok('upstream', 'list')).split('\n').map((line) => line.split('\t'))
+  assert.deepEqual(
+    [heads?.slice(5, 7), near?.slice(5, 7)],
+    [
+      ['FRESH', 'KEEP'],
+      ['5m', '30d'],
+    ],
+  )
   await ok('upstream', 'remove', 'olive/near', '--yes')
   await ok('upstream', 'remove', 'olive/here', '--yes')
 })
