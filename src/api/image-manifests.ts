@@ -3,6 +3,7 @@ import Type from 'typebox'
 import { type PackageId, packageOf } from '../access/index.ts'
 import { notFound, type Routes } from '../http/index.ts'
 import {
+  assertShallow,
   blobBytes,
   digestText,
   imageHistory,
@@ -32,6 +33,7 @@ import { pageOf, tellPages } from './paging.ts'
 
 /** Of an image's configuration. */
 const largestConfig = 4 << 20
+const deepestConfig = 100
 
 export function registerImageManifests(routes: Routes, options: ApiOptions, imageUrl: string): void {
   const url = `${imageUrl}/manifests/:reference`
@@ -140,8 +142,12 @@ async function platformsOf(options: ApiOptions, id: PackageId, root: Uint8Array)
   return top.manifests.map((listed) => ({ ...listedJson(listed), total_bytes: totals.get(listed.digest) ?? null }))
 }
 
+/** InputError `no-such-blob`, `too-large`, `too-deep`. */
 async function configOf({ db, imageStore }: ApiOptions, id: PackageId, { config }: Pick<PlainImage, 'config'>): Promise<Uint8Array> {
   if (config === null) return new Uint8Array()
   const [blob] = await storedBlobs(db.queries, id, [config.digest])
-  return blob === undefined ? new Uint8Array() : blobBytes(imageStore, blob, largestConfig)
+  if (blob === undefined) return new Uint8Array()
+  const bytes = await blobBytes(imageStore, blob, largestConfig)
+  assertShallow(bytes, deepestConfig)
+  return bytes
 }

@@ -368,6 +368,23 @@ test('sizes that manifests say of what lies elsewhere: whatever they add up to, 
   assert.deepEqual([tree.status, tree.body.total_bytes], [200, Number.MAX_SAFE_INTEGER])
 })
 
+test('a configuration that is nested too deep is told so, by every route that reads it', async () => {
+  const deep = new ImagePush(url, olive.token, 'olive/deep')
+  const push = async (tag: string, text: string) => {
+    const config = await deep.blob(Buffer.from(text), mediaTypes.config)
+    await deep.manifest({ schemaVersion: 2, mediaType: mediaTypes.manifest, config, layers: [] } as never, tag)
+  }
+  await push('deep', `{"history":${'['.repeat(100_000)}${']'.repeat(100_000)}}`)
+  for (const path of ['config', 'history', 'platforms']) {
+    const { status, body } = await get(`/manifests/deep/${path}`, olive, 'olive/deep')
+    assert.deepEqual([status, body.message], [422, 'it is nested more than 100 deep'], path)
+  }
+  const text = JSON.stringify(`${'['.repeat(200)}"\\`) // brackets in a text are none
+  const shallow = `{"a":${'['.repeat(99)}${text}${']'.repeat(99)}}`
+  await push('shallow', shallow)
+  assert.deepEqual((await get('/manifests/shallow/config', olive, 'olive/deep')).body, JSON.parse(shallow))
+})
+
 test('hostile layers: nothing leads out of the image, and what can’t be read is told', async () => {
   const hostile = new ImagePush(url, olive.token, 'olive/hostile')
   const ask = (path: string) => get(path, olive, 'olive/hostile')

@@ -1,6 +1,7 @@
 // browse: what images hold, for the API: rows, trees of manifests, files of layers. docs/design/packages-api.md.
 export { deleteImage, deleteVersion, untag } from './image-deletion.ts'
 export { digestText, parseDigestBytes } from '../format/digests.ts'
+export { assertShallow } from '../format/json-text.ts'
 export type { FileChange, ImageDiff } from './image-diff.ts'
 export { type HistoryStep, imageHistory } from './image-history.ts'
 export { imagePulls, imageSizes, type ImageSizes, type Pulls } from './image-figures.ts'

@@ -1,5 +1,6 @@
 // JSON that many programs will read alike. JSON.parse takes what others refuse or read in another way (the same key twice, invalid UTF-8), and builds
 // whatever is asked of it: bytes are looked through before it runs, in one pass, with bounded memory. Pure: bytes in, value out.
+import { InputError } from '../../base/index.ts'
 import { ociError } from './errors.ts'
 
 export interface JsonLimits {
@@ -48,6 +49,18 @@ function scan(bytes: Uint8Array, limits: JsonLimits): void {
     } else if (byte === 0x7d || byte === 0x5d) open.pop()
     else if (byte !== 0x2c && byte !== 0x3a) continue
     if (++marks > limits.marks) throw ociError('manifest-invalid', `the manifest has more than ${limits.marks} commas, colons and brackets`)
+  }
+}
+
+/** Before JSON is parsed that anybody has written, and told on: writing it down again takes stack. InputError 'too-deep'. @param most arrays and objects in each other */
+export function assertShallow(bytes: Uint8Array, most: number): void {
+  let depth = 0
+  for (let at = 0; at < bytes.length; at++) {
+    const byte = bytes[at] as number
+    if (byte === quote) at = endOfString(bytes, at)
+    else if (byte === 0x7b || byte === 0x5b) depth++
+    else if (byte === 0x7d || byte === 0x5d) depth--
+    if (depth > most) throw new InputError('too-deep', `it is nested more than ${most} deep`)
   }
 }
 
