@@ -188,9 +188,13 @@ test('what nobody has pulled for long is evicted, and comes back', async () => {
 test('of more than may be stored, what was pulled longest ago goes', async () => {
   const { id } = await stand.declare({ url: upstream.origin, mostBytes: 1_000_000 })
   for (let i = 0; i < 25; i++) await pull(`sized${i}`, seededBytes(`sized ${i}`, 100_000))
-  await sql`update oci_manifest m set pushed_at = now() - interval '1 hour' - substr(p.name, 6)::int * interval '1 minute' from package p where p.id = m.package_id`.execute(
-    stand.db.queries,
-  )
+  // the note of a pull, which is written some seconds later, makes it new
+  const unnoted = () => stand.db.queries.selectFrom('oci_manifest').select('digest').where('pull_count', '=', 0).execute()
+  await until('the pulls are noted', async () => (await unnoted()).length === 0)
+  await sql`
+    update oci_manifest m set pushed_at = old.at, pulled_at = old.at
+    from (select id, now() - interval '1 hour' - substr(name, 6)::int * interval '1 minute' as at from package where name like 'sized%') old
+    where old.id = m.package_id`.execute(stand.db.queries)
   assert.equal((await evict(stand.db)).manifests, 20)
   const names = await stand.db.queries
     .selectFrom('oci_manifest')
