@@ -1,6 +1,7 @@
 // Makes a layer's list out of its entries, as they come. Pure.
 import { InputError } from '../../base/index.ts'
-import { entryTypes, type EntryType, LayerList, listBytes, Mark, nowhere } from './layer-list.ts'
+import { LayerDrafts } from './layer-drafts.ts'
+import { entryTypes, type EntryType, LayerList, listBytes, Mark } from './layer-list.ts'
 
 /** An entry as a layer has it; text that stands for bytes has one character for each. */
 export interface LayerEntry {
@@ -27,16 +28,10 @@ export interface ListLimits {
   readonly bytes: number
 }
 
-export const listLimits: ListLimits = { records: 500_000, bytes: 128 << 20 }
+/** Some times what the largest layers have that people make (a Debian with Node and its modules: 40,000). */
+export const listLimits: ListLimits = { records: 300_000, bytes: 64 << 20 }
 /** As most systems have it. */
 const longestPath = 4096
-
-interface Draft {
-  entry: LayerEntry | null
-  body: LayerBody | null
-  sizeBytes: number
-  marks: number
-}
 
 const hidden = '.wh.'
 const opaque = '.wh..wh..opq'
@@ -45,7 +40,8 @@ const ofAufs = '.wh..wh.'
 
 export class LayerListBuilder {
   readonly #limits: ListLimits
-  readonly #drafts = new Map<string, Draft>()
+  readonly #drafts = new LayerDrafts()
+  readonly #numbers = new Map<string, number>()
   #pathBytes = 0
   #linkBytes = 0
 
@@ -67,34 +63,38 @@ export class LayerListBuilder {
     const parent = key.slice(0, Math.max(0, cut - 1))
     // a file in what is none
     if (parent.startsWith(hidden) || parent.includes(`\0${hidden}`)) return
-    if (name === opaque) this.#at(parent).marks |= Mark.opaque
+    if (name === opaque) this.#mark(this.#at(parent), Mark.opaque)
     else if (name.startsWith(ofAufs)) return
     else if (name.startsWith(hidden)) {
       const what = name.slice(hidden.length)
       // what would hide its own folder, or the one above, hides nothing
-      if (what !== '' && what !== '.' && what !== '..') this.#at(key.slice(0, cut) + what).marks |= Mark.whiteout
+      if (what !== '' && what !== '.' && what !== '..') this.#mark(this.#at(key.slice(0, cut) + what), Mark.whiteout)
     } else this.#put(key, entry)
   }
 
   finish(): LayerList {
     this.#imply()
-    const keys = [...this.#drafts.keys()].sort()
+    const drafts = this.#drafts
+    const keys = [...this.#numbers.keys()].sort()
     const list = LayerList.of(keys.length, this.#pathBytes, this.#linkBytes)
     let [pathEnd, linkEnd] = [0, 0]
     const open: number[] = []
     for (const [record, key] of keys.entries()) {
       while (open.length > 0 && !isBelow(key, keys[open.at(-1) as number] as string)) list.subtreeEnds[open.pop() as number] = record
       open.push(record)
-      const { entry, body, marks, sizeBytes } = this.#drafts.get(key) as Draft
+      const draft = this.#numbers.get(key) as number
+      const marks = drafts.marks[draft] as number
+      const isImplied = (marks & Mark.implied) !== 0
       pathEnd += writeLatin1(list.paths, pathEnd, key)
-      linkEnd += writeLatin1(list.links, linkEnd, entry?.link ?? '')
+      linkEnd += writeLatin1(list.links, linkEnd, drafts.link(draft))
       list.pathEnds[record] = pathEnd
       list.linkEnds[record] = linkEnd
       list.marks[record] = marks
-      list.types[record] = entryTypes.indexOf(entry?.type ?? ((marks & Mark.implied) === 0 ? 'none' : 'directory'))
-      list.modes[record] = entry?.mode ?? (marks & Mark.implied ? 0o755 : 0)
-      list.sizes[record] = sizeBytes
-      list.bodies[record] = body?.at ?? nowhere
+      list.types[record] = isImplied ? entryTypes.indexOf('directory') : (drafts.types[draft] as number)
+      list.modes[record] = isImplied ? 0o755 : (drafts.modes[draft] as number)
+      list.sizes[record] = drafts.sizeBytes(draft)
+      list.bodies[record] = drafts.bodies[draft] as number
+      const body = drafts.body(draft)
       if (body === null) continue
       list.sha256s.set(body.sha256, record * 32)
       list.gitBlobs.set(body.gitBlob, record * 20)
@@ -104,25 +104,32 @@ export class LayerListBuilder {
   }
 
   #put(key: string, entry: LayerEntry): void {
+    const drafts = this.#drafts
     const draft = this.#at(key)
-    this.#linkBytes += (entry.link?.length ?? 0) - (draft.entry?.link?.length ?? 0)
-    draft.entry = entry
+    this.#linkBytes += (entry.link?.length ?? 0) - drafts.link(draft).length
+    drafts.put(draft, entry)
+    if (entry.type !== 'hardlink') return drafts.putBody(draft, entry.body, entry.sizeBytes)
     // the file that it is a link to as the layer is now: a later one of that name is another file
-    const meant = entry.type === 'hardlink' ? this.#drafts.get(normalKey(entry.link ?? '')) : entry
-    draft.body = meant?.body ?? null
-    draft.sizeBytes = meant?.sizeBytes ?? 0
+    const meant = this.#numbers.get(normalKey(entry.link ?? ''))
+    if (meant === undefined) drafts.putBody(draft, null, 0)
+    else drafts.putBody(draft, drafts.body(meant), drafts.sizeBytes(meant))
+  }
+
+  #mark(draft: number, mark: number): void {
+    this.#drafts.marks[draft] = (this.#drafts.marks[draft] as number) | mark
   }
 
   /** The draft of a path, which has its parents from then on. */
-  #at(key: string): Draft {
-    const found = this.#drafts.get(key)
+  #at(key: string): number {
+    const found = this.#numbers.get(key)
     if (found !== undefined) return found
     if (key !== '') this.#at(key.slice(0, Math.max(0, key.lastIndexOf('\0'))))
-    const draft: Draft = { entry: null, body: null, marks: 0, sizeBytes: 0 }
-    this.#drafts.set(key, draft)
+    const draft = this.#drafts.add()
+    this.#numbers.set(key, draft)
     this.#pathBytes += key.length
+    const { count } = this.#drafts
     const { records, bytes } = this.#limits
-    if (this.#drafts.size > records || listBytes(this.#drafts.size, this.#pathBytes, this.#linkBytes) > bytes) {
+    if (count > records || listBytes(count, this.#pathBytes, this.#linkBytes) > bytes) {
       throw new InputError('too-many-files', `the layer has more files than are listed: ${records}, or ${bytes >> 20} MiB of their names`)
     }
     return draft
@@ -130,16 +137,18 @@ export class LayerListBuilder {
 
   /** Directories that entries are in, and that none names, are there all the same. */
   #imply(): void {
-    for (const [key, { entry }] of this.#drafts) {
-      if (entry === null) continue
+    const drafts = this.#drafts
+    for (const [key, number] of this.#numbers) {
+      if (!drafts.hasEntry(number)) continue
       for (let above = key; above !== ''; ) {
         above = above.slice(0, Math.max(0, above.lastIndexOf('\0')))
-        const draft = this.#drafts.get(above) as Draft
-        if (draft.entry !== null || (draft.marks & Mark.implied) !== 0) break
-        draft.marks |= Mark.implied
+        const draft = this.#numbers.get(above) as number
+        if (drafts.hasEntry(draft) || ((drafts.marks[draft] as number) & Mark.implied) !== 0) break
+        this.#mark(draft, Mark.implied)
       }
     }
-    ;(this.#drafts.get('') as Draft).marks |= this.#drafts.get('')?.entry === null ? Mark.implied : 0
+    const root = this.#numbers.get('') as number
+    if (!drafts.hasEntry(root)) this.#mark(root, Mark.implied)
   }
 }
 
