@@ -46,7 +46,7 @@ function registerLayers(routes: Routes, options: ApiOptions, url: string): void 
     const page = filePageOf(request.query)
     const { below = '' } = request.query
     return orUnread(reply, async () => {
-      const [memory] = await layerFiles.lists([await layerOf(options, request, digest)])
+      const [memory] = await layerFiles.lists([await layerOf(options, request, digest)], ofCaller(request))
       const found = await layerFiles.ask('layerRows', { list: memory as SharedArrayBuffer, below, ...partOf(page) })
       tellPages(request, reply, publicUrl, page, found.total)
       const files = found.rows.map((row) => ({ type: row.type, ...fileJson(row) }))
@@ -64,7 +64,7 @@ function registerLayers(routes: Routes, options: ApiOptions, url: string): void 
   routes.get(`${url}/file`, { config, schema: reading }, async (request, reply) =>
     orUnread(reply, async () => {
       const layer = await layerOf(options, request, request.params.digest)
-      const [memory] = await layerFiles.lists([layer])
+      const [memory] = await layerFiles.lists([layer], ofCaller(request))
       const place = await layerFiles.ask('layerFile', { list: memory as SharedArrayBuffer, path: request.query.path })
       return sendFile(options, request, reply, layer, place)
     }),
@@ -93,7 +93,7 @@ function registerFileSystem(routes: Routes, options: ApiOptions, url: string): v
     const page = filePageOf(request.query)
     return orUnread(reply, async () => {
       const image = await openImage(options, request, request.params.reference, platform)
-      const lists = await layerFiles.lists(image.stored)
+      const lists = await layerFiles.lists(image.stored, ofCaller(request))
       const found = await layerFiles.ask('imageFolder', { lists, path, follows, ...partOf(page) })
       tellPages(request, reply, publicUrl, page, found.total)
       const layers = image.layers.map(({ digest }) => digest)
@@ -113,7 +113,7 @@ function registerFileSystem(routes: Routes, options: ApiOptions, url: string): v
     const { path, platform } = request.query
     return orUnread(reply, async () => {
       const image = await openImage(options, request, request.params.reference, platform)
-      const lists = await layerFiles.lists(image.stored)
+      const lists = await layerFiles.lists(image.stored, ofCaller(request))
       const place = await layerFiles.ask('imageFile', { lists, path })
       return sendFile(options, request, reply, image.stored[place.layer] as Layer, place)
     })
@@ -136,7 +136,10 @@ function registerDiff(routes: Routes, options: ApiOptions, url: string): void {
       const [old, fresh] = await Promise.all([base, head].map((reference) => openImage(options, request, reference, platform)))
       const oldImage = old as NonNullable<typeof old>
       const newImage = fresh as NonNullable<typeof fresh>
-      const [before, after] = await Promise.all([layerFiles.lists(oldImage.stored), layerFiles.lists(newImage.stored)])
+      const [before, after] = await Promise.all([
+        layerFiles.lists(oldImage.stored, ofCaller(request)),
+        layerFiles.lists(newImage.stored, ofCaller(request)),
+      ])
       const diff = await layerFiles.ask('diff', { before, after, path, ...partOf(page) })
       const total = diff.added + diff.removed + diff.changed
       tellPages(request, reply, publicUrl, page, total)

@@ -2,6 +2,7 @@
 // port is the job's business (message-stream.ts carries bytes with back-pressure). Any number of jobs may share a worker: they take turns
 // whenever one waits. Who runs jobs bounds their number by what they cost (places.ts).
 import { availableParallelism } from 'node:os'
+import { setTimeout } from 'node:timers/promises'
 import { MessageChannel, type MessagePort, parentPort, type Transferable, Worker } from 'node:worker_threads'
 import { UnavailableError } from './errors.ts'
 import { childSpan } from './tracing.ts'
@@ -13,6 +14,8 @@ export interface WorkerPoolOptions {
   readonly data: unknown
   /** Threads at most; they are started when needed and kept. Default: one for each core, 2 at least. */
   readonly threads?: number
+  /** Of JavaScript's objects in one thread: a job that needs more ends it (`isOutOfMemory`). */
+  readonly heapMiB?: number
   /** Told when a worker died of itself; its jobs have failed with UnavailableError('worker'). */
   readonly onCrash?: (error: unknown) => void
 }
@@ -21,7 +24,12 @@ interface Seat {
   readonly worker: Worker
   readonly ports: Set<MessagePort>
   failed: unknown
+  /** Resolves when it has failed. */
+  readonly gone: Promise<void>
 }
+
+/** A worker that dies closes its ports first, and is said to be dead soon after. */
+const mostDyingMs = 2000
 
 /** A job under way. */
 export interface StartedJob {
@@ -30,6 +38,8 @@ export interface StartedJob {
   end(): void
   /** What an error in talking to it means: UnavailableError('worker') when the worker died, else the error itself. */
   explain(cause: unknown): unknown
+  /** Of a job that ended without an answer: resolves when `explain` knows whether its worker died. */
+  settled(): Promise<void>
 }
 
 interface JobMessage {
@@ -68,6 +78,7 @@ export class WorkerPool {
       return await use(job.port)
     } catch (cause) {
       signal?.throwIfAborted()
+      if (cause instanceof UnavailableError && cause.code === 'worker') await job.settled()
       throw job.explain(cause)
     } finally {
       signal?.removeEventListener('abort', job.end)
@@ -97,7 +108,10 @@ export class WorkerPool {
     }
     const explain = (cause: unknown) =>
       seat.failed === undefined ? cause : new UnavailableError('worker', 'the worker thread ended', { cause: seat.failed })
-    return { port: port1, end, explain }
+    const settled = async () => {
+      if (seat.failed === undefined) await Promise.race([seat.gone, setTimeout(mostDyingMs, undefined, { ref: false })])
+    }
+    return { port: port1, end, explain, settled }
   }
 
   /** Threads and jobs now; jobs started and threads died so far. */
@@ -126,11 +140,15 @@ export class WorkerPool {
   }
 
   #start(): Seat {
-    const worker = new Worker(this.#options.entry, { workerData: this.#options.data })
-    const seat: Seat = { worker, ports: new Set(), failed: undefined }
+    const { entry, data, heapMiB } = this.#options
+    const resourceLimits = heapMiB === undefined ? {} : { maxOldGenerationSizeMb: heapMiB }
+    const worker = new Worker(entry, { workerData: data, resourceLimits })
+    const { promise, resolve } = Promise.withResolvers<void>()
+    const seat: Seat = { worker, ports: new Set(), failed: undefined, gone: promise }
     const gone = (error: unknown) => {
       if (seat.failed !== undefined) return
       seat.failed = error
+      resolve()
       this.#seats = this.#seats.filter((other) => other !== seat)
       for (const port of seat.ports) port.close()
       if (this.#closed) return
@@ -143,6 +161,11 @@ export class WorkerPool {
     this.#seats.push(seat)
     return seat
   }
+}
+
+/** A job's thread ended because it needed more memory than it may have. */
+export function isOutOfMemory(error: unknown): boolean {
+  return error instanceof UnavailableError && (error.cause as { readonly code?: unknown } | undefined)?.code === 'ERR_WORKER_OUT_OF_MEMORY'
 }
 
 /** In a worker: runs each job by its kind. A handler's own errors are its business to report over the port; the port closes at its end. */

@@ -20,7 +20,7 @@ test('packs are made one after the other where there is memory for one, and who 
   const start = () => {
     begun++
     const { port1 } = new MessageChannel()
-    return { port: port1, end: () => port1.close(), explain: (cause: unknown) => cause }
+    return { port: port1, end: () => port1.close(), explain: (cause: unknown) => cause, settled: async () => {} }
   }
   const workers = { pool: { start }, memory: new Places(8 << 20) }
   const job = { packs: { packs: [] } } as unknown as FetchJob

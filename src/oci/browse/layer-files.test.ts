@@ -38,7 +38,7 @@ async function layer(entries: readonly LayerTarEntry[]): Promise<Layer> {
 }
 
 async function bytesOf(files: LayerFiles, of: Layer, path: string): Promise<string> {
-  const [list] = await files.lists([of])
+  const [list] = await files.lists([of], 'somebody')
   const place = await files.ask('layerFile', { list: list as SharedArrayBuffer, path })
   const pieces: Uint8Array[] = []
   for await (const piece of files.read(of, place, 'somebody')) pieces.push(piece)
@@ -60,12 +60,12 @@ const entries = [
 test('of a layer that the store has opened the same is told as of the packed one, without unpacking it', async () => {
   const of = await layer(entries)
   const packed = layerFiles()
-  const [before] = await packed.files.lists([of])
+  const [before] = await packed.files.lists([of], 'somebody')
   assert.equal(await bytesOf(packed.files, of, 'srv/again'), large)
   await host.store.openSoon(of.content)
   await host.store.openDue()
   const opened = layerFiles()
-  const [now] = await opened.files.lists([of])
+  const [now] = await opened.files.lists([of], 'somebody')
   assert.deepEqual(Buffer.from(now as SharedArrayBuffer), Buffer.from(before as SharedArrayBuffer))
   for (const [path, content] of [
     ['srv/large', large],
@@ -84,12 +84,12 @@ describe('lists', () => {
   test('each layer is read once, however many ask, and again when it had to make room', async () => {
     const [one, other] = [await layer([{ name: 'one', content: '1' }]), await layer([{ name: 'other', content: '2' }])]
     const { files, asked } = layerFiles({ cacheBytes: 300 })
-    await Promise.all([files.lists([one]), files.lists([one]), files.lists([one, one])])
+    await Promise.all([files.lists([one], 'somebody'), files.lists([one], 'somebody'), files.lists([one, one], 'somebody')])
     assert.equal(asked.filter((word) => word === 'get').length, 1)
-    await files.lists([other])
-    await files.lists([one])
+    await files.lists([other], 'somebody')
+    await files.lists([one], 'somebody')
     assert.equal(asked.filter((word) => word === 'get').length, 3)
-    await assert.rejects(files.lists([one, other]), (error) => error instanceof InputError && error.code === 'too-many-files')
+    await assert.rejects(files.lists([one, other], 'somebody'), (error) => error instanceof InputError && error.code === 'too-many-files')
   })
 
   test('what takes long is said to be under way, and is there later', async () => {
@@ -101,10 +101,10 @@ describe('lists', () => {
     }
     const { files } = layerFiles({ waitMs: 1 }, { get })
     const unread = (error: unknown) => error instanceof UnavailableError && error.code === 'layers-unread'
-    await assert.rejects(files.lists([of]), unread)
+    await assert.rejects(files.lists([of], 'somebody'), unread)
     gate.resolve()
     await until('the list is there', async () =>
-      files.lists([of]).then(
+      files.lists([of], 'somebody').then(
         () => true,
         (error: unknown) => {
           assert.ok(unread(error), String(error))
@@ -112,6 +112,33 @@ describe('lists', () => {
         },
       ),
     )
+  })
+
+  test('one caller’s layers keep no other’s waiting, not even for one that both ask for', async () => {
+    const slow = await Promise.all([1, 2, 3].map(async (n) => layer([{ name: `slow${n}`, content: 'x' }])))
+    const both = await layer([{ name: 'both', content: 'x' }])
+    const gate = Promise.withResolvers<void>()
+    const get: LayerStore['get'] = async (...asked) => {
+      if (slow.some(({ content }) => content === asked[0])) await gate.promise
+      return host.store.get(...asked)
+    }
+    const { files, asked } = layerFiles({}, { get })
+    const his = files.lists([...slow, both], 'greedy')
+    const [list] = await files.lists([both], 'patient')
+    gate.resolve()
+    assert.equal((await his)[3], list, 'it was read once')
+    assert.equal(asked.filter((word) => word === 'get').length, 4)
+  })
+
+  test('a layer whose list needs too much memory is remembered as one of too many files; nobody else notices', async () => {
+    const many = await layer(Array.from({ length: 60_000 }, (_, n) => ({ name: `${'d'.repeat(80)}/${n}` })))
+    const few = await layer([{ name: 'few', content: 'x' }])
+    const { files, asked } = layerFiles({ heapMiB: 16 })
+    for (let time = 0; time < 2; time++) {
+      await assert.rejects(files.lists([many], 'somebody'), (error) => error instanceof InputError && error.code === 'too-many-files')
+    }
+    assert.equal(asked.filter((word) => word === 'get').length, 1)
+    assert.equal(await bytesOf(files, few, 'few'), 'x')
   })
 
   test('that something is no layer is remembered; that it couldn’t be read is not', async () => {
@@ -124,20 +151,20 @@ describe('lists', () => {
     }
     const { files, asked } = layerFiles({}, { get })
     const of = { content: digest, sizeBytes: bytes.length }
-    await assert.rejects(files.lists([of]), UnavailableError)
+    await assert.rejects(files.lists([of], 'somebody'), UnavailableError)
     isDown = false
     for (let time = 0; time < 3; time++) {
-      await assert.rejects(files.lists([of]), (error) => error instanceof InputError && error.code === 'not-a-layer')
+      await assert.rejects(files.lists([of], 'somebody'), (error) => error instanceof InputError && error.code === 'not-a-layer')
     }
     assert.equal(asked.filter((word) => word === 'get').length, 2)
-    await assert.rejects(files.lists([{ content: '0'.repeat(64) as Digest, sizeBytes: 1 }]), UnavailableError)
+    await assert.rejects(files.lists([{ content: '0'.repeat(64) as Digest, sizeBytes: 1 }], 'somebody'), UnavailableError)
   })
 })
 
 test('bytes that aren’t those that were listed never leave whole', async () => {
   const [of, other] = [await layer([{ name: 'a', content: 'as listed' }]), await layer([{ name: 'a', content: 'otherwise' }])]
   const { files } = layerFiles()
-  const [list] = await files.lists([of])
+  const [list] = await files.lists([of], 'somebody')
   const place = await files.ask('layerFile', { list: list as SharedArrayBuffer, path: 'a' })
   const reading = async () => {
     let given = 0

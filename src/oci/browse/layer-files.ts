@@ -1,7 +1,7 @@
 // The files of layers, asked for by whoever may read an image that has them: lists are made when they are first needed, in a worker, and kept in memory while they
 // are used. docs/design/packages-api.md.
 import type { MessagePort } from 'node:worker_threads'
-import { InputError, type Log, MessageStream, Places, SharedPlaces, UnavailableError, WorkerPool } from '../../base/index.ts'
+import { InputError, isOutOfMemory, type Log, MessageStream, SharedPlaces, UnavailableError, WorkerPool } from '../../base/index.ts'
 import type { Digest, OpenContent, SegmentStore } from '../../store/index.ts'
 import type { AnswerOf, FilePlace, QuestionKind, QuestionOf } from './file-questions.ts'
 import { type FileWanted, listed } from './listed-file.ts'
@@ -21,12 +21,14 @@ export interface LayerFilesOptions {
   /** How long a question waits for lists that aren't there yet. */
   readonly waitMs?: number
   readonly cacheBytes?: number
+  /** What the making of one list may take of JavaScript's memory. */
+  readonly heapMiB?: number
 }
 
-const defaults = { waitMs: 10_000, cacheBytes: 256 << 20 }
-/** Layers that are read at once, and those that wait to be. */
+const defaults = { waitMs: 10_000, cacheBytes: 256 << 20, heapMiB: 192 }
+/** Layers that are read at once, one of one caller's, and those that wait to be. */
 const readAtOnce = 2
-const mostWaiting = 1000
+const mostWaiting = { ofAll: 20_000, ofCaller: 1000 }
 /** Files that are given at once; each caller has a part of them. */
 const givenAtOnce = 32
 /** Of one question. */
@@ -39,38 +41,47 @@ export class LayerFiles {
   readonly #waitMs: number
   readonly #cacheBytes: number
   readonly #workers: WorkerPool
-  readonly #places = new Places(readAtOnce)
+  /** Each makes one list at a time, and takes nothing else down with it. */
+  readonly #makers: WorkerPool
+  readonly #places = new SharedPlaces(readAtOnce)
+  readonly #waiting = new Map<string, number>()
   readonly #giving = new SharedPlaces(givenAtOnce)
   /** What was used last stands last. */
   readonly #lists = new Map<Digest, SharedArrayBuffer>()
   #heldBytes = 0
+  /** Those that are being made. */
   readonly #coming = new Map<Digest, Promise<SharedArrayBuffer>>()
+  /** Those that wait to be, of a caller each: what another one waits for, too, isn't behind all that he has asked for. */
+  readonly #wanted = new Map<string, Promise<SharedArrayBuffer>>()
   readonly #faults = new Map<Digest, InputError>()
 
-  constructor({ store, log, waitMs = defaults.waitMs, cacheBytes = defaults.cacheBytes }: LayerFilesOptions) {
+  constructor({ store, log, waitMs = defaults.waitMs, cacheBytes = defaults.cacheBytes, heapMiB = defaults.heapMiB }: LayerFilesOptions) {
     this.#store = store
     this.#waitMs = waitMs
     this.#cacheBytes = cacheBytes
-    this.#workers = new WorkerPool({
+    const pool = {
       entry: new URL('./layer-worker.ts', import.meta.url),
       data: null,
       threads: 2,
-      onCrash: (error) => log.error({ err: error }, 'a worker thread that reads layers ended by itself; its requests failed'),
-    })
+      onCrash: (error: unknown) => log.error({ err: error }, 'a worker thread that reads layers ended by itself; its requests failed'),
+    }
+    this.#workers = new WorkerPool(pool)
+    this.#makers = new WorkerPool({ ...pool, threads: readAtOnce, heapMiB })
   }
 
   /**
-   * The lists of layers, in their order. InputError `not-a-layer`, `too-large`, `too-many-files`, `long-path`, `bad-path` where one has none;
-   * UnavailableError `layers-unread` where they take long: they are made all the same, and may be asked for again.
+   * The lists of layers, in their order. InputError `not-a-layer`, `too-large`, `too-many-members`, `too-many-files`, `long-path`, `bad-path` where
+   * one has none; UnavailableError `layers-unread` where they take long: they are made all the same, and may be asked for again; `busy`.
+   * @param caller of whom one layer is read at a time
    */
-  async lists(layers: readonly Layer[]): Promise<SharedArrayBuffer[]> {
+  async lists(layers: readonly Layer[], caller: string): Promise<SharedArrayBuffer[]> {
     if (layers.length > mostLayers) throw new InputError('too-large', `the image has more than ${mostLayers} layers`)
     const slow = Promise.withResolvers<never>()
     const timer = setTimeout(() => slow.reject(unread()), this.#waitMs)
     let heldBytes = 0
     const held = new Set<SharedArrayBuffer>()
     const list = async (layer: Layer) => {
-      const memory = await this.#list(layer)
+      const memory = await this.#list(layer, caller)
       if (!held.has(memory)) heldBytes += memory.byteLength
       held.add(memory)
       if (heldBytes > this.#cacheBytes) throw new InputError('too-many-files', 'the layers together have more files than are listed')
@@ -105,7 +116,7 @@ export class LayerFiles {
   }
 
   async close(): Promise<void> {
-    await this.#workers.close()
+    await Promise.all([this.#workers.close(), this.#makers.close()])
   }
 
   async *#unpack(layer: Layer, wanted: FileWanted): AsyncGenerator<Uint8Array, void, undefined> {
@@ -113,7 +124,7 @@ export class LayerFiles {
     const job = this.#workers.start('file', wanted)
     try {
       const worker = new MessageStream<never>(job.port)
-      const fed = this.#feed(worker, await this.#packed(layer), stopping.signal)
+      const fed = this.#feed(worker, await this.#packed(layer.content), stopping.signal)
       fed.catch((error: unknown) => worker.fail(error)) // the worker tells it
       yield* worker.bytes()
     } catch (error) {
@@ -124,37 +135,55 @@ export class LayerFiles {
     }
   }
 
-  #list(layer: Layer): Promise<SharedArrayBuffer> | SharedArrayBuffer {
-    const { content } = layer
-    const fault = this.#faults.get(content)
-    if (fault !== undefined) throw new InputError(fault.code, fault.message)
-    const held = this.#lists.get(content)
-    if (held !== undefined) {
-      this.#lists.delete(content)
-      this.#lists.set(content, held)
-      return held
-    }
-    const known = this.#coming.get(content)
+  #list({ content }: Layer, caller: string): Promise<SharedArrayBuffer> | SharedArrayBuffer {
+    const known = this.#known(content)
     if (known !== undefined) return known
-    const coming = this.#make(layer).finally(() => this.#coming.delete(content))
+    const key = `${content} ${caller}`
+    const wanted = this.#wanted.get(key)
+    if (wanted !== undefined) return wanted
+    const coming = this.#inTurn(content, caller).finally(() => this.#wanted.delete(key))
     coming.catch(() => {}) // whoever waited may be gone
-    this.#coming.set(content, coming)
+    this.#wanted.set(key, coming)
     return coming
   }
 
-  async #make(layer: Layer): Promise<SharedArrayBuffer> {
-    const leave = await this.#place()
+  /** What is there, or being made. The InputError that was remembered. */
+  #known(content: Digest): Promise<SharedArrayBuffer> | SharedArrayBuffer | undefined {
+    const fault = this.#faults.get(content)
+    if (fault !== undefined) throw new InputError(fault.code, fault.message)
+    const held = this.#lists.get(content)
+    if (held === undefined) return this.#coming.get(content)
+    this.#lists.delete(content)
+    this.#lists.set(content, held)
+    return held
+  }
+
+  async #inTurn(content: Digest, caller: string): Promise<SharedArrayBuffer> {
+    const leave = await this.#place(caller)
     try {
-      const known = await this.#store.openLayerList(layer.content)
-      const bytes = known ?? (await this.#packed(layer))
-      const list = await this.#workers.run(known === null ? 'list' : 'relist', null, [], (port) => this.#converse(port, bytes))
-      this.#keep(layer.content, list)
-      return list
-    } catch (error) {
-      if (error instanceof InputError) this.#remember(layer.content, error)
-      throw error
+      const known = this.#known(content)
+      if (known !== undefined) return await known
+      const coming = this.#make(content).finally(() => this.#coming.delete(content))
+      this.#coming.set(content, coming)
+      return await coming
     } finally {
       leave()
+    }
+  }
+
+  async #make(content: Digest): Promise<SharedArrayBuffer> {
+    try {
+      const known = await this.#store.openLayerList(content)
+      const bytes = known ?? (await this.#packed(content))
+      const list = await this.#makers.run(known === null ? 'list' : 'relist', null, [], (port) => this.#converse(port, bytes))
+      this.#keep(content, list)
+      return list
+    } catch (error) {
+      const fault = isOutOfMemory(error)
+        ? new InputError('too-many-files', 'the layer’s files need more memory than a list may take')
+        : error
+      if (fault instanceof InputError) this.#remember(content, fault)
+      throw fault
     }
   }
 
@@ -170,7 +199,7 @@ export class LayerFiles {
     }
   }
 
-  async #packed({ content }: Layer): Promise<OpenContent> {
+  async #packed(content: Digest): Promise<OpenContent> {
     const open = await this.#store.get(content)
     if (open === null) throw new UnavailableError('content-gone', 'the layer has just been deleted')
     return open
@@ -185,9 +214,17 @@ export class LayerFiles {
     if (!worker.closed) worker.endBytes()
   }
 
-  async #place(): Promise<() => void> {
-    if (this.#places.waiting >= mostWaiting) throw new UnavailableError('busy', 'too many layers wait to be read; ask again later')
-    return this.#places.take()
+  async #place(caller: string): Promise<() => void> {
+    const waiting = this.#waiting.get(caller) ?? 0
+    if (this.#places.waiting >= mostWaiting.ofAll || waiting >= mostWaiting.ofCaller) {
+      throw new UnavailableError('busy', 'too many layers wait to be read; ask again later')
+    }
+    this.#waiting.set(caller, waiting + 1)
+    const leave = await this.#places.take(caller)
+    const left = (this.#waiting.get(caller) ?? 1) - 1
+    if (left === 0) this.#waiting.delete(caller)
+    else this.#waiting.set(caller, left)
+    return leave
   }
 
   #keep(content: Digest, list: SharedArrayBuffer): void {
