@@ -25,6 +25,7 @@ test('whatever goes wrong has a code: ours, other rooms’, and by status alone'
   assert.equal(ociCode('rate', 429), 'TOOMANYREQUESTS')
   assert.equal(ociCode('unavailable', 503), 'UNAVAILABLE')
   assert.equal(ociCode('internal', 500), 'UNKNOWN')
+  assert.equal(ociCode('bad-scope', 400), 'UNSUPPORTED')
   assert.equal(ociCode('whatever', 418), 'UNSUPPORTED')
   assert.equal(ociStatuses['digest-mismatch'], 400)
 })

@@ -73,6 +73,8 @@ const foreign: Readonly<Record<string, OciErrorWord>> = {
   'not-found': 'name-unknown',
   'wrong-method': 'unsupported',
   'bad-path': 'name-invalid',
+  'bad-scope': 'unsupported',
+  'unsupported-grant': 'unsupported',
 }
 
 const byStatus: Readonly<Record<number, OciErrorWord>> = {

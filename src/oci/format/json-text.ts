@@ -40,7 +40,9 @@ function scan(bytes: Uint8Array, limits: JsonLimits): void {
     const byte = bytes[at] as number
     if (byte === quote) {
       const end = endOfString(bytes, at)
-      noteKey(bytes, at, end, open.at(-1))
+      const isDescriptors = noteKey(bytes, at, end, open.at(-1)) === '"size"' && open.length <= descriptorDepth
+      if (isDescriptors && isFraction(bytes, end + 1))
+        throw ociError('manifest-invalid', 'a descriptor must have a size in bytes, written in digits')
       at = end
     } else if (byte === 0x7b || byte === 0x5b) {
       if (open.push(byte === 0x7b ? new Set() : null) > limits.depth) {
@@ -77,16 +79,26 @@ function endOfString(bytes: Uint8Array, start: number): number {
   }
 }
 
-/** A string that a colon follows, in an object. */
-function noteKey(bytes: Uint8Array, start: number, end: number, keys: Level | undefined): void {
-  if (keys === undefined || keys === null) return
+/** A string that a colon follows, in an object; null: it is none. */
+function noteKey(bytes: Uint8Array, start: number, end: number, keys: Level | undefined): string | null {
+  if (keys === undefined || keys === null) return null
   let next = end + 1
   while (bytes[next] === 0x20 || (bytes[next] as number) === 0x0a || bytes[next] === 0x0d || bytes[next] === 0x09) next++
-  if (bytes[next] !== 0x3a) return
+  if (bytes[next] !== 0x3a) return null
   const raw = Buffer.from(bytes.buffer, bytes.byteOffset + start, end - start + 1).toString('utf8')
   const key = raw.includes('\\') ? unescaped(raw) : raw
   if (keys.has(key)) throw ociError('manifest-invalid', `the manifest has a key twice in one object: ${key.slice(0, 80)}`)
   keys.add(key)
+  return key
+}
+
+/** A descriptor stands in a list of the manifest, or in the manifest itself. */
+const descriptorDepth = 3
+
+/** Whether a number with a fraction or an exponent follows, behind colon and space. */
+function isFraction(bytes: Uint8Array, start: number): boolean {
+  const text = Buffer.from(bytes.buffer, bytes.byteOffset + start, Math.min(64, bytes.length - start)).toString('latin1')
+  return /^\s*:\s*-?\d+[.eE]/.test(text)
 }
 
 function unescaped(raw: string): string {

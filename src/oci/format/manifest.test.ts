@@ -67,6 +67,9 @@ test('CVE-2021-41190: a manifest that is a list as well is refused, whatever it 
     refuses({ schemaVersion: 2, mediaType, config: part(1), manifests: [part(2)] }, /both|no config|no manifests/)
   }
   refuses(index({ mediaType: ociManifest }), /no manifests/)
+  refuses(image({ manifests: [] }), /both manifests and/)
+  assert.equal(parse(index({ manifests: [] })).isIndex, true)
+  assert.equal(parse(image({ manifests: null })).isIndex, false)
 })
 
 test('what clients could read in two ways is refused: keys twice, keys in another case of letters', () => {
@@ -92,7 +95,7 @@ test('descriptors: a digest that is taken, a size; foreign layers are marked', (
     { urls: [1] },
     { mediaType: 1 },
   ])
-    refuses(image({ layers: [part(2, wrong)] }), /layers\[0\]|digest|mediaType/)
+    refuses(image({ layers: [part(2, wrong)] }), /layers\[0\]|digest|mediaType|digits/)
   for (const layers of [{}, 'x', 5]) refuses(image({ layers }), /list/)
   for (const config of ['x', 5, [part(1)]]) refuses(image({ config }), /descriptor/)
   refuses(image({ subject: 'x' }), /descriptor/)
@@ -100,6 +103,13 @@ test('descriptors: a digest that is taken, a size; foreign layers are marked', (
   refuses(image({ annotations: { a: 'x\0' } }), /annotation/)
   refuses('{"mediaType":"application/x","annotations":{"a":"\\ud800"}}', /annotation/)
   refuses(image({ artifactType: 'x\0y' }), /artifactType/)
+})
+
+test('a size is written in digits: Go reads no other into an integer', () => {
+  const written = (size: string) => JSON.stringify(image({ layers: [part(7777)] })).replace('"size":7777', `"size": ${size}`)
+  assert.equal(parse(written('5')).parts[1]?.sizeBytes, 5)
+  for (const size of ['5e0', '1e3', '1E3', '5.0', '50e-1']) refuses(written(size), /written in digits/)
+  assert.equal(parse(image({ annotations: { size: '1e3' } })).annotations?.['size'], '1e3')
 })
 
 test('sizes that add up to more than a number holds exactly are refused, a part alone may have as much', () => {

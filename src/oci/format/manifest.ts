@@ -83,7 +83,9 @@ function assertShape(value: Fields, mediaType: string): boolean {
     throw invalid('schemaVersion must be 2')
   const isList = hasValue(value, 'manifests')
   const other = ['layers', 'config', 'blobs', 'fsLayers'].find((field) => hasValue(value, field))
-  if (isList && other !== undefined) throw invalid(`it has both manifests and ${other}: no two clients would read it alike`)
+  // to others an empty list of manifests makes it an index as well
+  if (Array.isArray(value['manifests']) && other !== undefined)
+    throw invalid(`it has both manifests and ${other}: no two clients would read it alike`)
   if (isIndex(mediaType) && other !== undefined) throw invalid(`an index has no ${other}`)
   if (isManifest(mediaType) && isList) throw invalid('an image has no manifests: that is an index')
   if (hasValue(value, 'fsLayers')) throw invalid('fsLayers belongs to schema 1')
