@@ -42,19 +42,12 @@ export class SpooledValue {
 
   /** One at a time; the bytes may be changed afterwards. */
   async write(bytes: Uint8Array): Promise<void> {
-    await this.writeWith(bytes.length, ({ position }) => writeFully(this.#file, bytes, position))
-  }
-
-  /** The same for who writes exactly so many bytes there by himself: the file is open until he is done. */
-  async writeWith<T>(sizeBytes: number, write: (target: { readonly fd: number; readonly position: number }) => Promise<T>): Promise<T> {
-    let made: T
     try {
-      made = await write({ fd: this.#file.fd, position: this.#sizeBytes })
+      await writeFully(this.#file, bytes)
     } catch (error) {
       throw spoolError(error, this.#bucket.spoolFolder)
     }
-    this.#sizeBytes += sizeBytes
-    return made
+    this.#sizeBytes += bytes.length
   }
 
   /** What was written is final: it may be sent ahead. */

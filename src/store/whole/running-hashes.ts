@@ -1,89 +1,68 @@
 // Hashes of uploads as far as they have come, kept on the node that received them: the digest is known when the last byte is, without reading anything again.
 // Losing one costs reading the upload back at its end.
-import { hash } from 'node:crypto'
-import { asBuffer } from '../../base/index.ts'
+import { createHash, type Hash } from 'node:crypto'
 import type { ExpectedDigest, UploadAlgorithm } from '../content-uploads.ts'
-import type { FrameLines, FrameTarget, HeldHash } from './frame-lines.ts'
 
 /** Uploads whose hashes are kept; of more, the oldest go. */
 const mostKept = 4096
 
-/** Hashes of the first so many bytes of something. UnavailableError 'worker' where the thread that has them ended. */
+/** Hashes of the first so many bytes of something. */
 export class RunningHashes {
-  readonly #lines: FrameLines
-  readonly #algorithm: UploadAlgorithm
   #sizeBytes: number
-  /** Null: nothing has come yet. */
-  #held: HeldHash | null
+  readonly #sha256: Hash
+  readonly #sha512: Hash | null
 
-  private constructor(lines: FrameLines, algorithm: UploadAlgorithm, sizeBytes: number, held: HeldHash | null) {
-    this.#lines = lines
-    this.#algorithm = algorithm
+  private constructor(sizeBytes: number, sha256: Hash, sha512: Hash | null) {
     this.#sizeBytes = sizeBytes
-    this.#held = held
+    this.#sha256 = sha256
+    this.#sha512 = sha512
   }
 
   /** Of nothing yet. */
-  static of(lines: FrameLines, algorithm: UploadAlgorithm): RunningHashes {
-    return new RunningHashes(lines, algorithm, 0, null)
+  static of(algorithm: UploadAlgorithm): RunningHashes {
+    return new RunningHashes(0, createHash('sha256'), algorithm === 'sha512' ? createHash('sha512') : null)
   }
 
   get sizeBytes(): number {
     return this.#sizeBytes
   }
 
-  get isLost(): boolean {
-    return this.#held?.line.isClosed === true
-  }
-
   has(algorithm: UploadAlgorithm): boolean {
-    return algorithm === 'sha256' || this.#algorithm === 'sha512'
+    return algorithm === 'sha256' || this.#sha512 !== null
   }
 
-  /** Its CRC-32, when it is hashed and written; what is added meanwhile comes behind it. @param bytes in shared memory, left alone until then */
-  add(bytes: Uint8Array, target: FrameTarget | null = null): Promise<number> {
-    this.#held ??= this.#lines.line().begin(this.#algorithm)
+  update(bytes: Uint8Array): void {
+    this.#sha256.update(bytes)
+    this.#sha512?.update(bytes)
     this.#sizeBytes += bytes.length
-    return this.#held.line.add(bytes, this.#held.hash, target)
   }
 
   copy(): RunningHashes {
-    const held = this.#held === null ? null : this.#held.line.copy(this.#held.hash)
-    return new RunningHashes(this.#lines, this.#algorithm, this.#sizeBytes, held)
+    return new RunningHashes(this.#sizeBytes, this.#sha256.copy(), this.#sha512?.copy() ?? null)
   }
 
   /** SHA-256 of what has come; more may follow. */
-  async digest(): Promise<Uint8Array> {
-    return (await this.#digests('sha256')) as Uint8Array
+  digest(): Uint8Array {
+    return new Uint8Array(this.#sha256.copy().digest())
   }
 
   /** Whether it is what was expected; `has` its algorithm. */
-  async is({ algorithm, digest }: ExpectedDigest): Promise<boolean> {
-    const found = await this.#digests(algorithm)
-    if (found === null) throw new RangeError(`no ${algorithm} was kept`)
-    return asBuffer(found).equals(digest)
-  }
-
-  async #digests(algorithm: UploadAlgorithm): Promise<Uint8Array | null> {
-    if (this.#held === null) return new Uint8Array(hash(algorithm, new Uint8Array(), 'buffer'))
-    return (await this.#held.line.digest(this.#held.hash))[algorithm]
+  is({ algorithm, digest }: ExpectedDigest): boolean {
+    const hash = algorithm === 'sha256' ? this.#sha256 : this.#sha512
+    if (hash === null) throw new RangeError(`no ${algorithm} was kept`)
+    return hash.copy().digest().equals(digest)
   }
 }
 
 /** Those of one node, by upload. */
 export class KeptHashes {
-  readonly #lines: FrameLines
   readonly #kept = new Map<string, RunningHashes>()
-
-  constructor(lines: FrameLines) {
-    this.#lines = lines
-  }
 
   /** Null where they are not of exactly so many bytes, or not of that algorithm. The caller's own. */
   find(id: string, sizeBytes: number, algorithm: UploadAlgorithm): RunningHashes | null {
-    if (sizeBytes === 0) return RunningHashes.of(this.#lines, algorithm)
+    if (sizeBytes === 0) return RunningHashes.of(algorithm)
     const kept = this.#kept.get(id)
-    return kept?.sizeBytes === sizeBytes && kept.has(algorithm) && !kept.isLost ? kept.copy() : null
+    return kept?.sizeBytes === sizeBytes && kept.has(algorithm) ? kept.copy() : null
   }
 
   /** How far the upload is, as this node knows; perhaps another knows better. */

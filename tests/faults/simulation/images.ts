@@ -76,6 +76,7 @@ export class SimulatedImages {
       return await work()
     } finally {
       this.#removing--
+      this.#removals++ // for who looked while it went on, and looks again behind it (seed 376500543)
     }
   }
 
