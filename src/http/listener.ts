@@ -68,7 +68,8 @@ export interface Listener {
 /** The listener without any room yet. */
 export function makeListener(options: ListenerOptions): Listener {
   const limits: HttpLimits = { ...defaultHttpLimits, ...options.limits }
-  const app = makeApp(options, limits)
+  const rooms: RoomOptions[] = []
+  const app = makeApp(options, limits, rooms)
   app.decorate('httpLimits', limits)
   const connections = new Connections(app.server, limits)
   const routes: RouteFacts[] = []
@@ -85,6 +86,7 @@ export function makeListener(options: ListenerOptions): Listener {
   return {
     routes,
     room: (room, register) => {
+      rooms.push(room)
       app.register(
         async (scope) => {
           const roomRoutes = scope as unknown as Routes // the same instance; register's callback forgets the logger's type
@@ -110,7 +112,7 @@ export function makeListener(options: ListenerOptions): Listener {
   }
 }
 
-function makeApp(options: ListenerOptions, limits: HttpLimits): Routes {
+function makeApp(options: ListenerOptions, limits: HttpLimits, rooms: readonly RoomOptions[]): Routes {
   const app = fastify({
     loggerInstance: options.log.child({}, { serializers: { req: requestFacts } }),
     childLoggerFactory: (log) => log, // the log itself says which request a line is about (activityFields)
@@ -125,7 +127,9 @@ function makeApp(options: ListenerOptions, limits: HttpLimits): Routes {
     routerOptions: { maxParamLength: 512, caseSensitive: true },
     clientErrorHandler: answerMalformed,
     frameworkErrors: (error, request, reply) => {
-      void sendProblem(error, request as FastifyRequest, reply as FastifyReply, plainForm, {})
+      // a path that isn't even decoded leads to no room: whose it would be is told by how it begins
+      const room = rooms.find(({ prefix }) => prefix && request.raw.url?.startsWith(`${prefix}/`))
+      void sendProblem(error, request as FastifyRequest, reply as FastifyReply, room?.form ?? plainForm, room?.statusOf ?? {})
     },
   }).withTypeProvider<TypeBoxProvider>()
   app.setValidatorCompiler(compileValidator)

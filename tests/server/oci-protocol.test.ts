@@ -180,3 +180,8 @@ test('too many requests: 429 in the protocol’s form, with the time to wait', a
     await narrow.close()
   }
 })
+
+test('a path that can’t be decoded is answered in the registry’s form', async () => {
+  const answer = await registry.ask('GET', 'olive/app/manifests/%FF')
+  assert.deepEqual([answer.status, answer.code], [400, 'NAME_INVALID'])
+})
