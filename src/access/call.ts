@@ -1,6 +1,6 @@
 // What a request to a repository is about, by one statement: who calls, and the owner and repository that are meant. Each may be missing: a
 // repository that isn't there takes as long as a hidden one.
-import { fixedQuery, type Queries } from '../db/index.ts'
+import { fixedQuery, type Queries, type RawBuilder } from '../db/index.ts'
 import type { AccountId, Role } from './identity.ts'
 import type { AccountKind, AccountResource } from './may.ts'
 import {
@@ -27,7 +27,7 @@ export type FindCall = (queries: Queries, hash: Uint8Array | null, owner: string
 export function makeFindCall(): FindCall {
   const standIn = new StandIn()
   const find = fixedQuery((queries, hash: Uint8Array | null, owner: string, name: string, other: number | null) =>
-    bearerAndOwner(queries, hash, owner)
+    bearerAndOwner(queries, hash, sameOwner(owner))
       .leftJoin('repository', (join) => join.on(isMeantOr(other, name)))
       .leftJoin('network', 'network.id', 'repository.network_id')
       .leftJoin('membership', (join) =>
@@ -50,14 +50,17 @@ export function makeFindCall(): FindCall {
   }
 }
 
-/** One row: whose token that is (`caller`, or `home`: the repository that it is at home in), and the owner that is meant (`account`). Each may be missing. */
-export function bearerAndOwner(queries: Queries, hash: Uint8Array | null, owner: string) {
+/**
+ * One row: whose token that is (`caller`, or `home`: the repository that it is at home in), and the owner that is meant (`account`). Each may be missing.
+ * @param isOwner over `account`: it is the one
+ */
+export function bearerAndOwner(queries: Queries, hash: Uint8Array | null, isOwner: RawBuilder<boolean>) {
   return queries
     .selectFrom(queries.selectNoFrom((eb) => eb.lit(1).as('one')).as('one'))
     .leftJoin('token', (join) => join.on('token.hash', '=', hash as Uint8Array))
     .leftJoin('account as caller', 'caller.id', 'token.account_id')
     .leftJoin('repository as home', 'home.id', 'token.repository_id')
-    .leftJoin('account', (join) => join.on(sameOwner(owner)))
+    .leftJoin('account', (join) => join.on(isOwner))
 }
 
 interface TargetRow {

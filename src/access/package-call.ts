@@ -1,6 +1,6 @@
 // What a request to a package is about, by one statement: who calls, and the owner and package that are meant. As call.ts does for repositories, down to
 // the stand-in's row, so that a missing package takes as long as a hidden one. What an upstream is declared for comes from there: it is nobody's to publish.
-import { type Database, type Moment, type Queries, rememberedQuery, sql } from '../db/index.ts'
+import { type Database, type Moment, type Queries, type RawBuilder, rememberedQuery, sql } from '../db/index.ts'
 import { bearerAndOwner } from './call.ts'
 import type { AccountId, Identity, RepositoryId, Role, UpstreamId } from './identity.ts'
 import { type AccountKind, type AccountResource, type Action, may, type Visibility } from './may.ts'
@@ -18,6 +18,8 @@ import { tokenColumns, type TokenRow } from './tokens.ts'
 export interface PackageName {
   readonly format: PackageFormat
   readonly owner: string
+  /** Of a registry that joins several owners': whose the name is where `owner` isn't one, or where an upstream of this one has the name. Null: nobody's. */
+  readonly otherOwner?: string | null
   readonly name: string
 }
 
@@ -59,20 +61,16 @@ export type FindPackageCall = (at: Database | Moment, hash: Uint8Array | null, n
 
 export function makeFindPackageCall(): FindPackageCall {
   let standIn: number | null = null
-  const query = (queries: Queries, hash: Uint8Array | null, owner: string, format: string, name: string, other: number | null) =>
-    bearerAndOwner(queries, hash, owner)
+  const query = (queries: Queries, ...[hash, owner, format, name, other, standIn]: CallParameters) =>
+    bearerAndOwner(queries, hash, isOwnerOf({ owner, other, format, name }))
       .leftJoin('package', (join) =>
         join.on(
           sql<boolean>`package.id = coalesce((select meant.id from package meant
-            where meant.owner_id = account.id and meant.format = ${format} and lower(meant.name) = ${name}), ${other}::bigint)`,
+            where meant.owner_id = account.id and meant.format = ${format} and lower(meant.name) = ${name}), ${standIn}::bigint)`,
         ),
       )
       .leftJoin('package_upstream', (join) =>
-        join.on(
-          sql<boolean>`package_upstream.id = (select place.id from package_upstream place
-            where place.owner_id = account.id and place.format = ${format} and (place.path = '' or starts_with(${name}, place.path || '/'))
-            order by length(place.path) desc limit 1)`,
-        ),
+        join.on(sql<boolean>`package_upstream.id = (${longestPlace(sql`place.id`, sql`place.owner_id = account.id`, format, name)})`),
       )
       .leftJoin('membership', (join) =>
         join.onRef('membership.organization_id', '=', 'account.id').onRef('membership.account_id', '=', 'caller.id'),
@@ -88,13 +86,14 @@ export function makeFindPackageCall(): FindPackageCall {
           'home.visibility as home_visibility',
           'package_upstream.id as place_id',
           'package_upstream.visibility as place_visibility',
+          'package_upstream.url as place_url',
         ] as const),
         ...(['account.id as account_id', 'account.kind as account_kind', 'membership.role as member_role'] as const),
       ])
   // the stand-in's row is read and thrown away: an answer depends on the others alone
-  const find = rememberedQuery(query, { types: ['bytea', 'text', 'text', 'text', 'bigint'], most: 5000, keyed: 4 })
-  return async (at, hash, { format, owner, name }) => {
-    const [row] = await find(at, hash, owner.toLowerCase(), format, name.toLowerCase(), standIn)
+  const find = rememberedQuery(query, { types: ['bytea', 'text', 'text', 'text', 'text', 'bigint'], most: 5000, keyed: 5 })
+  return async (at, hash, { format, owner, otherOwner, name }) => {
+    const [row] = await find(at, hash, owner.toLowerCase(), format, name.toLowerCase(), otherOwner?.toLowerCase() ?? null, standIn)
     if (row === undefined) throw new Error('a statement of one row had none')
     const found = row.package_id === null ? null : packageOf(row as PackageRow)
     const isMeant =
@@ -113,11 +112,44 @@ export function makeFindPackageCall(): FindPackageCall {
         },
         ownerLogin: row.login ?? '',
         package: isMeant ? found : null,
-        upstream: row.place_id === null ? null : { id: row.place_id as UpstreamId, visibility: row.place_visibility as Visibility },
+        upstream:
+          row.place_id === null || row.place_url === null
+            ? null
+            : { id: row.place_id as UpstreamId, visibility: row.place_visibility as Visibility },
         homeVisibility: row.home_visibility as Visibility | null,
       },
     }
   }
+}
+
+type CallParameters = readonly [
+  hash: Uint8Array | null,
+  owner: string,
+  format: string,
+  name: string,
+  other: string | null,
+  standIn: number | null,
+]
+
+/** Over `account`: it is the owner that is meant; where there is another, that one has no upstream for the name (a claim says that it hasn't). */
+function isOwnerOf({
+  owner,
+  other,
+  format,
+  name,
+}: Readonly<Record<'owner' | 'format' | 'name', string>> & { readonly other: string | null }) {
+  const declared = longestPlace(sql`place.url is null`, sql`lower(joined.login) = ${other}`, format, name)
+  return sql<boolean>`account.id = coalesce(
+    (select named.id from account named where lower(named.login) = ${owner} and (${other}::text is null or coalesce((${declared}), true))),
+    (select joined.id from account joined where lower(joined.login) = ${other}))`
+}
+
+/** What is declared for the longest place that a name lies below; a name of npm's is a place, too. */
+function longestPlace(what: RawBuilder<unknown>, whose: RawBuilder<unknown>, format: string, name: string) {
+  return sql`select ${what} from package_upstream place join account joined on joined.id = place.owner_id
+    where ${whose} and place.format = ${format}
+      and (place.path = '' or starts_with(${name}, place.path || '/') or (place.format = 'npm' and place.path = ${name}))
+    order by length(place.path) desc limit 1`
 }
 
 /** `hidden`: there is no such thing, or the caller may not know of it; `forbidden`: he may see it, but not do this, for that reason where it isn't his role. */

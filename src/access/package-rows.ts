@@ -5,7 +5,7 @@ import { holds, isBound } from './grant.ts'
 import { type AccountId, anonymous, type Identity, type PackageId, type RepositoryId, type Role, type UpstreamId } from './identity.ts'
 import type { AccountKind, PackageResource, Visibility } from './may.ts'
 
-export type PackageFormat = 'oci'
+export type PackageFormat = 'oci' | 'npm' | 'generic'
 
 export interface Package {
   readonly id: PackageId

@@ -56,6 +56,34 @@ test('the longest place counts, by whole segments; a package that is there is wh
     await assert.rejects(changePackage(opened.database, own.id, change, operator), { code: 'upstreams-package' })
 })
 
+test('of npm’s names a whole one is a place; a claim is as if nothing were declared; a joined registry gives a scope to its account only where it has no upstream for it', async () => {
+  await createAccount(opened.database, { login: 'Acme' })
+  const place = { owner_id: owner, format: 'npm', visibility: 'public', fresh_s: 300, keep_s: 300 }
+  const put = (path: string, url: string | null) =>
+    opened.database.queries
+      .insertInto('package_upstream')
+      .values({ ...place, path, url })
+      .execute()
+  const found = async (name: string, from: string, otherOwner: string | null = null) => {
+    const { target } = await find(opened.database, null, { format: 'npm', owner: from, otherOwner, name })
+    return target && { owner: target.ownerLogin, isUpstreams: target.upstream !== null }
+  }
+  const joined = (name: string) => found(name, name.slice(1, name.indexOf('/')), 'hub')
+  assert.deepEqual(await joined('@acme/a'), { owner: 'Acme', isUpstreams: false })
+  assert.deepEqual(await joined('@nobody/a'), { owner: 'Hub', isUpstreams: false })
+  await put('', 'https://registry.example')
+  assert.deepEqual(await joined('@acme/a'), { owner: 'Hub', isUpstreams: true })
+  await put('@acme', null)
+  assert.deepEqual(await joined('@acme/a'), { owner: 'Acme', isUpstreams: false })
+  await put('@acme/b', 'https://registry.example')
+  assert.deepEqual(await joined('@acme/b'), { owner: 'Hub', isUpstreams: true })
+  assert.deepEqual(await found('b', 'hub'), { owner: 'Hub', isUpstreams: true })
+  await put('b', null)
+  assert.deepEqual(await found('b', 'hub'), { owner: 'Hub', isUpstreams: false })
+  assert.deepEqual(await found('b', 'acme'), { owner: 'Acme', isUpstreams: false })
+  assert.equal(await found('b', 'nobody'), null)
+})
+
 test('who may ask for what isn’t here is who may read what comes from there; nobody publishes', () => {
   const account = (accountId: number, isAdmin = false): Identity => {
     return { kind: 'account', accountId: accountId as AccountId, login: 'x', isAdmin, grant: null, tokenId: 1 }

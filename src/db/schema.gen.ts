@@ -346,6 +346,33 @@ export interface NetworkStorage {
   whole_stored_bytes: number;
 }
 
+export interface NpmPackage {
+  modified_at: Generated<Date>;
+  package_id: number;
+  readme: string | null;
+  readme_filename: string | null;
+  revision: Generated<number>;
+}
+
+export interface NpmTag {
+  package_id: number;
+  tag: string;
+  updated_at: Generated<Date>;
+  version_id: number;
+}
+
+export interface NpmVersion {
+  created_at: Generated<Date>;
+  deprecated: string | null;
+  file_count: number;
+  git_head: string | null;
+  has_install_script: boolean;
+  manifest: string;
+  package_id: number;
+  unpacked_bytes: number;
+  version_id: number;
+}
+
 export interface OciBlob {
   content: Uint8Array;
   created_at: Generated<Date>;
@@ -489,6 +516,31 @@ export interface Package {
   visibility: string;
 }
 
+export interface PackageDownloadDay {
+  count: number;
+  day: Timestamp;
+  version_id: number;
+}
+
+export interface PackageFile {
+  content: Uint8Array;
+  created_at: Generated<Date>;
+  name: string;
+  package_id: number;
+  sha1: Uint8Array | null;
+  sha512: Uint8Array | null;
+  size_bytes: number;
+  version_id: number;
+}
+
+export interface PackageTombstone {
+  format: string;
+  name: string;
+  owner_id: number;
+  removed_at: Generated<Date>;
+  version_key: string;
+}
+
 export interface PackageUpstream {
   auth_origin: string | null;
   created_at: Generated<Date>;
@@ -501,9 +553,20 @@ export interface PackageUpstream {
   path: string;
   secret: string | null;
   updated_at: Generated<Date>;
-  url: string;
+  url: string | null;
   username: string | null;
   visibility: string;
+}
+
+export interface PackageVersion {
+  download_count: Generated<number>;
+  downloaded_at: Date | null;
+  id: Generated<number>;
+  package_id: number;
+  published_at: Generated<Date>;
+  published_by: string;
+  version: string;
+  version_key: string;
 }
 
 export interface PastRoot {
@@ -719,6 +782,9 @@ export interface DB {
   network: Network;
   network_review: NetworkReview;
   network_storage: NetworkStorage;
+  npm_package: NpmPackage;
+  npm_tag: NpmTag;
+  npm_version: NpmVersion;
   oci_blob: OciBlob;
   oci_manifest: OciManifest;
   oci_manifest_part: OciManifestPart;
@@ -734,7 +800,11 @@ export interface DB {
   owner_quota: OwnerQuota;
   pack: Pack;
   package: Package;
+  package_download_day: PackageDownloadDay;
+  package_file: PackageFile;
+  package_tombstone: PackageTombstone;
   package_upstream: PackageUpstream;
+  package_version: PackageVersion;
   past_root: PastRoot;
   path_table: PathTable;
   push_certificate: PushCertificate;

@@ -179,8 +179,11 @@ function upstreamRows(queries: Queries) {
   return queries
     .selectFrom('package_upstream')
     .innerJoin('account', 'account.id', 'package_upstream.owner_id')
+    .where('package_upstream.format', '=', 'oci')
+    .where('url', 'is not', null)
     .select(['package_upstream.id', 'owner_id', 'account.login', 'path', 'url', 'auth_origin', 'username', 'visibility'])
     .select(['fresh_s', 'keep_s', 'most_bytes', 'package_upstream.created_at', 'package_upstream.updated_at'])
+    .$narrowType<{ url: string }>()
 }
 
 type Row = Awaited<ReturnType<ReturnType<typeof upstreamRows>['executeTakeFirstOrThrow']>>
