@@ -346,6 +346,15 @@ export interface NetworkStorage {
   whole_stored_bytes: number;
 }
 
+export interface NpmAttestation {
+  bundle: string;
+  created_at: Generated<Date>;
+  predicate_type: string;
+  signer: string | null;
+  verified: string;
+  version_id: number;
+}
+
 export interface NpmPackage {
   modified_at: Generated<Date>;
   package_id: number;
@@ -782,6 +791,7 @@ export interface DB {
   network: Network;
   network_review: NetworkReview;
   network_storage: NetworkStorage;
+  npm_attestation: NpmAttestation;
   npm_package: NpmPackage;
   npm_tag: NpmTag;
   npm_version: NpmVersion;
