@@ -82,6 +82,34 @@ test('everything that it names must be in the image: blobs, manifests of an inde
   assert.equal((await registry.putManifest(name, 'foreign', image({ layers: [foreign] }))).status, 201)
 })
 
+test('a size that isn’t the one of what it names is refused, and nothing stored', async () => {
+  const { digest, size } = await registry.pushImage(name, 'sized')
+  const layer = 'application/vnd.oci.image.layer.v1.tar'
+  const lie = (of: object, bytes: number) => ({ ...of, size: bytes })
+  const cases: readonly (readonly [object, string, number, number])[] = [
+    [image({ config: lie(descriptorOf('{}', layer), 3) }), digestText('{}'), 3, 2],
+    [image({ layers: [descriptorOf('layer', layer), lie(descriptorOf('layer', layer), 0)] }), digestText('layer'), 0, 5],
+    [image({ layers: [lie(descriptorOf('layer', layer), 2 ** 53 - 3)] }), digestText('layer'), 2 ** 53 - 3, 5],
+    [image({ layers: [{ ...lie(descriptorOf('layer', layer), 4), urls: ['https://a.example/'] }] }), digestText('layer'), 4, 5],
+    [{ mediaType: 'application/vnd.example', blobs: [lie(descriptorOf('layer', layer), 6)] }, digestText('layer'), 6, 5],
+    [indexOf([{ mediaType: ociManifest, digest, size: size + 1 }]), digest, size + 1, size],
+  ]
+  for (const [manifest, of, said, held] of cases) {
+    const put = await registry.putManifest(name, 'missized', manifest)
+    const { message } = put.json.errors[0]
+    assert.deepEqual([put.status, put.code], [400, 'MANIFEST_INVALID'], message)
+    assert.equal(message, `The manifest is refused: ${of} has ${held} bytes, and its size says ${said}`)
+    assert.equal((await registry.ask('GET', `${name}/manifests/${digestText(JSON.stringify(manifest))}`)).status, 404)
+  }
+  assert.equal((await registry.ask('GET', `${name}/manifests/missized`)).status, 404)
+  // what is missing is told first; a digest may be a blob's and a manifest's
+  const lacking = image({ layers: [lie(descriptorOf('layer', layer), 4), descriptorOf('not there', layer)] })
+  assert.equal((await registry.putManifest(name, 'missized', lacking)).code, 'MANIFEST_BLOB_UNKNOWN')
+  const subject = { ...image(), subject: { mediaType: ociManifest, digest, size: 1 } }
+  assert.equal((await registry.putManifest(name, 'about', subject)).status, 201)
+  assert.equal((await registry.putManifest(name, 'sizes', indexOf([{ mediaType: ociManifest, digest, size }]))).status, 201)
+})
+
 test('refused, and nothing stored: both manifests and layers; a media type that Content-Type denies; keys in two ways', async () => {
   const both = { ...image(), manifests: [descriptorOf('x', ociManifest)] }
   const cases: readonly (readonly [string, string | undefined])[] = [

@@ -205,6 +205,21 @@ test('wrong bytes: the connection breaks, nothing is stored, and the next pull i
   assert.ok((await bytesOf(await stand.get(`hub/wrong/blobs/${digestOf(layer)}`))).equals(layer))
 })
 
+test('a manifest that says a wrong size comes as it is there; a blob comes only as long as it says', async () => {
+  const [here, other] = [seededBytes('here', 3000), seededBytes('other size', 3000)]
+  upstream.addImage('missized', 'good', [here])
+  const layers = [here, other].map((bytes) => ({ mediaType: 'application/vnd.example', digest: upstream.addBlob(bytes), size: 2999 }))
+  const lying = upstream.addManifest('missized', { layers }, 'lying')
+  await stand.declare({ url: upstream.origin })
+  await stand.get('hub/missized/manifests/good')
+  await bytesOf(await stand.get(`hub/missized/blobs/${digestOf(here)}`))
+  await stored(digestOf(here))
+  const manifest = await stand.get('hub/missized/manifests/lying')
+  assert.deepEqual([manifest.status, digestOf(await bytesOf(manifest))], [200, lying])
+  assert.ok((await bytesOf(await stand.get(`hub/missized/blobs/${digestOf(here)}`))).equals(here))
+  assert.equal((await stand.get(`hub/missized/blobs/${digestOf(other)}`)).status, 502)
+})
+
 test('a blob that another image of the same upstream has isn’t fetched again, once a manifest names it', async () => {
   const base = seededBytes('base', 200_000)
   upstream.addImage('first', 'v1', [base])
