@@ -31,6 +31,8 @@ import { aborted, Reads } from './reads.ts'
 import type { SegmentParts } from './segment-writer.ts'
 import { wholeBelowBytes } from './sizes.ts'
 import { Upload } from './upload.ts'
+import { FrameLines } from './whole/frame-lines.ts'
+import { FramePool } from './whole/frames.ts'
 import { coolDown, findHot, forgetColdReads, type HotLimits } from './whole/hot.ts'
 import { HotBlocks } from './whole/hot-blocks.ts'
 import { expireUploads } from './whole/upload-rows.ts'
@@ -69,6 +71,7 @@ interface Place {
 }
 
 export class SegmentStore implements ContentStore {
+  readonly #lines: FrameLines
   readonly #uploads: Uploads
   readonly #reads: Reads
   readonly #db: Database
@@ -88,7 +91,6 @@ export class SegmentStore implements ContentStore {
     this.#places = new Places(options.concurrentPuts ?? 16)
     this.#group = new GroupCommit(this.#parts)
     const putSmall = (bytes: Uint8Array) => this.put(once(bytes), { limitBytes: bytes.length })
-    this.#uploads = new Uploads(this.#parts, { putSmall, isLinking: options.isLinking ?? false })
     this.#hot = options.hot ?? { keepMs: 14 * 24 * 3600_000, bytes: 20 * 2 ** 30 }
     this.#uploadMs = options.uploadMs ?? 24 * 3600_000
     const data: StoreWorkerData = {
@@ -97,19 +99,21 @@ export class SegmentStore implements ContentStore {
       cacheMemoryBytes: cache.memoryBytes,
       cacheDisk: { folder: cache.folder, bytes: cache.diskBytes },
     }
+    const onCrash = (error: unknown) =>
+      log.error({ err: error }, 'a worker thread of the content store ended by itself; its requests failed')
     const pool = (threads: number, isLow: boolean) =>
-      new WorkerPool({
-        entry: new URL('./worker.ts', import.meta.url),
-        data: { ...data, isLow },
-        threads,
-        onCrash: (error) => log.error({ err: error }, 'a worker thread of the content store ended by itself; its requests failed'),
-      })
+      new WorkerPool({ entry: new URL('./worker.ts', import.meta.url), data: { ...data, isLow }, threads, onCrash })
     this.#workers = options.workers ?? pool(options.threads, false)
+    const arriving =
+      options.workers ??
+      new WorkerPool({ entry: new URL('./whole/frame-worker.ts', import.meta.url), data: null, threads: options.threads, onCrash })
+    this.#lines = new FrameLines(arriving, options.threads)
+    this.#uploads = new Uploads({ ...this.#parts, lines: this.#lines }, { putSmall, isLinking: options.isLinking ?? false })
     const blocks = new HotBlocks(cache.wholeMemoryBytes ?? 0)
-    this.#reads = new Reads({ db, bucket, workers: this.#workers, log, pool: this.#uploads.pool, blocks })
+    this.#reads = new Reads({ db, bucket, workers: this.#workers, log, pool: new FramePool({ isShared: false }), blocks })
     const workers = options.workers ?? pool(1, true)
     this.#opener = { ...this.#parts, group: this.#group, workers, log }
-    this.#ownWorkers = options.workers === undefined ? [this.#workers, workers] : []
+    this.#ownWorkers = options.workers === undefined ? [this.#workers, workers, arriving] : []
   }
 
   async put(source: AsyncIterable<Uint8Array>, options: PutOptions): Promise<PutResult> {
@@ -274,6 +278,7 @@ export class SegmentStore implements ContentStore {
 
   /** Ends the workers; puts and gets that still run fail. */
   async close(): Promise<void> {
+    await this.#lines.close()
     await Promise.all(this.#ownWorkers.map((workers) => workers.close()))
   }
 

@@ -42,12 +42,19 @@ export class SpooledValue {
 
   /** One at a time; the bytes may be changed afterwards. */
   async write(bytes: Uint8Array): Promise<void> {
+    await this.writeWith(bytes.length, ({ position }) => writeFully(this.#file, bytes, position))
+  }
+
+  /** The same for who writes exactly so many bytes there by himself: the file is open until he is done. */
+  async writeWith<T>(sizeBytes: number, write: (target: { readonly fd: number; readonly position: number }) => Promise<T>): Promise<T> {
+    let made: T
     try {
-      await writeFully(this.#file, bytes)
+      made = await write({ fd: this.#file.fd, position: this.#sizeBytes })
     } catch (error) {
       throw spoolError(error, this.#bucket.spoolFolder)
     }
-    this.#sizeBytes += bytes.length
+    this.#sizeBytes += sizeBytes
+    return made
   }
 
   /** What was written is final: it may be sent ahead. */

@@ -15,6 +15,7 @@ import { type OpenJob, openJob, type OpenSource } from './opened/open-job.ts'
 import { checkRebuildJob, rebuildJob, type RebuildPlan } from './opened/rebuild-job.ts'
 import { type PutJob, putJob } from './put-job.ts'
 import { Replay, replayEngines } from './replay/index.ts'
+import { frameJob } from './whole/frame-job.ts'
 import { readWhole } from './whole/read-whole.ts'
 
 /** What every worker is started with. */
@@ -46,6 +47,7 @@ serveJobs({
   checkSegment: (segment: SegmentPlace, port) => segmentJob(segment, port, bucket),
   checkContent: (plan: ReadPlan, port) => contentJob(plan, port, reader),
   checkWhole: (rows: WholeRows, port) => wholeJob(rows, port, bucket),
+  frames: (_: object, port) => frameJob(port),
   compact: (job: CompactJob, port) => compactJob(job, port, reader),
   open: (job: OpenJob, port) => openJob(job, port, { cutters, replay, spoolFolder: bucket.spoolFolder, read: readSource }),
   rebuild: (plan: RebuildPlan, port) => rebuildJob(plan, port, reader, replay),

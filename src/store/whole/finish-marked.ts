@@ -38,12 +38,12 @@ export async function finishMarked(
     await addFrames(last, hashes, first, frames, lost)
     const { sizeBytes } = hashes
     if (sizeBytes !== marked.sizeBytes + last.sizeBytes) throw markLost()
-    if (!hashes.is(options.expected)) {
+    if (!(await hashes.is(options.expected))) {
       await dropMarked(parts, marked)
       throw digestMismatch()
     }
-    const closed = await close(parts, rows, { last, written, digest: hashes.digest() })
-    const digest = hashes.digest()
+    const digest = await hashes.digest()
+    const closed = await close(parts, rows, { last, written, digest })
     const whole = { digest, sizeBytes, uploadId: marked.id, reference: options.reference ?? null, ...closed }
     const { isNew, unused } = await db.transaction(
       async (tx) => {
@@ -82,21 +82,29 @@ async function insertMarked(tx: Tx, marked: MarkedUpload, whole: FinishedWhole):
 
 /** Of an upload that came to another node, or before a restart, or whose SHA-512 nobody counted on. */
 async function hashAgain(
-  { bucket }: FinishParts,
+  { bucket, pool, lines }: FinishParts,
   rows: readonly PartRow[],
   algorithm: UploadAlgorithm,
   lost: AbortSignal,
 ): Promise<RunningHashes> {
-  const hashes = RunningHashes.of(algorithm)
-  for (const { uuid, sizeBytes, tail, sums } of rows) {
-    lost.throwIfAborted()
-    if (tail !== null || sums === null) {
-      hashes.update(tail ?? new Uint8Array())
-      continue
+  const hashes = RunningHashes.of(lines, algorithm)
+  const limit = { mostBytes: Number.MAX_SAFE_INTEGER, sizeBytes: null, signal: lost }
+  for await (const { bytes, error, free } of framesOf(bytesOf(bucket, rows, lost), pool, limit)) {
+    try {
+      if (error !== null) throw error
+      await hashes.add(bytes)
+    } finally {
+      free()
     }
-    for await (const bytes of readWhole(bucket, [{ uuid, sizeBytes, sums }], { offset: 0, sizeBytes }, lost)) hashes.update(bytes)
   }
   return hashes
+}
+
+async function* bytesOf(bucket: FinishParts['bucket'], rows: readonly PartRow[], lost: AbortSignal): AsyncGenerator<Uint8Array> {
+  for (const { uuid, sizeBytes, tail, sums } of rows) {
+    if (tail !== null) yield tail
+    else if (sums !== null) yield* readWhole(bucket, [{ uuid, sizeBytes, sums }], { offset: 0, sizeBytes }, lost)
+  }
 }
 
 async function dropMarked({ db, kept }: FinishParts, marked: MarkedUpload): Promise<void> {
@@ -170,5 +178,5 @@ async function addBytes({ pool }: FinishParts, writer: PartWriter, bytes: Uint8A
     yield bytes
   }
   for await (const frame of framesOf(source(), pool, { mostBytes: bytes.length, sizeBytes: null, signal: undefined }))
-    await writer.add(frame)
+    await writer.add(frame, null)
 }

@@ -27,7 +27,7 @@ export async function finishUpload(parts: FinishParts, id: string, scope: string
   try {
     if (first.error !== null) throw first.error
     if (first.isLast && first.bytes.length <= smallBytes) {
-      const small = await finishSmall(parts, id, scope, first.bytes, options)
+      const small = await finishSmall(parts, id, scope, first.bytes.slice(), options)
       if (small !== otherwise) return small
     }
     if (first.isLast && first.bytes.length === 0) {
@@ -88,8 +88,8 @@ async function finishKnown(
   const hashes = kept.find(id, kept.sizeOf(id) ?? 0, expected.algorithm)
   if (hashes === null || hashes.sizeBytes === 0) return otherwise
   const { sizeBytes } = hashes
-  const isRight = hashes.is(expected)
-  const digest = hashes.digest()
+  const isRight = await hashes.is(expected)
+  const digest = await hashes.digest()
   const ended = await db.transaction(
     async (tx) => {
       const locked = await lockWithParts(tx, id, scope)

@@ -8,10 +8,17 @@ const mostFree = 32
 const roomBytes = 4096
 
 export class FramePool {
+  readonly #isShared: boolean
   readonly #free: Uint8Array[] = []
 
+  /** @param isShared other threads may look at it where it is; not everything that writes takes such memory */
+  constructor({ isShared }: { readonly isShared: boolean }) {
+    this.#isShared = isShared
+  }
+
   take(): Uint8Array {
-    return this.#free.pop() ?? new Uint8Array(Buffer.allocUnsafeSlow(sumBytes + roomBytes).buffer)
+    const sizeBytes = sumBytes + roomBytes
+    return this.#free.pop() ?? new Uint8Array(this.#isShared ? new SharedArrayBuffer(sizeBytes) : Buffer.allocUnsafeSlow(sizeBytes).buffer)
   }
 
   give(frame: Uint8Array): void {

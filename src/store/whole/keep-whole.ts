@@ -20,12 +20,12 @@ export async function keepWhole(
   const uuid = firstUuid(parts)
   await insertIntent(db, wholeKey(uuid))
   const writer = new PartWriter(parts, uuid)
-  const hashes = RunningHashes.of('sha256')
+  const hashes = RunningHashes.of(parts.lines, 'sha256')
   const bytes = digestBytes(digest)
   const frames = framesOf(source, pool, { mostBytes: sizeBytes, sizeBytes, signal })
   try {
     await addFrames(writer, hashes, (await frames.next()).value as Frame, frames)
-    if (!hashes.is({ algorithm: 'sha256', digest: bytes })) throw digestMismatch()
+    if (!(await hashes.is({ algorithm: 'sha256', digest: bytes }))) throw digestMismatch()
     const staged = await writer.complete({ digest: bytes, earlier: [] })
     return await db.transaction((tx) => insertCopy(tx, bytes, staged), { mayRetry: true })
   } catch (error) {

@@ -10,15 +10,15 @@ import { plainUuid } from '../format/whole.ts'
 import { contentChanged } from '../group-commit.ts'
 import { mayHoldFiles } from '../opened/archive-head.ts'
 import { openSoon } from '../opened/opened-rows.ts'
-import { insertIntent, type SegmentParts } from '../segment-writer.ts'
+import { insertIntent } from '../segment-writer.ts'
 import { smallBytes } from '../sizes.ts'
 import { type Frame, FramePool, framesOf } from './frames.ts'
-import { PartWriter } from './part-writer.ts'
+import { type PartParts, PartWriter } from './part-writer.ts'
 import { type KeptHashes, RunningHashes } from './running-hashes.ts'
 import type { UnusedKeys } from './unused-keys.ts'
 import { holdThere, insertWhole } from './whole-rows.ts'
 
-export interface FinishParts extends SegmentParts {
+export interface FinishParts extends PartParts {
   readonly pool: FramePool
   readonly kept: KeptHashes
   /** Whether the first part of a content is its bytes alone, so that it can be linked to. */
@@ -42,7 +42,7 @@ export async function receiveWhole(parts: FinishParts, source: ByteSource, optio
     if (first.error !== null) throw first.error
     if (first.isLast && first.bytes.length <= smallBytes) {
       assertIs(first.bytes, options.expected)
-      return await putSmall(parts, first.bytes, options, async () => {})
+      return await putSmall(parts, first.bytes.slice(), options, async () => {})
     }
     return await receiveLarge(parts, first, frames, options)
   } finally {
@@ -61,15 +61,16 @@ async function receiveLarge(
   const uuid = firstUuid(parts)
   await insertIntent(db, wholeKey(uuid))
   const writer = new PartWriter(parts, uuid)
-  const hashes = RunningHashes.of(expected?.algorithm ?? 'sha256')
+  const hashes = RunningHashes.of(parts.lines, expected?.algorithm ?? 'sha256')
   try {
     await addFrames(writer, hashes, first, frames)
-    if (expected !== undefined && !hashes.is(expected)) throw digestMismatch()
-    const staged = await writer.complete({ digest: hashes.digest(), earlier: [] })
-    const digest = digestOf(hashes.digest())
+    if (expected !== undefined && !(await hashes.is(expected))) throw digestMismatch()
+    const sha256 = await hashes.digest()
+    const staged = await writer.complete({ digest: sha256, earlier: [] })
+    const digest = digestOf(sha256)
     const { sizeBytes } = staged
     const whole = {
-      digest: hashes.digest(),
+      digest: sha256,
       sizeBytes,
       uploadId: null,
       replaced: [],
@@ -108,9 +109,8 @@ export async function addFrames(
       frame.free()
       throw frame.error
     }
-    hashes.update(frame.bytes)
     const { isLast } = frame
-    await writer.add(frame)
+    await writer.add(frame, hashes)
     if (isLast) return
   }
 }

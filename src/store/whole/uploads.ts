@@ -12,13 +12,13 @@ import type {
   ReceiveOptions,
   UploadState,
 } from '../content-uploads.ts'
-import { discardKey, type SegmentParts, uuidBytes } from '../segment-writer.ts'
+import { discardKey, uuidBytes } from '../segment-writer.ts'
 import { tailBytes } from '../sizes.ts'
 import { finishUpload, type FinishParts } from './finish.ts'
 import { type ArrivalLimit, type Frame, FramePool, framesOf } from './frames.ts'
 import { keepWhole } from './keep-whole.ts'
 import { whileMarked } from './mark.ts'
-import { PartWriter, type StagedPart } from './part-writer.ts'
+import { type PartParts, PartWriter, type StagedPart } from './part-writer.ts'
 import { firstUuid, receiveWhole } from './receive.ts'
 import { KeptHashes } from './running-hashes.ts'
 import { UnusedKeys } from './unused-keys.ts'
@@ -40,15 +40,14 @@ import { addTail } from './upload-tails.ts'
 const uuidShape = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/
 
 export class Uploads implements ContentUploads {
-  readonly #parts: SegmentParts
+  readonly #parts: PartParts
   readonly #finishParts: FinishParts
-  /** Memory that is used again, also by who sends. */
-  readonly pool = new FramePool()
-  readonly #kept = new KeptHashes()
+  readonly #kept: KeptHashes
 
-  constructor(parts: SegmentParts, more: Pick<FinishParts, 'putSmall' | 'isLinking'>) {
+  constructor(parts: PartParts, more: Pick<FinishParts, 'putSmall' | 'isLinking'>) {
     this.#parts = parts
-    this.#finishParts = { ...parts, ...more, pool: this.pool, kept: this.#kept, unused: new UnusedKeys(parts) }
+    this.#kept = new KeptHashes(parts.lines)
+    this.#finishParts = { ...parts, ...more, pool: new FramePool({ isShared: true }), kept: this.#kept, unused: new UnusedKeys(parts) }
   }
 
   async begin({ scope, algorithm = 'sha256', most = Number.MAX_SAFE_INTEGER }: BeginOptions): Promise<{ readonly id: string }> {
@@ -65,7 +64,7 @@ export class Uploads implements ContentUploads {
     if (!uuidShape.test(id)) return null
     const { offset, limitBytes, signal } = options
     const limit: ArrivalLimit = { mostBytes: limitBytes - (offset ?? 0), sizeBytes: options.sizeBytes ?? null, signal }
-    const frames = framesOf(options.source, this.pool, limit)
+    const frames = framesOf(options.source, this.#finishParts.pool, limit)
     const first = (await frames.next()).value as Frame
     try {
       if (first.isLast && first.bytes.length <= tailBytes) return await this.#appendTail(id, scope, first, options)
@@ -117,12 +116,12 @@ export class Uploads implements ContentUploads {
     const state =
       bytes.length === 0
         ? await findUpload(db.queries, id, scope)
-        : await addTail(db, bytes, { id, scope, offset, limitBytes, uuid: randomness.uuid() })
+        : await addTail(db, bytes.slice(), { id, scope, offset, limitBytes, uuid: randomness.uuid() })
     if (state !== null) {
       const before = state.sizeBytes - bytes.length
       if (offset !== undefined && offset !== before) throw wrongOffset(before)
       const hashes = this.#kept.find(id, before, state.algorithm)
-      if (bytes.length > 0) hashes?.update(bytes)
+      if (bytes.length > 0) await hashes?.add(bytes)
       this.#kept.keep(id, hashes)
     }
     if (error !== null) throw error
@@ -144,17 +143,16 @@ export class Uploads implements ContentUploads {
       if (first.bytes.length > limit.mostBytes) throw new InputError('too-large', 'the content is larger than what is allowed')
       for (let frame = first; ; frame = (await frames.next()).value as Frame) {
         lost.throwIfAborted()
-        hashes?.update(frame.bytes)
         ;({ error } = frame)
         const { isLast } = frame
-        await writer.add(frame)
+        await writer.add(frame, hashes)
         if (isLast) break
       }
       const places = hashes === null || marked.sizeBytes === 0 ? [] : await placesOfUpload(db.queries, marked.id)
       // tails among them get keys at the end, which nobody knows yet
       const isKnown = hashes !== null && places.every((place) => !place.isTail)
       const earlier = isKnown ? places.map(({ uuid, sizeBytes }) => ({ uuid: uuidBytes(uuid), sizeBytes })) : []
-      staged = await writer.complete({ digest: isKnown ? hashes.digest() : null, earlier })
+      staged = await writer.complete({ digest: isKnown ? await hashes.digest() : null, earlier })
     } catch (failure) {
       await writer.abort()
       await unmark(db, marked).catch(() => {}) // it ends by itself

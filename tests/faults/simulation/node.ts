@@ -1,11 +1,13 @@
 // One node of a simulated run: a Git room and a registry whose every statement and request waits for its turn, may fail, and may be the last thing that the node does.
 import { join } from 'node:path'
+import type { MessagePort } from 'node:worker_threads'
 import { type Log, Recent, systemClock, systemRandomness, UnavailableError, type WorkerPool } from '../../../src/base/index.ts'
 import { type Bucket, openBucket } from '../../../src/bucket/index.ts'
 import type { Database } from '../../../src/db/index.ts'
 import { GitRoom } from '../../../src/git/index.ts'
 import type { Registry } from '../../../src/oci/registry.ts'
 import { SegmentStore } from '../../../src/store/index.ts'
+import type { FrameMessage } from '../../../src/store/whole/frame-job.ts'
 import type { Seeded } from '../../support/seeded.ts'
 import { roomLimits } from '../../support/git-room.ts'
 import { type Odds, type StatementFault, type WriteFault, writeFaults } from './faults.ts'
@@ -270,8 +272,23 @@ function countedWorkers(workers: WorkerPool, turns: Turns, lineage: number): Wor
   const run: WorkerPool['run'] = (kind, payload, ...rest) => turns.job(() => workers.run(kind, mine(payload), ...rest))
   const start: WorkerPool['start'] = (kind, payload, transfer) => {
     const job = workers.start(kind, mine(payload), transfer)
-    void turns.job(() => new Promise<void>((ended) => job.port.once('close', () => ended())))
+    if (kind === 'frames') countAsked(job.port, turns)
+    else void turns.job(() => new Promise<void>((ended) => job.port.once('close', () => ended())))
     return job
   }
   return Object.assign(Object.create(workers) as WorkerPool, { run, start })
+}
+
+/** A line for frames stays open as long as the node lives: each frame and digest that it is asked for is a job, of whoever asks. */
+function countAsked(port: MessagePort, turns: Turns): void {
+  const waiting: (() => void)[] = []
+  const post = port.postMessage.bind(port)
+  port.postMessage = (message: FrameMessage) => {
+    if (message.kind === 'add' || message.kind === 'digest') void turns.job(() => new Promise<void>((answered) => waiting.push(answered)))
+    post(message)
+  }
+  port.on('message', () => waiting.shift()?.())
+  port.once('close', () => {
+    for (const answered of waiting.splice(0)) answered()
+  })
 }
