@@ -26,7 +26,8 @@ import {
   storageCounter,
 } from './git/index.ts'
 import { pruneJob } from './lfs/index.ts'
-import { collectionJob as ociCollectionJob, evictionJob, pullTrimmer, retentionJob, unfilledJob } from './oci/index.ts'
+import { collectionJob as ociCollectionJob, evictableImages, pullTrimmer, retentionJob, unfilledJob } from './oci/index.ts'
+import { evictionJob } from './packages/index.ts'
 import { bucketConfig, makeGit, makeHooks, makeOutbound, makeRemoteClient, makeSsh, makeStore } from './rooms.ts'
 import { compareKeys, openSealer } from './secret-key.ts'
 import { expireSignIns } from './sign-in/index.ts'
@@ -153,7 +154,7 @@ async function startParts({ config, log, showToken, signal }: StartOptions, endi
       retentionJob({ db: database, log }, config.registry),
       unfilledJob(database, config.registry.leaseMs),
       pullTrimmer(database),
-      evictionJob(database, log),
+      evictionJob(database, log, [evictableImages]),
       store.job(log),
       store.hotJob(log),
       store.scrubJob(log),

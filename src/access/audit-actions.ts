@@ -60,6 +60,8 @@ export const auditActions = {
   'upstream.declare': 'what comes from another registry, and where it lies, was declared',
   'upstream.change': 'its credentials, visibility or times are others',
   'upstream.remove': 'it is gone, with all that came from it',
+  'upstream.claim': 'a place is its owner’s own: nothing of it comes from the upstream around it',
+  'upstream.unclaim': 'it is claimed no more',
   'mirror.add': 'a repository is kept in step with another from now on',
   'mirror.remove': 'it is not any more',
   'lfs-lock.break': 'somebody took away a lock of another’s',

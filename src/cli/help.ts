@@ -16,7 +16,7 @@ Usage: stemma COMMAND [FLAGS]
   mirror list    Lists mirrors, and how their last runs ended.
   mirror run     Runs mirrors now, instead of waiting for the server to.
   mirror remove  Ends a mirror; the repository stays.
-  upstream       Registries that images come from: declare, change, list, remove.
+  upstream       Registries that images and npm packages come from: declare, change, list, claim, remove.
   backup         Copies everything to a folder, without stopping.
   backup hold    Has the bucket keep all keys for a while: for backups with other tools.
   backup release Ends that.

@@ -5,7 +5,10 @@ import type { Config } from '../config.ts'
 import type { Commands } from './command.ts'
 import { type FlagName, type Flags, print, printDone } from './usage.ts'
 
-const upstreamFlags = ['auth', 'visibility', 'fresh', 'keep', 'size', 'json', 'data', 'config'] as const satisfies readonly FlagName[]
+const upstreamFlags = [
+  ...(['format', 'user', 'password-file', 'auth', 'visibility', 'fresh', 'keep', 'size', 'min-age'] as const),
+  ...(['json', 'data', 'config'] as const),
+] as const satisfies readonly FlagName[]
 
 export const serverCommands: Commands = {
   serve: { flags: ['data', 'listen', 'config'], run: async (config, given) => (await import('./serve.ts')).runServe(config, given) },
@@ -36,12 +39,12 @@ export const serverCommands: Commands = {
     run: async (...given) => (await import('./mirror.ts')).runMirrorRemove(...given),
   },
   'upstream declare': {
-    flags: ['user', 'password-file', ...upstreamFlags],
+    flags: upstreamFlags,
     takes: ['PLACE', 'URL'],
     run: async (...given) => (await import('./upstream.ts')).runDeclareUpstream(...given),
   },
   'upstream change': {
-    flags: ['user', 'password-file', ...upstreamFlags],
+    flags: upstreamFlags,
     takes: ['PLACE'],
     run: async (...given) => (await import('./upstream.ts')).runChangeUpstream(...given),
   },
@@ -49,8 +52,13 @@ export const serverCommands: Commands = {
     flags: ['json', 'data', 'config'],
     run: async (config, given) => (await import('./upstream.ts')).runListUpstreams(config, given),
   },
+  'upstream claim': {
+    flags: ['format', 'json', 'data', 'config'],
+    takes: ['PLACE'],
+    run: async (...given) => (await import('./upstream.ts')).runClaimPlace(...given),
+  },
   'upstream remove': {
-    flags: ['yes', 'json', 'data', 'config'],
+    flags: ['format', 'yes', 'json', 'data', 'config'],
     takes: ['PLACE'],
     run: async (...given) => (await import('./upstream.ts')).runRemoveUpstream(...given),
   },

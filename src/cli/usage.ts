@@ -35,6 +35,8 @@ export const flags = {
   user: { type: 'string' },
   auth: { type: 'string' },
   fresh: { type: 'string' },
+  'min-age': { type: 'string' },
+  format: { type: 'string' },
   keep: { type: 'string' },
   size: { type: 'string' },
   admin: { type: 'boolean' },
@@ -65,6 +67,7 @@ export type Flags = { readonly [K in FlagName]?: ValueOf<(typeof flags)[K]> | un
 export const flagChoices: Readonly<Partial<Record<FlagName, readonly string[]>>> = {
   role: ['read', 'write', 'admin'],
   visibility: ['public', 'internal', 'private'],
+  format: ['oci', 'npm'],
   referrers: ['go', 'stay'],
   scope: [
     'repository:read',

@@ -557,6 +557,7 @@ export interface PackageUpstream {
   fresh_s: number;
   id: Generated<number>;
   keep_s: number;
+  min_age_s: Generated<number>;
   most_bytes: number | null;
   owner_id: number;
   path: string;

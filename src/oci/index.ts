@@ -9,17 +9,5 @@ export { type DryRun, planFor, type RetentionSettings, retentionJob } from './ke
 export { clearRetention, type HeldPolicy, retentionAt, setRetention } from './keeping/retention-rows.ts'
 export { collectionJob, type CollectionSettings } from './keeping/review.ts'
 export { readTagRules, type RuleAct, type RuleHome, setTagRules, type TagRule } from './keeping/tag-rules.ts'
-export { evictionJob } from './upstream/eviction.ts'
-export { parsePlace } from './upstream/format/declared.ts'
-export {
-  changeUpstream,
-  declareUpstream,
-  findUpstream,
-  findUpstreamById,
-  listUpstreams,
-  type NewUpstream,
-  removeUpstream,
-  type Upstream,
-  type UpstreamChange,
-  type UpstreamSettings,
-} from './upstream/upstreams.ts'
+export { evictableImages } from './upstream/eviction.ts'
+export { ociUpstreams } from './upstream/oci-upstreams.ts'

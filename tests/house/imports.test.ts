@@ -14,14 +14,16 @@ const table: Record<string, readonly string[]> = {
   access: ['base', 'db', 'http'],
   store: ['base', 'db', 'bucket', 'jobs'],
   lfs: ['base', 'db', 'http', 'jobs', 'access', 'store'],
-  oci: ['base', 'db', 'http', 'jobs', 'access', 'store'],
+  packages: ['base', 'db', 'http', 'jobs', 'access', 'store'],
+  oci: ['base', 'db', 'http', 'jobs', 'access', 'store', 'packages'],
+  npm: ['base', 'db', 'http', 'jobs', 'access', 'store', 'packages'],
   git: ['base', 'db', 'http', 'bucket', 'jobs', 'access'],
   hooks: ['base', 'db', 'http', 'jobs', 'access'],
   ssh: ['base', 'db', 'http', 'access', 'git'],
   'sign-in': ['base', 'db', 'http', 'jobs', 'access'],
-  api: ['base', 'db', 'http', 'bucket', 'jobs', 'access', 'sign-in', 'git', 'store', 'oci', 'hooks'],
+  api: ['base', 'db', 'http', 'bucket', 'jobs', 'access', 'sign-in', 'git', 'store', 'packages', 'oci', 'npm', 'hooks'],
   backup: ['base', 'db', 'bucket', 'jobs'],
-  cli: ['base', 'db', 'bucket', 'jobs', 'access', 'sign-in', 'store', 'lfs', 'oci', 'git', 'ssh', 'backup'],
+  cli: ['base', 'db', 'bucket', 'jobs', 'access', 'sign-in', 'store', 'lfs', 'packages', 'oci', 'npm', 'git', 'ssh', 'backup'],
 }
 
 /** The command puts rooms together, as src/main.ts does for the server: with the files that stand above the rooms. */

@@ -4,16 +4,8 @@ import { after, before, beforeEach, test } from 'node:test'
 import { findAccount, operator, type UpstreamId } from '../../src/access/index.ts'
 import { Sealer, systemRandomness } from '../../src/base/index.ts'
 import { sql } from '../../src/db/index.ts'
-import { setTagRules } from '../../src/oci/index.ts'
-import { evict } from '../../src/oci/upstream/eviction.ts'
-import {
-  addressOf,
-  changeUpstream,
-  declareUpstream,
-  findUpstream,
-  listUpstreams,
-  removeUpstream,
-} from '../../src/oci/upstream/upstreams.ts'
+import { evictableImages, ociUpstreams, setTagRules } from '../../src/oci/index.ts'
+import { addressOf, changeUpstream, declareUpstream, evict, findDeclared, listUpstreams, removeDeclared } from '../../src/packages/index.ts'
 import { type CacheStand, openCache } from '../support/cache-stand.ts'
 import { digestOf, FakeRegistry } from '../support/fake-registry.ts'
 import { seededBytes } from '../support/random.ts'
@@ -90,24 +82,30 @@ test('with another key than its credentials were sealed with: what is here is se
 test('a change keeps what it doesn’t speak of; visibility is that of all images', async () => {
   await stand.declare({ url: upstream.origin })
   await pull('shown', seededBytes('shown', 1000))
-  const { id } = (await findUpstream(stand.db.queries, 'HUB')) ?? assert.fail('it is not there')
+  const { id } = (await findDeclared(stand.db.queries, ociUpstreams, 'HUB')) ?? assert.fail('it is not there')
   const parts = { db: stand.db, sealer: stand.sealer }
-  const signedIn = await changeUpstream(parts, id, { credentials }, operator)
-  const changed = await changeUpstream(parts, id, { visibility: 'private', authOrigin: 'https://auth.example', keepS: 60 }, operator)
+  const signedIn = await changeUpstream(parts, ociUpstreams, id, { credentials }, operator)
+  const changed = await changeUpstream(
+    parts,
+    ociUpstreams,
+    id,
+    { visibility: 'private', authOrigin: 'https://auth.example', keepS: 60 },
+    operator,
+  )
   assert.deepEqual([signedIn?.username, changed?.username, changed?.keepS, changed?.freshS], ['robot', 'robot', 60, 0])
   assert.deepEqual((await addressOf(stand.db.queries, changed ?? assert.fail(), stand.sealer)).credentials, credentials)
   assert.equal((await stand.get('hub/shown/manifests/v1', { token: null })).status, 401)
-  await changeUpstream(parts, id, { credentials: null }, operator)
+  await changeUpstream(parts, ociUpstreams, id, { credentials: null }, operator)
   assert.equal((await listUpstreams(stand.db.queries))[0]?.username, null)
-  await assert.rejects(changeUpstream(parts, id, { keepS: 0 }, operator), { code: 'bad-upstream-settings' })
-  assert.equal(await changeUpstream(parts, 0 as UpstreamId, {}, operator), null)
+  await assert.rejects(changeUpstream(parts, ociUpstreams, id, { keepS: 0 }, operator), { code: 'bad-upstream-settings' })
+  assert.equal(await changeUpstream(parts, ociUpstreams, 0 as UpstreamId, {}, operator), null)
   const hub = (await findAccount(stand.db.queries, 'hub')) ?? assert.fail()
   for (const bad of [
     { username: 'a:b', password: 'x' },
     { username: '', password: 'x' },
     { username: 'a', password: 'x\n' },
   ]) {
-    await assert.rejects(declareUpstream(parts, hub, { path: 'p', url: upstream.origin, credentials: bad }, operator), {
+    await assert.rejects(declareUpstream(parts, ociUpstreams, hub, { path: 'p', url: upstream.origin, credentials: bad }, operator), {
       code: 'bad-upstream-credentials',
     })
   }
@@ -117,7 +115,7 @@ test('of two changes at once neither undoes the other', async () => {
   const { id } = await stand.declare({ url: upstream.origin })
   const parts = { db: stand.db, sealer: stand.sealer }
   const changes = [{ credentials }, { keepS: 61 }, { freshS: 62 }, { mostBytes: 63 }, { visibility: 'internal' as const }]
-  await Promise.all(changes.map(async (change) => await changeUpstream(parts, id, change, operator)))
+  await Promise.all(changes.map(async (change) => await changeUpstream(parts, ociUpstreams, id, change, operator)))
   const [{ username, keepS, freshS, mostBytes, visibility } = assert.fail()] = await listUpstreams(stand.db.queries)
   assert.deepEqual([username, keepS, freshS, mostBytes, visibility], ['robot', 61, 62, 63, 'internal'])
 })
@@ -156,10 +154,10 @@ test('removing takes everything with it, holds on content too', async () => {
   const { id } = await stand.declare({ url: upstream.origin })
   await pull('removed', seededBytes('removed', 200_000))
   assert.ok((await count('content_reference')) > before)
-  assert.equal(await removeUpstream(stand.db, id, operator), 1)
+  assert.equal(await removeDeclared(stand.db, ociUpstreams, id, operator), 1)
   for (const table of ['package', 'oci_manifest', 'oci_blob', 'oci_tag'] as const) assert.equal(await count(table), 0, table)
   assert.equal(await count('content_reference'), before)
-  assert.equal(await removeUpstream(stand.db, id, operator), null)
+  assert.equal(await removeDeclared(stand.db, ociUpstreams, id, operator), null)
 })
 
 test('what nobody has pulled for long is evicted, and comes back', async () => {
@@ -167,7 +165,7 @@ test('what nobody has pulled for long is evicted, and comes back', async () => {
   const [old, young] = [seededBytes('old', 100_000), seededBytes('young', 100_000)]
   await pull('old', old)
   await pull('young', young)
-  assert.deepEqual(await evict(stand.db), { manifests: 0, blobs: 0, packages: 0 })
+  assert.deepEqual(await evict(stand.db, [evictableImages]), { versions: 0, files: 0, packages: 0 })
   const aged = sql`now() - interval '2 days'`
   await sql`update oci_manifest m set pushed_at = ${aged} from package p where p.id = m.package_id and p.name = 'old'`.execute(
     stand.db.queries,
@@ -179,7 +177,7 @@ test('what nobody has pulled for long is evicted, and comes back', async () => {
   await sql`update oci_manifest m set pushed_at = ${aged}, pulled_at = now() from package p where p.id = m.package_id and p.name = 'young'`.execute(
     stand.db.queries,
   )
-  assert.deepEqual(await evict(stand.db), { manifests: 1, blobs: 1, packages: 1 })
+  assert.deepEqual(await evict(stand.db, [evictableImages]), { versions: 1, files: 1, packages: 1 })
   assert.equal(await count('oci_manifest'), 1)
   await pull('old', old)
   assert.equal(upstream.count(/GET \/v2\/old\/blobs/), 2)
@@ -195,7 +193,7 @@ test('of more than may be stored, what was pulled longest ago goes', async () =>
     update oci_manifest m set pushed_at = old.at, pulled_at = old.at
     from (select id, now() - interval '1 hour' - substr(name, 6)::int * interval '1 minute' as at from package where name like 'sized%') old
     where old.id = m.package_id`.execute(stand.db.queries)
-  assert.equal((await evict(stand.db)).manifests, 20)
+  assert.equal((await evict(stand.db, [evictableImages])).versions, 20)
   const names = await stand.db.queries
     .selectFrom('oci_manifest')
     .innerJoin('package', 'package.id', 'oci_manifest.package_id')
@@ -203,6 +201,6 @@ test('of more than may be stored, what was pulled longest ago goes', async () =>
     .execute()
   assert.deepEqual(names.map(({ name }) => name).sort(), ['sized0', 'sized1', 'sized2', 'sized3', 'sized4'])
   assert.equal(await count('oci_blob'), 5)
-  assert.deepEqual(await evict(stand.db), { manifests: 0, blobs: 0, packages: 0 })
-  await removeUpstream(stand.db, id, operator)
+  assert.deepEqual(await evict(stand.db, [evictableImages]), { versions: 0, files: 0, packages: 0 })
+  await removeDeclared(stand.db, ociUpstreams, id, operator)
 })

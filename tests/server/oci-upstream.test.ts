@@ -1,7 +1,8 @@
 // The pull-through cache: what is asked for comes from the upstream once, and is here afterwards, whether the upstream is or not.
 import assert from 'node:assert/strict'
 import { after, before, beforeEach, test } from 'node:test'
-import { removeUpstream } from '../../src/oci/index.ts'
+import { ociUpstreams } from '../../src/oci/index.ts'
+import { removeDeclared } from '../../src/packages/index.ts'
 import { operator } from '../../src/access/index.ts'
 import { type CacheStand, openCache } from '../support/cache-stand.ts'
 import { digestOf, FakeRegistry, manifestType } from '../support/fake-registry.ts'
@@ -304,7 +305,7 @@ test('who reads is as visible as the upstream says; who may not read causes noth
   assert.deepEqual(upstream.seen, [])
   assert.equal(await status(stand.hub.token), 200)
   assert.deepEqual([await status(null), await status(stand.stranger.token)], [401, 404])
-  await removeUpstream(stand.db, id, operator)
+  await removeDeclared(stand.db, ociUpstreams, id, operator)
   await stand.declare({ url: upstream.origin, visibility: 'internal' })
   assert.deepEqual([await status(null), await status(stand.stranger.token)], [401, 200])
 })
@@ -319,7 +320,7 @@ test('what was removed is gone, and a place in another takes its names', async (
   assert.equal((await stand.get('hub/a/x/manifests/v1')).status, 200)
   assert.equal(other.count(/x\/manifests/), 1)
   await other.close()
-  await removeUpstream(stand.db, id, operator)
+  await removeDeclared(stand.db, ociUpstreams, id, operator)
   assert.equal((await stand.get('hub/b/manifests/v1')).status, 404)
 })
 

@@ -5,7 +5,8 @@ import { findAccount, makeGate, operator, RegistryTokens, type UpstreamId } from
 import { AllowedHosts, type Clock, Sealer, systemRandomness } from '../../src/base/index.ts'
 import type { Database } from '../../src/db/index.ts'
 import { type Listener, makeListener, Outbound } from '../../src/http/index.ts'
-import { declareUpstream, type NewUpstream, registerOci, removeUpstream, type Upstream } from '../../src/oci/index.ts'
+import { ociUpstreams, registerOci } from '../../src/oci/index.ts'
+import { declareUpstream, type NewUpstream, removeDeclared, type Upstream } from '../../src/packages/index.ts'
 import { makeAccount, type TestAccount } from './accounts.ts'
 import { type ContentHost, contentHost } from './content.ts'
 import { FakeRegistry } from './fake-registry.ts'
@@ -96,6 +97,7 @@ export async function openCache(): Promise<CacheStand> {
       if (owner === null) throw new Error('the hub has no account')
       return await declareUpstream(
         { db, sealer },
+        ociUpstreams,
         owner,
         { path: '', credentials: null, visibility: 'public', freshS: 0, ...wanted },
         operator,
@@ -108,7 +110,7 @@ export async function openCache(): Promise<CacheStand> {
       }),
     startAnew: async () => {
       const declared = await db.queries.selectFrom('package_upstream').select('id').execute()
-      for (const { id } of declared) await removeUpstream(db, id as UpstreamId, operator)
+      for (const { id } of declared) await removeDeclared(db, ociUpstreams, id as UpstreamId, operator)
       await db.queries.deleteFrom('package').execute() // those that are the hub's own
       Object.assign(upstream, { credentials: null, realm: null, before: () => false })
       upstream.seen.length = 0

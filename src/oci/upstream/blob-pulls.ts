@@ -1,16 +1,15 @@
 // Blobs of upstreams: shared with another image of the same upstream that has them, or fetched by a flight, which whoever wants them reads along.
 import type { Randomness } from '../../base/index.ts'
 import type { ByteRange } from '../../http/index.ts'
+import { type CachedName, type Departure, type FlightReader, Flights, notDeclared } from '../../packages/index.ts'
 import { findBlob, insertBlob } from '../blob-rows.ts'
 import type { OciDigest } from '../format/digests.ts'
 import { ociError } from '../format/errors.ts'
 import { shareBlob } from '../protocol/mounts.ts'
 import { referenceOf } from '../keeping/references.ts'
 import type { Registry } from '../registry.ts'
-import { type CachedName, cachedPackage, findKnownBlob, type KnownBlob } from './cached-rows.ts'
-import { notDeclared, type Source, type UpstreamClients } from './clients.ts'
-import type { FlightReader } from './flight/flight-reader.ts'
-import { type Departure, Flights } from './flight/flights.ts'
+import { cachedImage, findKnownBlob, type KnownBlob } from './cached-rows.ts'
+import type { RegistryClients, RegistrySource } from './registry-clients.ts'
 import { refusalFor } from './manifest-pulls.ts'
 
 const flightPlaces = 64
@@ -33,10 +32,10 @@ export interface ComingBlob {
 
 export class BlobPulls {
   readonly #registry: Registry
-  readonly #clients: UpstreamClients
+  readonly #clients: RegistryClients
   readonly #flights: Flights
 
-  constructor(registry: Registry, clients: UpstreamClients, { folder, randomness }: BlobPullsOptions) {
+  constructor(registry: Registry, clients: RegistryClients, { folder, randomness }: BlobPullsOptions) {
     this.#registry = registry
     this.#clients = clients
     this.#flights = new Flights({ folder, randomness, log: registry.log, places: flightPlaces })
@@ -70,7 +69,7 @@ export class BlobPulls {
     if (isShared && known.held !== null && (await shareBlob(this.#registry, name.package, digest, known.held))) return null
     const source = await this.#sourceOf(name)
     const range = known.sizeBytes === null ? null : rangeOf(known.sizeBytes)
-    const key = `${name.upstreamId} ${name.image} ${digest.text}`
+    const key = `${name.upstreamId} ${name.name} ${digest.text}`
     const reading = { from: range?.from ?? 0, to: range?.to ?? null, isClient: true }
     const { flight, reader } = await this.#flights.join(key, reading, () => this.#departure(name, source, digest, known.sizeBytes))
     const begun = await flight.begun
@@ -85,13 +84,13 @@ export class BlobPulls {
     return await findKnownBlob(this.#registry.db, one.id, upstreamId, digest)
   }
 
-  async #sourceOf({ upstreamId, image }: CachedName): Promise<Source> {
-    const source = await this.#clients.source(upstreamId, image)
+  async #sourceOf({ upstreamId, name }: CachedName): Promise<RegistrySource> {
+    const source = await this.#clients.source(upstreamId, name)
     if (source === null) throw refusalFor(notDeclared)
     return source
   }
 
-  #departure(name: CachedName, source: Source, digest: OciDigest, sizeBytes: number | null): Departure {
+  #departure(name: CachedName, source: RegistrySource, digest: OciDigest, sizeBytes: number | null): Departure {
     return {
       of: String(name.upstreamId),
       digest: digest.text,
@@ -107,7 +106,7 @@ export class BlobPulls {
     const { db, uploads, limits } = this.#registry
     const pieces = bytes[Symbol.asyncIterator]()
     const first = await pieces.next() // nothing is made for what isn't there
-    const one = await cachedPackage(db, name)
+    const one = await cachedImage(db, name)
     await uploads.receive(joined(first, pieces), {
       expected: { algorithm: digest.algorithm, digest: digest.bytes },
       limitBytes: limits.blobBytes,

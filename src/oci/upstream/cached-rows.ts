@@ -1,46 +1,16 @@
 // Rows of what came from upstreams: the registry's own (oci.md), with an upstream behind the package, and when a tag was compared.
-import { type AccountId, findPackage, type Package, type PackageId, type UpstreamId } from '../../access/index.ts'
-import { type Database, fixedQuery, sql, sqlState } from '../../db/index.ts'
+import type { Package, PackageId, UpstreamId } from '../../access/index.ts'
+import { type Database, fixedQuery, sql } from '../../db/index.ts'
+import { type CachedName, cachedPackage } from '../../packages/index.ts'
 import { digestOf } from '../../store/index.ts'
 import type { Blob } from '../blob-rows.ts'
 import type { OciDigest } from '../format/digests.ts'
 import { ociError } from '../format/errors.ts'
 
-/** A name below an upstream's place. */
-export interface CachedName {
-  readonly upstreamId: UpstreamId
-  readonly ownerId: AccountId
-  readonly owner: string
-  /** Without the owner's. */
-  readonly image: string
-  /** Null: nothing of it is here yet. */
-  readonly package: Package | null
-}
-
 /** The package of that name, made where nothing is here yet. InputError 'name-unknown' where the upstream is gone, or somebody has a package of his own there. */
-export async function cachedPackage(db: Database, { package: known, upstreamId, ownerId, owner, image }: CachedName): Promise<Package> {
-  if (known !== null) return known
-  await db
-    .transaction(
-      async (tx) => {
-        // whoever declares an upstream for some of these names waits, or was first: then another is asked from now on
-        await tx.selectFrom('account').select('id').where('id', '=', ownerId).forKeyShare().executeTakeFirst()
-        await sql`
-          insert into package (owner_id, format, name, visibility, upstream_id)
-          select u.owner_id, u.format, ${image}, u.visibility, u.id from package_upstream u
-          where u.id = ${upstreamId} and not exists (
-            select from package_upstream longer where longer.owner_id = u.owner_id and longer.format = u.format
-              and length(longer.path) > length(u.path) and starts_with(lower(${image}), longer.path || '/'))
-          for key share
-          on conflict do nothing`.execute(tx)
-      },
-      { mayRetry: true },
-    )
-    .catch((error: unknown) => {
-      throw sqlState(error) === '23503' ? ociError('name-unknown') : error
-    })
-  const found = await findPackage(db.queries, { format: 'oci', owner, name: image })
-  if (found?.upstreamId !== upstreamId) throw ociError('name-unknown')
+export async function cachedImage(db: Database, name: CachedName): Promise<Package> {
+  const found = await cachedPackage(db, name)
+  if (found === null) throw ociError('name-unknown')
   return found
 }
 

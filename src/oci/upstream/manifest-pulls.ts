@@ -3,6 +3,7 @@
 import type { Package } from '../../access/index.ts'
 import { type Clock, InputError, Recent } from '../../base/index.ts'
 import { Refusal } from '../../http/index.ts'
+import { type CachedName, failed, type Failure, notDeclared, type Outcome } from '../../packages/index.ts'
 import { digestText, parseDigest, type OciDigest } from '../format/digests.ts'
 import { ociError } from '../format/errors.ts'
 import { type Manifest, parseManifest } from '../format/manifest.ts'
@@ -10,10 +11,9 @@ import type { Reference } from '../format/target.ts'
 import { cacheManifest } from '../manifest-push.ts'
 import { findManifest } from '../manifest-rows.ts'
 import { type Registry, rethrowFault } from '../registry.ts'
-import { type CachedName, cachedPackage, dropTag, findTagState, noteChecked } from './cached-rows.ts'
-import { failed, type Failure, type Outcome } from './client/connection.ts'
+import { cachedImage, dropTag, findTagState, noteChecked } from './cached-rows.ts'
 import type { FetchedManifest, ManifestFacts } from './client/registry-client.ts'
-import { notDeclared, type Source, type UpstreamClients } from './clients.ts'
+import type { RegistryClients, RegistrySource } from './registry-clients.ts'
 
 /** The image is here, with what was asked for. */
 export interface Here {
@@ -27,12 +27,12 @@ const mostMissing = 10_000
 
 export class ManifestPulls {
   readonly #registry: Registry
-  readonly #clients: UpstreamClients
+  readonly #clients: RegistryClients
   readonly #clock: Clock
   readonly #asking = new Map<string, Promise<Here>>()
   readonly #missing = new Recent<number>(mostMissing)
 
-  constructor(registry: Registry, clients: UpstreamClients) {
+  constructor(registry: Registry, clients: RegistryClients) {
     this.#registry = registry
     this.#clients = clients
     this.#clock = registry.clock
@@ -41,7 +41,7 @@ export class ManifestPulls {
   /** InputError 'manifest-unknown', 'name-unknown'; what `refusalFor` says where the upstream can't be asked. */
   async ensure(name: CachedName, reference: Reference): Promise<Here> {
     const text = reference.kind === 'tag' ? reference.tag : reference.digest.text
-    const key = `${name.upstreamId} ${name.image} ${text}`
+    const key = `${name.upstreamId} ${name.name} ${text}`
     const running = this.#asking.get(key)
     if (running !== undefined) return await running
     const asking = this.#ensure(name, reference, key).finally(() => this.#asking.delete(key))
@@ -63,8 +63,8 @@ export class ManifestPulls {
     return await this.#compare({ ...name, package: name.package }, source, reference, known.digest, key)
   }
 
-  async #sourceOf({ upstreamId, image }: CachedName): Promise<Source> {
-    const source = await this.#clients.source(upstreamId, image)
+  async #sourceOf({ upstreamId, name }: CachedName): Promise<RegistrySource> {
+    const source = await this.#clients.source(upstreamId, name)
     if (source === null) throw refusalFor(notDeclared)
     return source
   }
@@ -72,7 +72,7 @@ export class ManifestPulls {
   /** A tag that is here: only asked for, and fetched when it has moved. */
   async #compare(
     name: CachedName & { readonly package: Package },
-    source: Source,
+    source: RegistrySource,
     reference: Extract<Reference, { kind: 'tag' }>,
     digest: Uint8Array,
     key: string,
@@ -95,7 +95,7 @@ export class ManifestPulls {
   /** A tag that has moved there, or is gone. InputError 'denied' where it stays here all the same. */
   async #follow(
     name: CachedName & { readonly package: Package },
-    source: Source,
+    source: RegistrySource,
     reference: Extract<Reference, { kind: 'tag' }>,
     facts: Exclude<Outcome<ManifestFacts>, Failure>,
     key: string,
@@ -109,26 +109,32 @@ export class ManifestPulls {
     return await this.#keep(name, source, reference, key, fetched)
   }
 
-  async #fetch(name: CachedName, source: Source, reference: Reference, key: string): Promise<Here> {
+  async #fetch(name: CachedName, source: RegistrySource, reference: Reference, key: string): Promise<Here> {
     if ((this.#missing.get(key) ?? 0) > this.#clock.monotonic()) throw ociError('manifest-unknown')
     const text = reference.kind === 'tag' ? reference.tag : reference.digest.text
     const fetched = await this.#clients.ask(source, (client, there) => client.manifest(there, text))
     return await this.#keep(name, source, reference, key, fetched)
   }
 
-  async #keep(name: CachedName, source: Source, reference: Reference, key: string, fetched: Outcome<FetchedManifest>): Promise<Here> {
+  async #keep(
+    name: CachedName,
+    source: RegistrySource,
+    reference: Reference,
+    key: string,
+    fetched: Outcome<FetchedManifest>,
+  ): Promise<Here> {
     if (fetched.kind === 'missing') throw this.#unknown(key)
     if (fetched.kind === 'failed') throw refusalFor(fetched)
     const { bytes, digest } = fetched.value
     const manifest = this.#parsed(fetched.value, source)
-    const one = await cachedPackage(this.#registry.db, name)
+    const one = await cachedImage(this.#registry.db, name)
     const tags = reference.kind === 'tag' ? [reference.tag] : []
     await cacheManifest(this.#registry, one, { manifest, bytes, digest: parseDigest(digest) as OciDigest, tags, from: source.upstream.url })
     if (reference.kind === 'tag') await noteChecked(this.#registry.db, one.id, reference.tag)
     return { package: one, stale: null }
   }
 
-  #parsed({ bytes, mediaType }: FetchedManifest, { upstream, name }: Source): Manifest {
+  #parsed({ bytes, mediaType }: FetchedManifest, { upstream, name }: RegistrySource): Manifest {
     try {
       return parseManifest(bytes, mediaType === '' ? undefined : mediaType, this.#registry.limits.manifest)
     } catch (error) {

@@ -5,6 +5,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { Randomness, Sealer } from '../../base/index.ts'
 import { Moment } from '../../db/index.ts'
 import type { Outbound, Routes } from '../../http/index.ts'
+import { type CachedName, type ClientParts, type Failure, UpstreamClients } from '../../packages/index.ts'
 import { blobHeaders, rangeOf } from '../protocol/blobs.ts'
 import { isSame } from '../protocol/conditions.ts'
 import { sendJson } from '../protocol/form.ts'
@@ -17,10 +18,7 @@ import type { Registry } from '../registry.ts'
 import { targetOf } from '../protocol/targets.ts'
 import { mostTags } from '../protocol/tags.ts'
 import { BlobPulls } from './blob-pulls.ts'
-import type { CachedName } from './cached-rows.ts'
-import type { Failure } from './client/connection.ts'
-import type { ClientParts } from './client/registry-client.ts'
-import { UpstreamClients } from './clients.ts'
+import { registryClients } from './registry-clients.ts'
 import { ListPulls } from './list-pulls.ts'
 import { ManifestPulls, refusalFor } from './manifest-pulls.ts'
 
@@ -44,7 +42,7 @@ interface Pulls {
 /** To be called before the registry's routes are registered. */
 export function joinUpstreams(routes: Routes, registry: Registry, options: UpstreamOptions): void {
   const { db, log, clock } = registry
-  const clients = new UpstreamClients({ db, log, clock, ...options })
+  const clients = new UpstreamClients(registryClients, { db, log, clock, ...options })
   const pulls: Pulls = {
     manifests: new ManifestPulls(registry, clients),
     blobs: new BlobPulls(registry, clients, options),
@@ -75,10 +73,17 @@ function cachedName(request: FastifyRequest): CachedName | null {
   if (request.method !== 'GET' && request.method !== 'HEAD') return null
   const { package: one, packageToFetch: wanted } = request
   if (one !== null && one.upstreamId !== null) {
-    return { upstreamId: one.upstreamId, ownerId: one.ownerId, owner: one.ownerLogin, image: one.name, package: one }
+    return { format: 'oci', upstreamId: one.upstreamId, ownerId: one.ownerId, owner: one.ownerLogin, name: one.name, package: one }
   }
   if (wanted === null) return null
-  return { upstreamId: wanted.upstreamId, ownerId: wanted.ownerId, owner: wanted.ownerLogin, image: wanted.name, package: null }
+  return {
+    format: 'oci',
+    upstreamId: wanted.upstreamId,
+    ownerId: wanted.ownerId,
+    owner: wanted.ownerLogin,
+    name: wanted.name,
+    package: null,
+  }
 }
 
 function tellStale(reply: FastifyReply, failure: Failure | null): void {

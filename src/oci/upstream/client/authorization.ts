@@ -3,8 +3,7 @@
 import type { Clock } from '../../../base/index.ts'
 import type { Outbound } from '../../../http/index.ts'
 import { type Challenge, parseChallenges } from '../format/challenge.ts'
-import { failed, type Failure, type UpstreamAddress } from './connection.ts'
-import { limitedBody, withDeadline } from './reading.ts'
+import { type Authorizing, failed, type Failure, limitedBody, type UpstreamAddress, withDeadline } from '../../../packages/index.ts'
 
 const tokenAnswerBytes = 64 << 10
 const longestTokenChars = 32 << 10
@@ -28,7 +27,7 @@ export interface AuthorizationParts {
 }
 
 /** Of one upstream; lives as long as what is known of it. */
-export class Authorization {
+export class Authorization implements Authorizing {
   readonly #parts: AuthorizationParts
   readonly #address: UpstreamAddress
   readonly #tokens = new Map<string, HeldToken>()

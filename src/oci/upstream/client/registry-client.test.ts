@@ -4,7 +4,7 @@ import { digestOf, FakeRegistry } from '../../../../tests/support/fake-registry.
 import { seededBytes } from '../../../../tests/support/random.ts'
 import { AllowedHosts, systemClock } from '../../../base/index.ts'
 import { Outbound } from '../../../http/index.ts'
-import type { UpstreamAddress } from './connection.ts'
+import type { UpstreamAddress } from '../../../packages/index.ts'
 import { RegistryClient } from './registry-client.ts'
 
 let registry: FakeRegistry

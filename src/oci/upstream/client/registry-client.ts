@@ -1,19 +1,21 @@
 // A client of one registry: manifests, blobs, lists of tags and referrers, read only. What it gives is as the upstream sent it: digests of
 // manifests are checked here, those of blobs by whoever reads them to their end.
 import { createHash } from 'node:crypto'
-import type { Clock, PaceLimits } from '../../../base/index.ts'
-import type { Outbound, OutboundAnswer } from '../../../http/index.ts'
-import { ask, failureOf, type Question } from './asking.ts'
+import type { OutboundAnswer } from '../../../http/index.ts'
+import {
+  ask,
+  type ClientParts,
+  failed,
+  failureOf,
+  limitedBody,
+  type OpenBody,
+  type Outcome,
+  paced,
+  type Question,
+  type UpstreamAddress,
+  withDeadline,
+} from '../../../packages/index.ts'
 import { Authorization } from './authorization.ts'
-import { failed, type Outcome, type UpstreamAddress } from './connection.ts'
-import { limitedBody, paced, withDeadline } from './reading.ts'
-
-export interface ClientParts {
-  readonly outbound: Outbound
-  readonly clock: Clock
-  readonly agent: string
-  readonly pace: PaceLimits
-}
 
 export interface FetchedManifest {
   readonly bytes: Uint8Array
@@ -26,15 +28,6 @@ export interface FetchedManifest {
 export interface ManifestFacts {
   /** Null: the upstream doesn't say. */
   readonly digest: string | null
-}
-
-export interface OpenBlob {
-  /** Of the whole blob; null: the upstream doesn't say. */
-  readonly sizeBytes: number | null
-  /** Where the body begins: as asked, or 0 where the upstream gives no ranges. */
-  readonly from: number
-  /** UnavailableError where it breaks off or is too slow. */
-  readonly body: AsyncIterable<Uint8Array>
 }
 
 export const manifestBytes = 4 << 20
@@ -54,7 +47,8 @@ const manifestTypes = [
   '*/*;q=0.1',
 ].join(', ')
 
-type Asked = Omit<Question, 'signal' | 'hearing'>
+/** @param name the upstream's own; a token is for it */
+type Asked = Omit<Question, 'signal' | 'hearing' | 'scope'> & { readonly name: string }
 
 /** Of one upstream; lives as long as it is declared as it is. */
 export class RegistryClient {
@@ -103,7 +97,7 @@ export class RegistryClient {
   }
 
   /** @param from where to begin, if the upstream can */
-  async openBlob(name: string, digest: string, from: number, signal: AbortSignal): Promise<Outcome<OpenBlob>> {
+  async openBlob(name: string, digest: string, from: number, signal: AbortSignal): Promise<Outcome<OpenBody>> {
     const ending = new AbortController()
     const both = AbortSignal.any([signal, ending.signal])
     const timer = setTimeout(() => ending.abort(new Error(`there was no answer in ${timeoutMs / 1000} s`)), timeoutMs)
@@ -156,8 +150,8 @@ export class RegistryClient {
     return { ...this.#parts, address: this.#address, authorization: this.#authorization }
   }
 
-  #question({ name, path, ...question }: Asked): Asked {
-    return { ...question, name, path: `/v2/${name}/${path}` }
+  #question({ name, path, ...question }: Asked) {
+    return { ...question, scope: `repository:${name}:pull`, path: `/v2/${name}/${path}` }
   }
 
   /** A short answer, read within the time for it. */

@@ -13,6 +13,16 @@ export interface UpstreamAddress {
   readonly credentials: Credentials | null
 }
 
+/** Bytes on their way from an upstream. */
+export interface OpenBody {
+  /** Of all of it; null: the upstream doesn't say. */
+  readonly sizeBytes: number | null
+  /** Where the body begins: as asked, or 0 where the upstream gives no ranges. */
+  readonly from: number
+  /** UnavailableError where it breaks off or is too slow. */
+  readonly body: AsyncIterable<Uint8Array>
+}
+
 /** What came of a question. Failures are data: whoever asks may have an older answer. */
 export type Outcome<T> =
   | { readonly kind: 'found'; readonly value: T }

@@ -1,11 +1,11 @@
-// The flights of this node: one for each blob at a time, so many at once. Whoever wants a blob that is under way joins its flight.
+// The flights of this node: one for each file at a time, so many at once. Whoever wants one that is under way joins its flight.
 import { type Log, type Randomness, SharedPlaces } from '../../../base/index.ts'
 import { Flight, type FlightOptions, type FlightReading } from './flight.ts'
 import type { FlightReader } from './flight-reader.ts'
 import { GrowingFile } from './growing-file.ts'
 
 export interface FlightsOptions {
-  /** Where blobs are while they come; made when it isn't there. */
+  /** Where files are while they come; made when it isn't there. */
   readonly folder: string
   readonly randomness: Randomness
   readonly log: Log
@@ -16,7 +16,7 @@ export interface FlightsOptions {
 export interface Departure extends Omit<FlightOptions, 'file'> {
   /** The upstream. */
   readonly of: string
-  /** Stores the blob: reads it as others do. Its failure is logged, and no client's. */
+  /** Stores the file: reads it as others do. Its failure is logged, and no client's. */
   readonly store: (bytes: AsyncIterable<Uint8Array>) => Promise<void>
 }
 
@@ -36,7 +36,7 @@ export class Flights {
     this.#places = new SharedPlaces(options.places)
   }
 
-  /** How many blobs are under way. */
+  /** How many files are under way. */
   get count(): number {
     return this.#flying.size
   }
@@ -52,7 +52,7 @@ export class Flights {
     await Promise.all(flying.map(({ over }) => over))
   }
 
-  /** @param key names upstream, image and digest: what is fetched by one name is no proof that it is there by another */
+  /** @param key names upstream, package and digest: what is fetched by one name is no proof that it is there by another */
   async join(key: string, reading: FlightReading, departure: () => Departure): Promise<Joined> {
     for (;;) {
       const known = this.#flying.get(key)
@@ -101,9 +101,9 @@ export class Flights {
     const { log } = this.#options
     if (fetched.status === 'rejected')
       log.error({ err: fetched.reason, digest }, 'a fetch from an upstream ended by a fault of this server')
-    else if (fetched.value !== null) log.warn({ digest, failure: fetched.value }, 'a blob could not be had from its upstream')
+    else if (fetched.value !== null) log.warn({ digest, failure: fetched.value }, 'a file could not be had from its upstream')
     else if (stored.status === 'rejected')
-      log.error({ err: stored.reason, digest }, 'a blob came from its upstream and could not be stored')
+      log.error({ err: stored.reason, digest }, 'a file came from its upstream and could not be stored')
   }
 }
 

@@ -1,23 +1,22 @@
-// A flight: one fetch of one blob from its upstream, and everybody who reads along. The fetch writes a spool file at the upstream's pace; each reader
+// A flight: one fetch of one file (a blob, a tarball) from its upstream, and everybody who reads along. The fetch writes a spool file at the upstream's pace; each reader
 // goes through it at his own, from wherever he begins. The last byte is given out when the digest of all is right: nobody comes to a good end of wrong bytes.
 import { createHash, type Hash } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { UnavailableError } from '../../../base/index.ts'
-import { failed, type Failure, type Outcome } from '../client/connection.ts'
+import { failed, type Failure, type OpenBody, type Outcome } from '../client/connection.ts'
 import { failureOf } from '../client/asking.ts'
-import type { OpenBlob } from '../client/registry-client.ts'
 import { FlightReader } from './flight-reader.ts'
 import type { GrowingFile } from './growing-file.ts'
 
 export interface FlightOptions {
   /** `sha256:…` or `sha512:…` */
   readonly digest: string
-  /** As a manifest says; null: not known. Another size is a failure. */
+  /** As whatever names it says; null: not known. Another size is a failure. */
   readonly sizeBytes: number | null
   readonly limitBytes: number
   readonly file: GrowingFile
   /** Begins at `from`, or before it where the upstream gives no ranges. */
-  readonly open: (from: number, signal: AbortSignal) => Promise<Outcome<OpenBlob>>
+  readonly open: (from: number, signal: AbortSignal) => Promise<Outcome<OpenBody>>
   /** Between tries, growing with each. */
   readonly retryMs: number
 }
@@ -30,7 +29,7 @@ export interface FlightReading {
 }
 
 export const mostTries = 4
-/** A blob of no more is fetched to its end though nobody waits for it. */
+/** A file of no more is fetched to its end though nobody waits for it. */
 const alwaysFetchedBytes = 16 << 20
 
 export class Flight {
@@ -84,7 +83,7 @@ export class Flight {
 
   /**
    * The bytes from there on (to there, without it), as they come; `isClient` readers keep the fetch going. Null: the flight is over, its file closed. To be iterated to its end, or
-   * returned. UnavailableError `upstream-blob` where the fetch fails: then what was given is not all of it.
+   * returned. UnavailableError `upstream-file` where the fetch fails: then what was given is not all of it.
    */
   read({ from, to, isClient }: FlightReading): FlightReader | null {
     const { file } = this.#options
@@ -105,7 +104,7 @@ export class Flight {
   /** How far a reader may go now, and whether that is his end. */
   #endFor(to: number): { readonly at: number; readonly isLast: boolean } {
     if (this.#ended !== null && this.#ended.failure !== null) {
-      throw new UnavailableError('upstream-blob', this.#ended.failure.message)
+      throw new UnavailableError('upstream-file', this.#ended.failure.message)
     }
     const here = Math.min(this.#options.file.sizeBytes, to)
     return this.#ended === null ? { at: here - 1, isLast: false } : { at: here, isLast: true }
@@ -117,7 +116,7 @@ export class Flight {
     for (let tries = 0; tries < mostTries; tries++) {
       const opened = await this.#open(file.sizeBytes)
       failure =
-        opened.kind === 'found' ? await this.#take(opened.value) : opened.kind === 'missing' ? failed('wrong', 'the blob is gone') : opened
+        opened.kind === 'found' ? await this.#take(opened.value) : opened.kind === 'missing' ? failed('wrong', 'the file is gone') : opened
       if (failure === null) break
       // what had not begun is told as it is; what is wrong stays wrong
       if (file.sizeBytes === 0 || failure.reason !== 'unreachable' || this.isLeft) return failure
@@ -132,8 +131,8 @@ export class Flight {
     return found === digest ? null : failed('wrong', `the bytes of ${digest} have the digest ${found}`)
   }
 
-  async #open(from: number): Promise<Outcome<OpenBlob>> {
-    let opened: Outcome<OpenBlob>
+  async #open(from: number): Promise<Outcome<OpenBody>> {
+    let opened: Outcome<OpenBody>
     try {
       opened = await this.#options.open(from, this.#ending.signal)
     } catch (error) {
@@ -163,7 +162,7 @@ export class Flight {
   }
 
   /** Null when the body came to its end. */
-  async #take({ from, body }: OpenBlob): Promise<Failure | null> {
+  async #take({ from, body }: OpenBody): Promise<Failure | null> {
     const { file, limitBytes } = this.#options
     let skip = file.sizeBytes - from // where the upstream began anew
     const most = Math.min(this.#sizeBytes ?? limitBytes, limitBytes)
@@ -181,7 +180,7 @@ export class Flight {
       return this.isLeft ? leftAlone() : failureOf(error)
     }
     const isShort = this.#sizeBytes !== null && file.sizeBytes < this.#sizeBytes
-    return isShort ? failed('unreachable', 'the blob ended before its end') : null
+    return isShort ? failed('unreachable', 'the file ended before its end') : null
   }
 
   /** Nobody reads any more. */
@@ -190,7 +189,7 @@ export class Flight {
     const here = this.#options.file.sizeBytes
     const all = this.#sizeBytes
     const isWorthIt = all === null ? here >= alwaysFetchedBytes : all <= alwaysFetchedBytes || here * 2 >= all
-    if (!isWorthIt) this.#ending.abort(new Error('nobody reads the blob any more'))
+    if (!isWorthIt) this.#ending.abort(new Error('nobody reads the file any more'))
   }
 
   #end(failure: Failure | null): void {
@@ -207,5 +206,5 @@ export class Flight {
 }
 
 function leftAlone(): Failure {
-  return failed('unreachable', 'nobody reads the blob any more')
+  return failed('unreachable', 'nobody reads the file any more')
 }

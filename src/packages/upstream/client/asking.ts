@@ -1,15 +1,14 @@
 // One question to an upstream: signed in as far as it asks, redirects followed, failures as data. The answer's body is the caller's to read.
 import { InputError, UnavailableError } from '../../../base/index.ts'
 import type { Outbound, OutboundAnswer } from '../../../http/index.ts'
-import type { Authorization } from './authorization.ts'
 import { failed, type Failure, type Outcome, type UpstreamAddress } from './connection.ts'
 
 export interface Question {
   readonly method: 'GET' | 'HEAD'
   /** Below the origin. */
   readonly path: string
-  /** What is asked about, by the upstream's own name: a token is for it. */
-  readonly name: string
+  /** What an `Authorizing` that asks for tokens asks them for. */
+  readonly scope: string
   readonly headers: Readonly<Record<string, string>>
   readonly signal: AbortSignal
   /** Noted here, also for whoever ends the question by its signal: the upstream's own origin has answered something. */
@@ -20,7 +19,15 @@ export interface AskingParts {
   readonly outbound: Outbound
   readonly agent: string
   readonly address: UpstreamAddress
-  readonly authorization: Authorization
+  readonly authorization: Authorizing
+}
+
+/** How an upstream is signed in to. It is given nothing but the upstream's own answers, and what it gives is sent to the upstream's own origin alone. */
+export interface Authorizing {
+  /** What to send for that scope, as far as is known; null: nothing. */
+  readonly header: (scope: string) => string | null
+  /** Answers the upstream's own 401. Null: `header` has something new to send. */
+  readonly answer: (challenge: string | undefined, scope: string, sent: string | null) => Promise<Failure | null>
 }
 
 const mostRedirects = 5
@@ -30,7 +37,7 @@ const longestWaitS = 24 * 3600
 /** `found`: an answer with a status below 400. The signal's reason is thrown. */
 export async function ask(parts: AskingParts, question: Question): Promise<Outcome<OutboundAnswer>> {
   try {
-    const scope = `repository:${question.name}:pull`
+    const { scope } = question
     let sent = parts.authorization.header(scope)
     let answered = await follow(parts, question, sent)
     // a token that has just ended, and then one that was not enough

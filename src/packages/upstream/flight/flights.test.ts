@@ -7,8 +7,7 @@ import { after, before, test } from 'node:test'
 import { makeLog, systemRandomness, UnavailableError } from '../../../base/index.ts'
 import { seededBytes } from '../../../../tests/support/random.ts'
 import { until } from '../../../../tests/support/until.ts'
-import type { Outcome } from '../client/connection.ts'
-import type { OpenBlob } from '../client/registry-client.ts'
+import type { OpenBody, Outcome } from '../client/connection.ts'
 import { type Departure, Flights } from './flights.ts'
 
 let folder: string
@@ -54,7 +53,7 @@ function upstream(bytes: Uint8Array, { digest = digestOf(bytes), sizeBytes = byt
     sizeBytes: null,
     limitBytes: 10 << 20,
     retryMs: 1,
-    open: async (asked, signal): Promise<Outcome<OpenBlob>> => {
+    open: async (asked, signal): Promise<Outcome<OpenBody>> => {
       state.opened.push(asked)
       const from = ranges ? asked : 0
       return { kind: 'found', value: { sizeBytes, from, body: body(from, signal) } }
@@ -109,10 +108,10 @@ test('wrong bytes come to no good end: not whole, not as a range, and nothing is
     async () => {
       for await (const piece of whole.reader) count += piece.length
     },
-    { code: 'upstream-blob', message: /have the digest/ },
+    { code: 'upstream-file', message: /have the digest/ },
   )
   assert.ok(count < bytes.length, `${count} bytes came`)
-  await assert.rejects(collected(range.reader), { code: 'upstream-blob' })
+  await assert.rejects(collected(range.reader), { code: 'upstream-file' })
   await over('b')
   assert.equal(source.state.stored, null)
   const good = upstream(bytes)
@@ -127,13 +126,13 @@ test('a size that differs from what a manifest or the upstream said is wrong', a
     const source = upstream(bytes)
     source.give(bytes.length)
     const { flight, reader } = await flights.join(`c${sizeBytes}`, all, () => ({ ...source.departure(), sizeBytes }))
-    await assert.rejects(collected(reader), { code: 'upstream-blob' })
+    await assert.rejects(collected(reader), { code: 'upstream-file' })
     assert.equal((await flight.begun).kind, 'failed')
   }
   const silent = upstream(bytes, { sizeBytes: null })
   silent.give(bytes.length)
   const short = await flights.join('c', all, () => ({ ...silent.departure(), sizeBytes: 4000 }))
-  await assert.rejects(collected(short.reader), { code: 'upstream-blob', message: /more than 4000/ })
+  await assert.rejects(collected(short.reader), { code: 'upstream-file', message: /more than 4000/ })
   await over('c')
 })
 
@@ -199,7 +198,7 @@ test('closing ends what is under way', async () => {
   const source = upstream(seededBytes(7, 50_000))
   const { reader } = await flights.join('i', all, source.departure)
   // looked at from here on: it may well be refused before the closing is over
-  const refused = assert.rejects(collected(reader), { code: 'upstream-blob' })
+  const refused = assert.rejects(collected(reader), { code: 'upstream-file' })
   source.give(1000)
   await flights.close()
   await refused

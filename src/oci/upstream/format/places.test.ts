@@ -1,11 +1,12 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { behind, formatPlace, parseAuthOrigin, parsePlace, parseUpstreamUrl } from './declared.ts'
+import { formatPlace, parseAuthOrigin, parsePlace, parseUpstreamUrl } from '../../../packages/index.ts'
+import { behind, placeGrammar } from './places.ts'
 
 test('places', () => {
-  for (const text of ['docker-hub', 'Mirror/ghcr', 'a/b/c.d']) assert.equal(formatPlace(parsePlace(text)), text)
+  for (const text of ['docker-hub', 'Mirror/ghcr', 'a/b/c.d']) assert.equal(formatPlace(parsePlace(text, placeGrammar)), text)
   for (const text of ['', '/', 'a/', '/a', 'a//b', 'a/B', 'a/..', 'a/b/', 'a/_b', `a/${'b'.repeat(201)}`]) {
-    assert.throws(() => parsePlace(text), { code: 'bad-upstream-place' }, text)
+    assert.throws(() => parsePlace(text, placeGrammar), { code: 'bad-upstream-place' }, text)
   }
 })
 
@@ -17,8 +18,11 @@ test('a name is below a place by whole segments', () => {
 })
 
 test('URLs', () => {
-  assert.deepEqual(parseUpstreamUrl('https://Registry.example'), { origin: 'https://registry.example', path: '' })
-  assert.deepEqual(parseUpstreamUrl('http://127.0.0.1:5000/acme/tools/'), { origin: 'http://127.0.0.1:5000', path: 'acme/tools' })
+  assert.deepEqual(parseUpstreamUrl('https://Registry.example', placeGrammar), { origin: 'https://registry.example', path: '' })
+  assert.deepEqual(parseUpstreamUrl('http://127.0.0.1:5000/acme/tools/', placeGrammar), {
+    origin: 'http://127.0.0.1:5000',
+    path: 'acme/tools',
+  })
   const bad = [
     '',
     'registry.example',
@@ -31,7 +35,7 @@ test('URLs', () => {
     'https://a/v2/b',
   ]
   for (const text of [...bad, 'https://a/B', 'https://a//b']) {
-    assert.throws(() => parseUpstreamUrl(text), { code: 'bad-upstream-url' }, text)
+    assert.throws(() => parseUpstreamUrl(text, placeGrammar), { code: 'bad-upstream-url' }, text)
   }
   assert.equal(parseAuthOrigin('https://auth.example/token?x=y'), 'https://auth.example')
   for (const text of ['auth.example', 'https://u:p@auth.example']) assert.throws(() => parseAuthOrigin(text), { code: 'bad-upstream-auth' })
