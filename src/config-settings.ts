@@ -105,6 +105,7 @@ export const settings = {
     redirectFromBytes: bytes('1MiB'),
     redirectMs: duration('10m', 10_000, 1),
   },
+  npm: { root: optionalText() },
   ssh: {
     listen: listenAddressOrOff('127.0.0.1:2222'),
     publicHost: publicHost(),
@@ -128,6 +129,10 @@ export const settings = {
     manifestBytes: bytes('4MiB', 1024),
     manifestParts: count(4096, 1),
     indexDepth: count(4, 1, 16),
+    npmTarballBytes: bytes('512MiB', 1024),
+    npmUnpackedBytes: bytes('4GiB', 1024),
+    npmEntries: count(100_000, 1),
+    npmDocumentBytes: bytes('4MiB', 1024),
     concurrentPushes: count(32, 1),
     concurrentFetches: count(128, 1),
     fetchMemoryBytes: bytes('512MiB', 16 * 2 ** 20),

@@ -24,6 +24,7 @@ import type { HookRoom } from './hooks/index.ts'
 import { type Listener, plainForm, type RateLimits } from './http/index.ts'
 import { mountMetrics } from './metrics-listener.ts'
 import { registerLfs } from './lfs/index.ts'
+import { registerNpm } from './npm/index.ts'
 import { LayerFiles, registerOci } from './oci/index.ts'
 import { CiExchange, OidcSignIn, Passwords, registerSignIn, type SignInParts } from './sign-in/index.ts'
 import { sshUrl } from './ssh/index.ts'
@@ -58,6 +59,7 @@ export function mountFaces(listener: Listener, parts: FaceParts): void {
   registerGit(listener, parts.git)
   mountLfs(listener, parts)
   mountOci(listener, parts)
+  mountNpm(listener, parts)
   const surroundings = { clock: systemClock, randomness: systemRandomness }
   const signIn: SignInParts = { db: parts.db, ...surroundings, passwords: new Passwords(systemRandomness), failures: parts.failures }
   mountSignIn(listener, parts.config, signIn)
@@ -105,6 +107,21 @@ function mountOci(listener: Listener, { config, db, store, log, hooks, failures,
       folder: join(config.data, 'spool'),
       pace: limits,
     },
+  })
+}
+
+function mountNpm(listener: Listener, { config, db, store, log }: FaceParts): void {
+  const { limits, npm, publicUrl } = config
+  const { npmTarballBytes: tarballBytes, npmUnpackedBytes: unpackedBytes, npmEntries: entries, npmDocumentBytes: documentBytes } = limits
+  registerNpm(listener, {
+    db,
+    store,
+    uploads: store.uploads,
+    clock: systemClock,
+    log,
+    publicUrl,
+    root: npm.root,
+    limits: { tarballBytes, unpackedBytes, entries, documentBytes, concurrentDownloads: limits.concurrentFetches },
   })
 }
 

@@ -23,7 +23,7 @@ export interface OwnerUsage {
   readonly gitBytes: number
   /** Of LFS objects, for each repository that has them. */
   readonly lfsBytes: number
-  /** Of what packages hold: blobs, each once for however many of the owner's packages have it, and manifests. */
+  /** Of what packages hold: blobs and files, each content once for however many of the owner's packages have it, and manifests. */
   readonly packageBytes: number
 }
 
@@ -163,7 +163,9 @@ async function count(queries: Queries, ownerId: AccountId): Promise<Counted> {
         as "gitBytes",
       (select coalesce(sum(size_bytes), 0)::bigint from lfs_object where repository_id in (select id from mine)) as "lfsBytes",
       (select coalesce(sum(size_bytes), 0)::bigint from (
-        select distinct b.content, b.size_bytes from oci_blob b join package p on p.id = b.package_id where p.owner_id = ${ownerId}) as blobs)
+        select b.content, b.size_bytes from oci_blob b join package p on p.id = b.package_id where p.owner_id = ${ownerId}
+        union
+        select f.content, f.size_bytes from package_file f join package p on p.id = f.package_id where p.owner_id = ${ownerId}) as contents)
       + (select coalesce(sum(octet_length(m.bytes)), 0)::bigint from oci_manifest m join package p on p.id = m.package_id where p.owner_id = ${ownerId})
         as "packageBytes"
     from mine m join stored s on s.network_id = m.network_id join pushed p on p.network_id = m.network_id`.execute(queries)

@@ -1,2 +1,4 @@
-// npm: the registry for npm's packages, over the content store. docs/design/npm.md.
+// npm: the registry for npm packages, over the content store. docs/design/npm.md.
+export { registerNpm } from './routes.ts'
+export type { NpmLimits, NpmOptions } from './registry.ts'
 export { npmUpstreams } from './upstream/npm-upstreams.ts'

@@ -4,7 +4,7 @@ import { type Database, fixedQuery, type Moment, rememberedQuery, sql, type Tx }
 import { type Digest, digestBytes, digestOf } from '../store/index.ts'
 import { digestText, type OciDigest } from './format/digests.ts'
 import { ociError } from './format/errors.ts'
-import { chargeBlob } from './keeping/quota.ts'
+import { chargeContent } from '../packages/index.ts'
 import { namedBy } from './keeping/references.ts'
 
 export interface Blob {
@@ -46,7 +46,7 @@ export async function insertBlob(
 ): Promise<void> {
   const content = digestBytes(blob.content)
   const [row] = await insertRow(tx, one.id, digest.bytes, content, blob.sizeBytes, leaseMs)
-  if (isLimited && row?.isNew === true) await chargeBlob(tx, one, content, blob.sizeBytes)
+  if (isLimited && row?.isNew === true) await chargeContent(tx, one, content, blob.sizeBytes)
 }
 
 const insertRow = fixedQuery((queries, packageId: number, digest: Uint8Array, content: Uint8Array, sizeBytes: number, leaseMs: number) => {

@@ -33,7 +33,9 @@ const lineOf = ({ method, url, action, kind }: Row) => `${method.padEnd(6)} ${ur
 function rowsOf(route: RouteFacts): Row[] {
   const { method, url, access } = route
   if (access === 'public') return [{ method, url, action: 'public', kind: '' }]
-  const named = access.resource({ params: { owner: 'o', repo: 'r', login: 'l', org: 'g', '*': 'i/manifests/t' } } as never) as {
+  const named = access.resource({
+    params: { owner: 'o', repo: 'r', login: 'l', org: 'g', package: 'p', '*': 'i/manifests/t' },
+  } as never) as {
     readonly kind: string
   }
   return actionsOf(access).map((action) => ({ method, url, action: action as Action, kind: named.kind }))

@@ -1,7 +1,7 @@
 // How much an image's owner may store (docs/design/limits.md, Quotas): a blob counts once for an owner, however many of his images have it.
-import { chargeOwner, findQuota, type OwnerQuota, type Package, quotaExceeded } from '../../access/index.ts'
+import { findQuota, type OwnerQuota, type Package, quotaExceeded } from '../../access/index.ts'
 import { InputError } from '../../base/index.ts'
-import { type Database, sql, type Tx } from '../../db/index.ts'
+import type { Database } from '../../db/index.ts'
 import type { ContentUploads } from '../../store/index.ts'
 import { idleUploads, openBytes } from './open-uploads.ts'
 
@@ -49,21 +49,4 @@ export async function settleUploads(db: Database, uploads: ContentUploads, { own
 
 function ofQuota(quota: OwnerQuota, error: unknown): unknown {
   return error instanceof InputError && error.code === 'too-large' ? quotaExceeded(quota) : error
-}
-
-/** For a blob whose row has just been written, in the same transaction. InputError `quota-exceeded` undoes it. */
-export async function chargeBlob(
-  tx: Tx,
-  { id, ownerId }: Pick<Package, 'id' | 'ownerId'>,
-  content: Uint8Array,
-  sizeBytes: number,
-): Promise<void> {
-  await chargeOwner(tx, ownerId, async () => {
-    const { rows } = await sql<{ isThere: boolean }>`
-      select count(*) > 1 as "isThere" from (
-        select from oci_blob b join package p on p.id = b.package_id where b.content = ${content} and (p.owner_id = ${ownerId} or p.id = ${id}) limit 2) as held`.execute(
-      tx,
-    )
-    return rows[0]?.isThere === true ? 0 : sizeBytes
-  })
 }

@@ -115,8 +115,9 @@ export async function makeCast(db: Database): Promise<Cast> {
       const repository = await createRepository(db, { ownerId: ownerIds[owner], name: `the-${visibility}`, visibility })
       repositoryIds.set(`${owner}/${visibility}`, repository.id)
       const repositoryId = owner === 'guild' ? null : repository.id
-      const named = { ownerId: ownerIds[owner], ownerLogin: owner, format: 'oci', name: `the-${visibility}` } as const
-      packageIds.set(`${owner}/${visibility}`, (await createOrFindPackage(db, { ...named, repositoryId, visibility }, operator)).id)
+      const named = { ownerId: ownerIds[owner], ownerLogin: owner, name: `the-${visibility}`, repositoryId, visibility } as const
+      for (const format of ['npm', 'oci'] as const)
+        packageIds.set(`${owner}/${visibility}`, (await createOrFindPackage(db, { ...named, format }, operator)).id)
       if (owner === 'guild') continue
       for (const [{ login }, role] of roles) {
         const account = await findAccount(db.queries, login)
@@ -283,6 +284,12 @@ const bodies: Partial<Record<Action, string>> = {
   'repository:read': '{"operation":"download"}',
 }
 
+/** What stands for the rest of a path. */
+function behind({ route: { url }, owner, thing }: Cell, rest: string): string {
+  if (url.startsWith('/npm/')) return `${owner}/the-${thing}${rest === 'manifests/x' ? '' : `/${rest}`}`
+  return url.startsWith('/v2/') ? `the-${thing}/${rest}` : 'x'
+}
+
 export async function ask(listener: Listener, cast: Cast, cell: Cell): Promise<LightMyRequestResponse> {
   const { route, action, caller, owner, thing } = cell
   const { access } = route
@@ -296,9 +303,9 @@ export async function ask(listener: Listener, cast: Cast, cell: Cell): Promise<L
     .replace(/:repo/, `the-${thing}`)
     .replace(/:(login|org)\b/, login)
     .replace(':package_type', 'container')
-    .replace(/:(package_name|image)\b/, `the-${thing}`)
+    .replace(/:(package_name|package|image)\b/, `the-${thing}`)
     .replaceAll(/:\w+/g, '1')
-    .replace('*', route.url.startsWith('/v2/') ? `the-${thing}/${rest}` : 'x')
+    .replace('*', behind(cell, rest))
   const isBodyAsked = access !== 'public' && access.after === 'body'
   return listener.inject({
     method: route.method as 'GET',

@@ -47,14 +47,21 @@ const ordinary: Readonly<Record<string, string>> = {
   image: 'the-public',
   package_type: 'container',
   package_name: 'the-public',
+  package: 'the-public',
   reference: 'latest',
   tag: 'latest',
   '*': 'main',
 }
 
+/** What stands for the rest of a path. */
+const rests = [
+  { prefix: '/v2/', '*': 'the-public/manifests/main' },
+  { prefix: '/npm/', '*': 'olive/the-public' },
+] as const
+
 /** The path with these values in place of parameters, as they are; ordinary ones for the others. */
 export function pathOf({ url }: RouteFacts, values: Readonly<Record<string, string>>): string {
-  const usual: typeof ordinary = url.startsWith('/v2/') ? { ...ordinary, '*': 'the-public/manifests/main' } : ordinary
+  const usual: typeof ordinary = { ...ordinary, ...rests.find(({ prefix }) => url.startsWith(prefix)) }
   return url.replace(/:(\w+)|\*/g, (whole, name?: string) => values[name ?? whole] ?? usual[name ?? whole] ?? '1')
 }
 
@@ -93,11 +100,13 @@ export function faultIn(answer: LightMyRequestResponse): string | null {
   return null
 }
 
-/** GitHub's form, or the registry's. */
+/** GitHub's form, npm's, or the registry's for images. */
 function hasMessage(error: {
   readonly message?: unknown
+  readonly error?: unknown
   readonly errors?: readonly { readonly code?: unknown; readonly message?: unknown }[]
 }): boolean {
+  if (typeof error.error === 'string') return true
   const [first] = error.message === undefined ? (error.errors ?? []) : [error]
   return typeof first?.message === 'string'
 }

@@ -1,0 +1,11 @@
+// The statuses of the registry's errors; npm shows their text as it is (docs/design/npm.md).
+
+/** By the word that InputError carries as its code; all others are 400. */
+export const npmStatuses: Readonly<Record<string, number>> = {
+  'version-exists': 403, // npm's own: `You cannot publish over the previously published versions`
+  'version-removed': 403,
+  'name-alike': 403,
+  'content-gone': 409,
+  'bad-name': 400,
+  'bad-tag': 400,
+}

@@ -1,0 +1,30 @@
+// The npm registry over HTTP: which path does what, and who may. Paths, names and invariants: docs/design/npm.md.
+import { Recent, SharedPlaces } from '../base/index.ts'
+import type { Listener, RoomOptions, Routes } from '../http/index.ts'
+import { Downloads } from '../packages/index.ts'
+import { npmStatuses } from './format/errors.ts'
+import { npmForm, sendJson } from './protocol/form.ts'
+import { registryPrefixes } from './protocol/targets.ts'
+import type { NpmOptions, NpmRegistry } from './registry.ts'
+
+/** Of small tarballs, in memory. */
+const keptBytes = 64 << 20
+
+export function registerNpm(listener: Listener, options: NpmOptions): void {
+  const registry: NpmRegistry = {
+    ...options,
+    places: new SharedPlaces(options.limits.concurrentDownloads),
+    downloads: new Downloads(options.db, options.log),
+    smallTarballs: new Recent<Uint8Array>(keptBytes),
+  }
+  // Bodies of any type: what is published is read as it comes.
+  const room: RoomOptions = { prefix: '/npm', form: npmForm, challenge: true, body: { raw: /^/ }, statusOf: npmStatuses, rate: 'git' }
+  listener.room(room, (routes) => {
+    routes.addHook('onClose', () => registry.downloads.close())
+    for (const prefix of registryPrefixes) registerFixed(routes, prefix)
+  })
+}
+
+function registerFixed(routes: Routes, prefix: string): void {
+  routes.get(`${prefix}/-/ping`, { config: { access: 'public' } }, async (_request, reply) => sendJson(reply, 200, {}))
+}
