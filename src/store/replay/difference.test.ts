@@ -4,7 +4,7 @@ import { test } from 'node:test'
 import { constants, deflateRawSync, inflateRawSync } from 'node:zlib'
 import { concatBytes, CorruptError, InputError } from '../../base/index.ts'
 import { DifferenceEncoder } from './difference-encoder.ts'
-import { difference, nearestParams } from './difference-engine.ts'
+import { difference, differenceParams, nearestParams } from './difference-engine.ts'
 import { DifferenceMaker, MOST_CORRECTION_BYTES } from './difference.ts'
 import { mixedBytes, numbersFrom } from './golden.ts'
 import { Replay, replayEngines } from './index.ts'
@@ -51,6 +51,42 @@ test('difference: streams of every kind are made again, whatever pieces they cam
       assert.ok(Buffer.compare(remade(params, corrections, plain, 1 + below(size || 1)), deflated) === 0, `kind ${i}, ${size} bytes`)
     }
   }
+})
+
+test('difference: what a stored block holds is met again in the same places, whatever pieces it came in', () => {
+  const below = numbersFrom(5)
+  const noise = Uint8Array.from({ length: 60_000 }, () => below(256))
+  // what stands on both sides of each place where a piece may end, once more
+  const again = Array.from({ length: 20 }, (_, i) => [...noise.subarray(40_000 + i * 1000 - 12, 40_000 + i * 1000 + 12), 65 + (i % 7)])
+  const plain = Uint8Array.from([...noise, ...again.flatMap((piece) => [0, 1, 2, 3, 4, 5].flatMap((shift) => [...piece.slice(shift + 5), shift]))])
+  const deflated = deflateRawSync(plain, { level: 6 })
+  for (const params of differenceParams) {
+    const whole = corrected(params, deflated, deflated.length)
+    for (const madePieceBytes of [700, 65_536]) {
+      const corrections = corrected(params, deflated, madePieceBytes)
+      assert.deepEqual(corrections, whole, `params ${params.join('.')}, made of pieces of ${madePieceBytes}`)
+      for (const pieceBytes of [7, 1000, 4096, 65_536]) {
+        const what = `params ${params.join('.')}, pieces of ${madePieceBytes} and ${pieceBytes}`
+        assert.ok(Buffer.compare(remade(params, corrections, plain, pieceBytes), deflated) === 0, what)
+      }
+    }
+  }
+})
+
+test('difference: the longest of repeats, which are more bytes ahead than the predictor holds', () => {
+  const below = numbersFrom(5)
+  const repeats = Array.from({ length: 12 }, () => {
+    const period = Uint8Array.from({ length: 100 + below(900) }, () => below(256))
+    return Uint8Array.from({ length: 300_000 + below(200_000) }, (_, i) => period[i % period.length] as number)
+  })
+  const plain = concatBytes(repeats)
+  const deflated = deflateRawSync(plain, { level: 6 })
+  const sizes = [100, 4096, 65_536].map((pieceBytes) => {
+    const corrections = corrected([6, 0], deflated, pieceBytes)
+    assert.ok(Buffer.compare(remade([6, 0], corrections, plain, 65_536), deflated) === 0, `pieces of ${pieceBytes}`)
+    return corrections.length
+  })
+  assert.deepEqual(sizes, [sizes[0], sizes[0], sizes[0]])
 })
 
 test('difference: a stream that zlib made takes few corrections', () => {

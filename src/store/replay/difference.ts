@@ -20,6 +20,9 @@ export const mostTokens = 16_384
 /** A bound for what is kept in memory while a difference is made or applied. */
 export const MOST_CORRECTION_BYTES = 64 * 1024 * 1024
 
+/** Read and not predicted yet: much less than the predictor holds, and a token may stand for 258. */
+const mostAheadBytes = 16 * 1024
+
 type Event =
   | number
   | { readonly start: BlockStart; size: number; padding: number }
@@ -84,7 +87,7 @@ export class DifferenceMaker {
       for (let i = from, left = 3 + ((token >>> 22) & 255); left > 0; i++, left--) bytes[predictor.end++] = bytes[i] ?? 0
     }
     this.#events.push(token)
-    if (this.#events.length - this.#done > 2 * PREDICT_BYTES) this.#predict(false)
+    if (predictor.end - predictor.at > mostAheadBytes) this.#predict(false)
   }
 
   #stored(bytes: Uint8Array, size: number, padding: number): void {

@@ -49,6 +49,7 @@ export class ZlibPredictor {
   readonly bytes = new Uint8Array(bufferBytes + 8)
   readonly #config: Config
   readonly #hashKind: number
+  readonly #hashBytes: number
   readonly #heads = new Int32Array(1 << 16)
   readonly #previous = new Int32Array(historyBytes)
   /** A place is its index + this; 0 is none, so that the first byte of all is never met, as with zlib. */
@@ -71,6 +72,7 @@ export class ZlibPredictor {
     if (found === undefined) throw new RangeError(`level ${level}`)
     this.#config = found
     this.#hashKind = hashKind
+    this.#hashBytes = hashKind === hashKinds.four15 ? 4 : 3
   }
 
   /** Makes room for `size` bytes at `end`, at most 64 KiB. */
@@ -126,9 +128,9 @@ export class ZlibPredictor {
   /** Over bytes that no token stands for, noting them. */
   skip(size: number): void {
     this.at += size
-    const until = Math.min(this.at, this.end - 2)
+    // the last places when the bytes behind them are there, or the next token is searched for
+    const until = Math.min(this.at, this.end - this.#hashBytes + 1)
     while (this.#noted < until) this.#note(this.#noted++)
-    this.#noted = Math.max(this.#noted, this.at)
   }
 
   /** What was found for the next byte doesn't hold. */
@@ -141,7 +143,7 @@ export class ZlibPredictor {
     const [a, b, c] = [bytes[index] ?? 0, bytes[index + 1] ?? 0, bytes[index + 2] ?? 0]
     if (this.#hashKind === hashKinds.three15) return ((a << 10) ^ (b << 5) ^ c) & 0x7fff
     if (this.#hashKind === hashKinds.three16) return ((a << 12) ^ (b << 6) ^ c) & 0xffff
-    return (Math.imul(a | (b << 8) | (c << 16) | ((bytes[index + 3] ?? 0) << 24), 0x9e3779b1) >>> 17) & 0x7fff
+    return (Math.imul(a | (b << 8) | (c << 16) | ((index + 3 < this.end ? (bytes[index + 3] ?? 0) : 0) << 24), 0x9e3779b1) >>> 17) & 0x7fff
   }
 
   #note(index: number): number {
