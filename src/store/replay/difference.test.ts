@@ -58,7 +58,10 @@ test('difference: what a stored block holds is met again in the same places, wha
   const noise = Uint8Array.from({ length: 60_000 }, () => below(256))
   // what stands on both sides of each place where a piece may end, once more
   const again = Array.from({ length: 20 }, (_, i) => [...noise.subarray(40_000 + i * 1000 - 12, 40_000 + i * 1000 + 12), 65 + (i % 7)])
-  const plain = Uint8Array.from([...noise, ...again.flatMap((piece) => [0, 1, 2, 3, 4, 5].flatMap((shift) => [...piece.slice(shift + 5), shift]))])
+  const plain = Uint8Array.from([
+    ...noise,
+    ...again.flatMap((piece) => [0, 1, 2, 3, 4, 5].flatMap((shift) => [...piece.slice(shift + 5), shift])),
+  ])
   const deflated = deflateRawSync(plain, { level: 6 })
   for (const params of differenceParams) {
     const whole = corrected(params, deflated, deflated.length)
