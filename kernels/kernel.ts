@@ -50,6 +50,23 @@ export interface Kernel {
   scanTree(at: number, size: number, idBytes: number): number
   scanCommit(at: number, size: number, idBytes: number): number
   chunkSize(at: number, size: number, least: number, bits: number, most: number): number
+  zlibTableBytes(): number
+  zlibNote(bytes: number, tables: number, offset: number, from: number, until: number, end: number, kind: number): void
+  zlibMatch(
+    bytes: number,
+    tables: number,
+    offset: number,
+    index: number,
+    end: number,
+    noted: number,
+    kind: number,
+    least: number,
+    tries: number,
+    nice: number,
+    far: number,
+    isEachNoted: boolean,
+  ): number
+  readonly zlibDistance: WebAssembly.Global<'i32'>
 }
 
 /**

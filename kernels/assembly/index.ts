@@ -19,6 +19,7 @@ export { refsAdd, refsBegin, refsCount, refsGrow } from './refs'
 export { scanTree } from './tree'
 export { scanCommit } from './commit'
 export { chunkSize } from './chunk'
+export { zlibDistance, zlibMatch, zlibNote, zlibTableBytes } from './zlib-match'
 
 /** Fills the kernels' tables; called once, before anything else. */
 export function setup(): void {

@@ -33,7 +33,7 @@ const surroundings = { clock: systemClock, randomness: systemRandomness }
 const bucket = attachBucket(data.bucket, surroundings)
 const reader = new ContentReader(makeBlockReader(bucket, { ...surroundings, memoryBytes: data.cacheMemoryBytes, disk: data.cacheDisk }))
 const cutters = new CutterPool(data.kernel)
-const replay = new Replay(replayEngines())
+const replay = new Replay(replayEngines(data.kernel))
 // of this thread alone, on Linux; elsewhere it would be the whole process
 if (data.isLow === true && process.platform === 'linux') setPriority(10)
 

@@ -76,7 +76,7 @@ export async function inflateInto(
     if (piece.kind === 'header') {
       if (members.length === mostMembers) throw new InputError('too-many-members', `it has more than ${mostMembers} gzip members`)
       members.push({ header: piece.bytes, plainBytes: 0, recipe: encoded, correctionBytes: 0 })
-      proof = isDifference ? new DifferentStream(recipe, correctionBytes) : new SameStream(replay.encoder(recipe))
+      proof = isDifference ? new DifferentStream(replay.corrections(recipe, correctionBytes)) : new SameStream(replay.encoder(recipe))
     } else if (piece.kind === 'trailing') {
       trailing.push(new Uint8Array(piece.bytes))
       trailingBytes += piece.bytes.length

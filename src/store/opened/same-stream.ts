@@ -1,6 +1,6 @@
 // What makes a member's deflate stream again, seen while the stream is inflated: an engine, whose stream is held against what came, or a difference, which is told
 // of what came.
-import { DifferenceMaker, type DeflateEncoder, type ReplayRecipe } from '../replay/index.ts'
+import type { CorrectionMaker, DeflateEncoder } from '../replay/index.ts'
 
 export interface StreamProof {
   /** What comes next of the stream; before what it holds. */
@@ -88,11 +88,10 @@ class Queued {
 
 /** That its corrections make the stream again is seen only when they have been stored: by the check of every opened content. */
 export class DifferentStream implements StreamProof {
-  readonly #maker: DifferenceMaker
+  readonly #maker: CorrectionMaker
 
-  /** InputError 'difference-size' when there come to be more bytes of corrections than that. */
-  constructor(recipe: ReplayRecipe, mostBytes: number) {
-    this.#maker = new DifferenceMaker([...recipe.params], mostBytes)
+  constructor(maker: CorrectionMaker) {
+    this.#maker = maker
   }
 
   deflated(bytes: Uint8Array): void {

@@ -6,6 +6,7 @@ import { FlateCode, fixedDistances, fixedLiterals } from './code-lengths.ts'
 import { type Decoder, readCodeSizes } from './deflate-tokens.ts'
 import { MOST_CORRECTION_BYTES, mostTokens, SectionFlag } from './difference.ts'
 import type { DeflateEncoder } from './engine.ts'
+import type { MatchSpaces } from './match-space.ts'
 import { VarintReader } from './varints.ts'
 import { PREDICT_BYTES, ZlibPredictor } from './zlib-predictor.ts'
 
@@ -24,8 +25,8 @@ export class DifferenceEncoder implements DeflateEncoder {
   #isEnding = false
   #isDone = false
 
-  constructor(params: Uint8Array, corrections: Uint8Array) {
-    this.#predictor = new ZlibPredictor(params[0] ?? 0, params[1] ?? 0)
+  constructor(spaces: MatchSpaces, params: Uint8Array, corrections: Uint8Array) {
+    this.#predictor = new ZlibPredictor(spaces, params[0] ?? 0, params[1] ?? 0)
     this.#in = new VarintReader(inflated(corrections))
   }
 
@@ -44,7 +45,9 @@ export class DifferenceEncoder implements DeflateEncoder {
 
   end(): Uint8Array[] {
     this.#run(true)
-    if (!this.#isDone || this.#predictor.at !== this.#predictor.end) throw misfit()
+    const isWhole = this.#isDone && this.#predictor.at === this.#predictor.end
+    this.#predictor.close()
+    if (!isWhole) throw misfit()
     this.#sink.align()
     return this.#sink.take()
   }

@@ -3,9 +3,10 @@ import { createHash } from 'node:crypto'
 import { inflateRawSync } from 'node:zlib'
 import { DifferenceEncoder } from './difference-encoder.ts'
 import { DifferenceMaker, MOST_CORRECTION_BYTES } from './difference.ts'
-import type { DeflateEngine, Golden } from './engine.ts'
+import type { DifferenceEngine, Golden } from './engine.ts'
 import { GoDeflate } from './go-deflate.ts'
 import { goldenBytes } from './golden.ts'
+import type { MatchSpaces } from './match-space.ts'
 import { hashKinds } from './zlib-predictor.ts'
 
 const levels = [6, 9, 1, 5, 4, 8, 7, 3, 2]
@@ -13,7 +14,7 @@ export const differenceParams: readonly (readonly number[])[] = Object.values(ha
   levels.map((level) => [level, kind]),
 )
 
-export function difference(golden: readonly Golden[]): DeflateEngine {
+export function difference(golden: readonly Golden[], spaces: MatchSpaces): DifferenceEngine {
   return {
     id: 5,
     version: 1,
@@ -22,20 +23,22 @@ export function difference(golden: readonly Golden[]): DeflateEngine {
     goldenBytes,
     // It is asked only where no other engine agrees: Replay.difference.
     candidates: () => [],
-    encoder: (params, corrections) => new DifferenceEncoder(params, corrections ?? new Uint8Array(0)),
-    digest,
+    encoder: (params, corrections) => new DifferenceEncoder(spaces, params, corrections ?? new Uint8Array(0)),
+    nearest: (deflated) => nearestParams(spaces, deflated),
+    maker: (params, mostBytes) => new DifferenceMaker(spaces, [...params], mostBytes),
+    digest: (params, bytes) => digest(spaces, params, bytes),
     describe: ([level = 0, hashKind = 0]) => `to level ${level}, hash ${hashKind}`,
   }
 }
 
 /** Of the corrections of a stream that Go's encoder makes, and of that stream made again. */
-function digest(params: Uint8Array, bytes: Uint8Array): string {
+function digest(spaces: MatchSpaces, params: Uint8Array, bytes: Uint8Array): string {
   const go = new GoDeflate(6)
-  const maker = new DifferenceMaker([...params], MOST_CORRECTION_BYTES)
+  const maker = new DifferenceMaker(spaces, [...params], MOST_CORRECTION_BYTES)
   for (const piece of [...go.push(bytes), ...go.end()]) maker.push(piece)
   const corrections = maker.end()
   const hash = createHash('sha256').update(inflateRawSync(corrections))
-  const encoder = new DifferenceEncoder(params, corrections)
+  const encoder = new DifferenceEncoder(spaces, params, corrections)
   for (const piece of [...encoder.push(bytes), ...encoder.end()]) hash.update(piece)
   return hash.digest('hex').slice(0, 16)
 }
@@ -44,16 +47,17 @@ function digest(params: Uint8Array, bytes: Uint8Array): string {
  * The parameters with which the beginning of a stream (100 KiB will do) needs fewest corrections.
  * InputError 'deflate' where it is no deflate stream.
  */
-export function nearestParams(deflated: Uint8Array): readonly number[] {
+export function nearestParams(spaces: MatchSpaces, deflated: Uint8Array): readonly number[] {
   let nearest = differenceParams[0] ?? []
   let fewest = Infinity
   for (const params of differenceParams) {
-    const maker = new DifferenceMaker(params, MOST_CORRECTION_BYTES)
+    const maker = new DifferenceMaker(spaces, params, MOST_CORRECTION_BYTES)
     maker.push(deflated)
     if (maker.sizeSoFar() < fewest) {
       fewest = maker.sizeSoFar()
       nearest = params
     }
+    maker.close()
   }
   return nearest
 }

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { constants, deflateRawSync, inflateRawSync } from 'node:zlib'
+import { compileKernel } from '../../../kernels/index.ts'
 import { concatBytes, CorruptError, InputError } from '../../base/index.ts'
 import { DifferenceEncoder } from './difference-encoder.ts'
 import { difference, differenceParams, nearestParams } from './difference-engine.ts'
@@ -9,15 +10,19 @@ import { DifferenceMaker, MOST_CORRECTION_BYTES } from './difference.ts'
 import { mixedBytes, numbersFrom } from './golden.ts'
 import { Replay, replayEngines } from './index.ts'
 import { klauspost } from './klauspost.ts'
+import { MatchSpaces } from './match-space.ts'
+
+const kernel = compileKernel()
+const spaces = new MatchSpaces(kernel)
 
 function corrected(params: readonly number[], deflated: Uint8Array, pieceBytes: number): Uint8Array {
-  const maker = new DifferenceMaker(params, MOST_CORRECTION_BYTES)
+  const maker = new DifferenceMaker(spaces, params, MOST_CORRECTION_BYTES)
   for (let at = 0; at < deflated.length; at += pieceBytes) maker.push(deflated.subarray(at, at + pieceBytes))
   return maker.end()
 }
 
 function remade(params: readonly number[], corrections: Uint8Array, plain: Uint8Array, pieceBytes: number): Uint8Array {
-  const encoder = new DifferenceEncoder(Uint8Array.from(params), corrections)
+  const encoder = new DifferenceEncoder(spaces, Uint8Array.from(params), corrections)
   const pieces: Uint8Array[] = []
   for (let at = 0; at < plain.length; at += pieceBytes) pieces.push(...encoder.push(plain.subarray(at, at + pieceBytes)))
   return concatBytes([...pieces, ...encoder.end()])
@@ -93,13 +98,13 @@ test('difference: the longest of repeats, which are more bytes ahead than the pr
 })
 
 test('difference: a stream that zlib made takes few corrections', () => {
-  const engines = new Replay(replayEngines())
+  const engines = new Replay(replayEngines(kernel))
   const plain = mixedBytes(31, 1_000_000)
   const deflated = deflateRawSync(plain, { level: 6, strategy: constants.Z_FILTERED })
   assert.deepEqual(engines.identify({ plain, isWhole: true, deflated, clue: null }), [])
   const recipe = engines.nearest(deflated.subarray(0, 100_000))
   assert.ok(recipe)
-  const maker = new DifferenceMaker([...recipe.params], deflated.length)
+  const maker = new DifferenceMaker(spaces, [...recipe.params], deflated.length)
   maker.push(deflated)
   const corrections = maker.end()
   assert.ok(corrections.length < deflated.length / 10, `${corrections.length} of ${deflated.length}`)
@@ -120,7 +125,7 @@ test('difference: what is no stream is refused, and what differs too much', () =
     broken[below(300)] = below(256)
     assert.throws(() => corrected([6, 0], broken, 5000), isRefused('deflate'))
   }
-  const maker = new DifferenceMaker([6, 0], 4096)
+  const maker = new DifferenceMaker(spaces, [6, 0], 4096)
   assert.throws(() => maker.push(deflateRawSync(plain, { level: 1 })), isRefused('difference-size'))
 })
 
@@ -145,8 +150,8 @@ test('difference: corrections that are none, or are for other bytes, are told as
 
 test('difference: the nearest parameters are those of the maker', () => {
   const plain = mixedBytes(34, 400_000)
-  const maker = difference([])
+  const maker = difference([], spaces)
   assert.equal(maker.candidates(null).length, 0)
   // Node's zlib has another hash than the original: the level is found all the same.
-  assert.equal(nearestParams(deflateRawSync(plain, { level: 1 }).subarray(0, 100_000))[0], 1)
+  assert.equal(nearestParams(spaces, deflateRawSync(plain, { level: 1 }).subarray(0, 100_000))[0], 1)
 })

@@ -10,6 +10,8 @@ import { deflateRawSync } from 'node:zlib'
 import { InputError } from '../../base/index.ts'
 import { matchToken } from './bit-sink.ts'
 import { type BlockStart, DeflateReader } from './deflate-tokens.ts'
+import type { CorrectionMaker } from './engine.ts'
+import type { MatchSpaces } from './match-space.ts'
 import { VarintWriter } from './varints.ts'
 import { PREDICT_BYTES, ZlibPredictor } from './zlib-predictor.ts'
 
@@ -31,7 +33,7 @@ type Event =
   | { readonly padding: number }
 
 /** Makes the corrections of a stream from the stream alone, piece by piece. */
-export class DifferenceMaker {
+export class DifferenceMaker implements CorrectionMaker {
   readonly #predictor: ZlibPredictor
   readonly #reader: DeflateReader
   readonly #out: VarintWriter
@@ -46,8 +48,8 @@ export class DifferenceMaker {
   #wrong: number[] = []
 
   /** @param mostBytes of corrections, before they are compressed: more, and making ends with InputError 'difference-size' */
-  constructor(params: readonly number[], mostBytes: number) {
-    this.#predictor = new ZlibPredictor(params[0] ?? 0, params[1] ?? 0)
+  constructor(spaces: MatchSpaces, params: readonly number[], mostBytes: number) {
+    this.#predictor = new ZlibPredictor(spaces, params[0] ?? 0, params[1] ?? 0)
     this.#out = new VarintWriter(Math.min(mostBytes, MOST_CORRECTION_BYTES))
     this.#reader = new DeflateReader({
       block: (start) => this.#events.push({ start, size: 0, padding: 0 }),
@@ -68,7 +70,13 @@ export class DifferenceMaker {
   end(): Uint8Array {
     this.#reader.end()
     this.#predict(true)
+    this.close()
     return deflateRawSync(this.#out.bytes(), { level: 6 })
+  }
+
+  /** It is used up. */
+  close(): void {
+    this.#predictor.close()
   }
 
   /** Of a prefix: how many bytes of corrections there are so far. */

@@ -40,6 +40,26 @@ export interface DeflateEngine {
   describe(params: Uint8Array): string
 }
 
+/** The one whose streams are told by corrections. */
+export interface DifferenceEngine extends DeflateEngine {
+  /** The parameters with which the beginning of a stream needs fewest. InputError 'deflate'. */
+  nearest(deflated: Uint8Array): readonly number[]
+  /** @param mostBytes of corrections, before they are compressed */
+  maker(params: Uint8Array, mostBytes: number): CorrectionMaker
+}
+
+/** Makes the corrections of one stream. InputError 'deflate' where it is none; 'difference-size' where there come to be more of them than allowed. */
+export interface CorrectionMaker {
+  /** What comes next of the stream. */
+  push(deflated: Uint8Array): void
+  /** All of them. The maker is used up. */
+  end(): Uint8Array
+}
+
+export function isDifference(engine: DeflateEngine): engine is DifferenceEngine {
+  return 'maker' in engine
+}
+
 export function recipeOf(engine: DeflateEngine, params: readonly number[]): ReplayRecipe {
   return { engine: engine.id, version: engine.version, params: Uint8Array.from(params) }
 }

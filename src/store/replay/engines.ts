@@ -4,14 +4,16 @@ import type { DeflateEngine } from './engine.ts'
 import { goFlate } from './go-flate.ts'
 import { differenceGoldens, goFlateGoldens, klauspostGoldens, nodeZlibGoldens, pgzipGoldens } from './goldens.ts'
 import { klauspost, pgzip } from './klauspost.ts'
+import { MatchSpaces } from './match-space.ts'
 import { nodeZlib } from './node-zlib.ts'
 
-export function replayEngines(): DeflateEngine[] {
+/** @param kernel of kernels/, for the difference */
+export function replayEngines(kernel: WebAssembly.Module): DeflateEngine[] {
   return [
     goFlate(goFlateGoldens),
     pgzip(pgzipGoldens),
     klauspost(klauspostGoldens),
     nodeZlib(nodeZlibGoldens),
-    difference(differenceGoldens),
+    difference(differenceGoldens, new MatchSpaces(kernel)),
   ]
 }

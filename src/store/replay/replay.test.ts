@@ -2,11 +2,13 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { deflateRawSync } from 'node:zlib'
+import { compileKernel } from '../../../kernels/index.ts'
 import { concatBytes, CorruptError } from '../../base/index.ts'
 import { mixedBytes } from './golden.ts'
 import { decodeReplayRecipe, encodeReplayRecipe, Replay, replayEngines, type ReplayRecipe } from './index.ts'
 
-const replay = new Replay(replayEngines())
+const kernel = compileKernel()
+const replay = new Replay(replayEngines(kernel))
 
 function made(recipe: ReplayRecipe, plain: Uint8Array): Uint8Array {
   const encoder = replay.encoder(recipe)
@@ -55,7 +57,7 @@ test('replay: engines, versions and parameters that there are not are refused, a
 })
 
 test('replay: an engine whose golden vector fails makes nothing', () => {
-  const broken = replayEngines().map((engine) => ({
+  const broken = replayEngines(kernel).map((engine) => ({
     ...engine,
     golden: engine.golden.map((golden) => ({ ...golden, digest: '0'.repeat(16) })),
   }))
@@ -66,7 +68,7 @@ test('replay: an engine whose golden vector fails makes nothing', () => {
 })
 
 test('replay: every set of parameters that is tried has a golden vector that holds here', () => {
-  for (const engine of replayEngines()) {
+  for (const engine of replayEngines(kernel)) {
     const known = new Set(engine.golden.map(({ params }) => params.join()))
     for (const params of engine.candidates(null)) assert.ok(known.has(params.join()), `${engine.name} ${params.join()}`)
     const nothing = engine.name === 'difference' ? deflateRawSync(new Uint8Array(0)) : undefined

@@ -1,8 +1,7 @@
 // The engines as one: which of them made a stream, and a stream made again. An engine is used with parameters only after it has made the golden
 // stream with them in this process.
 import { CorruptError } from '../../base/index.ts'
-import { nearestParams } from './difference-engine.ts'
-import { type DeflateEncoder, type DeflateEngine, type GzipClue, recipeOf } from './engine.ts'
+import { type CorrectionMaker, type DeflateEncoder, type DeflateEngine, type GzipClue, isDifference, recipeOf } from './engine.ts'
 import { goldenSeed, mixedBytes, streamDigest } from './golden.ts'
 import type { ReplayRecipe } from './recipe.ts'
 
@@ -59,9 +58,9 @@ export class Replay {
    * @param beginning of the raw deflate stream, 100 KiB at best
    */
   nearest(beginning: Uint8Array): ReplayRecipe | null {
-    const engine = this.#engines.find(({ name }) => name === 'difference')
+    const engine = this.#engines.find(isDifference)
     if (engine === undefined) return null
-    const recipe = recipeOf(engine, nearestParams(beginning))
+    const recipe = recipeOf(engine, engine.nearest(beginning))
     return this.#holds(engine, recipe) ? recipe : null
   }
 
@@ -80,6 +79,16 @@ export class Replay {
         `${this.describe(recipe)} does not make the stream here that it is known to make (golden vector)`,
       )
     return engine.encoder(recipe.params, corrections)
+  }
+
+  /**
+   * Makes the corrections of a stream, for a recipe that `nearest` gave. InputError as it says.
+   * @param mostBytes of corrections, before they are compressed
+   */
+  corrections(recipe: ReplayRecipe, mostBytes: number): CorrectionMaker {
+    const engine = this.#engine(recipe)
+    if (engine === undefined || !isDifference(engine)) throw new RangeError(`${this.describe(recipe)} has no corrections`)
+    return engine.maker(recipe.params, mostBytes)
   }
 
   /** For people: `go-flate level 6`. */

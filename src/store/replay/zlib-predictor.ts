@@ -2,15 +2,11 @@
 // zlib's rules (deflate.c: deflate_fast, deflate_slow, longest_match); where it errs, a correction stands in the difference (difference.ts).
 // A prediction rests on the bytes, the tokens so far and at least 300 bytes ahead (fewer only at the end): the same when it is made again.
 import { matchToken } from './bit-sink.ts'
+import { type MatchSpace, type MatchSpaces, spaceBytes } from './match-space.ts'
 
 const historyBytes = 32 * 1024
-const mask = historyBytes - 1
-/** Places farther away zlib doesn't use. */
-const mostDistance = historyBytes - 262
-const mostMatch = 258
 /** A match of three that is farther away costs more than it saves. */
 const tooFar = 4096
-const bufferBytes = 256 * 1024
 /** So many bytes must be ahead. */
 export const PREDICT_BYTES = 600
 const rebaseAt = 2 ** 30
@@ -46,12 +42,11 @@ const configs = new Map([
 export const hashKinds = { three15: 0, three16: 1, four15: 2 } as const
 
 export class ZlibPredictor {
-  readonly bytes = new Uint8Array(bufferBytes + 8)
+  readonly bytes: Uint8Array
   readonly #config: Config
   readonly #hashKind: number
-  readonly #hashBytes: number
-  readonly #heads = new Int32Array(1 << 16)
-  readonly #previous = new Int32Array(historyBytes)
+  readonly #spaces: MatchSpaces
+  readonly #space: MatchSpace
   /** A place is its index + this; 0 is none, so that the first byte of all is never met, as with zlib. */
   #offset = 0
   /** Where the next token begins, and where the bytes end. */
@@ -67,17 +62,19 @@ export class ZlibPredictor {
   #nextLength = 0
   #nextDistance = 0
 
-  constructor(level: number, hashKind: number) {
+  constructor(spaces: MatchSpaces, level: number, hashKind: number) {
     const found = configs.get(level)
     if (found === undefined) throw new RangeError(`level ${level}`)
     this.#config = found
     this.#hashKind = hashKind
-    this.#hashBytes = hashKind === hashKinds.four15 ? 4 : 3
+    this.#spaces = spaces
+    this.#space = spaces.take()
+    this.bytes = this.#space.bytes
   }
 
   /** Makes room for `size` bytes at `end`, at most 64 KiB. */
   reserve(size: number): void {
-    if (this.end + size <= bufferBytes) return
+    if (this.end + size <= spaceBytes) return
     const less = this.at - historyBytes
     this.bytes.copyWithin(0, less, this.end)
     this.at -= less
@@ -85,8 +82,8 @@ export class ZlibPredictor {
     this.#noted -= less
     this.#offset += less
     if (this.#offset > rebaseAt) {
-      for (const places of [this.#heads, this.#previous])
-        for (let i = 0; i < places.length; i++) places[i] = Math.max((places[i] ?? 0) - this.#offset, 0)
+      const { heads } = this.#space
+      for (let i = 0; i < heads.length; i++) heads[i] = Math.max((heads[i] ?? 0) - this.#offset, 0)
       this.#offset = 0
     }
   }
@@ -129,8 +126,11 @@ export class ZlibPredictor {
   skip(size: number): void {
     this.at += size
     // the last places when the bytes behind them are there, or the next token is searched for
-    const until = Math.min(this.at, this.end - this.#hashBytes + 1)
-    while (this.#noted < until) this.#note(this.#noted++)
+    const until = Math.min(this.at, this.end - 3)
+    if (this.#noted >= until) return
+    const { kernel, bytesAt, tablesAt } = this.#space
+    kernel.zlibNote(bytesAt, tablesAt, this.#offset, this.#noted, until, this.end, this.#hashKind)
+    this.#noted = until
   }
 
   /** What was found for the next byte doesn't hold. */
@@ -138,49 +138,38 @@ export class ZlibPredictor {
     this.#isKnown = false
   }
 
-  #hash(index: number): number {
-    const bytes = this.bytes
-    const [a, b, c] = [bytes[index] ?? 0, bytes[index + 1] ?? 0, bytes[index + 2] ?? 0]
-    if (this.#hashKind === hashKinds.three15) return ((a << 10) ^ (b << 5) ^ c) & 0x7fff
-    if (this.#hashKind === hashKinds.three16) return ((a << 12) ^ (b << 6) ^ c) & 0xffff
-    return (Math.imul(a | (b << 8) | (c << 16) | ((index + 3 < this.end ? (bytes[index + 3] ?? 0) : 0) << 24), 0x9e3779b1) >>> 17) & 0x7fff
-  }
-
-  #note(index: number): number {
-    const hash = this.#hash(index)
-    const head = this.#heads[hash] ?? 0
-    this.#previous[(index + this.#offset) & mask] = head
-    this.#heads[hash] = index + this.#offset
-    return head
+  /** It is used up: the next one may have its memory. */
+  close(): void {
+    this.#spaces.give(this.#space)
   }
 
   /** The longest match at `index` that is longer than `least`, into #length and #distance; else #length is `least`, or 0 for none at all. */
   #search(index: number, least: number): void {
-    const { good, nice: niceLength, chain, isGreedy } = this.#config
-    const { bytes } = this
-    const most = Math.min(mostMatch, this.end - index)
+    const { good, nice, chain, isGreedy } = this.#config
     this.#length = least > 2 ? least : 0
     this.#distance = 0
-    if (most < 3) return
-    while (this.#noted < index) this.#note(this.#noted++)
-    let place = this.#noted > index ? (this.#previous[(index + this.#offset) & mask] ?? 0) : this.#note(this.#noted++)
-    const nearest = Math.max(index + this.#offset - mostDistance, 1)
-    const nice = Math.min(niceLength, most)
-    let length = least
-    for (let tries = least >= good ? chain >> 2 : chain; tries > 0 && place >= nearest && length < most; tries--) {
-      const from = place - this.#offset
-      if (bytes[from + length] === bytes[index + length] && bytes[from] === bytes[index]) {
-        let n = 1
-        while (n < most && bytes[from + n] === bytes[index + n]) n++
-        if (n > length) {
-          length = n
-          this.#distance = index - from
-          if (n >= nice) break
-        }
-      }
-      place = this.#previous[place & mask] ?? 0
-    }
-    if (length > least) this.#length = length
-    if (!isGreedy && this.#length === 3 && this.#distance > tooFar) this.#length = least > 2 ? least : 0
+    if (this.end - index < 3) return
+    const { kernel, bytesAt, tablesAt } = this.#space
+    const kind = this.#hashKind
+    const tries = least >= good ? chain >> 2 : chain
+    const far = isGreedy ? historyBytes : tooFar
+    const length = kernel.zlibMatch(
+      bytesAt,
+      tablesAt,
+      this.#offset,
+      index,
+      this.end,
+      this.#noted,
+      kind,
+      least,
+      tries,
+      nice,
+      far,
+      !isGreedy && kind !== hashKinds.four15,
+    )
+    this.#noted = Math.max(this.#noted, index + 1)
+    if (length === least) return
+    this.#length = length
+    this.#distance = kernel.zlibDistance.value
   }
 }
