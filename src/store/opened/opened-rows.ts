@@ -67,11 +67,29 @@ export async function leave({ queries }: Database, digest: Digest, reason: strin
 
 const mostAttempts = 5
 
-/** It failed for no reason of its own: it is tried again later, and after some times left as it is. */
+/**
+ * It is being looked into: until that has an end, it is due again only later, and behind all others, for what is stuck, or ends the process, must not keep them
+ * waiting. False: that has happened too often, and it is left as it is.
+ */
+export async function begin({ queries }: Database, digest: Digest): Promise<boolean> {
+  const { rows } = await sql<{ due: boolean }>`
+    update content_opening set attempts = attempts + 1, reason = case when attempts < ${mostAttempts} then reason else 'unfinished' end,
+      due_at = case when attempts < ${mostAttempts} then now() + (attempts + 1) * interval '10 minutes' end
+    where digest = ${digestBytes(digest)} returning due_at is not null as due`.execute(queries)
+  return rows[0]?.due ?? false
+}
+
+/** It was begun, and stopped for no reason that has to do with it. */
+export async function giveBack({ queries }: Database, digest: Digest): Promise<void> {
+  await sql`
+    update content_opening set attempts = attempts - 1, due_at = due_at - attempts * interval '10 minutes'
+    where digest = ${digestBytes(digest)} and attempts > 0 and due_at is not null`.execute(queries)
+}
+
+/** It failed for no reason of its own: it is tried again later, and after some times left as it is. It was begun. */
 export async function retryLater({ queries }: Database, digest: Digest, reason: string): Promise<void> {
   await sql`
-    update content_opening set attempts = attempts + 1, reason = ${reason},
-      due_at = case when attempts + 1 < ${mostAttempts} then now() + (attempts + 1) * interval '10 minutes' end
+    update content_opening set reason = ${reason}, due_at = case when attempts < ${mostAttempts} then now() + attempts * interval '10 minutes' end
     where digest = ${digestBytes(digest)}`.execute(queries)
 }
 

@@ -7,7 +7,9 @@ import { contentHost, pieces, put, read, sha256 } from '../../../tests/support/c
 import { noise } from '../../../tests/support/seeded.ts'
 import { sampleLayer as layer, sampleText as text, tarMember, tarOf } from '../../../tests/support/tar.ts'
 import { fromUtf8, hex, utf8 } from '../../base/index.ts'
+import { sql } from '../../db/index.ts'
 import type { Digest } from '../digest.ts'
+import { begin, giveBack, nextDue } from './opened-rows.ts'
 import { contentTotals } from '../totals.ts'
 import { dropWhole } from '../whole/hot.ts'
 import { hasBody, type PlacedEntry } from './format/file-list.ts'
@@ -264,6 +266,29 @@ test('an archive of 100,000 members', async () => {
   for await (const entry of files) assert.equal(fromUtf8(entry.path), `many/${count++}`)
   assert.equal(count, 100_000)
   assert.deepEqual(await read(host.store, digest), tar)
+})
+
+test('what ends its process comes behind all others, and after five times is left', async () => {
+  const [bad, good] = [await put(host.store, noise(801, 300_000)), await put(host.store, gzipSync(layer(12)))]
+  await host.store.openSoon(bad.digest)
+  await host.store.openSoon(good.digest)
+  const { database } = host.db
+  for (let time = 1; time <= 5; time++) {
+    assert.equal((await nextDue(database, 0))?.digest, bad.digest)
+    assert.ok(await begin(database, bad.digest))
+    assert.equal((await nextDue(database, 0))?.digest, good.digest, `after ${time}`)
+    await sql`update content_opening set due_at = now() - interval '1 hour' where digest = ${Buffer.from(bad.digest, 'hex')}`.execute(
+      database.queries,
+    )
+  }
+  assert.ok(!(await begin(database, bad.digest)))
+  assert.equal(await reasonFor(bad.digest), 'unfinished')
+  await host.store.openDue()
+  assert.ok(await opened(good.digest))
+  await host.store.openSoon(bad.digest)
+  assert.ok(await begin(database, bad.digest))
+  await giveBack(database, bad.digest)
+  assert.equal((await nextDue(database, 0))?.digest, bad.digest, 'stopped for no reason of its own, it is due at once')
 })
 
 test('a reader that leaves in the middle ends the work; the next one reads all', async () => {

@@ -17,7 +17,7 @@ import { Upload } from '../upload.ts'
 import { giveRecipe } from './chunk-whole.ts'
 import { encodeForm, type OpenedForm } from './format/opened-form.ts'
 import type { OpenJob, OpenJobResult } from './open-job.ts'
-import { type DueContent, insertListed, insertOpened, isDue, isListed, leave, nextDue, retryLater } from './opened-rows.ts'
+import { begin, type DueContent, giveBack, insertListed, insertOpened, isDue, isListed, leave, nextDue, retryLater } from './opened-rows.ts'
 import { planRebuild } from './plan-rebuild.ts'
 
 export interface OpenerParts extends SegmentParts {
@@ -49,7 +49,7 @@ export async function openDue(parts: OpenerParts, settleMs: number, signal: Abor
     signal.throwIfAborted()
     const due = await nextDue(parts.db, settleMs)
     if (due === null) return count
-    await openOrTell(parts, due, signal)
+    if (await begin(parts.db, due.digest)) await openOrTell(parts, due, signal)
   }
 }
 
@@ -83,8 +83,12 @@ async function openOrTell(parts: OpenerParts, due: DueContent, signal: AbortSign
     }
     log.debug({ digest: due.digest, sizeBytes: due.sizeBytes, ...outcome }, 'looked into a content')
   } catch (error) {
-    signal.throwIfAborted()
-    if (error instanceof UnavailableError && error.code !== 'worker' && error.code !== 'content-changed') throw error
+    const isOurs = error instanceof UnavailableError && error.code !== 'worker' && error.code !== 'content-changed'
+    if (signal.aborted || isOurs) {
+      await giveBack(db, due.digest).catch(() => {}) // then it comes later
+      signal.throwIfAborted()
+      throw error
+    }
     log.error({ err: error, digest: due.digest }, 'a content could not be opened; it stays as it is stored')
     await retryLater(db, due.digest, error instanceof CorruptError || error instanceof UnavailableError ? error.code : 'error')
   }
