@@ -1,7 +1,7 @@
 // Rows that say which blobs an image has. They alone give access to content: knowing a digest is no permission. docs/design/oci.md.
 import { type Actor, audit, auditedAs, type Package, type PackageId } from '../access/index.ts'
-import { type Database, fixedQuery, type Moment, rememberedQuery, sql, type Tx } from '../db/index.ts'
-import { type Digest, digestBytes, digestOf } from '../store/index.ts'
+import { type Database, fixedQuery, type Moment, type Queries, rememberedQuery, sql, type Tx } from '../db/index.ts'
+import { type Digest, digestBytes, digestOf, isLost } from '../store/index.ts'
 import { digestText, type OciDigest } from './format/digests.ts'
 import { ociError } from './format/errors.ts'
 import { chargeContent } from '../packages/index.ts'
@@ -17,19 +17,37 @@ export interface FoundBlob extends Blob {
   readonly leasedUntil: Date
 }
 
-const findRow = rememberedQuery(
+const byDigest = (queries: Queries, packageId: number, digest: Uint8Array) =>
+  queries
+    .selectFrom('oci_blob')
+    .select(['content', 'size_bytes', 'leased_until'])
+    .where('package_id', '=', packageId)
+    .where('digest', '=', digest)
+
+const findRow = rememberedQuery(byDigest, { types: ['bigint', 'bytea'], most: 10_000 })
+const findSoundRow = rememberedQuery(
   (queries, packageId: number, digest: Uint8Array) =>
-    queries
-      .selectFrom('oci_blob')
-      .select(['content', 'size_bytes', 'leased_until'])
-      .where('package_id', '=', packageId)
-      .where('digest', '=', digest),
+    byDigest(queries, packageId, digest).where((where) => where.not(isLost(sql.ref('oci_blob.content')))),
   { types: ['bigint', 'bytea'], most: 10_000 },
 )
 
 /** Null: the image hasn't got it. */
 export async function findBlob(at: Database | Moment, packageId: PackageId, digest: OciDigest): Promise<FoundBlob | null> {
-  const [row] = await findRow(at, packageId, digest.bytes)
+  return foundBlob(await findRow(at, packageId, digest.bytes))
+}
+
+/** Null also where its bytes are known to be lost: whoever hears so sends it again, which mends it. */
+export async function findSoundBlob(at: Database | Moment, packageId: PackageId, digest: OciDigest): Promise<FoundBlob | null> {
+  return foundBlob(await findSoundRow(at, packageId, digest.bytes))
+}
+
+interface BlobRow {
+  readonly content: Uint8Array
+  readonly size_bytes: number
+  readonly leased_until: Date
+}
+
+function foundBlob([row]: readonly BlobRow[]): FoundBlob | null {
   return row === undefined ? null : { content: digestOf(row.content), sizeBytes: row.size_bytes, leasedUntil: row.leased_until }
 }
 

@@ -2,8 +2,10 @@
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
 import { changePackage, findPackage, operator } from '../../src/access/index.ts'
+import { sql } from '../../src/db/index.ts'
 import { seededBytes } from '../support/random.ts'
 import { digestText, imageOf, TestRegistry } from '../support/registry.ts'
+import { until } from '../support/until.ts'
 
 let registry: TestRegistry
 before(async () => {
@@ -34,6 +36,37 @@ test('GET and HEAD: bytes, length, digest; conditional; missing', async () => {
   const missing = await registry.ask('GET', `olive/pull/blobs/${zeros}`)
   assert.deepEqual([missing.status, missing.code], [404, 'BLOB_UNKNOWN'])
   assert.equal((await registry.ask('HEAD', `olive/pull/blobs/${zeros}`)).status, 404)
+})
+
+test('a blob whose bytes are found to be lost isn’t there for HEAD and mounts, until it is sent again', async () => {
+  const { queries } = registry.faces.db
+  const bytes = seededBytes('lost', 700_000)
+  const digest = await registry.pushBlob('olive/lost', bytes)
+  const path = `olive/lost/blobs/${digest}`
+  const head = async () => (await registry.ask('HEAD', path)).status
+  const mount = async (name: string) => (await registry.ask('POST', `${name}/blobs/uploads/?mount=${digest}&from=olive/lost`)).status
+  const marks = async () => (await sql`select 1 from content_whole where findings is not null`.execute(queries)).rows.length
+  const lose = () =>
+    sql`update whole_part set uuid = gen_random_uuid() where digest = ${Buffer.from(digest.slice(7), 'hex')}`.execute(queries)
+  await lose()
+  assert.equal(await head(), 200, 'nobody knows it yet')
+  await registry.ask('GET', path).catch(() => {})
+  await until('it is marked', async () => (await marks()) === 1)
+  assert.deepEqual([await head(), await mount('olive/elsewhere')], [404, 202])
+  await registry.pushBlob('olive/lost', bytes)
+  assert.deepEqual([await head(), await mount('olive/elsewhere'), await marks()], [200, 201, 0])
+  assert.ok((await registry.ask('GET', path)).bytes.equals(bytes))
+})
+
+test('a blob of which a whole copy is damaged, and that can be read in another form, is there', async () => {
+  const { queries } = registry.faces.db
+  const digest = await registry.pushBlob('olive/lost', seededBytes('another form', 700_000))
+  const content = Buffer.from(digest.slice(7), 'hex')
+  await sql`update content_whole set findings = '[]' where digest = ${content}`.execute(queries)
+  const head = async () => (await registry.ask('HEAD', `olive/lost/blobs/${digest}`)).status
+  assert.equal(await head(), 404)
+  await sql`update content set recipe = '' where digest = ${content}`.execute(queries)
+  assert.equal(await head(), 200)
 })
 
 test('ranges: exactly those bytes, or 416', async () => {

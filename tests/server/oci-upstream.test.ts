@@ -4,6 +4,7 @@ import { after, before, beforeEach, test } from 'node:test'
 import { ociUpstreams } from '../../src/oci/index.ts'
 import { removeDeclared } from '../../src/packages/index.ts'
 import { operator } from '../../src/access/index.ts'
+import { sql } from '../../src/db/index.ts'
 import { type CacheStand, openCache } from '../support/cache-stand.ts'
 import { digestOf, FakeRegistry, manifestType } from '../support/fake-registry.ts'
 import { seededBytes } from '../support/random.ts'
@@ -237,6 +238,29 @@ test('a blob that another image of the same upstream has isn’t fetched again, 
   upstream.before = (_request, response, url) => url.pathname.includes('third/blobs') && (response.writeHead(404).end(), true)
   await stand.get('hub/third/manifests/v1')
   assert.equal((await stand.get(`hub/third/blobs/${digestOf(base)}`)).status, 404)
+})
+
+test('a blob whose bytes are found to be lost comes again', async () => {
+  const { queries } = stand.db
+  const layer = seededBytes('lost here', 700_000)
+  const path = `hub/lost/blobs/${digestOf(layer)}`
+  upstream.addImage('lost', 'v1', [layer])
+  await stand.declare({ url: upstream.origin })
+  await stand.get('hub/lost/manifests/v1')
+  await bytesOf(await stand.get(path))
+  await stored(digestOf(layer))
+  await sql`update whole_part set uuid = gen_random_uuid() where digest = ${Buffer.from(digestOf(layer).slice(7), 'hex')}`.execute(queries)
+  const failed = await stand
+    .get(path)
+    .then(bytesOf)
+    .catch(() => null)
+  assert.ok(failed?.equals(layer) !== true)
+  const marks = async () => (await sql`select 1 from content_whole where findings is not null`.execute(queries)).rows.length
+  await until('it is marked', async () => (await marks()) === 1)
+  assert.ok((await bytesOf(await stand.get(path))).equals(layer))
+  await until('it is mended', async () => (await marks()) === 0)
+  assert.ok((await bytesOf(await stand.get(path))).equals(layer))
+  assert.equal(upstream.count(/GET .*blobs/), 2)
 })
 
 test('HEAD of a blob is answered from the manifest, without its bytes coming', async () => {

@@ -4,7 +4,7 @@ import { actorOf, identityKey, momentOf, packageOf, type Visibility } from '../.
 import { CorruptError, InputError } from '../../base/index.ts'
 import { addressKey, Refusal } from '../../http/index.ts'
 import type { ContentRange } from '../../store/index.ts'
-import { type Blob, deleteBlob, findBlob } from '../blob-rows.ts'
+import { type Blob, deleteBlob, findBlob, findSoundBlob } from '../blob-rows.ts'
 import { sendEmpty } from './form.ts'
 import type { OciDigest } from '../format/digests.ts'
 import { ociError } from '../format/errors.ts'
@@ -18,7 +18,8 @@ import { smallBlob, smallBlobBytes } from '../small-blobs.ts'
 export async function getBlob(registry: Registry, request: FastifyRequest, reply: FastifyReply, digest: OciDigest): Promise<FastifyReply> {
   const { clock, db, limits } = registry
   const { id, visibility } = packageOf(request)
-  const blob = await findBlob(momentOf(request), id, digest)
+  const find = request.method === 'HEAD' ? findSoundBlob : findBlob
+  const blob = await find(momentOf(request), id, digest)
   if (blob === null) throw ociError('blob-unknown')
   // who is told that it is there may leave it out, and push what names it: until then it stays
   const isRelied = request.method === 'HEAD' && request.identity.kind !== 'anonymous'

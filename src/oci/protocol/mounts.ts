@@ -3,7 +3,7 @@
 import type { FastifyRequest } from 'fastify'
 import { may, type Package, packageOfRow, packageResourceOf, packageRows, packagesReadableBy } from '../../access/index.ts'
 import { type Queries, sql } from '../../db/index.ts'
-import { digestOf } from '../../store/index.ts'
+import { digestOf, isLost } from '../../store/index.ts'
 import { type Blob, insertBlob } from '../blob-rows.ts'
 import type { OciDigest } from '../format/digests.ts'
 import { parseImageName } from '../format/names.ts'
@@ -49,6 +49,7 @@ async function findSources(queries: Queries, request: FastifyRequest, one: Packa
     .innerJoin('oci_blob', 'oci_blob.package_id', 'package.id')
     .select(['oci_blob.content', 'oci_blob.size_bytes'])
     .where('oci_blob.digest', '=', digest.bytes)
+    .where((where) => where.not(isLost(sql.ref('oci_blob.content'))))
   if (from !== undefined) {
     const name = typeof from === 'string' ? parseImageName(from) : null
     return base

@@ -2,7 +2,7 @@
 import type { Randomness } from '../../base/index.ts'
 import type { ByteRange } from '../../http/index.ts'
 import { type CachedName, type Departure, type FlightReader, Flights, notDeclared } from '../../packages/index.ts'
-import { findBlob, insertBlob } from '../blob-rows.ts'
+import { findSoundBlob, insertBlob } from '../blob-rows.ts'
 import type { OciDigest } from '../format/digests.ts'
 import { ociError } from '../format/errors.ts'
 import { shareBlob } from '../protocol/mounts.ts'
@@ -46,10 +46,10 @@ export class BlobPulls {
     await this.#flights.close()
   }
 
-  /** True when the image has the blob now: the registry gives it. */
+  /** True when the image has the blob now: the registry gives it. One whose bytes are known to be lost comes again. */
   async isHere(name: CachedName, digest: OciDigest): Promise<boolean> {
     const { package: one } = name
-    return one !== null && (await findBlob(this.#registry.db, one.id, digest)) !== null
+    return one !== null && (await findSoundBlob(this.#registry.db, one.id, digest)) !== null
   }
 
   /** How many bytes it has; null: the upstream doesn't say. InputError 'blob-unknown'; as `refusalFor`. */

@@ -2,7 +2,7 @@
 import type { Package, PackageId, UpstreamId } from '../../access/index.ts'
 import { type Database, fixedQuery, sql } from '../../db/index.ts'
 import { type CachedName, cachedPackage } from '../../packages/index.ts'
-import { digestOf } from '../../store/index.ts'
+import { digestOf, isLost } from '../../store/index.ts'
 import type { Blob } from '../blob-rows.ts'
 import type { OciDigest } from '../format/digests.ts'
 import { ociError } from '../format/errors.ts'
@@ -67,7 +67,9 @@ export async function findKnownBlob(db: Database, packageId: PackageId, upstream
     left join lateral (select size_bytes from oci_manifest_part
       where package_id = ${packageId} and digest = ${digest.bytes} and kind <> 'manifest' limit 1) part on true
     left join lateral (select b.content, b.size_bytes from oci_blob b join package p on p.id = b.package_id
-      where b.digest = ${digest.bytes} and p.upstream_id = ${upstreamId} limit 1) held on true`.execute(db.queries)
+      where b.digest = ${digest.bytes} and p.upstream_id = ${upstreamId} and not ${isLost(sql.ref('b.content'))} limit 1) held on true`.execute(
+    db.queries,
+  )
   const { size_bytes: sizeBytes = null, content = null, held_bytes: heldBytes = null } = rows[0] ?? {}
   return { sizeBytes, held: content === null || heldBytes === null ? null : { content: digestOf(content), sizeBytes: heldBytes } }
 }

@@ -1,7 +1,7 @@
 // The mark of whole contents that could not be read: `findings` of their rows, set by whoever found it (a read, `stemma fsck`, the scrub). A push of the same bytes sees it in the statement that it makes
 // anyway, and puts its parts in the place of the lost ones; no other push asks the bucket anything.
 import type { CorruptError } from '../../base/index.ts'
-import { type Queries, sql } from '../../db/index.ts'
+import { type Queries, type RawBuilder, sql } from '../../db/index.ts'
 import { type Digest, digestBytes } from '../digest.ts'
 import { type ContentFinding, contentFinding } from '../fsck/content-finding.ts'
 
@@ -12,6 +12,14 @@ export async function markDamaged(queries: Queries, digest: Digest, uuid: string
   await sql`
     update content_whole w set findings = ${JSON.stringify(found)}::jsonb where digest = ${digestBytes(digest)} and findings is null
       and exists (select from whole_part p where p.digest = w.digest and p.uuid = ${uuid}::uuid)`.execute(queries)
+}
+
+/** Of a content's digest: it is marked, and stored in no other form. Who hears that it is there will not send it again, and who reads it will fail. */
+export function isLost(digest: RawBuilder<unknown>): RawBuilder<boolean> {
+  return sql<boolean>`exists (
+    select from content_whole w join content c on c.digest = w.digest
+    where w.digest = ${digest} and w.findings is not null and c.recipe is null
+      and not exists (select from content_opened o where o.digest = w.digest))`
 }
 
 /** What a check of all of it has found; nothing ends the mark. */
