@@ -34,13 +34,22 @@ export async function judgeSettled(run: SimulatedRun, node: SimulatedNode): Prom
   await pushAgain(run, node)
   await settle(run, node)
   await judgeRows(run)
-  await node.store.openDue(never)
+  await judgeOpening(run, node)
   await node.store.tend()
   await settle(run, node)
   await judgeRows(run)
   await judgeKeys(run)
   await judgePulls(run, node)
   await checkImages(node, (found) => run.fault(`fsck at the end: ${JSON.stringify(found)}`))
+}
+
+/** All is looked into, also what was begun by who died: hours have passed since. */
+async function judgeOpening(run: SimulatedRun, node: SimulatedNode): Promise<void> {
+  await node.store.openDue(never)
+  const { rows } = await sql<{ attempts: number }>`select attempts from content_opening where due_at is not null`.execute(
+    run.world.db.database.queries,
+  )
+  for (const { attempts } of rows) run.fault(`a content waits to be looked into, after ${attempts} times`)
 }
 
 /** All images are deleted: nothing of them is left. */
