@@ -35,6 +35,7 @@ export class NodeBucket implements Bucket {
   put(key: Key, bytes: Uint8Array): Promise<void> {
     const whole = () => this.#inner.put(key, bytes)
     return this.#gate.write(`put ${kindOf(key)}`, {
+      leased: key,
       whole,
       half: () => this.#inner.put(key, bytes.subarray(0, bytes.length >> 1)),
       twice: async () => (await whole(), await whole()),
@@ -56,6 +57,7 @@ export class NodeBucket implements Bucket {
         const whole = () => upload.complete(sizeBytes, signal)
         try {
           await this.#gate.write(`upload ${kindOf(key)}`, {
+            leased: key,
             whole,
             half: () => put(1 / 2),
             twice: async () => (await put(1), await whole()),
@@ -90,6 +92,7 @@ export class NodeBucket implements Bucket {
     const whole = () => this.#inner.delete(key)
     // half of a deletion is none
     return this.#gate.write(`delete ${kindOf(key)}`, {
+      leased: null,
       whole,
       half: async () => {},
       twice: async () => (await whole(), await whole()),

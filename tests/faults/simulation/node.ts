@@ -2,7 +2,7 @@
 import { join } from 'node:path'
 import type { MessagePort } from 'node:worker_threads'
 import { type Log, Recent, systemClock, systemRandomness, UnavailableError, type WorkerPool } from '../../../src/base/index.ts'
-import { type Bucket, openBucket } from '../../../src/bucket/index.ts'
+import { type Bucket, type Key, openBucket } from '../../../src/bucket/index.ts'
 import type { Database } from '../../../src/db/index.ts'
 import { GitRoom } from '../../../src/git/index.ts'
 import type { Registry } from '../../../src/oci/registry.ts'
@@ -31,6 +31,8 @@ export interface NodeParts {
   readonly tailBytes: number
   /** Writes that have failed and are still to be done: before hours pass, as a lease is longer than any request may take. */
   readonly late: Set<() => Promise<void>>
+  /** Whether that holds of a write that begins now: hours may have passed since whoever sends it took the lease. */
+  readonly mayBeLate: (key: Key) => Promise<boolean>
   /** All that breaks when PostgreSQL restarts. */
   readonly cutAll: () => void
   /** Told of what went wrong here. */
@@ -204,7 +206,7 @@ export class SimulatedNode {
 
   /** What was left undone is done when its turn comes, if that is what goes wrong. */
   async #write(what: string, acts: WriteActs): Promise<void> {
-    const { late, random, odds, tell, turns } = this.#parts
+    const { late, mayBeLate, random, odds, tell, turns } = this.#parts
     const life = await this.#step(what)
     if (life !== 'live') {
       if (life === 'behind') await turns.busy(acts.whole).catch(() => {})
@@ -229,6 +231,8 @@ export class SimulatedNode {
         await turns.busy(acts.whole)
         throw refused(what)
       case 'late': {
+        const { leased } = acts
+        if (leased !== null && !(await turns.busy(() => mayBeLate(leased)))) throw refused(what)
         const later = await turns.busy(acts.prepare)
         const turnsLeft = random.below(30)
         late.add(later)
@@ -248,6 +252,8 @@ export class SimulatedNode {
 
 /** The ways in which a write is done. */
 export interface WriteActs {
+  /** What is written under a lease; null: a deletion, which may come as late as it likes. */
+  readonly leased: Key | null
   readonly whole: () => Promise<void>
   readonly half: () => Promise<void>
   readonly twice: () => Promise<void>

@@ -139,6 +139,7 @@ export class SimulatedRun {
       odds,
       tailBytes: this.#tailBytes,
       late: this.late,
+      mayBeLate: (key) => this.world.isUnderWay(key),
       cutAll: () => this.#nodes.forEach((node) => node.cut()),
       tell: (what) => this.tell(what),
     })

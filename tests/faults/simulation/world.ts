@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { compileKernel } from '../../../kernels/index.ts'
 import { makeLog, systemClock, systemRandomness, WorkerPool } from '../../../src/base/index.ts'
-import { type Bucket, openBucket } from '../../../src/bucket/index.ts'
+import { type Bucket, type Key, openBucket } from '../../../src/bucket/index.ts'
 import { Database, sql } from '../../../src/db/index.ts'
 import { makeAccount, type TestAccount } from '../../support/accounts.ts'
 import { type TestDatabase, testDatabase } from '../../support/test-database.ts'
@@ -86,6 +86,13 @@ export class World {
       return sql`${sql.ref(`aged_${table}`)} as (update ${sql.table(table)} set ${sql.join(earlier)} where ctid in (${free}))`
     })
     await sql`with ${sql.join(ages)} select 1`.execute(this.db.database.queries)
+  }
+
+  /** Whether the lease of a key that is being written holds; parts of uploads have a mark in place of an intent, for a day. */
+  async isUnderWay(key: Key): Promise<boolean> {
+    if (key.startsWith('whole/')) return true
+    const { rows } = await sql`select from upload_intent where key = ${key} and expires_at > now()`.execute(this.db.database.queries)
+    return rows.length > 0
   }
 
   /** Empty folders of keys that have gone: each list of keys would walk through all that there ever were. */
