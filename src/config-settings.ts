@@ -105,7 +105,7 @@ export const settings = {
     redirectFromBytes: bytes('1MiB'),
     redirectMs: duration('10m', 10_000, 1),
   },
-  npm: { root: optionalText() },
+  npm: { root: optionalText(), trustedRoots: optionalText() },
   ssh: {
     listen: listenAddressOrOff('127.0.0.1:2222'),
     publicHost: publicHost(),

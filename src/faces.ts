@@ -24,7 +24,7 @@ import type { HookRoom } from './hooks/index.ts'
 import { type Listener, plainForm, type RateLimits } from './http/index.ts'
 import { mountMetrics } from './metrics-listener.ts'
 import { registerLfs } from './lfs/index.ts'
-import { registerNpm } from './npm/index.ts'
+import { registerNpm, type Roots } from './npm/index.ts'
 import { LayerFiles, registerOci } from './oci/index.ts'
 import { CiExchange, OidcSignIn, Passwords, registerSignIn, type SignInParts } from './sign-in/index.ts'
 import { sshUrl } from './ssh/index.ts'
@@ -51,6 +51,8 @@ export interface FaceParts {
   readonly sshPort?: () => number | null
   readonly failures?: Failures
   readonly registryTokens: RegistryTokens
+  /** Who has to vouch for npm packages' provenance; nobody without it. */
+  readonly npmRoots?: Roots | null
 }
 
 export function mountFaces(listener: Listener, parts: FaceParts): void {
@@ -110,7 +112,7 @@ function mountOci(listener: Listener, { config, db, store, log, hooks, failures,
   })
 }
 
-function mountNpm(listener: Listener, { config, db, store, log }: FaceParts): void {
+function mountNpm(listener: Listener, { config, db, store, log, npmRoots: roots = null }: FaceParts): void {
   const { limits, npm, publicUrl } = config
   const { npmTarballBytes: tarballBytes, npmUnpackedBytes: unpackedBytes, npmEntries: entries, npmDocumentBytes: documentBytes } = limits
   registerNpm(listener, {
@@ -121,6 +123,7 @@ function mountNpm(listener: Listener, { config, db, store, log }: FaceParts): vo
     log,
     publicUrl,
     root: npm.root,
+    roots,
     limits: { tarballBytes, unpackedBytes, entries, documentBytes, concurrentDownloads: limits.concurrentFetches },
   })
 }

@@ -26,6 +26,7 @@ import {
   storageCounter,
 } from './git/index.ts'
 import { pruneJob } from './lfs/index.ts'
+import { openRoots } from './npm/index.ts'
 import { collectionJob as ociCollectionJob, evictableImages, pullTrimmer, retentionJob, unfilledJob } from './oci/index.ts'
 import { evictionJob } from './packages/index.ts'
 import { bucketConfig, makeGit, makeHooks, makeOutbound, makeRemoteClient, makeSsh, makeStore } from './rooms.ts'
@@ -129,7 +130,24 @@ async function startParts({ config, log, showToken, signal }: StartOptions, endi
   const places = () => ({ origin: reachedAt, sshUrl: (name: string) => sshUrl(config.ssh.publicHost, sshPort(), reachedAt, name) })
   const watching = { observe: counters.delivery, tracer }
   const hooks = makeHooks(config, { db: database, git, log, sealer, outbound: makeOutbound(config), places, ...watching })
-  mountFaces(listener, { config, db: database, bucket, git, store, hooks, metrics, log, counts, rates, failures, sshPort, registryTokens })
+  const npmRoots = await openRoots(config.npm.trustedRoots)
+  const parts = {
+    config,
+    db: database,
+    bucket,
+    git,
+    store,
+    hooks,
+    metrics,
+    log,
+    counts,
+    rates,
+    failures,
+    sshPort,
+    registryTokens,
+    npmRoots,
+  }
+  mountFaces(listener, parts)
   watchRooms(metrics, { db: database, bucket, counts, git, exporter })
   const grace = { graceS: config.git.collectGraceMs / 1000 }
   const jobs = new JobRunner({

@@ -102,6 +102,7 @@ export {
   assertOwners,
   changePackage,
   createOrFindPackage,
+  createOrFindPackageIn,
   deletePackage,
   deletePackageIn,
   linkPackage,

@@ -1,6 +1,6 @@
 // Packages made and changed. What happens is told in the outbox and in the audit, in the same transaction. What a package holds is its format's room's business.
-import { InputError } from '../base/index.ts'
-import { type Database, fixedQuery, sql, sqlState, type Tx } from '../db/index.ts'
+import { InputError, UnavailableError } from '../base/index.ts'
+import { type Database, fixedQuery, type Queries, sql, type Tx } from '../db/index.ts'
 import { type Actor, audit } from './audit.ts'
 import type { AuditAction } from './audit-actions.ts'
 import type { PackageId, RepositoryId } from './identity.ts'
@@ -9,34 +9,34 @@ import { findPackage, findPackageById, type Package, packageFullName, packageOf,
 import type { PackageToCreate } from './package-call.ts'
 
 /** Two first pushes at once: one makes the package, the other finds it. The name is what its format takes: that is the caller's business. */
-export async function createOrFindPackage(db: Database, wanted: PackageToCreate, actor: Actor, tries = 5): Promise<Package> {
+export async function createOrFindPackage(db: Database, wanted: PackageToCreate, actor: Actor): Promise<Package> {
+  return createOrFindPackageIn(db.queries, wanted, actor)
+}
+
+/** The same in the caller's transaction, or outside of any. Whoever makes the same at the same time is waited for. */
+export async function createOrFindPackageIn(queries: Queries, wanted: PackageToCreate, actor: Actor, tries = 5): Promise<Package> {
   const { ownerId, ownerLogin: owner, format, name, repositoryId, visibility } = wanted
-  try {
-    const facts = { account: actor.accountId, actor: actor.name, format, owner, ownerId, name, visibility }
-    const [row] = await insertPackage(
-      db.queries,
-      ownerId,
-      format,
-      name,
-      visibility,
-      repositoryId,
-      actor.accountId,
-      actor.name,
-      targetOf({ format, ownerLogin: owner, name }),
-      JSON.stringify({ visibility }),
-      actor.ip ?? null,
-      actor.requestId ?? null,
-      JSON.stringify(facts),
-    )
-    if (row === undefined) throw new Error('a package that was made has no owner')
-    return packageOf(row)
-  } catch (error) {
-    const found = sqlState(error) === '23505' ? await findPackage(db.queries, { format, owner, name }) : null
-    if (found !== null) return found
-    if (sqlState(error) !== '23505' || tries === 1) throw error
-    // deleted between the two: the name is free again
-    return await createOrFindPackage(db, wanted, actor, tries - 1)
-  }
+  const facts = { account: actor.accountId, actor: actor.name, format, owner, ownerId, name, visibility }
+  const [row] = await insertPackage(
+    queries,
+    ownerId,
+    format,
+    name,
+    visibility,
+    repositoryId,
+    actor.accountId,
+    actor.name,
+    targetOf({ format, ownerLogin: owner, name }),
+    JSON.stringify({ visibility }),
+    actor.ip ?? null,
+    actor.requestId ?? null,
+    JSON.stringify(facts),
+  )
+  const found = row === undefined ? await findPackage(queries, { format, owner, name }) : packageOf(row)
+  if (found !== null) return found
+  // deleted between the two: the name is free again
+  if (tries === 1) throw new UnavailableError('package-changing', `the package ${owner}/${name} is made and deleted all the time`)
+  return await createOrFindPackageIn(queries, wanted, actor, tries - 1)
 }
 
 type InsertParameters = readonly [
@@ -54,14 +54,15 @@ type InsertParameters = readonly [
   facts: string,
 ]
 
-/** The package, its row of the audit, and what is told of it: one statement, for many first pushes make one. */
+/** The package, its row of the audit, and what is told of it: one statement, for many first pushes make one. No row where there is one of that name. */
 const insertPackage = fixedQuery<InsertParameters, PackageRow>((queries, ownerId, format, name, visibility, repositoryId, ...more) => {
   const [actorId, actor, target, details, ip, requestId, facts] = more
   const action: AuditAction = 'package.create'
   const statement = sql<PackageRow>`
     with made as (
         insert into package (owner_id, format, name, visibility, repository_id)
-        values (${ownerId}::bigint, ${format}::text, ${name}::text, ${visibility}::text, ${repositoryId}::bigint) returning *),
+        values (${ownerId}::bigint, ${format}::text, ${name}::text, ${visibility}::text, ${repositoryId}::bigint)
+        on conflict (owner_id, format, lower(name)) do nothing returning *),
       audited as (
         insert into audit (action, actor_id, actor, owner_id, repository_id, target, details, ip, request_id)
         select ${action}::text, ${actorId}::bigint, ${actor}::text, owner_id, repository_id, ${target}::text, ${details}::jsonb, ${ip}::text, ${requestId}::text

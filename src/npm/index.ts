@@ -1,4 +1,6 @@
 // npm: the registry for npm packages, over the content store. docs/design/npm.md.
 export { registerNpm } from './routes.ts'
+export { openRoots } from './publish/open-roots.ts'
+export type { Roots } from './publish/provenance.ts'
 export type { NpmLimits, NpmOptions } from './registry.ts'
 export { npmUpstreams } from './upstream/npm-upstreams.ts'

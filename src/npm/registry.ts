@@ -2,6 +2,7 @@
 import type { Clock, Log, Recent, SharedPlaces } from '../base/index.ts'
 import type { Database } from '../db/index.ts'
 import type { Downloads } from '../packages/index.ts'
+import type { Roots } from './publish/provenance.ts'
 import type { ContentStore, ContentUploads } from '../store/index.ts'
 
 export interface NpmLimits {
@@ -25,12 +26,16 @@ export interface NpmOptions {
   /** Whose the unscoped names of the root registry are; null: nobody's. */
   readonly root: string | null
   readonly limits: NpmLimits
+  /** Who has to vouch for provenance; null: nobody, it is what its bundle says. */
+  readonly roots: Roots | null
 }
 
 export interface NpmRegistry extends NpmOptions {
   /** Pulls of large tarballs at one time: each reads some MiB ahead. */
   readonly places: SharedPlaces
   readonly downloads: Downloads
+  /** What goes on behind an answer; waited for when the server stops. */
+  readonly background: Set<Promise<void>>
   /** Small tarballs, by their contents' digests. Whoever gets them was found to have them just before. */
   readonly smallTarballs: Recent<Uint8Array>
 }

@@ -5,6 +5,8 @@ import { Downloads } from '../packages/index.ts'
 import { npmStatuses } from './format/errors.ts'
 import { npmForm, sendJson } from './protocol/form.ts'
 import { registryPrefixes } from './protocol/targets.ts'
+import { registerDistTags } from './publish/dist-tags.ts'
+import { registerWrites } from './publish/routes.ts'
 import type { NpmOptions, NpmRegistry } from './registry.ts'
 
 /** Of small tarballs, in memory. */
@@ -15,13 +17,18 @@ export function registerNpm(listener: Listener, options: NpmOptions): void {
     ...options,
     places: new SharedPlaces(options.limits.concurrentDownloads),
     downloads: new Downloads(options.db, options.log),
+    background: new Set(),
     smallTarballs: new Recent<Uint8Array>(keptBytes),
   }
   // Bodies of any type: what is published is read as it comes.
   const room: RoomOptions = { prefix: '/npm', form: npmForm, challenge: true, body: { raw: /^/ }, statusOf: npmStatuses, rate: 'git' }
   listener.room(room, (routes) => {
-    routes.addHook('onClose', () => registry.downloads.close())
-    for (const prefix of registryPrefixes) registerFixed(routes, prefix)
+    routes.addHook('onClose', async () => void (await Promise.all([...registry.background, registry.downloads.close()])))
+    for (const prefix of registryPrefixes) {
+      registerFixed(routes, prefix)
+      registerDistTags(routes, registry, prefix)
+    }
+    registerWrites(routes, registry)
   })
 }
 

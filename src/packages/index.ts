@@ -2,6 +2,7 @@
 export { packageReference, packageReferences } from './content-holds.ts'
 export { chargeContent } from './content-quota.ts'
 export { Downloads } from './downloads.ts'
+export { isUnlinked, linkToSource, type SourceOptions } from './source-link.ts'
 export {
   addFile,
   findFile,

@@ -6,6 +6,9 @@ export const npmStatuses: Readonly<Record<string, number>> = {
   'version-removed': 403,
   'name-alike': 403,
   'content-gone': 409,
+  'no-such-package': 404,
+  'version-unknown': 404,
+  'tag-unknown': 404,
   'bad-name': 400,
   'bad-tag': 400,
 }

@@ -1,34 +1,30 @@
 // The repository that an image comes from, as its label or annotation `org.opencontainers.image.source` says: the image is linked to it, where it is one of
 // this server and of the same owner, and whoever pushed may write there. Behind the push's answer; what somebody has set by hand stays.
 import type { FastifyRequest } from 'fastify'
-import { actorOf, findRepository, linkPackage, type Package, resourceOf, roleOf } from '../../access/index.ts'
+import { actorOf, type Package } from '../../access/index.ts'
 import { concatBytes, fromUtf8 } from '../../base/index.ts'
 import { sentOrigin } from '../../http/index.ts'
+import { isUnlinked, linkToSource } from '../../packages/index.ts'
 import { type Blob, findBlob } from '../blob-rows.ts'
 import type { Manifest } from '../format/manifest.ts'
-import { parseSourceUrl, sourceLabel } from '../format/source-url.ts'
 import { inBackground, type Registry } from '../registry.ts'
 import { smallBlob, smallBlobBytes } from '../small-blobs.ts'
 
+/** image-spec, annotations.md */
+const sourceLabel = 'org.opencontainers.image.source'
 /** Of an image's configuration; larger ones aren't looked into. */
 const mostConfigBytes = 1024 * 1024
 
 /** Begins it where the image has no link yet. */
 export function linkBySource(registry: Registry, request: FastifyRequest, one: Package, manifest: Manifest): void {
-  if (one.repositoryId !== null || one.isLinkSet || manifest.isIndex) return
+  if (!isUnlinked(one) || manifest.isIndex) return
   const annotation = manifest.annotations?.[sourceLabel]
   const config = manifest.parts.find(({ kind }) => kind === 'config')
   if (annotation === undefined && (config === undefined || config.sizeBytes > mostConfigBytes)) return
-  const [origins, actor, { identity }] = [[registry.publicUrl, sentOrigin(request)], actorOf(request), request]
+  const options = { origins: [registry.publicUrl, sentOrigin(request)], actor: actorOf(request), identity: request.identity }
   inBackground(registry, 'linking an image', async () => {
     const source = annotation ?? (await labelIn(registry, one, config))
-    const place = typeof source === 'string' ? parseSourceUrl(source, origins) : null
-    if (place === null) return
-    const repository = await findRepository(registry.db.queries, place.owner, place.name, identity)
-    if (repository === null || repository.ownerId !== one.ownerId) return
-    const role = roleOf(identity, resourceOf(repository))
-    if (role !== 'write' && role !== 'admin') return
-    await linkPackage(registry.db, one.id, repository.id, actor)
+    if (typeof source === 'string') await linkToSource(registry.db, one, source, options)
   })
 }
 

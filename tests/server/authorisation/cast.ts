@@ -116,6 +116,7 @@ export async function makeCast(db: Database): Promise<Cast> {
       repositoryIds.set(`${owner}/${visibility}`, repository.id)
       const repositoryId = owner === 'guild' ? null : repository.id
       const named = { ownerId: ownerIds[owner], ownerLogin: owner, name: `the-${visibility}`, repositoryId, visibility } as const
+      await createOrFindPackage(db, { ...named, name: `@${owner}/${named.name}`, format: 'npm' }, operator)
       for (const format of ['npm', 'oci'] as const)
         packageIds.set(`${owner}/${visibility}`, (await createOrFindPackage(db, { ...named, format }, operator)).id)
       if (owner === 'guild') continue
@@ -303,7 +304,7 @@ export async function ask(listener: Listener, cast: Cast, cell: Cell): Promise<L
     .replace(/:repo/, `the-${thing}`)
     .replace(/:(login|org)\b/, login)
     .replace(':package_type', 'container')
-    .replace(/:(package_name|package|image)\b/, `the-${thing}`)
+    .replace(/:(package_name|package|image)\b/, route.url.startsWith('/npm/-/') ? `@${owner}%2fthe-${thing}` : `the-${thing}`)
     .replaceAll(/:\w+/g, '1')
     .replace('*', behind(cell, rest))
   const isBodyAsked = access !== 'public' && access.after === 'body'

@@ -56,6 +56,7 @@ const ordinary: Readonly<Record<string, string>> = {
 /** What stands for the rest of a path. */
 const rests = [
   { prefix: '/v2/', '*': 'the-public/manifests/main' },
+  { prefix: '/npm/-/', package: '@olive%2fthe-public' },
   { prefix: '/npm/', '*': 'olive/the-public' },
 ] as const
 

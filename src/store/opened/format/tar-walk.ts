@@ -58,6 +58,12 @@ export class TarWalk {
     return this.#state === 'rest'
   }
 
+  /** `end`: behind the two blocks of zeros; `broken`: behind what is no header; `between` members, where an archive without an end may stop; `within` one, or its headers. */
+  get place(): 'end' | 'broken' | 'between' | 'within' {
+    if (this.#state === 'rest') return this.#zeroBlocks === 2 ? 'end' : 'broken'
+    return this.#state === 'header' && this.#blockFill === 0 && this.#pending === null ? 'between' : 'within'
+  }
+
   /** A member whose header has just been walked over, given once; its body, if it has one, comes next. */
   takeMember(): TarMember | null {
     const member = this.#pending
