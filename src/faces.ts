@@ -26,6 +26,7 @@ import { mountMetrics } from './metrics-listener.ts'
 import { registerLfs } from './lfs/index.ts'
 import { registerNpm, type Roots } from './npm/index.ts'
 import { LayerFiles, registerOci } from './oci/index.ts'
+import { packageFormats } from './package-formats.ts'
 import { CiExchange, OidcSignIn, Passwords, registerSignIn, type SignInParts } from './sign-in/index.ts'
 import { sshUrl } from './ssh/index.ts'
 import { contentTotals, type SegmentStore } from './store/index.ts'
@@ -153,6 +154,7 @@ function mountApi(
     rates,
     hooks,
     imageStore: store,
+    packageFormats,
     retention: config.registry,
     layerFiles: new LayerFiles({ store, log }),
     sealer: hooks.sealer,

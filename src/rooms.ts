@@ -8,6 +8,7 @@ import type { Database } from './db/index.ts'
 import { findPushed, GitRoom, type PushedMove, type RemoteClient } from './git/index.ts'
 import type { HookRoom } from './hooks/index.ts'
 import { Outbound } from './http/index.ts'
+import { packageFormats } from './package-formats.ts'
 import { hostKeys, SshListener, type SshOptions } from './ssh/index.ts'
 import { SegmentStore } from './store/index.ts'
 import { version } from './version.ts'
@@ -82,7 +83,7 @@ export function makeHooks(config: Config, { db, git, log, sealer, outbound, plac
     randomness: systemRandomness,
     sealer,
     outbound,
-    documents: hookDocuments(db, places),
+    documents: hookDocuments(db, places, packageFormats),
     commits: (repository, question) => findPushed(git, repository, question as PushedMove),
     limits: config.hooks,
     agent: git.options.agent,

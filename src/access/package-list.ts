@@ -6,8 +6,8 @@ import { type Package, type PackageFormat, packageOf, packageResourceOf, package
 
 export interface PackageListOptions extends PageRequest {
   readonly ownerId: AccountId
-  readonly format: PackageFormat
-  /** All without it. */
+  /** All without it; the same of visibility. */
+  readonly format?: PackageFormat
   readonly visibility?: Visibility
 }
 
@@ -20,7 +20,7 @@ export async function listPackages(
   const rows = packageRows(queries, identity)
     .where(packagesReadableBy(identity))
     .where('package.owner_id', '=', ownerId)
-    .where('package.format', '=', format)
+    .$if(format !== undefined, (query) => query.where('package.format', '=', format as PackageFormat))
     .$if(visibility !== undefined, (query) => query.where('package.visibility', '=', visibility as Visibility))
   const order = (all: typeof rows) => all.orderBy(sql`lower(package.name)`).orderBy('package.id')
   const { found, total } = await readPage(rows, order, wanted)

@@ -73,11 +73,11 @@ export function onSelf(action: Action): Declaration {
 
 /** For a route that names a package: `nameOf` reads it out of the path. Handlers use `packageOf(request)`, or make `request.packageToCreate`. */
 export function onPackage(
-  format: PackageFormat,
+  format: PackageFormat | FormatOf,
   action: Action | ActionChoice,
   nameOf: (request: FastifyRequest) => { readonly owner: string; readonly name: string },
 ): Declaration {
-  const resource = (request: FastifyRequest): ResourceName => ({ kind: 'package', format, ...nameOf(request) })
+  const resource = (request: FastifyRequest): ResourceName => ({ kind: 'package', format: formatIn(format, request), ...nameOf(request) })
   return { action: action as Declaration['action'], resource }
 }
 
@@ -88,8 +88,20 @@ export function onRegistryPackage(...declared: Parameters<typeof onPackage>): De
 }
 
 /** For a route that names a package of the caller's own account: `nameOf` reads it out of the path. Nobody is anonymous there. Handlers use `packageOf(request)`. */
-export function onOwnPackage(format: PackageFormat, action: Action, nameOf: (request: FastifyRequest) => string): Declaration {
-  return { action, resource: (request): ResourceName => ({ kind: 'own-package', format, name: nameOf(request) }), isOwn: true }
+export function onOwnPackage(format: PackageFormat | FormatOf, action: Action, nameOf: (request: FastifyRequest) => string): Declaration {
+  const resource = (request: FastifyRequest): ResourceName => ({
+    kind: 'own-package',
+    format: formatIn(format, request),
+    name: nameOf(request),
+  })
+  return { action, resource, isOwn: true }
+}
+
+/** Where the path says which format it is about. */
+type FormatOf = (request: FastifyRequest) => PackageFormat
+
+function formatIn(format: PackageFormat | FormatOf, request: FastifyRequest): PackageFormat {
+  return typeof format === 'string' ? format : format(request)
 }
 
 /** For a route about all packages of a format, which shows of them what the caller may read. */

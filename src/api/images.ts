@@ -3,6 +3,7 @@ import Type from 'typebox'
 import { actorOf, packageFullName, packageOf, readablePackages } from '../access/index.ts'
 import { notFound, type Routes } from '../http/index.ts'
 import { countTags, imagePulls, imageSizes, listTags, untag } from '../oci/index.ts'
+import { roomOf } from '../packages/index.ts'
 import { originOf, timeJson } from './documents.ts'
 import { imageErrors, imageTags, manifestOf, onImage, told } from './image-call.ts'
 import { ImageUrls, tagJson } from './image-documents.ts'
@@ -47,7 +48,7 @@ function registerSummary(routes: Routes, options: ApiOptions): void {
       full_name: packageFullName(one),
       visibility,
       url: urls.api,
-      package_url: new PackageUrls(originOf(request, options.publicUrl), one).api,
+      package_url: new PackageUrls(originOf(request, options.publicUrl), roomOf(options.packageFormats, one), one).api,
       tags_url: `${urls.api}/tags`,
       tags,
       versions: sizes.manifestCount,

@@ -6,6 +6,7 @@ import type { Database } from '../db/index.ts'
 import type { HookRoom } from '../hooks/index.ts'
 import type { Listener, RateLimits } from '../http/index.ts'
 import type { LayerFiles, RetentionSettings } from '../oci/index.ts'
+import type { FormatRoom } from '../packages/index.ts'
 import type { CiExchange, SignInParts } from '../sign-in/index.ts'
 import type { ContentStore } from '../store/index.ts'
 import { registerArchives } from './archives.ts'
@@ -56,6 +57,8 @@ export interface ApiOptions {
   /** Where blobs of images are, and what layers hold. */
   readonly imageStore: Pick<ContentStore, 'get'>
   readonly retention: RetentionSettings
+  /** What of packages is one format's. */
+  readonly packageFormats: readonly FormatRoom[]
   readonly layerFiles: Pick<LayerFiles, 'ask' | 'close' | 'lists' | 'read'>
   readonly hooks: HookRoom
   /** Of what is signed in with at other registries. */

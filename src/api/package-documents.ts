@@ -6,11 +6,12 @@ import {
   findRepositoryById,
   mayRead,
   type Package,
+  type PackageId,
   type Repository,
   type RepositoryId,
   repositorySizes,
 } from '../access/index.ts'
-import { countVersions, type ManifestRow } from '../oci/index.ts'
+import { type FormatRoom, type FormatVersion, roomOf } from '../packages/index.ts'
 import { ownerJson, placesOf, repositoryJson, timeJson } from './documents.ts'
 import type { ApiOptions } from './index.ts'
 import type { PackageJson, VersionJson } from './packages-schemas.ts'
@@ -22,8 +23,11 @@ export class PackageUrls {
   readonly api: string
   readonly html: string
 
-  constructor(origin: string, { ownerLogin, ownerKind, name }: Pick<Package, 'ownerLogin' | 'ownerKind' | 'name'>) {
-    const ofOwner = `packages/container/${encodeURIComponent(name)}`
+  readonly type: FormatRoom['type']
+
+  constructor(origin: string, { type }: FormatRoom, { ownerLogin, ownerKind, name }: Pick<Package, 'ownerLogin' | 'ownerKind' | 'name'>) {
+    const ofOwner = `packages/${type}/${encodeURIComponent(name)}`
+    this.type = type
     this.api = `${origin}/api/v3/${owners[ownerKind]}/${ownerLogin}/${ofOwner}`
     this.html = `${origin}/${ownerLogin}/${ofOwner}`
   }
@@ -38,22 +42,19 @@ export async function packagesJson(options: ApiOptions, request: FastifyRequest,
   const { queries } = options.db
   const places = placesOf(request, options)
   const [counts, accounts, repositories] = await Promise.all([
-    countVersions(
-      queries,
-      packages.map(({ id }) => id),
-    ),
+    countVersions(options, packages),
     byId(unique(packages.map(({ ownerId }) => ownerId)), (id) => findAccountById(queries, id)),
     readableRepositories(options, request, packages),
   ])
   const sizes = await repositorySizes(queries, [...repositories.values()])
   return packages.map((one) => {
     const { id, ownerId, name, repositoryId, visibility } = one
-    const urls = new PackageUrls(places.origin, one)
+    const urls = new PackageUrls(places.origin, roomOf(options.packageFormats, one), one)
     const repository = repositoryId === null ? undefined : repositories.get(repositoryId)
     return {
       id,
       name,
-      package_type: 'container' as const,
+      package_type: urls.type,
       owner: ownerJson(places.origin, accounts.get(ownerId) as Account),
       version_count: counts.get(id) ?? 0,
       visibility,
@@ -66,6 +67,16 @@ export async function packagesJson(options: ApiOptions, request: FastifyRequest,
         : { repository: repositoryJson(places, repository, request.identity, sizes.get(repository.id) ?? 0) }),
     }
   })
+}
+
+async function countVersions({ db, packageFormats }: ApiOptions, packages: readonly Package[]): Promise<ReadonlyMap<PackageId, number>> {
+  const counts = await Promise.all(
+    packageFormats.map((room) => {
+      const ids = packages.filter(({ format }) => format === room.format).map(({ id }) => id)
+      return room.countVersions(db.queries, ids)
+    }),
+  )
+  return new Map(counts.flatMap((found) => [...found]))
 }
 
 async function readableRepositories(
@@ -93,15 +104,20 @@ function unique<T>(values: readonly T[]): T[] {
   return [...new Set(values)]
 }
 
-export function versionJson(urls: PackageUrls, { id, digest, tags, pushedAt }: ManifestRow): VersionJson {
+export function versionJson(urls: PackageUrls, { id, name, tags, publishedAt }: FormatVersion): VersionJson {
+  const { type } = urls
   return {
     id,
-    name: digest,
+    name,
     url: urls.version(id),
     package_html_url: urls.html,
     html_url: `${urls.html}/${id}`,
-    created_at: timeJson(pushedAt),
-    updated_at: timeJson(pushedAt),
-    metadata: { package_type: 'container', container: { tags: [...tags] } },
+    created_at: timeJson(publishedAt),
+    updated_at: timeJson(publishedAt),
+    metadata: {
+      package_type: type,
+      ...(type === 'container' ? { container: { tags: [...tags] } } : {}),
+      ...(type === 'npm' ? { npm: { dist_tags: [...tags] } } : {}),
+    },
   }
 }

@@ -46,10 +46,11 @@ interface Place {
 }
 
 export function registerPackageRules(routes: Routes, options: ApiOptions): void {
+  const images = imagesOf(options)
   const ofPackage: Place = {
     params: packageParams.users,
-    reading: access('users', 'package:read'), // whoever pulls may know how long things stay
-    changing: access('users', 'package:administer'),
+    reading: access(images, 'users', 'package:read'), // whoever pulls may know how long things stay
+    changing: access(images, 'users', 'package:administer'),
     whose: 'a package',
     homeOf: (request) => ({ packageId: packageOf(request).id }),
     actOf: (request) => ({ actor: actorOf(request), ownerId: packageOf(request).ownerId, target: targetOf(packageOf(request)) }),
@@ -68,6 +69,11 @@ export function registerPackageRules(routes: Routes, options: ApiOptions): void 
   registerDryRun(routes, options)
   registerImmutable(routes, options, `${packageUrl}/immutable-tags`, ofPackage)
   registerImmutable(routes, options, '/users/:login/package-immutable-tags', { ...ofOwner, whose: 'all packages of an owner' })
+}
+
+/** Tags that move are images' alone. */
+function imagesOf({ packageFormats }: ApiOptions) {
+  return packageFormats.filter(({ format }) => format === 'oci')
 }
 
 function registerRetention(routes: Routes, { db }: ApiOptions, url: string, place: Place): void {
@@ -99,7 +105,9 @@ function registerRetention(routes: Routes, { db }: ApiOptions, url: string, plac
   })
 }
 
-function registerDryRun(routes: Routes, { db, retention }: ApiOptions): void {
+function registerDryRun(routes: Routes, options: ApiOptions): void {
+  const { db, retention } = options
+  const images = imagesOf(options)
   const schema = {
     tags,
     params: packageParams.users,
@@ -107,7 +115,7 @@ function registerDryRun(routes: Routes, { db, retention }: ApiOptions): void {
     body: DryRunBodyJson,
     response: { 200: DryRunJson, ...packageErrors },
   }
-  routes.post(`${packageUrl}/retention/dry-run`, { config: access('users', 'package:administer'), schema }, async (request) => {
+  routes.post(`${packageUrl}/retention/dry-run`, { config: access(images, 'users', 'package:administer'), schema }, async (request) => {
     const { id, ownerId } = packageOf(request)
     const { policy: given } = request.body as Static<typeof DryRunBodyJson>
     const policy = given === undefined ? (await retentionAt(db.queries, { packageId: id }, ownerId))?.policy : policyOf(given)

@@ -1,8 +1,8 @@
-// Versions of a package (GitHub REST "Packages"): of an image, its manifests, those without a tag, too.
+// Versions of a package (GitHub REST "Packages"): of an image, its manifests, those without a tag, too. What was deleted is not shown, nor restored.
 import Type from 'typebox'
 import { actorOf } from '../access/index.ts'
 import { notFound, type Routes } from '../http/index.ts'
-import { deleteVersion, listManifests, manifestById } from '../oci/index.ts'
+import { roomOf } from '../packages/index.ts'
 import { originOf } from './documents.ts'
 import { told } from './image-call.ts'
 import type { ApiOptions } from './index.ts'
@@ -12,7 +12,7 @@ import { packageParams, VersionJson, VersionListQuery, versionParams } from './p
 import { pageOf, tellPages } from './paging.ts'
 
 export function registerPackageVersions(routes: Routes, options: ApiOptions, owner: PackageOwner, packageUrl: string): void {
-  const { db, publicUrl } = options
+  const { db, publicUrl, packageFormats: formats } = options
   const list = {
     tags: packageTags,
     summary: 'Versions of a package, the newest first',
@@ -20,15 +20,16 @@ export function registerPackageVersions(routes: Routes, options: ApiOptions, own
     querystring: VersionListQuery,
     response: { 200: Type.Array(VersionJson), ...packageErrors },
   }
-  routes.get(`${packageUrl}/versions`, { config: access(owner, 'package:read'), schema: list }, async (request, reply) => {
+  routes.get(`${packageUrl}/versions`, { config: access(formats, owner, 'package:read'), schema: list }, async (request, reply) => {
     const one = packageIn(request, owner)
     const { state, ...query } = request.query
     if (state === 'deleted') return []
     const page = pageOf(query)
-    const { manifests, total } = await listManifests(db.queries, one.id, page)
+    const room = roomOf(formats, one)
+    const { versions, total } = await room.listVersions(db.queries, one.id, page)
     tellPages(request, reply, publicUrl, page, total)
-    const urls = new PackageUrls(originOf(request, publicUrl), one)
-    return manifests.map((manifest) => versionJson(urls, manifest))
+    const urls = new PackageUrls(originOf(request, publicUrl), room, one)
+    return versions.map((version) => versionJson(urls, version))
   })
 
   const reading = {
@@ -38,11 +39,12 @@ export function registerPackageVersions(routes: Routes, options: ApiOptions, own
     response: { 200: VersionJson, ...packageErrors },
   }
   const url = `${packageUrl}/versions/:package_version_id`
-  routes.get(url, { config: access(owner, 'package:read'), schema: reading }, async (request) => {
+  routes.get(url, { config: access(formats, owner, 'package:read'), schema: reading }, async (request) => {
     const one = packageIn(request, owner)
-    const manifest = await manifestById(db.queries, one.id, request.params.package_version_id)
-    if (manifest === null) throw notFound()
-    return versionJson(new PackageUrls(originOf(request, publicUrl), one), manifest)
+    const room = roomOf(formats, one)
+    const version = await room.findVersion(db.queries, one.id, request.params.package_version_id)
+    if (version === null) throw notFound()
+    return versionJson(new PackageUrls(originOf(request, publicUrl), room, one), version)
   })
 
   const deletion = {
@@ -51,10 +53,11 @@ export function registerPackageVersions(routes: Routes, options: ApiOptions, own
     params: versionParams[owner],
     response: { 204: Type.Null(), ...packageErrors },
   }
-  routes.delete(url, { config: access(owner, 'package:delete'), schema: deletion }, async (request, reply) => {
+  routes.delete(url, { config: access(formats, owner, 'package:delete'), schema: deletion }, async (request, reply) => {
     const one = packageIn(request, owner)
-    const manifest = await manifestById(db.queries, one.id, request.params.package_version_id)
-    if (manifest === null || !(await told(deleteVersion(db, one, manifest.digest, actorOf(request))))) throw notFound()
+    const room = roomOf(formats, one)
+    const version = await room.findVersion(db.queries, one.id, request.params.package_version_id)
+    if (version === null || !(await told(room.deleteVersion(db, one, version, actorOf(request))))) throw notFound()
     return reply.code(204).send(null)
   })
 }

@@ -1,9 +1,10 @@
 // Packages and their versions in the shapes of GitHub's REST API "Packages"; `internal`, and what is about images alone, is ours.
 import Type, { type Static } from 'typebox'
+import type { PackageType } from '../packages/index.ts'
 import { nullable, oneOf, OwnerJson, paging, RepositoryJson, time } from './schemas.ts'
 
-/** GitHub's word for images. */
-export const packageTypes = ['container'] as const
+/** GitHub's words, and one of ours. */
+export const packageTypes = ['container', 'npm', 'generic'] as const satisfies PackageType[]
 const packageType = oneOf(...packageTypes)
 const visibility = oneOf('public', 'internal', 'private')
 
@@ -24,13 +25,17 @@ export type PackageJson = Static<typeof PackageJson>
 
 export const VersionJson = Type.Object({
   id: Type.Integer(),
-  name: Type.String({ description: 'the digest of the manifest' }),
+  name: Type.String({ description: 'the version as published; of an image, the digest of a manifest' }),
   url: Type.String(),
   package_html_url: Type.String(),
   html_url: Type.String(),
   created_at: time,
   updated_at: time,
-  metadata: Type.Object({ package_type: packageType, container: Type.Object({ tags: Type.Array(Type.String()) }) }),
+  metadata: Type.Object({
+    package_type: packageType,
+    container: Type.Optional(Type.Object({ tags: Type.Array(Type.String()) })),
+    npm: Type.Optional(Type.Object({ dist_tags: Type.Array(Type.String()) }, { description: 'Stemma’s own' })),
+  }),
 })
 export type VersionJson = Static<typeof VersionJson>
 
@@ -46,8 +51,12 @@ export const PackageChangeJson = Type.Object(
 export type PackageChangeJson = Static<typeof PackageChangeJson>
 
 // GitHub's other types are no mistake: there are none of them here
-const anyType = oneOf('npm', 'maven', 'rubygems', 'docker', 'nuget', 'container')
-export const PackageListQuery = Type.Object({ ...paging, package_type: anyType, visibility: Type.Optional(visibility) })
+const anyType = oneOf(...packageTypes, 'maven', 'rubygems', 'docker', 'nuget')
+export const PackageListQuery = Type.Object({
+  ...paging,
+  package_type: Type.Optional({ ...anyType, description: 'all where it isn’t said' }),
+  visibility: Type.Optional(visibility),
+})
 export const VersionListQuery = Type.Object({ ...paging, state: Type.Optional(oneOf('active', 'deleted')) })
 
 const named = { package_type: anyType, package_name: Type.String({ description: 'with %2F for slashes' }) }

@@ -17,7 +17,7 @@ import {
   type PackageChange,
 } from '../access/index.ts'
 import { notFound, type Routes, validationFailed } from '../http/index.ts'
-import { deleteImage } from '../oci/index.ts'
+import { deleteWhole } from '../packages/index.ts'
 import { rethrowAsFault } from './faults.ts'
 import type { ApiOptions } from './index.ts'
 import { access, packageErrors, packageIn, type PackageOwner, packageTags } from './package-call.ts'
@@ -54,11 +54,12 @@ function registerList(routes: Routes, options: ApiOptions, owner: PackageOwner):
   }
   routes.get(`${prefixes[owner]}/packages`, { config: { access }, schema }, async (request, reply) => {
     const { package_type: type, visibility, ...query } = request.query
-    if (type !== 'container') return []
+    const room = type === undefined ? null : options.packageFormats.find((one) => one.type === type)
+    if (room === undefined) return []
     const page = pageOf(query)
     const { packages, total } = await listPackages(options.db.queries, request.identity, {
       ownerId: accountOf(request).id,
-      format: 'oci',
+      ...(room === null ? {} : { format: room.format }),
       ...(visibility === undefined ? {} : { visibility }),
       ...page,
     })
@@ -68,19 +69,19 @@ function registerList(routes: Routes, options: ApiOptions, owner: PackageOwner):
 }
 
 function registerPackage(routes: Routes, options: ApiOptions, owner: PackageOwner): void {
-  const { db } = options
+  const { db, packageFormats } = options
   const url = packageUrl(owner)
   const common = { tags: packageTags, params: packageParams[owner] }
 
   const reading = { ...common, summary: 'A package', response: { 200: PackageJson, ...packageErrors } }
-  routes.get(url, { config: access(owner, 'package:read'), schema: reading }, async (request) =>
+  routes.get(url, { config: access(packageFormats, owner, 'package:read'), schema: reading }, async (request) =>
     packageJson(options, request, packageIn(request, owner)),
   )
 
   const deletion = { ...common, summary: 'Deletes a package with all its versions', response: { 204: Type.Null(), ...packageErrors } }
-  routes.delete(url, { config: access(owner, 'package:delete'), schema: deletion }, async (request, reply) => {
+  routes.delete(url, { config: access(packageFormats, owner, 'package:delete'), schema: deletion }, async (request, reply) => {
     const one = packageIn(request, owner)
-    if (!(await deleteImage(db, one, actorOf(request)))) throw notFound()
+    if (!(await deleteWhole(db, packageFormats, one, actorOf(request)))) throw notFound()
     return reply.code(204).send(null)
   })
 }
@@ -94,7 +95,7 @@ function registerChange(routes: Routes, options: ApiOptions, owner: PackageOwner
     body: PackageChangeJson,
     response: { 200: PackageJson, ...packageErrors },
   }
-  routes.patch(packageUrl(owner), { config: access(owner, 'package:administer'), schema }, async (request) => {
+  routes.patch(packageUrl(owner), { config: access(options.packageFormats, owner, 'package:administer'), schema }, async (request) => {
     const one = packageIn(request, owner)
     const change = await changeOf(options, request, one, request.body)
     const changed = await changePackage(db, one.id, change, actorOf(request)).catch(rethrowAsFault())

@@ -4,7 +4,8 @@ import type { Config } from '../config.ts'
 import { sql } from '../db/index.ts'
 import type { Finding } from '../git/index.ts'
 import { checkObjects, type LfsFinding, lfsReferences } from '../lfs/index.ts'
-import { type BlobFinding, checkBlobs } from '../oci/index.ts'
+import { packageFormats } from '../package-formats.ts'
+import { keepingsOf, type KeptFinding } from '../packages/index.ts'
 import { makeStore } from '../rooms.ts'
 import type { ContentFinding, StoreCheck } from '../store/index.ts'
 import type { RepositoryName } from './repository-name.ts'
@@ -12,7 +13,7 @@ import type { CommandRooms } from './rooms.ts'
 
 /** A pack's finding without what only packs have, and with what only content has. */
 export interface StoreFinding extends Pick<Finding, 'severity' | 'message' | 'advice' | 'key'> {
-  readonly code: ContentFinding['code'] | LfsFinding['code'] | BlobFinding['code']
+  readonly code: ContentFinding['code'] | LfsFinding['code'] | KeptFinding['code']
   readonly network: null
   readonly pack: null
   /** Id of the segment's row. */
@@ -65,7 +66,8 @@ export async function checkContent(
       report: async (found) => report(await namedFinding(rooms, found)),
     })
     for await (const found of checkObjects(db.queries, ids)) report(lfsFinding(found))
-    if (!ids) for await (const found of checkBlobs(db.queries)) report(blobFinding(found))
+    if (ids) return { ...checked, ...counts }
+    for (const keeping of keepingsOf(packageFormats)) for await (const found of keeping.check(db.queries)) report(keptFinding(found))
     return { ...checked, ...counts }
   } finally {
     await store.close()
@@ -102,7 +104,7 @@ function lfsFinding({ severity, code, message, advice, repository, oid }: LfsFin
   return { severity, code, message, advice, key: null, network: null, pack: null, segment: null, objects: [], objectCount: 0, dependents }
 }
 
-function blobFinding({ severity, code, message, advice, content }: BlobFinding): StoreFinding {
+function keptFinding({ severity, code, message, advice, content }: KeptFinding): StoreFinding {
   const dependents = { repositories: [], refs: [], refCount: 0, contents: [content], contentCount: 1, lfsObjects: [], lfsObjectCount: 0 }
   return { severity, code, message, advice, key: null, network: null, pack: null, segment: null, objects: [], objectCount: 0, dependents }
 }

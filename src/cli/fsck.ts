@@ -3,8 +3,10 @@
 import { systemClock } from '../base/index.ts'
 import { type Finding, fsck, type FsckSummary, rebuild, type Rebuilt } from '../git/index.ts'
 import type { Config } from '../config.ts'
+import type { Queries } from '../db/index.ts'
 import { holdObjects } from '../lfs/index.ts'
-import { holdBlobs } from '../oci/index.ts'
+import { packageFormats } from '../package-formats.ts'
+import { keepingsOf } from '../packages/index.ts'
 import { contentScrubState, rebuildStore, type Rebuilt as RebuiltStore } from '../store/index.ts'
 import { checkContent, contentLine, type ContentSummary, type StoreFinding } from './fsck-content.ts'
 import { formatBytes, Progress } from './progress.ts'
@@ -38,7 +40,7 @@ export async function runFsck(config: Config, given: Flags, wanted: string | und
         const content = contentPart(
           await rebuildStore(db, git.options.bucket, signal),
           await holdObjects(db.queries),
-          await holdBlobs(db.queries),
+          await holdPackages(db.queries),
         )
         progress.clear()
         print(given.json === true ? JSON.stringify({ type: 'rebuilt', ...rebuilt, content }) : rebuiltLines(rebuilt, content))
@@ -65,6 +67,12 @@ export async function runFsck(config: Config, given: Flags, wanted: string | und
   if (summary.errors + summary.warnings > 0) process.exitCode = 1
 }
 
+async function holdPackages(queries: Queries): Promise<number> {
+  let held = 0
+  for (const keeping of keepingsOf(packageFormats)) held += await keeping.holdAgain(queries)
+  return held
+}
+
 function lineOf({ severity, code, message, key, pack, network, objectCount, dependents, advice }: Finding): string {
   const place = key ?? (pack === null ? network && `network ${network}` : `pack ${pack}, in PostgreSQL`)
   const objects = objectCount > 1 ? ` (${objectCount} objects)` : ''
@@ -85,7 +93,7 @@ function rebuiltLines({ made, corrected, removed, histories, left }: Rebuilt, co
   return [
     ...[...left, ...content.left].map(({ key, reason }) => `left\t${key}\t${reason}`),
     `rebuilt: ${made} rows made, ${corrected} corrected, ${removed} removed, ${histories} history and path tables given up`,
-    `rebuilt: ${content.contents} contents out of ${content.segments} segments, ${content.wholes} that are stored as they came, ${content.corrected} rows corrected, ${content.held} LFS objects and ${content.heldBlobs} blobs held again; of ${content.unresolved} something is nowhere`,
+    `rebuilt: ${content.contents} contents out of ${content.segments} segments, ${content.wholes} that are stored as they came, ${content.corrected} rows corrected, ${content.held} LFS objects and ${content.heldBlobs} blobs and files of packages held again; of ${content.unresolved} something is nowhere`,
   ].join('\n')
 }
 

@@ -3,23 +3,24 @@ import type { Commands } from './command.ts'
 import type { FlagName } from './usage.ts'
 
 const usual = ['json', 'data', 'config'] as const satisfies readonly FlagName[]
+const formatted = ['format', ...usual] as const satisfies readonly FlagName[]
 const packages = async () => import('./packages.ts')
 const rules = async () => import('./package-rules.ts')
 const place = ['OWNER[/NAME]'] as const
 
 export const packageCommands: Commands = {
   'package list': { flags: ['owner', ...usual], run: async (config, given) => (await packages()).runListPackages(config, given) },
-  'package show': { flags: usual, takes: ['OWNER/NAME'], run: async (...given) => (await packages()).runShowPackage(...given) },
+  'package show': { flags: formatted, takes: ['OWNER/NAME'], run: async (...given) => (await packages()).runShowPackage(...given) },
   'package tags': { flags: usual, takes: ['OWNER/NAME'], run: async (...given) => (await packages()).runListTags(...given) },
   'package set-visibility': {
-    flags: usual,
+    flags: formatted,
     takes: ['OWNER/NAME', 'VISIBILITY'],
     run: async (...given) => (await packages()).runVisibility(...given),
   },
-  'package link': { flags: usual, takes: ['OWNER/NAME', 'REPO'], run: async (...given) => (await packages()).runLink(...given) },
-  'package unlink': { flags: usual, takes: ['OWNER/NAME'], run: async (...given) => (await packages()).runUnlink(...given) },
+  'package link': { flags: formatted, takes: ['OWNER/NAME', 'REPO'], run: async (...given) => (await packages()).runLink(...given) },
+  'package unlink': { flags: formatted, takes: ['OWNER/NAME'], run: async (...given) => (await packages()).runUnlink(...given) },
   'package delete': {
-    flags: ['yes', ...usual],
+    flags: ['yes', ...formatted],
     takes: ['OWNER/NAME'],
     run: async (...given) => (await packages()).runDelete(...given),
   },
@@ -49,6 +50,9 @@ function text(usage: string, words: string): string {
   return `Usage: stemma ${usage} [--json] [--data DIR] [--config FILE]\n\n${words}\n${ending}`
 }
 
+const which = `
+  --format FORMAT  Of several packages of that name, the one of that format: oci (images), npm, generic.`
+
 const policy = `  --rule RULE      What stays of the tags that match a pattern (* and ? stand for anything): PATTERN:CONDITION,…
                    newest=10    so many of them, those that moved last
                    pushed=90d   those that were moved to where they are within so many days
@@ -62,27 +66,34 @@ const policy = `  --rule RULE      What stays of the tags that match a pattern (
 export const packageTexts: Readonly<Record<string, string>> = {
   'package list': text(
     'package list [--owner ACCOUNT]',
-    'Lists packages: name, visibility, linked repository, versions, bytes of what was pushed, when visibility or link was changed last; separated by tabs.',
+    'Lists packages: name, format, visibility, linked repository, versions, bytes of what was pushed, when visibility or link was changed last; separated by tabs.',
   ),
   'package show': text(
-    'package show OWNER/NAME',
-    'Shows a package: who may read it, how large it is, how often it was pulled in the last 30 days.',
+    'package show OWNER/NAME [--format FORMAT]',
+    `Shows a package: who may read it, how large it is, how often it was pulled in the last 30 days.
+${which}`,
   ),
   'package tags': text('package tags OWNER/NAME', 'Lists the tags of an image: name, digest, bytes, since when, pulls; separated by tabs.'),
   'package set-visibility': text(
-    'package set-visibility OWNER/NAME public|internal|private',
-    'Says who may pull a package: anyone, whoever has an account, or whoever has a role in it.',
+    'package set-visibility OWNER/NAME public|internal|private [--format FORMAT]',
+    `Says who may pull a package: anyone, whoever has an account, or whoever has a role in it.
+${which}`,
   ),
   'package link': text(
-    'package link OWNER/NAME REPO',
-    'Links a package to a repository of the same owner: whoever has a role there has it in the package, and its CI jobs may push. No label changes that again.',
+    'package link OWNER/NAME REPO [--format FORMAT]',
+    `Links a package to a repository of the same owner: whoever has a role there has it in the package, and its CI jobs may push. No label changes that again.
+${which}`,
   ),
-  'package unlink': text('package unlink OWNER/NAME', 'Ends the link to a repository. No label makes one again.'),
+  'package unlink': text(
+    'package unlink OWNER/NAME [--format FORMAT]',
+    `Ends the link to a repository. No label makes one again.
+${which}`,
+  ),
   'package delete': text(
-    'package delete OWNER/NAME --yes',
-    `Deletes a package with all its versions, immutable tags, too.
+    'package delete OWNER/NAME --yes [--format FORMAT]',
+    `Deletes a package with all its versions, immutable tags, too. A version of npm's never comes again.
 
-  --yes            Does it.`,
+  --yes            Does it.${which}`,
   ),
   'package retention show': text(
     'package retention show OWNER[/NAME]',

@@ -91,7 +91,7 @@ async function withPlace(config: Config, name: string, run: (db: Database, place
       const act = { actor: operator, ownerId: id, target: login }
       return run(db, { name: login, home: { ownerId: id }, act, package: null })
     }
-    const one = await packageNamed(db, name)
+    const one = await packageNamed(db, name, { format: 'oci' })
     const act = { actor: operator, ownerId: one.ownerId, target: targetOf(one) }
     return run(db, { name: packageFullName(one), home: { packageId: one.id }, act, package: one })
   })

@@ -1,4 +1,4 @@
-// `stemma package`: packages listed, shown, changed and deleted, straight in the database.
+// `stemma package`: packages of every format listed, shown, changed and deleted, straight in the database.
 import {
   allPackages,
   changePackage,
@@ -15,13 +15,16 @@ import {
 import { InputError } from '../base/index.ts'
 import type { Config } from '../config.ts'
 import type { Database } from '../db/index.ts'
-import { countTags, deleteImage, imagePulls, imageSizes, listTags } from '../oci/index.ts'
+import { listTags } from '../oci/index.ts'
+import { packageFormats } from '../package-formats.ts'
+import { deleteWhole, roomOf } from '../packages/index.ts'
 import { accountNamed } from './account-named.ts'
 import { withDatabase } from './database.ts'
 import { formatBytes } from './progress.ts'
 import { quietLog } from './rooms.ts'
-import { counted, type Flags, print, printDone, printRows, UsageError } from './usage.ts'
+import { chosen, counted, type Flags, print, printDone, printRows, UsageError } from './usage.ts'
 
+const allFormats = packageFormats.map(({ format }) => format)
 const visibilities: readonly Visibility[] = ['public', 'internal', 'private']
 
 export async function runListPackages(config: Config, given: Flags): Promise<void> {
@@ -34,33 +37,35 @@ export async function runListPackages(config: Config, given: Flags): Promise<voi
   })
   printRows(
     given.json === true,
-    ['PACKAGE', 'VISIBILITY', 'REPOSITORY', 'VERSIONS', 'SIZE', 'CHANGED'],
+    ['PACKAGE', 'FORMAT', 'VISIBILITY', 'REPOSITORY', 'VERSIONS', 'SIZE', 'CHANGED'],
     rows,
-    ({ name, visibility, repository, versions, blobBytes, updatedAt }) => [
+    ({ name, format, visibility, repository, versions, fileBytes, updatedAt }) => [
       name,
+      format,
       visibility,
       repository,
       String(versions),
-      formatBytes(blobBytes),
+      formatBytes(fileBytes),
       updatedAt.slice(0, 10),
     ],
   )
 }
 
 export async function runShowPackage(config: Config, given: Flags, [name = '']: readonly string[]): Promise<void> {
-  const shown = await withPackage(config, name, async (db, one) => {
-    const { total } = await imagePulls(db.queries, one.id, 30, null)
-    return { ...(await packageJson(db, one)), pullsIn30Days: total }
-  })
+  const { shown, words } = await withPackage(config, given, name, async (db, one) => ({
+    shown: await packageJson(db, one),
+    words: roomOf(packageFormats, one).words,
+  }))
   if (given.json === true) return print(JSON.stringify(shown))
-  const { visibility, repository, versions, tags, blobs, blobBytes, pullsIn30Days } = shown
+  const { visibility, repository, versions, tags, files, fileBytes, downloadsIn30Days } = shown
   print(`${shown.name} is ${visibility}, ${repository === null ? 'linked to no repository' : `linked to ${repository}`}`)
-  const parts = [counted(versions, 'version'), counted(tags, 'tag'), `${counted(blobs, 'blob')} of ${formatBytes(blobBytes)}`].join(', ')
-  print(`${parts}; ${counted(pullsIn30Days, 'pull')} in the last 30 days`)
+  const tagged = tags === null ? [] : [counted(tags, 'tag')]
+  const parts = [counted(versions, 'version'), ...tagged, `${counted(files, words.file)} of ${formatBytes(fileBytes)}`].join(', ')
+  print(`${parts}; ${counted(downloadsIn30Days, words.download)} in the last 30 days`)
 }
 
 export async function runListTags(config: Config, given: Flags, [name = '']: readonly string[]): Promise<void> {
-  const tags = await withPackage(config, name, async (db, one) => {
+  const tags = await withPackage(config, { ...given, format: 'oci' }, name, async (db, one) => {
     const found = []
     for (let page = 1; ; page++) {
       const part = await listTags(db.queries, one.id, { page, perPage: 1000 })
@@ -86,12 +91,12 @@ export async function runListTags(config: Config, given: Flags, [name = '']: rea
 export async function runVisibility(config: Config, given: Flags, [name = '', word = '']: readonly string[]): Promise<void> {
   const visibility = visibilities.find((one) => one === word)
   if (visibility === undefined) throw new UsageError(`'${word}' is none of ${visibilities.join(', ')}`)
-  const after = await change(config, name, async () => ({ visibility }))
+  const after = await change(config, given, name, async () => ({ visibility }))
   printDone(given.json === true, after, `${after.name} is ${visibility} now`)
 }
 
 export async function runLink(config: Config, given: Flags, [name = '', repository = '']: readonly string[]): Promise<void> {
-  const after = await change(config, name, async (db, { ownerLogin }) => {
+  const after = await change(config, given, name, async (db, { ownerLogin }) => {
     const [before, rest] = repository.split('/')
     // OWNER/REPO is understood, too; another owner's is refused by whoever links
     const [owner, repo] = rest === undefined ? [ownerLogin, before ?? ''] : [before ?? '', rest]
@@ -104,37 +109,41 @@ export async function runLink(config: Config, given: Flags, [name = '', reposito
 }
 
 export async function runUnlink(config: Config, given: Flags, [name = '']: readonly string[]): Promise<void> {
-  const after = await change(config, name, async () => ({ repositoryId: null }))
+  const after = await change(config, given, name, async () => ({ repositoryId: null }))
   printDone(given.json === true, after, `${after.name} is linked to no repository now`)
 }
 
 export async function runDelete(config: Config, given: Flags, [name = '']: readonly string[]): Promise<void> {
   parsePackage(name)
   if (given.yes !== true) throw new UsageError(`this deletes ${name} with all its versions for good: --yes does it`)
-  await withPackage(config, name, async (db, one) => {
-    if (!(await deleteImage(db, one, operator))) throw noPackage(name)
+  await withPackage(config, given, name, async (db, one) => {
+    if (!(await deleteWhole(db, packageFormats, one, operator))) throw noPackage(name)
   })
   printDone(given.json === true, { package: name, deleted: true }, `${name} is gone; its storage is free in a day`)
 }
 
-async function change(config: Config, name: string, changeOf: (db: Database, one: Package) => Promise<PackageChange>) {
-  return withPackage(config, name, async (db, one) => {
+async function change(config: Config, given: Flags, name: string, changeOf: (db: Database, one: Package) => Promise<PackageChange>) {
+  return withPackage(config, given, name, async (db, one) => {
     const after = await changePackage(db, one.id, await changeOf(db, one), operator)
     if (after === null) throw noPackage(name)
     return packageJson(db, after)
   })
 }
 
-async function withPackage<T>(config: Config, name: string, run: (db: Database, one: Package) => Promise<T>): Promise<T> {
+async function withPackage<T>(config: Config, given: Flags, name: string, run: (db: Database, one: Package) => Promise<T>): Promise<T> {
   parsePackage(name)
-  return withDatabase(config, quietLog(config), async (db) => run(db, await packageNamed(db, name)))
+  return withDatabase(config, quietLog(config), async (db) => run(db, await packageNamed(db, name, given)))
 }
 
-/** UsageError where it is no name; InputError 'no-package'. */
-export async function packageNamed({ queries }: Database, name: string): Promise<Package> {
-  const one = await findPackage(queries, { format: 'oci', ...parsePackage(name) })
-  if (one === null) throw noPackage(name)
-  return one
+/** Of the format that the command line says, or else of any. UsageError where it is no name, or several packages are called so; InputError 'no-package'. */
+export async function packageNamed({ queries }: Database, name: string, { format }: Flags): Promise<Package> {
+  const formats = format === undefined ? allFormats : [chosen('format', format, allFormats)]
+  const found = await Promise.all(formats.map((one) => findPackage(queries, { format: one, ...parsePackage(name) })))
+  const [one, ...others] = found.filter((each) => each !== null)
+  if (one === undefined) throw noPackage(name)
+  if (others.length === 0) return one
+  const those = [one, ...others].map((each) => each.format).join(', ')
+  throw new UsageError(`there are several packages '${name}': --format says which (${those})`)
 }
 
 /** Names of images have slashes, owners have none. */
@@ -150,17 +159,14 @@ function noPackage(name: string): InputError {
 
 async function packageJson({ queries }: Database, one: Package) {
   const { id, format, visibility, repositoryId, createdAt, updatedAt } = one
+  const figures = await roomOf(packageFormats, one).figures(queries, id)
   const repository = repositoryId === null ? null : await findRepositoryById(queries, repositoryId)
-  const [sizes, tags] = await Promise.all([imageSizes(queries, id, []), countTags(queries, id)])
   return {
     name: packageFullName(one),
     format,
     visibility,
     repository: repository && fullName(repository),
-    versions: sizes.manifestCount,
-    tags,
-    blobs: sizes.blobCount,
-    blobBytes: sizes.blobBytes,
+    ...figures,
     createdAt: createdAt.toISOString(),
     updatedAt: updatedAt.toISOString(),
   }

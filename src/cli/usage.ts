@@ -67,7 +67,7 @@ export type Flags = { readonly [K in FlagName]?: ValueOf<(typeof flags)[K]> | un
 export const flagChoices: Readonly<Partial<Record<FlagName, readonly string[]>>> = {
   role: ['read', 'write', 'admin'],
   visibility: ['public', 'internal', 'private'],
-  format: ['oci', 'npm'],
+  format: ['oci', 'npm', 'generic'],
   referrers: ['go', 'stay'],
   scope: [
     'repository:read',

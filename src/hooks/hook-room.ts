@@ -40,16 +40,8 @@ export interface HookDocuments {
   repository(repository: Repository): Promise<Readonly<Record<string, unknown>>>
   account(account: HookAccount): Readonly<Record<string, unknown>>
   organization(account: HookAccount): Readonly<Record<string, unknown>>
-  /** @param version null: of the package as a whole */
-  package(one: Package, version: PackageVersion | null): Promise<Readonly<Record<string, unknown>>>
-}
-
-/** What was published or taken away. */
-export interface PackageVersion {
-  /** `sha256:…` */
-  readonly digest: string
-  readonly tags: readonly string[]
-  readonly mediaType: string | null
+  /** @param told what the outbox says of what happened to it */
+  package(one: Package, told: Readonly<Record<string, unknown>>): Promise<Readonly<Record<string, unknown>>>
 }
 
 export interface HookAccount {

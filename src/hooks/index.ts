@@ -10,7 +10,6 @@ export type {
   HookDocuments,
   HookLimits,
   HookRoom,
-  PackageVersion,
   PushedCommit,
   PushedCommits,
 } from './hook-room.ts'

@@ -19,6 +19,8 @@ type Told = Readonly<Record<string, unknown>>
 const actions: Readonly<Record<string, 'published' | 'updated' | 'untagged' | 'deleted'>> = {
   'package.published': 'published',
   'package.updated': 'updated',
+  'package.tagged': 'updated',
+  'package.deprecated': 'updated',
   'package.untagged': 'untagged',
   'package.deleted': 'deleted',
 }
@@ -50,8 +52,7 @@ export async function* eventsOfPackage(
   const about = await aboutPackage(room, row)
   const one = await findPackageById(room.db.queries, told.packageId as PackageId)
   if (about === null || (one === null && action !== 'deleted')) return
-  const document =
-    one === null ? { id: told.packageId, name: told.name, owner: about.owner } : await room.documents.package(one, versionOf(told))
+  const document = one === null ? { id: told.packageId, name: told.name, owner: about.owner } : await room.documents.package(one, told)
   for (const event of wanted) yield packageEvent(about, event, action, nameOf(one, told), document)
 }
 
@@ -68,12 +69,6 @@ async function aboutPackage(room: HookRoom, { repositoryId, payload }: OutboxRow
     ...(owner.kind === 'organization' ? { organization: documents.organization(owner) } : {}),
     sender: documents.account(sender ?? owner),
   }
-}
-
-function versionOf({ digest, tag, tags, mediaType }: Told) {
-  if (typeof digest !== 'string') return null
-  const names = typeof tag === 'string' ? [tag] : typeof tags === 'string' && tags !== '' ? tags.split(' ') : []
-  return { digest, tags: names, mediaType: typeof mediaType === 'string' ? mediaType : null }
 }
 
 function nameOf(one: Package | null, { owner, name }: Told): string {

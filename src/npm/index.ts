@@ -1,4 +1,5 @@
 // npm: the registry for npm packages, over the content store. docs/design/npm.md.
+export { npmFormat } from './format-room.ts'
 export { registerNpm } from './routes.ts'
 export { openRoots } from './publish/open-roots.ts'
 export type { Roots } from './publish/provenance.ts'

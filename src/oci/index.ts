@@ -1,8 +1,7 @@
 // oci: the registry for container images and other artifacts, over the content store. docs/design/oci.md.
 export * from './browse/index.ts'
+export { ociFormat } from './format-room.ts'
 export { registerOci } from './routes.ts'
-export { holdBlobs } from './keeping/kept-blobs.ts'
-export { type BlobFinding, checkBlobs } from './keeping/kept-content.ts'
 export { unfilledJob } from './keeping/empty-packages.ts'
 export { assertPolicy, type RetentionPolicy, type RetentionRule } from './keeping/retention-policy.ts'
 export { type DryRun, planFor, type RetentionSettings, retentionJob } from './keeping/retention.ts'

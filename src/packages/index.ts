@@ -4,6 +4,18 @@ export { chargeContent } from './content-quota.ts'
 export { Downloads } from './downloads.ts'
 export { isUnlinked, linkToSource, type SourceOptions } from './source-link.ts'
 export {
+  type ContentKeeping,
+  type FormatRoom,
+  type FormatVersion,
+  keepingsOf,
+  type KeptFinding,
+  type PackageFigures,
+  type PackageType,
+  roomOf,
+  type ToldFacts,
+} from './format-room.ts'
+export { deleteWhole } from './package-deletion.ts'
+export {
   addFile,
   findFile,
   findVersion,
@@ -14,4 +26,5 @@ export {
   removeVersion,
   type VersionId,
 } from './version-rows.ts'
+export { tellOfVersionGone, type VersionedFormat, versionedRoom } from './versioned-format.ts'
 export * from './upstream/index.ts'

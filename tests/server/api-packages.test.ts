@@ -145,7 +145,8 @@ describe('GitHub’s client', () => {
       all.map(({ name }) => name),
       ['p1', 'p2', 'p3'],
     )
-    assert.equal((await ask(olive, 'GET', '/orgs/guild/packages')).status, 422)
+    assert.equal((await ask(olive, 'GET', '/orgs/guild/packages?package_type=deb')).status, 422)
+    assert.deepEqual((await ask(olive, 'GET', '/orgs/guild/packages')).body.length, 3, 'of every type')
   })
 })
 

@@ -38,8 +38,8 @@ test('packages are listed, shown, changed and deleted, and the audit tells of it
     .map((line) => (JSON.parse(line) as { name: string }).name)
   assert.deepEqual(listed, ['Olive/tools/app', 'sam/other'])
   const [heads, line] = (await ok('package', 'list', '--owner', 'olive')).split('\n')
-  assert.deepEqual(heads?.split('\t'), ['PACKAGE', 'VISIBILITY', 'REPOSITORY', 'VERSIONS', 'SIZE', 'CHANGED'])
-  assert.deepEqual(line?.split('\t').slice(0, 4), ['Olive/tools/app', 'private', '-', '1'])
+  assert.deepEqual(heads?.split('\t'), ['PACKAGE', 'FORMAT', 'VISIBILITY', 'REPOSITORY', 'VERSIONS', 'SIZE', 'CHANGED'])
+  assert.deepEqual(line?.split('\t').slice(0, 5), ['Olive/tools/app', 'oci', 'private', '-', '1'])
   assert.match(
     await ok('package', 'show', 'olive/tools/app'),
     /^Olive\/tools\/app is private, linked to no repository\n1 version, 1 tag, 0 blobs/,
@@ -49,7 +49,7 @@ test('packages are listed, shown, changed and deleted, and the audit tells of it
   assert.equal(await ok('package', 'set-visibility', 'olive/tools/app', 'internal'), 'Olive/tools/app is internal now\n')
   assert.equal(await ok('package', 'link', 'olive/tools/app', 'source'), 'Olive/tools/app is linked to Olive/source now\n')
   const shown = JSON.parse(await ok('package', 'show', 'olive/tools/app', '--json')) as Record<string, unknown>
-  assert.deepEqual([shown.visibility, shown.repository, shown.pullsIn30Days], ['internal', 'Olive/source', 0])
+  assert.deepEqual([shown.visibility, shown.repository, shown.downloadsIn30Days], ['internal', 'Olive/source', 0])
   await wrong(1, /same owner/, 'package', 'link', 'olive/tools/app', 'sam/elsewhere')
   assert.equal(await ok('package', 'unlink', 'olive/tools/app'), 'Olive/tools/app is linked to no repository now\n')
   await wrong(2, /--yes does it/, 'package', 'delete', 'olive/tools/app')

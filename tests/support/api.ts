@@ -1,6 +1,7 @@
 // The API on a real listener and a real database, in this process.
 import { pino } from 'pino'
 import { makeGate } from '../../src/access/index.ts'
+import { packageFormats } from '../../src/package-formats.ts'
 import { hookDocuments, registerApi, type StorageFigures } from '../../src/api/index.ts'
 import { activityFields, AllowedHosts, makeLog, Sealer, systemClock, systemRandomness } from '../../src/base/index.ts'
 import { noRequests } from '../../src/bucket/index.ts'
@@ -71,7 +72,7 @@ export function testHooks(db: Database): HookRoom {
     randomness: systemRandomness,
     sealer: new Sealer(new Uint8Array(32).fill(7), systemRandomness),
     outbound: new Outbound({ allowed: new AllowedHosts(['127.0.0.1']) }),
-    documents: hookDocuments(db, () => ({ origin: 'http://stemma.test', sshUrl: () => null })),
+    documents: hookDocuments(db, () => ({ origin: 'http://stemma.test', sshUrl: () => null }), packageFormats),
     commits: async () => ({ commits: [], head: null, isForced: false }),
     limits: { tries: 3, firstRetryMs: 10, timeoutMs: 1000, keepMs: 3600_000 },
     agent: 'stemma/test',
@@ -95,6 +96,7 @@ export function registerTestApi(listener: Listener, db: Database): void {
     takesRef: (_repository, name) => !name.startsWith('refs/hidden/'),
     storage: noStorage,
     imageStore: noContent,
+    packageFormats,
     retention: { leaseMs: 86_400_000 },
     layerFiles: new LayerFiles({ store: noContent, log: makeLog('silent') }),
     hooks,

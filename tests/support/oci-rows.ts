@@ -91,7 +91,7 @@ async function freshContent(store: SegmentStore): Promise<Uint8Array> {
   return createHash('sha256').update(bytes).digest()
 }
 
-async function makeOwner(db: Database): Promise<number> {
+export async function makeOwner(db: Database): Promise<number> {
   const { rows } = await sql<{ id: number }>`
     insert into account (login, kind) values (${`owner${++count}`}, 'user') returning id`.execute(db.queries)
   return (rows[0] as { id: number }).id

@@ -1,17 +1,10 @@
 // What the API and commands take away from images, as the protocol does.
-import { type Actor, deletePackage, type Package } from '../../access/index.ts'
+import type { Actor, Package } from '../../access/index.ts'
 import { InputError } from '../../base/index.ts'
 import type { Database, Tx } from '../../db/index.ts'
 import { parseDigest } from '../format/digests.ts'
-import { emptyPackage } from '../keeping/removal.ts'
 import { immutableTagFault } from '../keeping/tag-rules.ts'
 import { deleteManifest, deleteTag } from '../manifest-rows.ts'
-
-/** All of an image, in steps. False when it is gone already. */
-export async function deleteImage(db: Database, { id }: Pick<Package, 'id'>, actor: Actor): Promise<boolean> {
-  await emptyPackage(db, id)
-  return deletePackage(db, id, actor)
-}
 
 /** A manifest with its tags. False when it is gone already. InputError `in-use` where an index of the image names it, `immutable-tag`. */
 export async function deleteVersion(db: Database, one: Package, digest: string, actor: Actor): Promise<boolean> {

@@ -1,5 +1,5 @@
 // browse: what images hold, for the API: rows, trees of manifests, files of layers. docs/design/packages-api.md.
-export { deleteImage, deleteVersion, untag } from './image-deletion.ts'
+export { untag } from './image-deletion.ts'
 export { digestText, parseDigestBytes } from '../format/digests.ts'
 export { assertShallow } from '../format/json-text.ts'
 export type { FileChange, ImageDiff } from './image-diff.ts'
@@ -8,11 +8,8 @@ export { imagePulls, imageSizes, type ImageSizes, type Pulls } from './image-fig
 export { blobBytes, plainImage, type PlainImage, storedBlobs } from './image-layers.ts'
 export {
   countTags,
-  countVersions,
-  listManifests,
   listReferrers,
   listTags,
-  manifestById,
   type ManifestRow,
   resolveReference,
   totalBytes,

@@ -1,17 +1,14 @@
 // Rows of blobs against the content that they stand for: each needs its content, and a reference that keeps it.
 import { type Queries, sql } from '../../db/index.ts'
-import { type Digest, digestOf } from '../../store/index.ts'
+import type { KeptFinding } from '../../packages/index.ts'
+import { digestOf } from '../../store/index.ts'
 import { digestText } from '../format/digests.ts'
 import { ociReferences } from './references.ts'
 
-export interface BlobFinding {
-  readonly severity: 'error'
+export interface BlobFinding extends KeptFinding {
   readonly code: 'oci-content-missing' | 'oci-unheld'
-  readonly message: string
-  readonly advice: string
   /** `OWNER/NAME` of the image. */
   readonly image: string
-  readonly content: Digest
 }
 
 const batchRows = 5000

@@ -3,13 +3,14 @@ import { createOrFindPackage, operator } from '../../../src/access/index.ts'
 import { hex, InputError } from '../../../src/base/index.ts'
 import { sql } from '../../../src/db/index.ts'
 import { deleteBlob, findBlob } from '../../../src/oci/blob-rows.ts'
-import { deleteImage } from '../../../src/oci/browse/image-deletion.ts'
+import { ociFormat } from '../../../src/oci/index.ts'
 import { parseManifest } from '../../../src/oci/format/manifest.ts'
 import { type BlobFinding, checkBlobs } from '../../../src/oci/keeping/kept-content.ts'
 import { collect } from '../../../src/oci/keeping/review.ts'
 import { pushManifest } from '../../../src/oci/manifest-push.ts'
 import { deleteManifest, deleteTag, findManifest } from '../../../src/oci/manifest-rows.ts'
 import { rethrowFault } from '../../../src/oci/registry.ts'
+import { deleteWhole } from '../../../src/packages/index.ts'
 import type { ContentFinding } from '../../../src/store/index.ts'
 import type { Seeded } from '../../support/seeded.ts'
 import type { Act } from './acts.ts'
@@ -221,7 +222,7 @@ async function dropBlob(run: SimulatedRun, node: SimulatedNode, random: Seeded):
 async function dropImage(run: SimulatedRun, node: SimulatedNode, random: Seeded): Promise<void> {
   const image = await somewhere(run, node, random)
   image.isGone = 'maybe'
-  await run.images.removing(() => deleteImage(node.db, image.one, operator))
+  await run.images.removing(() => deleteWhole(node.db, [ociFormat], image.one, operator))
   image.isGone = true
   run.images.count('images deleted')
 }

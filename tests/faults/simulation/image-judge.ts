@@ -5,7 +5,8 @@ import { hex, makeLog } from '../../../src/base/index.ts'
 import { segmentPrefix, wholePrefix } from '../../../src/bucket/index.ts'
 import { sql } from '../../../src/db/index.ts'
 import { sweepOrphans } from '../../../src/jobs/index.ts'
-import { deleteImage } from '../../../src/oci/browse/image-deletion.ts'
+import { ociFormat } from '../../../src/oci/index.ts'
+import { deleteWhole } from '../../../src/packages/index.ts'
 import { digestNamed } from '../../../src/oci/format/digests.ts'
 import { collect } from '../../../src/oci/keeping/review.ts'
 import { judge as countLeftovers } from '../../support/registry-stress/judge.ts'
@@ -56,7 +57,7 @@ async function judgeOpening(run: SimulatedRun, node: SimulatedNode): Promise<voi
 export async function judgeDeleted(run: SimulatedRun, node: SimulatedNode): Promise<void> {
   const { queries } = run.world.db.database
   const { rows } = await sql<{ id: number }>`select id::float8 as id from package`.execute(queries)
-  for (const row of rows) await deleteImage(node.db, row as Parameters<typeof deleteImage>[1], operator)
+  for (const row of rows) await deleteWhole(node.db, [ociFormat], { ...row, format: 'oci' } as Parameters<typeof deleteWhole>[2], operator)
   await settle(run, node)
   const tables = [
     'content',
