@@ -105,7 +105,13 @@ export const settings = {
     redirectFromBytes: bytes('1MiB'),
     redirectMs: duration('10m', 10_000, 1),
   },
-  npm: { root: optionalText(), trustedRoots: optionalText() },
+  npm: {
+    root: optionalText(),
+    trustedRoots: optionalText(),
+    signUp: flag(false),
+    loginMs: duration('30d', 60_000, 3660),
+    advisories: optionalText(),
+  },
   ssh: {
     listen: listenAddressOrOff('127.0.0.1:2222'),
     publicHost: publicHost(),

@@ -27,7 +27,16 @@ import { registerLfs } from './lfs/index.ts'
 import { registerNpm, type Roots } from './npm/index.ts'
 import { LayerFiles, registerOci } from './oci/index.ts'
 import { packageFormats } from './package-formats.ts'
-import { CiExchange, OidcSignIn, Passwords, registerSignIn, type SignInParts } from './sign-in/index.ts'
+import {
+  CiExchange,
+  ClientLogins,
+  OidcSignIn,
+  Passwords,
+  registerClientLogins,
+  registerSignIn,
+  SecondFactors,
+  type SignInParts,
+} from './sign-in/index.ts'
 import { sshUrl } from './ssh/index.ts'
 import { contentTotals, type SegmentStore } from './store/index.ts'
 import { version } from './version.ts'
@@ -62,11 +71,31 @@ export function mountFaces(listener: Listener, parts: FaceParts): void {
   registerGit(listener, parts.git)
   mountLfs(listener, parts)
   mountOci(listener, parts)
-  mountNpm(listener, parts)
-  const surroundings = { clock: systemClock, randomness: systemRandomness }
-  const signIn: SignInParts = { db: parts.db, ...surroundings, passwords: new Passwords(systemRandomness), failures: parts.failures }
-  mountSignIn(listener, parts.config, signIn)
-  mountApi(listener, parts, signIn)
+  const base = { db: parts.db, clock: systemClock, randomness: systemRandomness }
+  const secondFactors = new SecondFactors({ ...base, sealer: parts.hooks.sealer })
+  const signIn: SignInParts = { ...base, passwords: new Passwords(systemRandomness), failures: parts.failures, secondFactors }
+  const { config } = parts
+  const audience = config.ci.audience ?? config.publicUrl ?? 'stemma'
+  const people: People = {
+    signIn,
+    secondFactors,
+    logins: new ClientLogins(base),
+    ciExchange: new CiExchange(base, { issuers: config.ci.issuers, audience }),
+    // clients ask for the one, whatever is set up here; never after the Host header, which is anybody's word
+    audiences: [audience, ...(config.publicUrl === null ? [] : [`npm:${new URL(config.publicUrl).hostname}`])],
+  }
+  mountNpm(listener, parts, people)
+  mountSignIn(listener, config, people)
+  mountApi(listener, parts, people)
+}
+
+/** What rooms work with that let people in. */
+interface People {
+  readonly signIn: SignInParts
+  readonly secondFactors: SecondFactors
+  readonly logins: ClientLogins
+  readonly ciExchange: CiExchange
+  readonly audiences: readonly string[]
 }
 
 function mountHealth(listener: Listener, { db: database, bucket, log }: FaceParts): void {
@@ -113,8 +142,9 @@ function mountOci(listener: Listener, { config, db, store, log, hooks, failures,
   })
 }
 
-function mountNpm(listener: Listener, { config, db, store, log, npmRoots: roots = null }: FaceParts): void {
+function mountNpm(listener: Listener, { config, db, store, log, npmRoots: roots = null }: FaceParts, people: People): void {
   const { limits, npm, publicUrl } = config
+  const { root, advisories, signUp, loginMs } = npm
   const { npmTarballBytes: tarballBytes, npmUnpackedBytes: unpackedBytes, npmEntries: entries, npmDocumentBytes: documentBytes } = limits
   registerNpm(listener, {
     db,
@@ -123,28 +153,29 @@ function mountNpm(listener: Listener, { config, db, store, log, npmRoots: roots 
     clock: systemClock,
     log,
     publicUrl,
-    root: npm.root,
+    root,
     roots,
+    people: { ...people, randomness: systemRandomness, settings: { signUp, loginMs }, advisories },
     limits: { tarballBytes, unpackedBytes, entries, documentBytes, concurrentDownloads: limits.concurrentFetches },
   })
 }
 
-function mountSignIn(listener: Listener, config: Config, parts: SignInParts): void {
+function mountSignIn(listener: Listener, config: Config, { signIn, logins }: People): void {
   const { issuer, clientId } = config.oidc
-  const oidc = issuer === null || clientId === null ? null : new OidcSignIn(parts, { ...config.oidc, issuer, clientId })
+  const oidc = issuer === null || clientId === null ? null : new OidcSignIn(signIn, { ...config.oidc, issuer, clientId })
   registerSignIn(listener, { oidc, publicUrl: config.publicUrl })
+  registerClientLogins(listener, { signIn, logins, randomness: systemRandomness, publicUrl: config.publicUrl, hasOidc: oidc !== null })
 }
 
 function mountApi(
   listener: Listener,
   { config, db, git, store, log, bucket, hooks, counts, rates, sshPort }: FaceParts,
-  signIn: SignInParts,
+  { signIn, ciExchange }: People,
 ): void {
-  const audience = config.ci.audience ?? config.publicUrl ?? 'stemma'
   const limits = { timeLimitMs: apiTimeLimitMs, graceS: config.git.collectGraceMs / 1000 }
   registerApi(listener, {
     signIn,
-    ciExchange: new CiExchange(signIn, { issuers: config.ci.issuers, audience }),
+    ciExchange,
     db,
     clock: systemClock,
     randomness: systemRandomness,

@@ -24,6 +24,7 @@ export function actorOf(request: FastifyRequest): Actor {
 
 export function actorBy(identity: Identity): Actor {
   if (identity.kind === 'anonymous') return { accountId: null, name: 'anonymous' }
+  if (identity.kind === 'account' && identity.job !== undefined) return { accountId: null, name: identity.job }
   if (identity.kind === 'account') return { accountId: identity.accountId, name: identity.login }
   return { accountId: null, name: identity.name }
 }

@@ -1,16 +1,17 @@
 // What a credential may be used for: less than its bearer may, never more. Scopes name kinds of actions, ids name things.
 import { InputError } from '../base/index.ts'
-import type { AccountId, RepositoryId } from './identity.ts'
+import type { AccountId, PackageId, RepositoryId } from './identity.ts'
 
-const levels = ['read', 'write', 'admin'] as const
+const levels = ['read', 'stage', 'write', 'admin'] as const
 type Level = (typeof levels)[number]
 
-/** `area:level`; a level includes those before it. */
+/** `area:level`; a level includes those before it. `stage`: what is published waits for somebody else's word. */
 export const scopes = [
   'repository:read',
   'repository:write',
   'repository:admin',
   'package:read',
+  'package:stage',
   'package:write',
   'package:admin',
   'organization:read',
@@ -30,6 +31,8 @@ export interface Grant {
   /** Only what belongs to one of these owners, or is one of these repositories; both null: all that its bearer may. */
   readonly ownerIds: readonly AccountId[] | null
   readonly repositoryIds: readonly RepositoryId[] | null
+  /** Beside those: certain packages. Null, or left out: none. */
+  readonly packageIds?: readonly PackageId[] | null
   /** Of a registry's token: nothing but this, on these packages. */
   readonly packages?: readonly PackageAccess[]
 }
@@ -54,15 +57,21 @@ function parts(scope: Scope): [string, Level] {
   return scope.split(':') as [string, Level]
 }
 
-/** Whether the grant is for that owner's things, or for that repository among them. */
-export function covers({ ownerIds, repositoryIds }: Grant, ownerId: AccountId, repositoryId: RepositoryId | null): boolean {
-  if (ownerIds === null && repositoryIds === null) return true
-  return (ownerIds?.includes(ownerId) ?? false) || (repositoryId !== null && (repositoryIds?.includes(repositoryId) ?? false))
+/** Whether the grant is for that owner's things, or for that repository or package among them. */
+export function covers(
+  grant: Grant,
+  ownerId: AccountId,
+  { repositoryId, packageId }: { readonly repositoryId: RepositoryId | null; readonly packageId: PackageId | null },
+): boolean {
+  if (!isBound(grant)) return true
+  const { ownerIds, repositoryIds, packageIds } = grant
+  const isOf = <Id>(ids: readonly Id[] | null | undefined, id: Id | null) => id !== null && (ids?.includes(id) ?? false)
+  return isOf(ownerIds, ownerId) || isOf(repositoryIds, repositoryId) || isOf(packageIds, packageId)
 }
 
-/** True where the credential is bound to certain owners or repositories. */
-export function isBound(grant: Grant): boolean {
-  return grant.ownerIds !== null || grant.repositoryIds !== null
+/** True where the credential is bound to certain owners, repositories or packages. */
+export function isBound({ ownerIds, repositoryIds, packageIds = null }: Grant): boolean {
+  return ownerIds !== null || repositoryIds !== null || packageIds !== null
 }
 
 /** Whether a credential of `inner` may do nothing that one of `outer` may not: a token makes only tokens that are no stronger. */
@@ -73,7 +82,11 @@ export function isWithin(inner: Grant | null, outer: Grant | null): boolean {
   if (!isBound(outer)) return hasScopes
   const owners = new Set(outer.ownerIds ?? [])
   const repositories = new Set(outer.repositoryIds ?? [])
-  const hasThings = (inner.ownerIds ?? []).every((id) => owners.has(id)) && (inner.repositoryIds ?? []).every((id) => repositories.has(id))
+  const packages = new Set(outer.packageIds ?? [])
+  const hasThings =
+    (inner.ownerIds ?? []).every((id) => owners.has(id)) &&
+    (inner.repositoryIds ?? []).every((id) => repositories.has(id)) &&
+    (inner.packageIds ?? []).every((id) => packages.has(id))
   return hasScopes && isBound(inner) && hasThings
 }
 

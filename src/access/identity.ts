@@ -21,6 +21,8 @@ export interface AccountIdentity {
   readonly grant: Grant | null
   /** Of the token that was sent; null: another kind of credential. */
   readonly tokenId: number | null
+  /** A CI job that acts on what is the account's: what the audit calls it. */
+  readonly job?: string
 }
 
 /** A deployment, a CI job: nobody's account, at home in one repository. */

@@ -112,14 +112,19 @@ const table: Partial<Record<`${Action} ${string}`, string>> = {
   'package:read private image': 'reader writer maintainer owner admin deploy',
   'package:read internal fetched': `${accounts} deploy elsewhere`,
   'package:read private fetched': 'reader writer maintainer owner admin deploy elsewhere',
+  'package:stage internal fetched': 'writer maintainer owner admin',
   'package:write internal fetched': 'writer maintainer owner admin',
+  'package:stage private fetched': 'writer maintainer owner admin',
   'package:write private fetched': 'writer maintainer owner admin',
   'package:delete internal fetched': 'maintainer owner admin',
   'package:delete private fetched': 'maintainer owner admin',
   'package:administer internal fetched': 'maintainer owner admin',
   'package:administer private fetched': 'maintainer owner admin',
+  'package:stage public image': 'writer maintainer owner admin deploy',
   'package:write public image': 'writer maintainer owner admin deploy',
+  'package:stage internal image': 'writer maintainer owner admin deploy',
   'package:write internal image': 'writer maintainer owner admin deploy',
+  'package:stage private image': 'writer maintainer owner admin deploy',
   'package:write private image': 'writer maintainer owner admin deploy',
   'package:delete public image': 'maintainer owner admin',
   'package:delete internal image': 'maintainer owner admin',
@@ -178,8 +183,19 @@ describe('what a credential takes away', () => {
     assert.deepEqual([allowed(toOwner, own.private).length, allowed(toOwner, other).length], [4, 4])
     assert.deepEqual(allowed(toOwner, user), ['account:read', 'self:read', 'repository:create', 'package:create'])
     const unlinked = { ...image('private', null), repositoryId: null } as Resource
-    assert.deepEqual([allowed(toRepository, image('private', null)).length, allowed(toRepository, unlinked)], [4, []])
+    assert.deepEqual([allowed(toRepository, image('private', null)).length, allowed(toRepository, unlinked)], [5, []])
+    const toPackage = by({ packageIds: [1 as PackageId] })
+    const another = { ...unlinked, packageId: 2 as PackageId } as Resource
+    assert.deepEqual([allowed(toPackage, unlinked).length, allowed(toPackage, another), allowed(toPackage, own.private)], [5, [], []])
+    assert.deepEqual(allowed(toPackage, user), ['account:read', 'self:read'])
+    assert.deepEqual(allowed(by({ scopes: ['package:stage'] }), unlinked), ['package:read', 'package:stage'])
     assert.deepEqual(allowed(by({ ownerIds: [8 as AccountId] }), own.private), [])
+  })
+
+  test('what is bound to a package makes nothing that is bound to another', () => {
+    const of = (packageIds: number[] | null): Grant => ({ ...everything, packageIds: packageIds as PackageId[] | null })
+    assert.ok(isWithin(of([1]), of([1, 2])) && isWithin(of([1]), of(null)))
+    assert.ok(!isWithin(of([3]), of([1, 2])) && !isWithin(of(null), of([1])))
   })
 
   test('a repository’s token reads what its owner’s upstreams give, where it may read packages at all', () => {

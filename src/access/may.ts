@@ -5,7 +5,7 @@ import type { AccountId, Identity, PackageId, RepositoryId, Role } from './ident
 /**
  * What can be declared by a route, and the scope that a credential needs for it (null: whatever credential). `self` is the caller's own account,
  * `server` what concerns all accounts, `account:usage` how much an account stores. `repository:fork` makes a fork of it in an account of the caller's, `repository:push` changes refs and
- * objects; `repository:administer` changes or deletes the repository itself. `package:delete` takes versions away, or all of it; `packages:administer`
+ * objects; `repository:administer` changes or deletes the repository itself. `package:stage` publishes what waits for somebody's word; `package:delete` takes versions away, or all of it; `packages:administer`
  * makes rules for all packages of an account; `registry:read` asks a registry whether it is one, and which packages of it one sees.
  */
 export const neededScope = {
@@ -26,6 +26,7 @@ export const neededScope = {
   'registry:read': null,
   'package:create': 'package:write',
   'package:read': 'package:read',
+  'package:stage': 'package:stage',
   'package:write': 'package:write',
   'package:delete': 'package:admin',
   'package:administer': 'package:admin',
@@ -111,7 +112,7 @@ type RepositoryAction = (typeof onRepositories)[number]
 const onRepositories = ['repository:read', 'repository:fork', 'repository:push', 'repository:administer'] as const satisfies Action[]
 
 type PackageAction = (typeof onPackages)[number]
-const onPackages = ['package:read', 'package:write', 'package:delete', 'package:administer'] as const satisfies Action[]
+const onPackages = ['package:read', 'package:stage', 'package:write', 'package:delete', 'package:administer'] as const satisfies Action[]
 
 function isOnPackage(action: Action): action is PackageAction {
   return (onPackages as readonly Action[]).includes(action)
@@ -121,6 +122,7 @@ function standsToPackage(identity: Identity, action: PackageAction, resource: Pa
   switch (action) {
     case 'package:read':
       return isShown(identity, resource) || hasRole(identity, resource, 'read') || isFetchedForHome(identity, resource)
+    case 'package:stage':
     case 'package:write':
       return hasRole(identity, resource, 'write')
     case 'package:delete':
@@ -214,7 +216,8 @@ function isGranted(identity: Identity, action: Action, resource: Resource): bool
     return true
   if (!holds(grant.scopes, needed)) return false
   if (action === 'package:read' && isFetchedForHome(identity, resource)) return true
-  if (resource.kind !== 'account') return covers(grant, resource.ownerId, resource.repositoryId)
+  if (resource.kind === 'package') return covers(grant, resource.ownerId, resource)
+  if (resource.kind === 'repository') return covers(grant, resource.ownerId, { repositoryId: resource.repositoryId, packageId: null })
   if (action === 'package:create' && identity.kind === 'repository') return true // it becomes its repository's
   return isForAccount(grant, action, resource)
 }
@@ -222,5 +225,7 @@ function isGranted(identity: Identity, action: Action, resource: Resource): bool
 /** A credential that is bound to certain things has no business with the account or the server as a whole. */
 function isForAccount(grant: Grant, action: Action, resource: AccountResource): boolean {
   const isCreating = action === 'repository:create' || action === 'package:create'
-  return resource.accountKind === 'user' && !isCreating ? !isBound(grant) : covers(grant, resource.accountId, null)
+  return resource.accountKind === 'user' && !isCreating
+    ? !isBound(grant)
+    : covers(grant, resource.accountId, { repositoryId: null, packageId: null })
 }

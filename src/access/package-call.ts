@@ -160,6 +160,8 @@ export type PackageAdmission =
   | { readonly verdict: 'allowed'; readonly package: null; readonly toCreate: PackageToCreate; readonly toFetch: null }
   | { readonly verdict: 'allowed'; readonly package: null; readonly toCreate: null; readonly toFetch: PackageToFetch }
 
+/** Nobody does them to what comes from an upstream. */
+const ofOwners: readonly Action[] = ['package:stage', 'package:write', 'package:administer']
 const ofUpstream = 'What has this name comes from an upstream: nothing is published here, and its visibility is the upstream’s'
 
 /** What a call to a package comes to. Publishing what isn't there makes it, where the caller may; asking for what an upstream has gets it. */
@@ -171,7 +173,7 @@ export function admitToPackage(
   if (target === null) return { verdict: 'hidden' }
   if (target.package !== null) {
     const resource = packageResourceOf(target.package)
-    const isUpstreams = target.package.upstreamId !== null && (action === 'package:write' || action === 'package:administer')
+    const isUpstreams = target.package.upstreamId !== null && ofOwners.includes(action)
     const isAllowed = may(identity, action, resource)
     if (isAllowed && !isUpstreams) return { verdict: 'allowed', package: target.package, toCreate: null, toFetch: null }
     return may(identity, 'package:read', resource) ? { verdict: 'forbidden', reason: isAllowed ? ofUpstream : null } : { verdict: 'hidden' }

@@ -98,7 +98,8 @@ export function packagesReadableBy(identity: Identity) {
         or membership.role is not null or collaborator.role is not null)`
   const { grant } = identity
   if (grant === null || !isBound(grant)) return standing
-  const bound = sql<boolean>`(package.owner_id = any(${grant.ownerIds ?? []}) or package.repository_id = any(${grant.repositoryIds ?? []}))`
+  const bound = sql<boolean>`(package.owner_id = any(${grant.ownerIds ?? []}) or package.repository_id = any(${grant.repositoryIds ?? []})
+    or package.id = any(${grant.packageIds ?? []}))`
   return sql<boolean>`(${open} or (${standing} and ${bound}))`
 }
 

@@ -19,6 +19,7 @@ const standings: Readonly<Record<Action, string>> = {
   'packages:administer': 'This takes the account itself, or the role admin in the organization',
   'package:create': 'This takes the account itself, or the role write in the organization',
   'package:read': 'This takes the role read in the package’s owner or repository',
+  'package:stage': 'You may read this package, but not publish it: this takes the role write',
   'package:write': 'You may read this package, but not publish it: this takes the role write',
   'package:delete': 'This takes the role admin in the package’s owner or repository',
   'package:administer': 'This takes the role admin in the package’s owner or repository',

@@ -32,6 +32,8 @@ export interface NewToken {
   readonly grant: Grant | null
   readonly expiresAt: Date | null
   readonly actor: Actor
+  /** Made for a machine, which has no second factor: none is asked of it. */
+  readonly bypassesOtp?: boolean
   /** Of a CI job: what its provider says of it. */
   readonly claims?: Readonly<Record<string, unknown>>
 }
@@ -42,7 +44,7 @@ export async function issueToken(
   wanted: NewToken,
   randomness: Randomness,
 ): Promise<{ readonly id: number; readonly secret: string }> {
-  const { kind, bearer, name, grant, expiresAt, actor, claims } = wanted
+  const { kind, bearer, name, grant, expiresAt, actor, claims, bypassesOtp = false } = wanted
   if (name.trim() === '' || name.length > 255 || /\p{Cc}|\p{Cs}/u.test(name)) {
     throw new InputError('token-name', 'a token name is one line of 1 to 255 characters, without tabs and other control characters')
   }
@@ -62,6 +64,8 @@ export async function issueToken(
       scopes: grant === null ? null : [...grant.scopes],
       owner_ids: grant?.ownerIds ? [...grant.ownerIds] : null,
       repository_ids: grant?.repositoryIds ? [...grant.repositoryIds] : null,
+      package_ids: grant?.packageIds ? [...grant.packageIds] : null,
+      bypasses_otp: bypassesOtp,
       expires_at: expiresAt,
       created_by: actor.accountId,
       claims: claims === undefined ? null : JSON.stringify(claims),
@@ -77,7 +81,14 @@ export async function issueToken(
       ownerId: bearer.kind === 'account' ? bearer.accountId : bearer.ownerId,
       repositoryId: bearer.kind === 'repository' ? bearer.repositoryId : null,
       target: owner,
-      details: { kind, name, scopes: grant?.scopes ?? null, expiresAt, ...(claims === undefined ? {} : { claims }) },
+      details: {
+        kind,
+        name,
+        scopes: grant?.scopes ?? null,
+        expiresAt,
+        ...(bypassesOtp ? { bypassesOtp } : {}),
+        ...(claims === undefined ? {} : { claims }),
+      },
     })
   }
   return { id, secret }

@@ -1,7 +1,7 @@
 // Tokens listed, never with their secrets, and what they are bound to as far as a caller may know.
 import type { Queries } from '../db/index.ts'
 import type { Grant, Scope } from './grant.ts'
-import type { AccountId, Identity, RepositoryId } from './identity.ts'
+import type { AccountId, Identity, PackageId, RepositoryId } from './identity.ts'
 import { mayRead, readableBy } from './readable.ts'
 import { fullName } from './repositories.ts'
 import { repositoryOf, repositoryRows } from './repository-rows.ts'
@@ -35,7 +35,16 @@ export async function listTokens(
     .leftJoin('account', 'account.id', 'token.account_id')
     .leftJoin('repository', 'repository.id', 'token.repository_id')
     .leftJoin('account as owner', 'owner.id', 'repository.owner_id')
-    .select(['token.id', 'token.kind', 'token.name', 'token.scopes', 'token.owner_ids', 'token.repository_ids', 'token.account_id'])
+    .select([
+      'token.id',
+      'token.kind',
+      'token.name',
+      'token.scopes',
+      'token.owner_ids',
+      'token.repository_ids',
+      'token.package_ids',
+      'token.account_id',
+    ])
     .select(['token.created_at', 'token.expires_at', 'token.last_used_at'])
     .select(['account.login', 'owner.login as owner_login', 'repository.name as repository_name'])
     .orderBy('account.login')
@@ -68,14 +77,12 @@ async function tokenRows(queries: Queries, of: TokensOf) {
   return query.where('token.account_id', '=', await accountId(queries, of.account))
 }
 
-function grantOf(
-  { owner_ids, repository_ids }: { readonly owner_ids: number[] | null; readonly repository_ids: number[] | null },
-  scopes: readonly string[],
-): Grant {
+function grantOf(row: Readonly<Record<'owner_ids' | 'repository_ids' | 'package_ids', number[] | null>>, scopes: readonly string[]): Grant {
   return {
     scopes: scopes as Scope[],
-    ownerIds: owner_ids as AccountId[] | null,
-    repositoryIds: repository_ids as RepositoryId[] | null,
+    ownerIds: row.owner_ids as AccountId[] | null,
+    repositoryIds: row.repository_ids as RepositoryId[] | null,
+    packageIds: row.package_ids as PackageId[] | null,
   }
 }
 

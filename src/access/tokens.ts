@@ -4,7 +4,7 @@
 import type { Clock, Log } from '../base/index.ts'
 import type { Queries } from '../db/index.ts'
 import type { Grant, Scope } from './grant.ts'
-import type { AccountId, Identity, RepositoryId } from './identity.ts'
+import type { AccountId, Identity, PackageId, RepositoryId } from './identity.ts'
 
 /** How exact `last_used_at` is. */
 const usePrecisionMs = 60_000
@@ -22,6 +22,7 @@ export interface TokenRow {
   readonly scopes: string[] | null
   readonly owner_ids: number[] | null
   readonly repository_ids: number[] | null
+  readonly package_ids: number[] | null
   readonly caller_id: number | null
   readonly caller_login: string | null
   readonly caller_is_admin: boolean | null
@@ -53,7 +54,7 @@ export async function findIdentity(
 
 export const tokenColumns = [
   ...(['token.id as token_id', 'token.kind as token_kind', 'token.name as token_name', 'token.expires_at', 'token.last_used_at'] as const),
-  ...(['token.scopes', 'token.owner_ids', 'token.repository_ids'] as const),
+  ...(['token.scopes', 'token.owner_ids', 'token.repository_ids', 'token.package_ids'] as const),
   ...([
     'caller.id as caller_id',
     'caller.login as caller_login',
@@ -78,6 +79,7 @@ export function identityOf(row: TokenRow, carrier: Carrier, clock: Clock, uses?:
     isAdmin: caller_is_admin === true,
     grant: row.scopes === null ? null : grantOf(row, row.scopes),
     tokenId,
+    ...(row.token_kind === 'ci' ? { job: `ci token '${row.token_name}' of ${caller_login ?? ''}` } : {}),
   }
 }
 
@@ -97,6 +99,7 @@ function grantOf(row: TokenRow, scopes: readonly string[]): Grant {
     scopes: scopes as Scope[],
     ownerIds: row.owner_ids as AccountId[] | null,
     repositoryIds: row.repository_ids as RepositoryId[] | null,
+    packageIds: row.package_ids as PackageId[] | null,
   }
 }
 

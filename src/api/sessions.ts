@@ -16,6 +16,9 @@ const errors = { 401: ErrorJson, 403: ErrorJson, 404: ErrorJson, 422: ErrorJson 
 const SignInJson = Type.Object({
   login: Type.String({ minLength: 1, maxLength: 255 }),
   password: Type.String({ minLength: 1, maxLength: 1024 }),
+  otp: Type.Optional(
+    Type.String({ maxLength: 100, description: 'a one-time code, or a recovery code, where the account has a second factor' }),
+  ),
 })
 const NewSessionJson = Type.Object({ user: UserJson, expires_at: time })
 const SessionJson = Type.Object({
@@ -110,6 +113,8 @@ export function registerSessions(routes: Routes, options: ApiOptions): void {
 
 function asRefusal(error: unknown): never {
   if (error instanceof InputError && error.code === 'bad-password') throw new Refusal(401, 'bad-credentials', error.message)
+  if (error instanceof InputError && error.code.startsWith('otp-'))
+    throw new Refusal(401, error.code, error.message, { headers: { 'x-github-otp': 'required; app' } })
   if (error instanceof InputError && error.code === 'suspended') throw new Refusal(403, 'suspended', error.message)
   throw error
 }

@@ -46,6 +46,19 @@ export interface Account {
   suspended_at: Date | null;
 }
 
+export interface AccountOtp {
+  account_id: number;
+  confirmed_at: Date | null;
+  created_at: Generated<Date>;
+  failed_at: Date | null;
+  failed_count: Generated<number>;
+  last_run: Uint8Array | null;
+  last_step: Generated<number>;
+  mode: string;
+  recovery_codes: Generated<ArrayType<Uint8Array>>;
+  secret: string;
+}
+
 export interface ApiObject {
   at: Generated<Date>;
   oid: Uint8Array;
@@ -88,6 +101,19 @@ export interface CiTrust {
   name: string;
   repository_id: number;
   scopes: string[];
+}
+
+export interface ClientLogin {
+  account_id: number | null;
+  browser_hash: Uint8Array | null;
+  client: string;
+  created_at: Generated<Date>;
+  expires_at: Date;
+  ip: string;
+  is_refused: Generated<boolean>;
+  page_hash: Uint8Array;
+  poll_hash: Uint8Array;
+  user_agent: string | null;
 }
 
 export interface Collaborator {
@@ -356,6 +382,7 @@ export interface NpmAttestation {
 }
 
 export interface NpmPackage {
+  mfa: string | null;
   modified_at: Generated<Date>;
   package_id: number;
   readme: string | null;
@@ -368,6 +395,17 @@ export interface NpmTag {
   tag: string;
   updated_at: Generated<Date>;
   version_id: number;
+}
+
+export interface NpmTrust {
+  claims: Json;
+  created_at: Generated<Date>;
+  created_by: number | null;
+  id: string;
+  issuer: string;
+  package_id: number;
+  permissions: string[];
+  provider: string;
 }
 
 export interface NpmVersion {
@@ -722,6 +760,7 @@ export interface SshSigningKey {
 
 export interface Token {
   account_id: number | null;
+  bypasses_otp: Generated<boolean>;
   claims: Json | null;
   created_at: Generated<Date>;
   created_by: number | null;
@@ -732,6 +771,7 @@ export interface Token {
   last_used_at: Date | null;
   name: string;
   owner_ids: ArrayType<number> | null;
+  package_ids: ArrayType<number> | null;
   repository_id: number | null;
   repository_ids: ArrayType<number> | null;
   scopes: string[] | null;
@@ -759,11 +799,13 @@ export interface WholePart {
 
 export interface DB {
   account: Account;
+  account_otp: AccountOtp;
   api_object: ApiObject;
   audit: Audit;
   chunk: Chunk;
   ci_exchange: CiExchange;
   ci_trust: CiTrust;
+  client_login: ClientLogin;
   collaborator: Collaborator;
   content: Content;
   content_cold_read: ContentColdRead;
@@ -795,6 +837,7 @@ export interface DB {
   npm_attestation: NpmAttestation;
   npm_package: NpmPackage;
   npm_tag: NpmTag;
+  npm_trust: NpmTrust;
   npm_version: NpmVersion;
   oci_blob: OciBlob;
   oci_manifest: OciManifest;

@@ -54,7 +54,22 @@ declare module 'fastify' {
     encodedSlash?: boolean
     /** Requests to it don't count towards the caller's limits. */
     isUncounted?: boolean
+    /** A client asks here for new credentials, or gives back what it has: the header that it sends along may have ended, and isn't looked at. */
+    isSigningIn?: boolean
   }
+}
+
+const asides = new WeakMap<FastifyRequest, string>()
+
+function setAside(request: FastifyRequest): void {
+  const { authorization } = request.headers
+  if (authorization !== undefined) asides.set(request, authorization)
+  delete request.headers.authorization
+}
+
+/** The Authorization header of a request that signs somebody in; null: none was sent. */
+export function asideOf(request: FastifyRequest): string | null {
+  return asides.get(request) ?? null
 }
 
 /** Called at registration: throws, so that a server with an undeclared route doesn't start. */
@@ -95,6 +110,7 @@ export interface Door {
 export async function admit(gate: Gate, request: FastifyRequest, { challenge, charge }: Door): Promise<void> {
   const access = request.routeOptions.config.access
   if (access === undefined) throw new Error('a route without a declaration was reached')
+  if (request.routeOptions.config.isSigningIn === true) setAside(request)
   const isNobody = request.headers.authorization === undefined && request.headers.cookie === undefined
   if (isNobody) charge(null)
   const action = actionOf(request, access)

@@ -144,7 +144,8 @@ function prepareRoom(scope: Routes, room: RoomOptions, { gate, rates }: Listener
     const access = route.config?.access
     assertDeclared(gate, route, access)
     for (const method of [route.method].flat()) {
-      if (access !== undefined) routes.push({ method, url: route.url, access, schema: route.schema, challenge })
+      if (access !== undefined)
+        routes.push({ method, url: route.url, access, schema: route.schema, challenge, isSigningIn: route.config?.isSigningIn === true })
     }
   })
   const doorOf = (request: FastifyRequest, reply: FastifyReply): Door => ({
@@ -261,7 +262,9 @@ function logAnswer(request: FastifyRequest, reply: FastifyReply, gate: Gate): vo
 }
 
 function requestFacts(request: { readonly method?: string | undefined; readonly url?: string | undefined }) {
-  return { method: request.method, path: (request.url ?? '').replace(/\?.*$/s, '').slice(0, 500) }
+  // npm's clients name the token that they give back in the path
+  const path = (request.url ?? '').replace(/\?.*$/s, '').replaceAll(/stm_[0-9a-f]+/gi, 'stm_…')
+  return { method: request.method, path: path.slice(0, 500) }
 }
 
 // What isn't HTTP never becomes a request.

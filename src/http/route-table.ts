@@ -11,6 +11,8 @@ export interface RouteFacts {
   readonly schema: FastifySchema | undefined
   /** True where an anonymous caller is asked for credentials instead of being told that there is nothing. */
   readonly challenge: boolean
+  /** The Authorization header is not looked at. */
+  readonly isSigningIn: boolean
 }
 
 /** Methods that some route takes at this path (without query), sorted; empty when nothing is there. */

@@ -4,6 +4,7 @@ import type { Database } from '../db/index.ts'
 import type { Downloads } from '../packages/index.ts'
 import type { Roots } from './publish/provenance.ts'
 import type { ContentStore, ContentUploads } from '../store/index.ts'
+import type { PeopleOptions } from './account/parts.ts'
 
 export interface NpmLimits {
   readonly tarballBytes: number
@@ -28,6 +29,8 @@ export interface NpmOptions {
   readonly limits: NpmLimits
   /** Who has to vouch for provenance; null: nobody, it is what its bundle says. */
   readonly roots: Roots | null
+  /** Who calls, and who may, as clients ask it. */
+  readonly people: PeopleOptions
 }
 
 export interface NpmRegistry extends NpmOptions {

@@ -3,7 +3,7 @@
 import * as jose from 'jose'
 import { type Actor, fullName, issueToken, type Repository } from '../access/index.ts'
 import { type Clock, InputError, type Randomness, UnavailableError } from '../base/index.ts'
-import { type Database, sql, sqlState } from '../db/index.ts'
+import { type Database, sql, sqlState, type Tx } from '../db/index.ts'
 import { grantOf, listCiTrusts, matchesTrust } from './ci-trusts.ts'
 
 export interface CiSettings {
@@ -45,6 +45,9 @@ const kept = [
   'pipeline_id',
 ]
 
+/** Of an id-token that holds. */
+export type CiClaims = jose.JWTPayload & { readonly iss: string; readonly sub: string; readonly jti: string; readonly exp: number }
+
 type Keys = ReturnType<typeof jose.createRemoteJWKSet>
 
 /** Lives as long as the server: it keeps the issuers' keys. */
@@ -71,22 +74,15 @@ export class CiExchange {
     idToken: string,
     visitor: { readonly ip: string; readonly requestId: string },
   ): Promise<CiToken> {
-    const claims = await this.#verify(idToken)
+    const claims = await this.verify(idToken, [this.#settings.audience])
     const trusts = repository === null ? [] : await listCiTrusts(this.#parts.db.queries, repository.id)
     const trust = trusts.find((one) => one.issuer === claims.iss && matchesTrust(one, claims))
     if (repository === null || trust === undefined) throw notTrusted('no trust of the repository is meant for it')
     const { db, clock, randomness } = this.#parts
     const expiresAt = new Date(clock.now() + trust.lifetimeSeconds * 1000)
-    const facts = Object.fromEntries(kept.flatMap((claim) => (claim in claims ? [[claim, claims[claim]]] : [])))
     const actor: Actor = { accountId: null, name: `ci ${String(claims.sub).slice(0, 200)}`, ...visitor }
     const secret = await db.transaction(async (tx) => {
-      await tx
-        .insertInto('ci_exchange')
-        .values({ issuer: String(claims.iss), jti: claims.jti, expires_at: new Date(claims.exp * 1000) })
-        .execute()
-        .catch((error: unknown) => {
-          throw sqlState(error) === '23505' ? notTrusted('it was exchanged before') : error
-        })
+      await spend(tx, claims)
       const bearer = {
         kind: 'repository',
         repositoryId: repository.id,
@@ -95,12 +91,13 @@ export class CiExchange {
       } as const
       const name = `${String(claims.sub).slice(0, 200)} ${randomness.uuid()}`
       const grant = grantOf(trust, repository.id)
-      return (await issueToken(tx, { kind: 'ci', bearer, name, grant, expiresAt, actor, claims: facts }, randomness)).secret
+      return (await issueToken(tx, { kind: 'ci', bearer, name, grant, expiresAt, actor, claims: keptClaims(claims) }, randomness)).secret
     })
     return { secret, expiresAt, scopes: trust.scopes, trust: trust.name }
   }
 
-  async #verify(idToken: string): Promise<jose.JWTPayload & { readonly jti: string; readonly exp: number }> {
+  /** InputError `not-trusted`: it doesn't hold, or is for somebody else than `audiences`. */
+  async verify(idToken: string, audiences: readonly string[]): Promise<CiClaims> {
     if (idToken.length > mostBytes) throw notTrusted('it is too long')
     const issuer = issuerOf(idToken)
     if (!this.#settings.issuers.includes(issuer)) throw notTrusted('its issuer is not one that this server knows')
@@ -108,14 +105,14 @@ export class CiExchange {
     try {
       const { payload } = await jose.jwtVerify(idToken, keys, {
         issuer,
-        audience: this.#settings.audience,
+        audience: [...audiences],
         algorithms,
         maxTokenAge: '1h',
         clockTolerance: 60,
         requiredClaims: ['exp', 'iat', 'sub', 'jti'],
         currentDate: new Date(this.#parts.clock.now()),
       })
-      return payload as jose.JWTPayload & { jti: string; exp: number }
+      return payload as CiClaims
     } catch (error) {
       if (error instanceof jose.errors.JWKSTimeout || error instanceof TypeError) throw silent(issuer, error)
       throw notTrusted(reasonOf(error), error)
@@ -132,6 +129,22 @@ export class CiExchange {
       throw silent(issuer, error)
     })
   }
+}
+
+/** In the transaction that makes something of it: an id-token is good once. @param use of several that it is good for, once each. InputError `not-trusted`. */
+export async function spend(tx: Tx, { iss, jti, exp }: CiClaims, use = ''): Promise<void> {
+  await tx
+    .insertInto('ci_exchange')
+    .values({ issuer: iss, jti: use === '' ? jti : `${jti} ${use}`, expires_at: new Date(exp * 1000) })
+    .execute()
+    .catch((error: unknown) => {
+      throw sqlState(error) === '23505' ? notTrusted('it was exchanged before') : error
+    })
+}
+
+/** Of its claims, what says which job it was. */
+export function keptClaims(claims: CiClaims): Record<string, unknown> {
+  return Object.fromEntries(kept.flatMap((claim) => (claim in claims ? [[claim, claims[claim]]] : [])))
 }
 
 async function discoverKeys(issuer: string): Promise<Keys> {
@@ -161,7 +174,7 @@ function reasonOf(error: unknown): string {
   return 'its signature does not hold'
 }
 
-function notTrusted(why: string, cause?: unknown): InputError {
+export function notTrusted(why: string, cause?: unknown): InputError {
   return new InputError('not-trusted', `The id-token is not trusted: ${why}`, cause === undefined ? {} : { cause })
 }
 

@@ -1,4 +1,5 @@
-// What of signing in has expired leaves: sessions, tokens of CI jobs and for LFS over SSH, sign-ins that nobody finished, id-tokens that were exchanged.
+// What of signing in has expired leaves: sessions, tokens of CI jobs and for LFS over SSH, sign-ins that nobody finished, clients
+// that waited for one, id-tokens that were exchanged.
 import { type Database, sql } from '../db/index.ts'
 import type { Job } from '../jobs/index.ts'
 import { expireExchanges } from './ci-exchange.ts'
@@ -11,6 +12,7 @@ export function expireSignIns(db: Database): Job {
     run: async () => {
       await expireAttempts(db)
       await expireExchanges(db)
+      await db.queries.deleteFrom('client_login').where('expires_at', '<', sql<Date>`now()`).execute()
       await db.queries
         .deleteFrom('token')
         .where('kind', 'in', ['session', 'ci', 'lfs'])

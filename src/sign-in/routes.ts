@@ -1,9 +1,8 @@
 // /login/oidc: where a browser begins to sign in by OIDC, and where the provider sends it back.
 import type { FastifyReply, FastifyRequest } from 'fastify'
-import { sessionCookie } from '../access/index.ts'
-import { type Listener, notFound, plainForm, sentFrom, sentOrigin } from '../http/index.ts'
+import { type Listener, notFound, plainForm, sentOrigin } from '../http/index.ts'
+import { cookieHeader, cookieIn, sessionCookieHeader, visitorOf } from './cookies.ts'
 import type { OidcSignIn } from './oidc.ts'
-import { sessionSeconds, type Visitor } from './sessions.ts'
 
 const stateCookie = 'stemma_oidc'
 const callbackPath = '/login/oidc/callback'
@@ -57,31 +56,4 @@ function redirect(reply: FastifyReply, location: string, cookies: readonly strin
     .header('set-cookie', [...cookies])
     .header('location', location)
     .send('')
-}
-
-/** What is kept of where a sign-in comes from. */
-export function visitorOf(request: FastifyRequest): Visitor {
-  const { id: requestId, headers } = request
-  return { ip: sentFrom(request), requestId, userAgent: headers['user-agent'] ?? null, priorSecret: cookieIn(request, sessionCookie) }
-}
-
-/** Signs the browser in; with an empty secret, out. */
-export function sessionCookieHeader(secret: string, isSecure: boolean): string {
-  return cookieHeader(sessionCookie, secret, { maxAgeSeconds: secret === '' ? 0 : sessionSeconds, isSecure, path: '/' })
-}
-
-function cookieHeader(
-  name: string,
-  value: string,
-  { maxAgeSeconds, isSecure, path }: { readonly maxAgeSeconds: number; readonly isSecure: boolean; readonly path: string },
-): string {
-  return `${name}=${value}; Path=${path}; Max-Age=${maxAgeSeconds}; HttpOnly; SameSite=Lax${isSecure ? '; Secure' : ''}`
-}
-
-function cookieIn({ headers }: FastifyRequest, name: string): string | null {
-  for (const pair of headers.cookie?.split(';') ?? []) {
-    const [key, value = ''] = pair.split('=', 2)
-    if (key?.trim() === name && value.trim() !== '') return value.trim()
-  }
-  return null
 }

@@ -13,6 +13,7 @@ import {
 } from '../access/index.ts'
 import { type Database, type Queries, sql, type Tx } from '../db/index.ts'
 import { assertPassword, type Passwords } from './passwords.ts'
+import type { SecondFactors } from './second-factors.ts'
 
 export const sessionSeconds = 14 * 24 * 3600
 
@@ -23,6 +24,8 @@ export interface SignInParts {
   readonly passwords: Passwords
   /** Counts wrong passwords; nobody does without it. */
   readonly failures?: Failures | undefined
+  /** Without it nobody has one. */
+  readonly secondFactors?: SecondFactors | undefined
 }
 
 export interface BegunSession {
@@ -42,17 +45,40 @@ export interface Visitor {
   readonly priorSecret: string | null
 }
 
-/** InputError `bad-password`: there is no such login, or it isn't its password; `suspended`. Refusal 429: too many were no good. */
-export async function signInByPassword(
-  parts: SignInParts,
-  given: { readonly login: string; readonly password: string },
-  visitor: Visitor,
-): Promise<BegunSession> {
-  const signIn = () => signInUncounted(parts, given, visitor)
-  return parts.failures === undefined ? signIn() : parts.failures.tryPassword(visitor.ip, given.login, signIn)
+/** What somebody shows of himself. */
+export interface ShownPassword {
+  readonly login: string
+  readonly password: string
+  /** A one-time code, where he has a second factor. */
+  readonly otp?: string | null
 }
 
-async function signInUncounted(parts: SignInParts, given: { readonly login: string; readonly password: string }, visitor: Visitor) {
+/** As `checkPassword`; also InputError `suspended`. */
+export async function signInByPassword(parts: SignInParts, given: ShownPassword, visitor: Visitor): Promise<BegunSession> {
+  const account = await checkPassword(parts, given, visitor)
+  return parts.db.transaction((tx) => beginSession(tx, parts, account, visitor, 'password'))
+}
+
+export interface KnownAccount {
+  readonly id: AccountId
+  readonly login: string
+  readonly isSuspended: boolean
+}
+
+/**
+ * Whose that is. InputError `bad-password`: there is no such login, or it isn't its password; `otp-required`, `otp-wrong`, `otp-locked`: it is, and the second
+ * factor is lacking. Refusal 429: too many were no good.
+ */
+export async function checkPassword(
+  parts: SignInParts,
+  given: ShownPassword,
+  visitor: Pick<Visitor, 'ip' | 'requestId'>,
+): Promise<KnownAccount> {
+  const check = () => checkUncounted(parts, given, visitor)
+  return parts.failures === undefined ? check() : parts.failures.tryPassword(visitor.ip, given.login, check)
+}
+
+async function checkUncounted(parts: SignInParts, given: ShownPassword, visitor: Pick<Visitor, 'ip' | 'requestId'>): Promise<KnownAccount> {
   const row = await parts.db.queries
     .selectFrom('account')
     .select(['id', 'login', 'password_hash', 'suspended_at'])
@@ -60,35 +86,39 @@ async function signInUncounted(parts: SignInParts, given: { readonly login: stri
     .executeTakeFirst()
   const { isRight, isOld } = await parts.passwords.verify(given.password, row?.password_hash ?? null)
   if (row === undefined || !isRight) {
-    await auditRefusal(parts.db.queries, row, visitor)
+    await auditRefusal(parts.db.queries, row, visitor, 'password')
     throw new InputError('bad-password', 'Incorrect login or password')
   }
-  const anew = isOld ? await parts.passwords.hash(given.password) : null
-  return parts.db.transaction(async (tx) => {
-    if (anew !== null) await tx.updateTable('account').set({ password_hash: anew }).where('id', '=', row.id).execute()
-    return beginSession(
-      tx,
-      parts,
-      { id: row.id as AccountId, login: row.login, isSuspended: row.suspended_at !== null },
-      visitor,
-      'password',
-    )
+  const account = { id: row.id as AccountId, login: row.login, isSuspended: row.suspended_at !== null }
+  await parts.secondFactors?.demand(account, given.otp ?? null).catch(async (error: unknown) => {
+    if (error instanceof InputError && error.code !== 'otp-required') await auditRefusal(parts.db.queries, row, visitor, 'one-time code')
+    throw error
   })
+  if (isOld) {
+    const anew = await parts.passwords.hash(given.password)
+    await parts.db.queries.updateTable('account').set({ password_hash: anew }).where('id', '=', row.id).execute()
+  }
+  return account
 }
 
 /** For a login that isn't there, too: the row takes time, which would tell them apart. What was typed isn't kept: some type their password there. */
-async function auditRefusal(queries: Queries, known: { readonly id: number; readonly login: string } | undefined, visitor: Visitor) {
+async function auditRefusal(
+  queries: Queries,
+  known: { readonly id: number; readonly login: string } | undefined,
+  visitor: Pick<Visitor, 'ip' | 'requestId'>,
+  how: 'password' | 'one-time code',
+) {
   const { ip, requestId } = visitor
   const actor = { accountId: null, name: 'anonymous', ip, requestId }
   const { id: ownerId, login: target } = known ?? { id: null, login: '(no such login)' }
-  await audit(queries, actor, { action: 'session.refuse', ownerId, target, details: { how: 'password' } })
+  await audit(queries, actor, { action: 'session.refuse', ownerId, target, details: { how } })
 }
 
 /** In the caller's transaction: the new session, with a new secret; the one that the browser had is gone. InputError `suspended`. */
 export async function beginSession(
   tx: Tx,
   { clock, randomness }: Pick<SignInParts, 'clock' | 'randomness'>,
-  account: { readonly id: AccountId; readonly login: string; readonly isSuspended: boolean },
+  account: KnownAccount,
   visitor: Visitor,
   how: 'password' | 'oidc',
 ): Promise<BegunSession> {

@@ -111,7 +111,8 @@ test('path tricks in every parameter of every route', async (t) => {
         for (const token of [stand.sam.token, stand.admin.token]) {
           const url = pathOf(route, { [name]: trick })
           const answer = await ask(stand, { method: route.method, url }, { token, ...(route.method === 'GET' ? {} : { body: '{}' }) })
-          const isAdmitted = token !== stand.admin.token && answer.body.includes(marker) && !answer.body.includes('"message"')
+          const isOwn = route.url.endsWith('/npm/v1/tokens') // one of sam's is called so
+          const isAdmitted = token !== stand.admin.token && !isOwn && answer.body.includes(marker) && !answer.body.includes('"message"')
           const fault = faultIn(answer) ?? (isAdmitted ? 'something of somebody else’s is shown' : null)
           if (fault !== null) faults.push(`${route.method} ${url.slice(0, 120)}: ${fault}`)
           count++
