@@ -142,7 +142,7 @@ function mountOci(listener: Listener, { config, db, store, log, hooks, failures,
   })
 }
 
-function mountNpm(listener: Listener, { config, db, store, log, npmRoots: roots = null }: FaceParts, people: People): void {
+function mountNpm(listener: Listener, { config, db, store, log, hooks, npmRoots: roots = null }: FaceParts, people: People): void {
   const { limits, npm, publicUrl } = config
   const { root, advisories, signUp, loginMs } = npm
   const { npmTarballBytes: tarballBytes, npmUnpackedBytes: unpackedBytes, npmEntries: entries, npmDocumentBytes: documentBytes } = limits
@@ -153,6 +153,7 @@ function mountNpm(listener: Listener, { config, db, store, log, npmRoots: roots 
     clock: systemClock,
     log,
     publicUrl,
+    sealer: hooks.sealer,
     root,
     roots,
     people: { ...people, randomness: systemRandomness, settings: { signUp, loginMs }, advisories },

@@ -390,6 +390,34 @@ export interface NpmPackage {
   revision: Generated<number>;
 }
 
+export interface NpmSearch {
+  authors: string[];
+  document: string;
+  keywords: string[];
+  maintainers: string[];
+  name: string;
+  package_id: number;
+  summary: string;
+}
+
+export interface NpmSearchDue {
+  package_id: number;
+}
+
+export interface NpmSignature {
+  keyid: string;
+  signature: string;
+  version_id: number;
+}
+
+export interface NpmSigningKey {
+  created_at: Generated<Date>;
+  expires_at: Date | null;
+  keyid: string;
+  private_key: string;
+  public_key: string;
+}
+
 export interface NpmTag {
   package_id: number;
   tag: string;
@@ -836,6 +864,10 @@ export interface DB {
   network_storage: NetworkStorage;
   npm_attestation: NpmAttestation;
   npm_package: NpmPackage;
+  npm_search: NpmSearch;
+  npm_search_due: NpmSearchDue;
+  npm_signature: NpmSignature;
+  npm_signing_key: NpmSigningKey;
   npm_tag: NpmTag;
   npm_trust: NpmTrust;
   npm_version: NpmVersion;

@@ -1,4 +1,5 @@
 // http: the listener, its limits, the gate before every handler, and errors as answers. Knows no protocol but HTTP.
+export { isSame } from './conditions.ts'
 export { actionsOf, asideOf, assertDeclared, type Declaration, type Gate, notFound, type RouteAccess, type Verdict } from './gate.ts'
 export { defaultHttpLimits, type HttpLimits } from './limits.ts'
 export { type Listener, type ListenerOptions, makeListener, type RoomOptions, type Routes } from './listener.ts'

@@ -1,10 +1,13 @@
 // What the registry's handlers work with.
-import type { Clock, Log, Recent, SharedPlaces } from '../base/index.ts'
+import type { Clock, Log, Sealer } from '../base/index.ts'
 import type { Database } from '../db/index.ts'
-import type { Downloads } from '../packages/index.ts'
+import type { ContentSending, Downloads } from '../packages/index.ts'
 import type { Roots } from './publish/provenance.ts'
 import type { ContentStore, ContentUploads } from '../store/index.ts'
 import type { PeopleOptions } from './account/parts.ts'
+import type { Documents } from './read/documents.ts'
+import type { SearchIndex } from './read/search-index.ts'
+import type { Signer } from './read/signer.ts'
 
 export interface NpmLimits {
   readonly tarballBytes: number
@@ -22,6 +25,8 @@ export interface NpmOptions {
   readonly store: ContentStore
   readonly uploads: ContentUploads
   readonly log: Log
+  /** Seals the key that versions are signed with. */
+  readonly sealer: Sealer
   /** How clients reach the server, when that isn't how they sent the request. */
   readonly publicUrl: string | null
   /** Whose the unscoped names of the root registry are; null: nobody's. */
@@ -34,11 +39,12 @@ export interface NpmOptions {
 }
 
 export interface NpmRegistry extends NpmOptions {
-  /** Pulls of large tarballs at one time: each reads some MiB ahead. */
-  readonly places: SharedPlaces
   readonly downloads: Downloads
   /** What goes on behind an answer; waited for when the server stops. */
   readonly background: Set<Promise<void>>
-  /** Small tarballs, by their contents' digests. Whoever gets them was found to have them just before. */
-  readonly smallTarballs: Recent<Uint8Array>
+  /** Tarballs on their way to clients. */
+  readonly sending: ContentSending
+  readonly documents: Documents
+  readonly signer: Signer
+  readonly search: SearchIndex
 }

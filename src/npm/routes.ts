@@ -1,7 +1,7 @@
 // The npm registry over HTTP: which path does what, and who may. Paths, names and invariants: docs/design/npm.md.
-import { Recent, SharedPlaces } from '../base/index.ts'
+import { SharedPlaces } from '../base/index.ts'
 import type { Listener, RoomOptions, Routes } from '../http/index.ts'
-import { Downloads } from '../packages/index.ts'
+import { Downloads, SmallContents } from '../packages/index.ts'
 import { askForCodes } from './account/otp.ts'
 import type { AccountParts } from './account/parts.ts'
 import { registerAccount } from './account/routes.ts'
@@ -12,19 +12,34 @@ import { npmForm, sendJson } from './protocol/form.ts'
 import { registryPrefixes } from './protocol/targets.ts'
 import { registerDistTags } from './publish/dist-tags.ts'
 import { registerWrites } from './publish/routes.ts'
+import { Documents } from './read/documents.ts'
+import { registerReads, registerTargets } from './read/routes.ts'
+import { SearchIndex } from './read/search-index.ts'
+import { Signer } from './read/signer.ts'
 import type { NpmOptions, NpmRegistry } from './registry.ts'
 import { registerExchange, registerTrust } from './trust/routes.ts'
 
-/** Of small tarballs, in memory. */
-const keptBytes = 64 << 20
+/** Of small tarballs, and of documents, in memory. */
+const keptBytes = { tarballs: 32 << 20, documents: 64 << 20 }
+/** Tarballs up to this size are sent out of memory: of real trees nine of ten. */
+const smallBytes = 128 << 10
 
 export function registerNpm(listener: Listener, options: NpmOptions): void {
+  const { db, log, sealer, store, limits } = options
+  const signer = new Signer(db, sealer, log)
   const registry: NpmRegistry = {
     ...options,
-    places: new SharedPlaces(options.limits.concurrentDownloads),
-    downloads: new Downloads(options.db, options.log),
     background: new Set(),
-    smallTarballs: new Recent<Uint8Array>(keptBytes),
+    downloads: new Downloads(db, log),
+    sending: {
+      store,
+      log,
+      places: new SharedPlaces(limits.concurrentDownloads),
+      small: new SmallContents(store, { mostBytes: smallBytes, keptBytes: keptBytes.tarballs }),
+    },
+    signer,
+    documents: new Documents(db, signer, keptBytes.documents),
+    search: new SearchIndex(db),
   }
   // Bodies of any type: what is published is read as it comes.
   const room: RoomOptions = { prefix: '/npm', form: npmForm, challenge: true, body: { raw: /^/ }, statusOf: npmStatuses, rate: 'git' }
@@ -32,8 +47,10 @@ export function registerNpm(listener: Listener, options: NpmOptions): void {
     routes.addHook('onClose', async () => void (await Promise.all([...registry.background, registry.downloads.close()])))
     for (const prefix of registryPrefixes) {
       registerFixed(routes, prefix)
+      registerReads(routes, registry, prefix)
       registerDistTags(routes, registry, prefix)
     }
+    registerTargets(routes, registry)
     registerWrites(routes, registry)
     registerPeople(routes, registry)
   })

@@ -2,6 +2,7 @@
 import type { Failures, RegistryTokens } from '../access/index.ts'
 import type { Clock, Log, Recent, SharedPlaces } from '../base/index.ts'
 import { type Database, sqlState } from '../db/index.ts'
+import type { SmallContents } from '../packages/index.ts'
 import type { ContentStore, ContentUploads } from '../store/index.ts'
 import { ociError } from './format/errors.ts'
 import type { ManifestLimits } from './format/manifest.ts'
@@ -48,8 +49,8 @@ export interface Registry extends RegistryOptions {
   readonly downloads: SharedPlaces
   /** By digest, in the order in which they were last pulled. Whoever gets them was found to have them just before. */
   readonly manifestBytes: Recent<Uint8Array>
-  /** The same of small blobs, by their contents' digests. */
-  readonly smallBlobs: Recent<Uint8Array>
+  /** Small blobs, mostly configs: every pull asks for one, and every push looks into one. */
+  readonly smallBlobs: SmallContents
   readonly pulls: Pulls
   /** What goes on behind an answer; waited for when the server stops. */
   readonly background: Set<Promise<void>>

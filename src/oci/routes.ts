@@ -3,6 +3,7 @@ import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify'
 import { type Action, onRegistry, onRegistryPackage } from '../access/index.ts'
 import { Recent, SharedPlaces } from '../base/index.ts'
 import { type Listener, Refusal, type RoomOptions, type Routes } from '../http/index.ts'
+import { SmallContents } from '../packages/index.ts'
 import { ociStatuses } from './format/errors.ts'
 import { Pulls } from './keeping/pulls.ts'
 import { dropBlob, getBlob } from './protocol/blobs.ts'
@@ -37,6 +38,8 @@ const access = {
   delete: on(unlessUpload('package:delete')),
 }
 
+/** Blobs up to this size are sent out of memory. */
+const smallBlobBytes = 64 << 10
 /** Of manifests, and of small blobs, in memory. */
 const keptBytes = 32 << 20
 
@@ -48,7 +51,10 @@ export interface OciOptions extends RegistryOptions {
 export function registerOci(listener: Listener, { upstreams, ...options }: OciOptions): void {
   const downloads = new SharedPlaces(options.limits.concurrentDownloads)
   const pulls = new Pulls(options.db, options.log)
-  const memory = { manifestBytes: new Recent<Uint8Array>(keptBytes), smallBlobs: new Recent<Uint8Array>(keptBytes) }
+  const memory = {
+    manifestBytes: new Recent<Uint8Array>(keptBytes),
+    smallBlobs: new SmallContents(options.store, { mostBytes: smallBlobBytes, keptBytes }),
+  }
   const registry: Registry = { ...options, ...memory, downloads, pulls, background: new Set() }
   // Bodies of any type: blobs are bytes, and manifests are looked at byte by byte.
   const room: RoomOptions = {

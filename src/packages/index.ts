@@ -3,6 +3,8 @@ export { packageReference, packageReferences } from './content-holds.ts'
 export { chargeContent } from './content-quota.ts'
 export { Downloads } from './downloads.ts'
 export { isUnlinked, linkToSource, type SourceOptions } from './source-link.ts'
+export { type ContentSending, sendContent, type SentContent } from './send-content.ts'
+export { SmallContents } from './small-contents.ts'
 export {
   type ContentKeeping,
   type FormatRoom,

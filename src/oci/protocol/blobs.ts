@@ -1,22 +1,20 @@
 // Blobs as they are pulled, asked for, and deleted (distribution-spec, Pulling blobs, Deleting Blobs).
 import type { FastifyReply, FastifyRequest } from 'fastify'
-import { actorOf, identityKey, momentOf, packageOf, type Visibility } from '../../access/index.ts'
-import { CorruptError, InputError } from '../../base/index.ts'
-import { addressKey, Refusal } from '../../http/index.ts'
-import type { ContentRange } from '../../store/index.ts'
+import { actorOf, momentOf, packageOf, type Visibility } from '../../access/index.ts'
+import { InputError } from '../../base/index.ts'
+import { isSame, Refusal } from '../../http/index.ts'
+import { sendContent } from '../../packages/index.ts'
 import { type Blob, deleteBlob, findBlob, findSoundBlob } from '../blob-rows.ts'
 import { sendEmpty } from './form.ts'
 import type { OciDigest } from '../format/digests.ts'
 import { ociError } from '../format/errors.ts'
 import { parseRange } from '../format/ranges.ts'
-import { isSame } from './conditions.ts'
 import { isLeaseShort, renewBlob } from '../keeping/leases.ts'
 import type { Registry } from '../registry.ts'
-import { smallBlob, smallBlobBytes } from '../small-blobs.ts'
 
 /** GET and HEAD of a blob, whole or one range. */
 export async function getBlob(registry: Registry, request: FastifyRequest, reply: FastifyReply, digest: OciDigest): Promise<FastifyReply> {
-  const { clock, db, limits } = registry
+  const { clock, db, limits, store, smallBlobs, downloads, log } = registry
   const { id, visibility } = packageOf(request)
   const find = request.method === 'HEAD' ? findSoundBlob : findBlob
   const blob = await find(momentOf(request), id, digest)
@@ -34,7 +32,9 @@ export async function getBlob(registry: Registry, request: FastifyRequest, reply
   if (url !== null) return redirect(reply, url)
   if (range !== null) reply.code(206).header('content-range', `bytes ${range.from}-${range.to - 1}/${blob.sizeBytes}`)
   const { from, to } = range ?? { from: 0, to: blob.sizeBytes }
-  return sendBytes(registry, request, reply, blob, { offset: from, sizeBytes: to - from })
+  const sending = { store, small: smallBlobs, places: downloads, log }
+  const [{ content, sizeBytes }, moment] = [blob, momentOf(request)]
+  return sendContent(sending, request, reply, { content, sizeBytes, range: { offset: from, sizeBytes: to - from }, moment })
 }
 
 /** Where the client gets the bytes from the bucket itself, for some minutes; null: they come from here. A condition on a range is about our ETag, which the bucket doesn't know. */
@@ -78,51 +78,6 @@ export function rangeOf(request: FastifyRequest, etag: string, sizeBytes: number
     if (!(error instanceof InputError)) throw error
     throw new Refusal(416, error.code, error.message, { headers: { 'content-range': `bytes */${sizeBytes}` } })
   }
-}
-
-async function sendBytes(
-  registry: Registry,
-  request: FastifyRequest,
-  reply: FastifyReply,
-  blob: Blob,
-  range: ContentRange,
-): Promise<FastifyReply> {
-  reply.header('content-length', String(range.sizeBytes))
-  if (range.sizeBytes === 0) return reply.send()
-  if (blob.sizeBytes <= smallBlobBytes) {
-    const bytes = await smallBlob(registry, blob, momentOf(request))
-    return reply.send(bytes.subarray(range.offset, range.offset + range.sizeBytes))
-  }
-  const gone = new AbortController()
-  const content = await registry.store.get(blob.content, range, gone.signal, momentOf(request))
-  if (content === null) throw new CorruptError('content', `the content ${blob.content} of a blob is not there`)
-  const free = await registry.downloads.take(identityKey(request.identity) ?? addressKey(request.ip))
-  const leave = (): void => {
-    gone.abort(new Error('the client closed the connection'))
-    free()
-  }
-  reply.raw.once('close', leave) // also at the answer's end
-  if (reply.raw.destroyed) leave()
-  let isBegun = false
-  const begin = (): void => {
-    isBegun = true
-    reply.hijack()
-    for (const [name, value] of Object.entries(reply.getHeaders())) if (value !== undefined) reply.raw.setHeader(name, value)
-    reply.raw.statusCode = reply.statusCode
-  }
-  try {
-    await content.sendTo(reply.raw, begin)
-    reply.raw.end()
-  } catch (error) {
-    free()
-    const alarm = error instanceof CorruptError
-    if (alarm || !gone.signal.aborted)
-      registry.log.error({ err: error, alarm, content: blob.content }, alarm ? 'ALARM: stored data is wrong' : 'a pull broke off')
-    if (!isBegun) throw error
-    // what fails behind the answer's beginning can only be logged: the connection ends in the middle
-    reply.raw.destroy()
-  }
-  return reply
 }
 
 /** DELETE of a blob. */

@@ -8,7 +8,6 @@ import { isUnlinked, linkToSource } from '../../packages/index.ts'
 import { type Blob, findBlob } from '../blob-rows.ts'
 import type { Manifest } from '../format/manifest.ts'
 import { inBackground, type Registry } from '../registry.ts'
-import { smallBlob, smallBlobBytes } from '../small-blobs.ts'
 
 /** image-spec, annotations.md */
 const sourceLabel = 'org.opencontainers.image.source'
@@ -43,7 +42,7 @@ async function labelIn(registry: Registry, one: Package, config: Manifest['parts
 }
 
 async function bytesOf(registry: Registry, blob: Blob): Promise<Uint8Array | null> {
-  if (blob.sizeBytes <= smallBlobBytes) return smallBlob(registry, blob)
+  if (blob.sizeBytes <= registry.smallBlobs.mostBytes) return registry.smallBlobs.get(blob.content)
   const content = await registry.store.get(blob.content)
   if (content === null) return null
   const pieces: Uint8Array[] = []

@@ -6,6 +6,7 @@ import { type Bucket, type Key, openBucket } from '../../../src/bucket/index.ts'
 import type { Database } from '../../../src/db/index.ts'
 import { GitRoom } from '../../../src/git/index.ts'
 import type { Registry } from '../../../src/oci/registry.ts'
+import { SmallContents } from '../../../src/packages/index.ts'
 import { SegmentStore } from '../../../src/store/index.ts'
 import type { FrameMessage } from '../../../src/store/whole/frame-job.ts'
 import type { Seeded } from '../../support/seeded.ts'
@@ -118,7 +119,11 @@ export class SimulatedNode {
   #makeRegistry(): Registry {
     const limits = { manifest: { bytes: 4 << 20, parts: 1000 }, blobBytes: 1 << 30, indexDepth: 5, leaseMs, concurrentDownloads: 100 }
     const made = { db: this.db, store: this.store, uploads: this.store.uploads, log: this.#parts.log, clock: systemClock, limits }
-    return { ...made, manifestBytes: new Recent(0), smallBlobs: new Recent(0) } as unknown as Registry
+    return {
+      ...made,
+      manifestBytes: new Recent(0),
+      smallBlobs: new SmallContents(this.store, { mostBytes: 64 << 10, keptBytes: 0 }),
+    } as unknown as Registry
   }
 
   static async start(parts: NodeParts): Promise<SimulatedNode> {

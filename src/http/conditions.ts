@@ -1,4 +1,4 @@
-// Conditional pulls (RFC 9110 §13): whether the client has what it asks for.
+// Conditional requests (RFC 9110 §13): whether the client has what it asks for.
 import type { FastifyRequest } from 'fastify'
 
 export function isSame(request: FastifyRequest, etag: string): boolean {
