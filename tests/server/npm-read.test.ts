@@ -273,3 +273,21 @@ async function fillVersions(packageId: number, count: number): Promise<void> {
     select made.id, ${packageId}, replace(n.manifest, '0.0.0', version), 1, 1, false
     from made, (select * from npm_version where package_id = ${packageId} limit 1) n`.execute(npm.faces.db.queries)
 }
+
+test('attestations: their bundles, where documents say that they are', async () => {
+  const one = await npm.publish({ name: '@olive/attested', version: '1.0.0' })
+  const predicateType = 'https://slsa.dev/provenance/v1'
+  const bundle = { mediaType: 'application/vnd.dev.sigstore.bundle.v0.3+json', dsseEnvelope: { payload: 'e30=' } }
+  await sql`insert into npm_attestation (version_id, predicate_type, bundle, verified)
+    select id, ${predicateType}, ${JSON.stringify(bundle)}, 'structure' from package_version where package_id = ${one.id}`.execute(
+    npm.faces.db.queries,
+  )
+  const { attestations } = (await npm.json('@olive/attested/1.0.0')).dist
+  assert.deepEqual(attestations.provenance, { predicateType })
+  assert.equal(attestations.url, `${npm.url}/npm/-/npm/v1/attestations/@olive%2fattested@1.0.0`)
+  const path = attestations.url.slice(`${npm.url}/npm/`.length)
+  assert.deepEqual(await npm.json(path), { attestations: [{ predicateType, bundle }] })
+  assert.deepEqual(await npm.json(`olive/${path}`), { attestations: [{ predicateType, bundle }] })
+  for (const other of ['@olive%2fattested@1.0.1', '@olive%2fattested', '@olive%2fnothing@1.0.0', 'x@@', '%2f@1.0.0'])
+    assert.equal((await npm.ask(`-/npm/v1/attestations/${other}`, { as: npm.olive })).status, 404)
+})

@@ -80,7 +80,7 @@ test('attestations are named with their kind', () => {
   const attested = ['https://github.com/npm/attestation/tree/main/specs/publish/v0.1', 'https://slsa.dev/provenance/v1']
   const { dist } = JSON.parse(fullVersion('@acme/a', { ...version, attested }, base)) as { dist: { attestations: object } }
   assert.deepEqual(dist.attestations, {
-    url: `${base}/-/npm/v1/attestations/@acme/a@1.0.0`,
+    url: `${base}/-/npm/v1/attestations/@acme%2fa@1.0.0`,
     provenance: { predicateType: 'https://slsa.dev/provenance/v1' },
   })
 })

@@ -122,7 +122,7 @@ function distText(name: string, one: PublishedVersion, base: RegistryBase): stri
       ? {}
       : {
           attestations: {
-            url: `${base}/-/npm/v1/attestations/${name}@${one.version}`,
+            url: `${base}/-/npm/v1/attestations/${name.replace('/', '%2f')}@${one.version}`,
             ...(provenance === undefined ? {} : { provenance: { predicateType: provenance } }),
           },
         }),

@@ -15,12 +15,12 @@ export function registerReads(routes: Routes, registry: NpmRegistry, prefix: str
   routes.get(`${prefix}/-/npm/v1/keys`, { config: { access: 'public' } }, (_request, reply) => getKeys(registry, reply))
   const search = { config: { access: onRegistry('registry:read') } }
   routes.get(`${prefix}/-/v1/search`, search, (request, reply) => searchPackages(registry, request, reply))
-  const attested = (request: FastifyRequest) => attestedVersion((request.params as { '*': string })['*'])
+  const attested = (request: FastifyRequest) => attestedVersion((request.params as { readonly package: string }).package)
   const access = onPackage('npm', 'package:read', (request) => {
     const { owner } = request.params as { readonly owner?: string }
     return ownedName(owner ?? null, attested(request).name, root)
   })
-  routes.get(`${prefix}/-/npm/v1/attestations/*`, { config: { access, encodedSlash: true } }, (request, reply) =>
+  routes.get(`${prefix}/-/npm/v1/attestations/:package`, { config: { access, encodedSlash: true } }, (request, reply) =>
     getAttestations(registry, request, reply, attested(request).version),
   )
 }

@@ -21,12 +21,12 @@ export async function getKeys({ db, signer }: NpmRegistry, reply: FastifyReply):
   return sendJson(reply, 200, { keys })
 }
 
-/** `name@version`. Refusal 404. */
+/** Of `name@version`; there is nothing under a name alone. Refusal 404. */
 export function attestedVersion(text: string): { readonly name: NpmName; readonly version: string } {
-  const at = text.lastIndexOf('@')
-  const name = at > 0 ? parseName(text.slice(0, at)) : null
+  const at = text.indexOf('@', 1)
+  const name = parseName(at < 0 ? text : text.slice(0, at))
   if (name === null) throw notFound()
-  return { name, version: text.slice(at + 1) }
+  return { name, version: at < 0 ? '' : text.slice(at + 1) }
 }
 
 /** GET -/npm/v1/attestations/NAME@VERSION: the bundles as they came. */
