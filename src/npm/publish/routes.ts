@@ -1,10 +1,10 @@
-// What changes a package: its own paths, PUT and DELETE, and the document that is asked for to be written back.
+// What changes a package: its own paths, PUT and DELETE; and the document that is asked for to be written back.
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { packageOf } from '../../access/index.ts'
 import { notFound, sentOrigin, type Routes } from '../../http/index.ts'
 import type { NpmTarget } from '../format/path.ts'
 import { sendJson } from '../protocol/form.ts'
-import { onTarget, targetAmong } from '../protocol/targets.ts'
+import { onTarget } from '../protocol/targets.ts'
 import type { NpmRegistry } from '../registry.ts'
 import { dropPackument, putPackument } from './requests.ts'
 import { packumentToWrite } from './write-packument.ts'
@@ -13,11 +13,6 @@ export function registerWrites(routes: Routes, registry: NpmRegistry): void {
   const on = (action: Parameters<typeof onTarget>[1]) => ({ config: { access: onTarget(registry.root, action), encodedSlash: true } })
   routes.put('/*', on('package:write'), (request, reply) => putPackument(registry, request, reply))
   routes.delete('/*', on('package:delete'), (request, reply) => dropPackument(registry, request, reply))
-  routes.get('/*', on('package:read'), async (request, reply) => {
-    const target = targetAmong(request, ['packument'])
-    if (!isToWrite(request)) throw notFound()
-    return sendToWrite(registry, request, reply, target)
-  })
 }
 
 /** `?write=true` */

@@ -3,6 +3,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify'
 import { onPackage, onRegistry } from '../../access/index.ts'
 import type { Routes } from '../../http/index.ts'
 import { onTarget, ownedName, targetAmong } from '../protocol/targets.ts'
+import { isToWrite, sendToWrite } from '../publish/routes.ts'
 import type { NpmRegistry } from '../registry.ts'
 import { getPackument, getVersion } from './packuments.ts'
 import { searchPackages } from './search.ts'
@@ -28,7 +29,8 @@ export function registerReads(routes: Routes, registry: NpmRegistry, prefix: str
 /** GET and HEAD of what a package has. */
 export async function getTarget(registry: NpmRegistry, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
   const target = targetAmong(request, ['packument', 'version', 'tarball'])
-  if (target.kind === 'packument') return getPackument(registry, request, reply, target)
+  if (target.kind === 'packument')
+    return isToWrite(request) ? sendToWrite(registry, request, reply, target) : getPackument(registry, request, reply, target)
   if (target.kind === 'version') return getVersion(registry, request, reply, target)
   return getTarball(registry, request, reply, target)
 }
