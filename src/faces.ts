@@ -118,7 +118,6 @@ function mountLfs(listener: Listener, { config: { limits, publicUrl }, db, store
 
 function mountOci(listener: Listener, { config, db, store, log, hooks, failures, registryTokens: tokens }: FaceParts): void {
   const { limits, publicUrl, registry } = config
-  const { outbound, sealer } = hooks
   const { blobBytes, manifestBytes: bytes, manifestParts: parts, indexDepth, concurrentFetches: concurrentDownloads } = limits
   registerOci(listener, {
     db,
@@ -131,15 +130,19 @@ function mountOci(listener: Listener, { config, db, store, log, hooks, failures,
     publicUrl,
     limits: { blobBytes, manifest: { bytes, parts }, indexDepth, leaseMs: registry.leaseMs, concurrentDownloads },
     redirects: { of: registry.redirect, fromBytes: registry.redirectFromBytes, lifetimeMs: registry.redirectMs },
-    upstreams: {
-      outbound,
-      sealer,
-      randomness: systemRandomness,
-      agent: `stemma/${version}`,
-      folder: join(config.data, 'spool'),
-      pace: limits,
-    },
+    upstreams: upstreamOptions({ config, hooks }),
   })
+}
+
+function upstreamOptions({ config, hooks: { outbound, sealer } }: Pick<FaceParts, 'config' | 'hooks'>) {
+  return {
+    outbound,
+    sealer,
+    randomness: systemRandomness,
+    agent: `stemma/${version}`,
+    folder: join(config.data, 'spool'),
+    pace: config.limits,
+  }
 }
 
 function mountNpm(listener: Listener, { config, db, store, log, hooks, npmRoots: roots = null }: FaceParts, people: People): void {
@@ -158,6 +161,7 @@ function mountNpm(listener: Listener, { config, db, store, log, hooks, npmRoots:
     roots,
     people: { ...people, randomness: systemRandomness, settings: { signUp, loginMs }, advisories },
     limits: { tarballBytes, unpackedBytes, entries, documentBytes, concurrentDownloads: limits.concurrentFetches },
+    upstreamOptions: upstreamOptions({ config, hooks }),
   })
 }
 

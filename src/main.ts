@@ -26,7 +26,7 @@ import {
   storageCounter,
 } from './git/index.ts'
 import { pruneJob } from './lfs/index.ts'
-import { openRoots } from './npm/index.ts'
+import { evictablePackages, openRoots } from './npm/index.ts'
 import { collectionJob as ociCollectionJob, evictableImages, pullTrimmer, retentionJob, unfilledJob } from './oci/index.ts'
 import { evictionJob } from './packages/index.ts'
 import { bucketConfig, makeGit, makeHooks, makeOutbound, makeRemoteClient, makeSsh, makeStore } from './rooms.ts'
@@ -172,7 +172,7 @@ async function startParts({ config, log, showToken, signal }: StartOptions, endi
       retentionJob({ db: database, log }, config.registry),
       unfilledJob(database, config.registry.leaseMs),
       pullTrimmer(database),
-      evictionJob(database, log, [evictableImages]),
+      evictionJob(database, log, [evictableImages, evictablePackages]),
       store.job(log),
       store.hotJob(log),
       store.scrubJob(log),

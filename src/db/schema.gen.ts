@@ -436,6 +436,20 @@ export interface NpmTrust {
   provider: string;
 }
 
+export interface NpmUpstreamDocument {
+  asked_at: Generated<Date>;
+  checked_at: Generated<Date>;
+  digest: Uint8Array;
+  document: Uint8Array;
+  etag: string | null;
+  form: string;
+  has_time: boolean;
+  last_modified: string | null;
+  package_id: number;
+  revision: Generated<number>;
+  size_bytes: number;
+}
+
 export interface NpmVersion {
   created_at: Generated<Date>;
   deprecated: string | null;
@@ -870,6 +884,7 @@ export interface DB {
   npm_signing_key: NpmSigningKey;
   npm_tag: NpmTag;
   npm_trust: NpmTrust;
+  npm_upstream_document: NpmUpstreamDocument;
   npm_version: NpmVersion;
   oci_blob: OciBlob;
   oci_manifest: OciManifest;

@@ -152,3 +152,46 @@ test('what is not there is unreachable', async () => {
   await assert.rejects(get(outbound, 'http://nowhere.test/'), { code: 'outbound-unreachable', message: /ENOTFOUND/ })
   await assert.rejects(get(open, 'http://127.0.0.1:9/'), { code: 'outbound-unreachable', message: /ECONNREFUSED/ })
 })
+
+test('requests of a kind share connections and one question for the name; one that was closed meanwhile is made anew', async () => {
+  let connections = 0
+  let asked = 0
+  const server = createServer((request, response) => {
+    if (request.url === '/last') response.setHeader('connection', 'keep-alive')
+    response.end('ok', () => {
+      if (request.url === '/last') request.socket.end()
+    })
+  })
+  server.on('connection', () => void connections++)
+  await new Promise<void>((done) => void server.listen(0, '127.0.0.1', done))
+  const { port } = server.address() as AddressInfo
+  const resolve = async () => {
+    asked++
+    return [{ address: '127.0.0.1', family: 4 }]
+  }
+  const outbound = new Outbound({ allowed: new AllowedHosts(['127.0.0.1']), resolve })
+  const get = async (path: string, isKept: boolean) => {
+    const answer = await outbound.request({
+      method: 'GET',
+      url: `http://many.example:${port}${path}`,
+      headers: {},
+      signal: AbortSignal.timeout(20_000),
+      isKept,
+    })
+    const pieces: Uint8Array[] = []
+    for await (const piece of answer.body) pieces.push(piece)
+    return Buffer.concat(pieces).toString()
+  }
+  try {
+    for (let i = 0; i < 3; i++) assert.equal(await get('/', true), 'ok')
+    assert.deepEqual([connections, asked], [1, 1])
+    assert.equal(await get('/', false), 'ok')
+    assert.deepEqual([connections, asked], [2, 2])
+    assert.equal(await get('/last', true), 'ok')
+    assert.equal(await get('/', true), 'ok')
+    assert.equal(asked, 2)
+  } finally {
+    server.closeAllConnections()
+    server.close()
+  }
+})

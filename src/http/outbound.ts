@@ -3,8 +3,8 @@
 // comes is checked, and the connection goes to one of exactly those: a name that changes meanwhile changes nothing.
 // Redirects are never followed here: a caller that follows one makes a new request, which is checked as the first.
 import { lookup as dnsLookup, type LookupAddress } from 'node:dns'
-import { type IncomingMessage, request as httpRequest, type RequestOptions } from 'node:http'
-import { request as httpsRequest } from 'node:https'
+import { Agent as HttpAgent, type ClientRequest, type IncomingMessage, request as httpRequest, type RequestOptions } from 'node:http'
+import { Agent as HttpsAgent, request as httpsRequest } from 'node:https'
 import { isIP } from 'node:net'
 import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
@@ -19,6 +19,8 @@ export interface OutboundRequest {
   readonly signal: AbortSignal
   /** The receiver's certificate is taken as it is. */
   readonly insecureTls?: boolean
+  /** One of many to the same host: the connection may be one that another such request has left, and is left for others (it leads to an address that was checked when it was made), and the name is resolved once for those that come together. */
+  readonly isKept?: boolean
 }
 
 export interface OutboundAnswer {
@@ -42,11 +44,17 @@ const badPorts = new Set([
   1719, 1720, 1723, 2049, 3659, 4045, 4190, 5060, 5061, 6000, 6566, 6665, 6666, 6667, 6668, 6669, 6679, 6697, 10080,
 ])
 const longestUrl = 2048
+/** So long a name's addresses are taken for the same: hundreds of requests at once ask for one name. */
+const resolvedMs = 10_000
+/** Connections that wait for a next request. */
+const kept = { keepAlive: true, timeout: 5000, maxFreeSockets: 32 } as const
 
 /** Lives as long as the server. */
 export class Outbound {
   readonly #allowed: AllowedHosts
   readonly #resolve: (name: string) => Promise<readonly LookupAddress[]>
+  readonly #resolving = new Map<string, Promise<readonly LookupAddress[]>>()
+  readonly #agents = { http: new HttpAgent(kept), https: new HttpsAgent(kept) }
 
   constructor({ allowed, resolve = resolveAll }: OutboundOptions) {
     this.#allowed = allowed
@@ -80,35 +88,50 @@ export class Outbound {
     const { signal, body } = options
     signal.throwIfAborted()
     const url = this.checkUrl(options.url)
-    const addresses = await this.#addressesOf(hostOf(url), signal)
-    const answered = Promise.withResolvers<IncomingMessage>()
-    const sent = (url.protocol === 'https:' ? httpsRequest : httpRequest)(url, requestOptions(options, addresses))
-    sent.on('response', answered.resolve)
-    sent.on('error', answered.reject)
-    const own: { error?: unknown } = {}
-    if (body === undefined || body instanceof Uint8Array) sent.end(body)
-    else {
-      const bytes = watched(body, (error) => (own.error = error))
-      pipeline(Readable.from(bytes, { objectMode: false }), sent).catch(answered.reject)
-    }
-    try {
-      return answerOf(await answered.promise, signal)
-    } catch (error) {
-      sent.destroy()
-      signal.throwIfAborted()
-      if ('error' in own) throw own.error
-      throw unreachable(error)
+    const addresses = await this.#addressesOf(hostOf(url), options)
+    for (;;) {
+      const { sent, answered } = this.#send(url, options, addresses)
+      const own: { error?: unknown } = {}
+      if (body === undefined || body instanceof Uint8Array) sent.end(body)
+      else {
+        const bytes = watched(body, (error) => (own.error = error))
+        pipeline(Readable.from(bytes, { objectMode: false }), sent).catch(answered.reject)
+      }
+      try {
+        return answerOf(await answered.promise, signal)
+      } catch (error) {
+        sent.destroy()
+        signal.throwIfAborted()
+        if ('error' in own) throw own.error
+        // the other side has closed a kept connection just now: that says nothing of it
+        if (sent.reusedSocket && options.method !== 'POST') continue
+        throw unreachable(error)
+      }
     }
   }
 
-  async #addressesOf(host: string, signal: AbortSignal): Promise<readonly LookupAddress[]> {
+  #send(
+    url: URL,
+    options: OutboundRequest,
+    addresses: readonly LookupAddress[],
+  ): { readonly sent: ClientRequest; readonly answered: PromiseWithResolvers<IncomingMessage> } {
+    const isTls = url.protocol === 'https:'
+    const agent = options.isKept !== true ? false : isTls ? this.#agents.https : this.#agents.http
+    const answered = Promise.withResolvers<IncomingMessage>()
+    const sent = (isTls ? httpsRequest : httpRequest)(url, { ...requestOptions(options, addresses), agent })
+    sent.on('response', answered.resolve)
+    sent.on('error', answered.reject)
+    return { sent, answered }
+  }
+
+  async #addressesOf(host: string, { signal, isKept = false }: OutboundRequest): Promise<readonly LookupAddress[]> {
     const family = isIP(host)
     if (family !== 0) return [{ address: host, family }] // checked with the URL
     const aborted = Promise.withResolvers<never>()
     const abort = () => aborted.reject(signal.reason)
     signal.addEventListener('abort', abort, { once: true })
     try {
-      const found = await Promise.race([this.#resolve(host), aborted.promise]) // the system's resolver can't be told to stop
+      const found = await Promise.race([isKept ? this.#resolved(host) : this.#resolve(host), aborted.promise]) // the system's resolver can't be told to stop
       if (found.length === 0) throw new UnavailableError('outbound-unreachable', `${host} has no address`)
       if (!this.#allowed.hasName(host)) for (const { address } of found) this.#assertOpen(address)
       return found
@@ -121,6 +144,17 @@ export class Outbound {
     }
   }
 
+  /** Who asks while somebody asks, or soon after, gets the same. Each checks for himself. */
+  #resolved(host: string): Promise<readonly LookupAddress[]> {
+    const known = this.#resolving.get(host)
+    if (known !== undefined) return known
+    const resolving = this.#resolve(host)
+    this.#resolving.set(host, resolving)
+    const forget = () => void this.#resolving.delete(host)
+    resolving.then(() => setTimeout(forget, resolvedMs).unref(), forget)
+    return resolving
+  }
+
   #assertOpen(address: string): void {
     if (!isPublicAddress(address) && !this.#allowed.hasAddress(address)) throw privateAddress(address)
   }
@@ -131,7 +165,6 @@ function requestOptions(options: OutboundRequest, addresses: readonly LookupAddr
     method: options.method,
     headers: options.headers,
     signal: options.signal,
-    agent: false,
     rejectUnauthorized: options.insecureTls !== true,
     lookup: (_host, { all }, done) => {
       const [first] = addresses as readonly [LookupAddress, ...LookupAddress[]]
@@ -145,7 +178,8 @@ function answerOf(message: IncomingMessage, signal: AbortSignal): OutboundAnswer
   const headers: Record<string, string> = {}
   for (const [name, values] of Object.entries(message.headersDistinct)) headers[name] = (values ?? []).join(', ')
   message.on('error', () => {}) // told to who reads the body
-  return { status: message.statusCode ?? 0, headers, body: bodyOf(message, signal), drop: () => void message.destroy() }
+  const drop = () => void (isBare(message) ? message.resume() : message.destroy())
+  return { status: message.statusCode ?? 0, headers, body: bodyOf(message, signal), drop }
 }
 
 async function* bodyOf(message: IncomingMessage, signal: AbortSignal): AsyncGenerator<Uint8Array, void, undefined> {
@@ -173,6 +207,11 @@ function resolveAll(name: string): Promise<readonly LookupAddress[]> {
   const found = Promise.withResolvers<readonly LookupAddress[]>()
   dnsLookup(name, { all: true }, (error, addresses) => (error ? found.reject(error) : found.resolve(addresses)))
   return found.promise
+}
+
+/** Nothing comes that would have to be stopped. */
+function isBare({ statusCode, headers }: IncomingMessage): boolean {
+  return statusCode === 304 || statusCode === 204 || headers['content-length'] === '0'
 }
 
 /** Without the brackets of IPv6, and the dot that ends a full name. */

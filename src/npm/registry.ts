@@ -8,6 +8,7 @@ import type { PeopleOptions } from './account/parts.ts'
 import type { Documents } from './read/documents.ts'
 import type { SearchIndex } from './read/search-index.ts'
 import type { Signer } from './read/signer.ts'
+import type { NpmUpstreamOptions, NpmUpstreams } from './upstream/serving.ts'
 
 export interface NpmLimits {
   readonly tarballBytes: number
@@ -36,6 +37,8 @@ export interface NpmOptions {
   readonly roots: Roots | null
   /** Who calls, and who may, as clients ask it. */
   readonly people: PeopleOptions
+  /** Where packages of others come from. */
+  readonly upstreamOptions: NpmUpstreamOptions
 }
 
 export interface NpmRegistry extends NpmOptions {
@@ -47,4 +50,5 @@ export interface NpmRegistry extends NpmOptions {
   readonly documents: Documents
   readonly signer: Signer
   readonly search: SearchIndex
+  readonly upstreams: NpmUpstreams
 }

@@ -18,6 +18,7 @@ import { SearchIndex } from './read/search-index.ts'
 import { Signer } from './read/signer.ts'
 import type { NpmOptions, NpmRegistry } from './registry.ts'
 import { registerExchange, registerTrust } from './trust/routes.ts'
+import { NpmUpstreams } from './upstream/serving.ts'
 
 /** Of small tarballs, and of documents, in memory. */
 const keptBytes = { tarballs: 32 << 20, documents: 64 << 20 }
@@ -27,10 +28,11 @@ const smallBytes = 128 << 10
 export function registerNpm(listener: Listener, options: NpmOptions): void {
   const { db, log, sealer, store, limits } = options
   const signer = new Signer(db, sealer, log)
+  const downloads = new Downloads(db, log)
   const registry: NpmRegistry = {
     ...options,
     background: new Set(),
-    downloads: new Downloads(db, log),
+    downloads,
     sending: {
       store,
       log,
@@ -40,11 +42,15 @@ export function registerNpm(listener: Listener, options: NpmOptions): void {
     signer,
     documents: new Documents(db, signer, keptBytes.documents),
     search: new SearchIndex(db),
+    upstreams: new NpmUpstreams({ ...options, downloads }, options.upstreamOptions),
   }
   // Bodies of any type: what is published is read as it comes.
   const room: RoomOptions = { prefix: '/npm', form: npmForm, challenge: true, body: { raw: /^/ }, statusOf: npmStatuses, rate: 'git' }
   listener.room(room, (routes) => {
-    routes.addHook('onClose', async () => void (await Promise.all([...registry.background, registry.downloads.close()])))
+    routes.addHook('onClose', async () => {
+      await registry.upstreams.close()
+      await Promise.all([...registry.background, registry.downloads.close()])
+    })
     for (const prefix of registryPrefixes) {
       registerFixed(routes, prefix)
       registerReads(routes, registry, prefix)

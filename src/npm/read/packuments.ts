@@ -5,6 +5,7 @@ import { isSame, notFound, Refusal } from '../../http/index.ts'
 import { codingWanted, formWanted } from '../format/accept.ts'
 import type { NpmTarget } from '../format/path.ts'
 import type { NpmRegistry } from '../registry.ts'
+import { cachedName } from '../upstream/cached-name.ts'
 import { baseOf } from './base.ts'
 import type { Document, WantedDocument } from './documents.ts'
 
@@ -13,9 +14,9 @@ export async function getPackument(
   registry: NpmRegistry,
   request: FastifyRequest,
   reply: FastifyReply,
-  { owner }: Extract<NpmTarget, { kind: 'packument' }>,
+  target: Extract<NpmTarget, { kind: 'packument' }>,
 ): Promise<FastifyReply> {
-  const document = await find(registry, request, owner, formWanted(request.headers.accept))
+  const document = await find(registry, request, reply, target, formWanted(request.headers.accept))
   if (document === null) throw notFound()
   return sendDocument(request, reply, document, 'Accept, Accept-Encoding')
 }
@@ -25,18 +26,27 @@ export async function getVersion(
   registry: NpmRegistry,
   request: FastifyRequest,
   reply: FastifyReply,
-  { owner, version }: Extract<NpmTarget, { kind: 'version' }>,
+  target: Extract<NpmTarget, { kind: 'version' }>,
 ): Promise<FastifyReply> {
-  const document = await find(registry, request, owner, { version })
+  const { version } = target
+  const document = await find(registry, request, reply, target, { version })
   if (document === null) throw new Refusal(404, 'version-unknown', `version not found: ${version}`)
   return sendDocument(request, reply, document, 'Accept-Encoding')
 }
 
-function find(registry: NpmRegistry, request: FastifyRequest, owner: string | null, of: WantedDocument['of']): Promise<Document | null> {
-  const one = packageOf(request)
-  const base = baseOf(registry, request, owner === null ? null : one.ownerLogin)
-  const coding = codingWanted(request.headers['accept-encoding'])
-  return registry.documents.find(momentOf(request), one, { of, coding, base })
+function find(
+  registry: NpmRegistry,
+  request: FastifyRequest,
+  reply: FastifyReply,
+  target: NpmTarget,
+  of: WantedDocument['of'],
+): Promise<Document | null> {
+  const cached = cachedName(request, target)
+  const owner = cached?.owner ?? packageOf(request).ownerLogin
+  const base = baseOf(registry, request, target.owner === null ? null : owner)
+  const wanted = { of, coding: codingWanted(request.headers['accept-encoding']), base }
+  if (cached !== null) return registry.upstreams.document(request, reply, cached, target, wanted)
+  return registry.documents.find(momentOf(request), packageOf(request), wanted)
 }
 
 /**

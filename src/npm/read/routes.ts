@@ -5,6 +5,7 @@ import type { Routes } from '../../http/index.ts'
 import { onTarget, ownedName, targetAmong } from '../protocol/targets.ts'
 import { isToWrite, sendToWrite } from '../publish/routes.ts'
 import type { NpmRegistry } from '../registry.ts'
+import { cachedName } from '../upstream/cached-name.ts'
 import { getPackument, getVersion } from './packuments.ts'
 import { searchPackages } from './search.ts'
 import { attestedVersion, getAttestations, getKeys } from './signing.ts'
@@ -13,7 +14,7 @@ import { getTarball } from './tarballs.ts'
 /** @param prefix of the registry: '' or '/:owner' */
 export function registerReads(routes: Routes, registry: NpmRegistry, prefix: string): void {
   const { root } = registry
-  routes.get(`${prefix}/-/npm/v1/keys`, { config: { access: 'public' } }, (_request, reply) => getKeys(registry, reply))
+  routes.get(`${prefix}/-/npm/v1/keys`, { config: { access: 'public' } }, (request, reply) => getKeys(registry, request, reply))
   const search = { config: { access: onRegistry('registry:read') } }
   routes.get(`${prefix}/-/v1/search`, search, (request, reply) => searchPackages(registry, request, reply))
   const attested = (request: FastifyRequest) => attestedVersion((request.params as { readonly package: string }).package)
@@ -22,7 +23,7 @@ export function registerReads(routes: Routes, registry: NpmRegistry, prefix: str
     return ownedName(owner ?? null, attested(request).name, root)
   })
   routes.get(`${prefix}/-/npm/v1/attestations/:package`, { config: { access, encodedSlash: true } }, (request, reply) =>
-    getAttestations(registry, request, reply, attested(request).version),
+    getAttestations(registry, request, reply, attested(request)),
   )
 }
 
@@ -32,6 +33,8 @@ export async function getTarget(registry: NpmRegistry, request: FastifyRequest, 
   if (target.kind === 'packument')
     return isToWrite(request) ? sendToWrite(registry, request, reply, target) : getPackument(registry, request, reply, target)
   if (target.kind === 'version') return getVersion(registry, request, reply, target)
+  const cached = cachedName(request, target)
+  if (cached !== null && (await registry.upstreams.tarball(request, reply, cached, target))) return reply
   return getTarball(registry, request, reply, target)
 }
 

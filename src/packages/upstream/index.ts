@@ -1,5 +1,6 @@
 // Packages that come from elsewhere when somebody asks for them: what every format's upstreams have in common. docs/design/oci-upstream.md, docs/design/npm-upstream.md.
 export { ask, type Authorizing, failureOf, type Question } from './client/asking.ts'
+export { type BodyParts, openAnswer, openBody, sizeIn } from './client/body.ts'
 export { type Credentials, failed, type Failure, type OpenBody, type Outcome, type UpstreamAddress } from './client/connection.ts'
 export { limitedBody, paced, withDeadline } from './client/reading.ts'
 export { type CachedName, cachedPackage } from './cached-packages.ts'

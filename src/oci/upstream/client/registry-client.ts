@@ -8,10 +8,11 @@ import {
   failed,
   failureOf,
   limitedBody,
+  openBody,
   type OpenBody,
   type Outcome,
-  paced,
   type Question,
+  sizeIn,
   type UpstreamAddress,
   withDeadline,
 } from '../../../packages/index.ts'
@@ -98,29 +99,7 @@ export class RegistryClient {
 
   /** @param from where to begin, if the upstream can */
   async openBlob(name: string, digest: string, from: number, signal: AbortSignal): Promise<Outcome<OpenBody>> {
-    const ending = new AbortController()
-    const both = AbortSignal.any([signal, ending.signal])
-    const timer = setTimeout(() => ending.abort(new Error(`there was no answer in ${timeoutMs / 1000} s`)), timeoutMs)
-    const headers: Record<string, string> = from > 0 ? { range: `bytes=${from}-` } : {}
-    const hearing = { isHeard: false }
-    try {
-      const question = this.#question({ method: 'GET', name, path: `blobs/${digest}`, headers })
-      const asked = await ask(this.#asking, { ...question, signal: both, hearing })
-      if (asked.kind !== 'found') return asked
-      const place = placeOf(asked.value, from)
-      if (place === null) {
-        asked.value.drop()
-        return failed('wrong', `it answers a blob's request with status ${asked.value.status} and another range`)
-      }
-      const { pace, clock } = this.#parts
-      return { kind: 'found', value: { ...place, body: paced(asked.value.body, pace, clock, (error) => ending.abort(error)) } }
-    } catch (error) {
-      signal.throwIfAborted()
-      if (ending.signal.aborted) return failed('unreachable', String((ending.signal.reason as Error).message), null, !hearing.isHeard)
-      throw error
-    } finally {
-      clearTimeout(timer)
-    }
+    return await openBody(this.#asking, this.#question({ method: 'GET', name, path: `blobs/${digest}`, headers: {} }), from, signal)
   }
 
   /** All of them, sorted. */
@@ -176,19 +155,6 @@ export class RegistryClient {
 function digestIn({ headers }: OutboundAnswer, algorithm: string | null): string | null {
   const said = headers['docker-content-digest'] ?? ''
   return digestPattern.test(said) && (algorithm === null || said.startsWith(`${algorithm}:`)) ? said : null
-}
-
-function sizeIn(text: string | undefined): number | null {
-  return text !== undefined && /^\d{1,15}$/.test(text) ? Number(text) : null
-}
-
-/** Which bytes an answer has; null: others than were asked for. */
-function placeOf({ status, headers }: OutboundAnswer, from: number): { readonly sizeBytes: number | null; readonly from: number } | null {
-  if (status === 200) return { sizeBytes: sizeIn(headers['content-length']), from: 0 }
-  const range = /^bytes (\d{1,15})-(\d{1,15})\/(\d{1,15})$/.exec(headers['content-range'] ?? '')
-  if (status !== 206 || range === null || from === 0) return null
-  const [first, last, size] = range.slice(1).map(Number) as [number, number, number]
-  return first === from && last === size - 1 ? { sizeBytes: size, from } : null
 }
 
 async function pageOf(answer: OutboundAnswer): Promise<Outcome<{ readonly tags: readonly string[]; readonly next: string | null }>> {

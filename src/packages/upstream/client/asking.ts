@@ -4,9 +4,11 @@ import type { Outbound, OutboundAnswer } from '../../../http/index.ts'
 import { failed, type Failure, type Outcome, type UpstreamAddress } from './connection.ts'
 
 export interface Question {
-  readonly method: 'GET' | 'HEAD'
-  /** Below the origin. */
+  readonly method: 'GET' | 'HEAD' | 'POST'
+  /** Below the origin; or a whole URL, also of another origin, which is asked without authorization. */
   readonly path: string
+  /** Of a POST, which is never sent on to where it is redirected. */
+  readonly body?: Uint8Array
   /** What an `Authorizing` that asks for tokens asks them for. */
   readonly scope: string
   readonly headers: Readonly<Record<string, string>>
@@ -64,13 +66,16 @@ async function follow(parts: AskingParts, question: Question, authorization: str
   const plain = { 'user-agent': agent, 'accept-encoding': 'identity', ...question.headers }
   let url = new URL(question.path, address.origin)
   let isOwn = true
+  if (url.origin !== address.origin) question.hearing.isHeard = true // whatever comes of it is of this name alone
   for (let count = 0; count <= mostRedirects; count++) {
     isOwn &&= url.origin === address.origin
     const answer = await outbound.request({
       method: question.method,
       url: url.href,
       headers: isOwn && authorization !== null ? { ...plain, authorization } : plain,
+      ...(question.body === undefined ? {} : { body: question.body }),
       signal: question.signal,
+      isKept: true,
     })
     question.hearing.isHeard = true // the first one is its own
     if (!redirects.has(answer.status)) {
@@ -78,6 +83,7 @@ async function follow(parts: AskingParts, question: Question, authorization: str
       return { answer, isOwn }
     }
     answer.drop()
+    if (question.method === 'POST') return { answer: null, failure: failed('wrong', 'it redirects what is posted'), isOwn }
     const { location = '' } = answer.headers
     if (!URL.canParse(location, url.href)) return { answer: null, failure: failed('wrong', 'it redirects to nowhere'), isOwn }
     const next = new URL(location, url)
@@ -92,7 +98,7 @@ async function follow(parts: AskingParts, question: Question, authorization: str
 function outcomeOf(answer: OutboundAnswer, isOwn: boolean): Outcome<OutboundAnswer> {
   const { status, headers } = answer
   if (status < 400) return { kind: 'found', value: answer }
-  if (status === 404) return { kind: 'missing' }
+  if (status === 404 || status === 410) return { kind: 'missing' }
   const message = `it answers ${status}`
   if (status === 429) return failed('busy', message, retryAfterS(headers), isOwn)
   if (status === 401 || status === 403) return failed('refused', message)
