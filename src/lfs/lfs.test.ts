@@ -10,9 +10,11 @@ import { type TestAccount } from '../../tests/support/accounts.ts'
 import { openApi, type TestApi } from '../../tests/support/api.ts'
 import { sha256 } from '../../tests/support/content.ts'
 import { seededBytes } from '../../tests/support/random.ts'
+import { until } from '../../tests/support/until.ts'
 import { createRepository, deleteRepository, forkRepository, type Repository, type Visibility } from '../access/index.ts'
 import { makeLog, systemClock, systemRandomness } from '../base/index.ts'
 import { type Bucket, openBucket } from '../bucket/index.ts'
+import { sql } from '../db/index.ts'
 import { SegmentStore } from '../store/index.ts'
 import { registerLfs } from './index.ts'
 
@@ -193,6 +195,29 @@ test('an object whose content was lost is asked for again, by whoever has it', a
   assert.deepEqual(await asked(), [])
   assert.ok((await ask(null, 'GET', at(where, `objects/${oid}`))).bytes.equals(bytes))
   assert.equal((await held(where)).length, 1)
+})
+
+test('an object that shares its content with an image, and whose bytes are found to be lost, is asked for again, and mended', async () => {
+  const where = await repository()
+  const bytes = seededBytes('lost', 700_000)
+  const pieces = async function* () {
+    yield bytes
+  }
+  const digest = Buffer.from(sha256(bytes), 'hex')
+  await store.uploads.receive(pieces(), { expected: { algorithm: 'sha256', digest }, limitBytes: 1 << 20 })
+  const oid = await upload(where, bytes)
+  const actions = async () => (await batch(api.owner, where, 'upload', { oid, size: bytes.length })).json.objects[0].actions
+  assert.equal(await actions(), undefined)
+  await sql`update whole_part set uuid = gen_random_uuid() where digest = ${digest}`.execute(api.db.queries)
+  assert.equal(await actions(), undefined, 'nobody knows it yet')
+  assert.equal((await ask(null, 'GET', at(where, `objects/${oid}`))).status, 500)
+  const marks = async () => (await sql`select 1 from content_whole where findings is not null`.execute(api.db.queries)).rows.length
+  await until('it is marked', async () => (await marks()) === 1)
+  assert.deepEqual(Object.keys(await actions()), ['upload', 'verify'])
+  await upload(where, bytes)
+  assert.equal(await actions(), undefined)
+  assert.equal(await marks(), 0)
+  assert.ok((await ask(null, 'GET', at(where, `objects/${oid}`))).bytes.equals(bytes))
 })
 
 test('knowing an oid is no permission: what another repository holds must be uploaded to have it', async () => {

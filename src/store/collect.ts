@@ -5,7 +5,7 @@ import { segmentKey } from '../bucket/index.ts'
 import { type Database, type Queries, sql, type Tx } from '../db/index.ts'
 import { reviewSoon } from './content-rows.ts'
 import { openRecipe } from './format/recipe.ts'
-import { deleteWholes } from './whole/whole-rows.ts'
+import { deleteWholes } from './whole/delete-wholes.ts'
 
 export interface Collected {
   readonly contents: number

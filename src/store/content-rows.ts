@@ -2,12 +2,14 @@
 import { hex, UnavailableError } from '../base/index.ts'
 import { segmentKey } from '../bucket/index.ts'
 import { type Database, type Queries, sql, type Tx } from '../db/index.ts'
-import type { ContentReference } from './content-store.ts'
+import type { ContentInfo, ContentReference } from './content-store.ts'
 import { type Digest, digestBytes, digestOf } from './digest.ts'
 import { addRun, type Run, sealRecipe } from './format/recipe.ts'
 import type { Found } from './put-job.ts'
+import { mendLost } from './mend-lost.ts'
 import type { StagedSegment } from './segment-writer.ts'
 import type { PlacedRun } from './placed-runs.ts'
+import { isLost } from './whole/damaged.ts'
 
 /** Content whose bytes are durable, and which no row names yet. */
 export interface StagedContent {
@@ -49,11 +51,20 @@ export async function segmentUuids(db: Queries, ids: readonly number[]): Promise
   return new Map(rows.map((row) => [row.id, row.uuid]))
 }
 
-/** Which of them are there. */
-export async function knownDigests(db: Queries, digests: readonly Digest[]): Promise<Set<Digest>> {
-  const bytes = [...new Set(digests)].map(digestBytes)
-  const rows = await db.selectFrom('content').select('digest').where('digest', '=', sql<Uint8Array>`any(${bytes}::bytea[])`).execute()
-  return new Set(rows.map((row) => digestOf(row.digest)))
+/** Those that are there, but for those whose bytes are known to be lost. */
+export async function findContents(queries: Queries, digests: readonly Digest[]): Promise<Map<Digest, ContentInfo>> {
+  const rows = await queries
+    .selectFrom('content')
+    .select(['digest', 'size_bytes'])
+    .where('digest', '=', sql<Uint8Array>`any(${[...new Set(digests)].map(digestBytes)}::bytea[])`)
+    .where((where) => where.not(isLost(sql.ref('content.digest'))))
+    .execute()
+  return new Map(
+    rows.map((row) => {
+      const digest = digestOf(row.digest)
+      return [digest, { digest, sizeBytes: row.size_bytes }]
+    }),
+  )
 }
 
 /** What one transaction makes visible. */
@@ -68,7 +79,7 @@ export interface Commit {
 export interface Committed {
   /** Those of `contents` that have rows now: none of the segments that they rest on is gone. */
   readonly kept: ReadonlySet<StagedContent>
-  /** Those of them that had no row before. */
+  /** Those of them that had no row before, or whose bytes were lost. */
   readonly fresh: ReadonlySet<StagedContent>
   /** Those of `touched` that are still there. */
   readonly touched: ReadonlySet<Digest>
@@ -141,7 +152,7 @@ export function recipeBytes({ digest, runs }: Pick<StagedContent, 'digest' | 'ru
   return sealRecipe(digest, numbered)
 }
 
-/** Those that had no row. The others' rows are locked, and their leases begin anew: they can't be collected before this transaction ends. */
+/** Those that had no row, or were lost. The others' rows are locked, and their leases begin anew: they can't be collected before this transaction ends. */
 async function insertContents(tx: Tx, contents: readonly StagedContent[], ids: ReadonlyMap<string, number>): Promise<Set<StagedContent>> {
   const byDigest = new Map(contents.map((content) => [hex(content.digest), content]))
   const ordered = [...byDigest].toSorted(([a], [b]) => (a < b ? -1 : 1)).map(([, content]) => content)
@@ -154,6 +165,13 @@ async function insertContents(tx: Tx, contents: readonly StagedContent[], ids: R
     on conflict (digest) do update set leased_until = greatest(content.leased_until, excluded.leased_until)
     returning digest, xmax = 0 as is_fresh`.execute(tx)
   const fresh = new Set(rows.filter((row) => row.is_fresh).map((row) => byDigest.get(hex(row.digest)) as StagedContent))
+  const others = ordered.filter((content) => !fresh.has(content))
+  const mended = await mendLost(
+    tx,
+    others.map((content) => ({ digest: content.digest, recipe: recipeBytes(content, ids) })),
+    leaseHours,
+  )
+  for (const content of others) if (mended.has(digestOf(content.digest))) fresh.add(content)
   const links = [...fresh].flatMap((content) => content.uuids.map((uuid) => ({ digest: content.digest, segment: ids.get(uuid) as number })))
   await insertLinks(tx, links)
   return fresh

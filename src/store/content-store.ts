@@ -73,10 +73,10 @@ export interface ContentStore {
    */
   put(source: AsyncIterable<Uint8Array>, options: PutOptions): Promise<PutResult>
 
-  /** Null when there is no such content. */
+  /** Null when there is no such content, or its bytes are known to be lost: who puts it again mends it. */
   stat(digest: Digest): Promise<ContentInfo | null>
 
-  /** The same for many, in one query; those that are missing are left out. */
+  /** The same for many, in one query; those that are missing or lost are left out. */
   statMany(digests: readonly Digest[]): Promise<ReadonlyMap<Digest, ContentInfo>>
 
   has(digest: Digest): Promise<boolean>

@@ -3,7 +3,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { UnavailableError } from '../base/index.ts'
 import { isCommitUnknown } from '../db/index.ts'
-import { type Committed, commitContents, knownDigests, segmentUuids, type StagedContent } from './content-rows.ts'
+import { type Committed, commitContents, findContents, segmentUuids, type StagedContent } from './content-rows.ts'
 import type { ContentReference } from './content-store.ts'
 import { type Digest, digestBytes } from './digest.ts'
 import type { PortableRecipe, Run } from './format/recipe.ts'
@@ -91,7 +91,7 @@ export class GroupCommit {
 
   async #store(group: readonly Waiting[]): Promise<void> {
     const { db, randomness } = this.#options
-    const known = await knownDigests(
+    const known = await findContents(
       db.queries,
       group.map(({ ended }) => ended.digest),
     )

@@ -17,7 +17,8 @@ import type {
   PutResult,
 } from './content-store.ts'
 import type { ContentUploads } from './content-uploads.ts'
-import { type Digest, digestBytes, digestOf } from './digest.ts'
+import { findContents } from './content-rows.ts'
+import { type Digest, digestBytes } from './digest.ts'
 import { checkStore, type CheckStoreOptions, type StoreCheck } from './fsck/check-store.ts'
 import { scrubContentJob } from './fsck/scrub-content.ts'
 import { feedPut } from './feed-put.ts'
@@ -147,18 +148,8 @@ export class SegmentStore implements ContentStore {
     return (await this.statMany([digest])).get(digest) ?? null
   }
 
-  async statMany(digests: readonly Digest[]): Promise<ReadonlyMap<Digest, ContentInfo>> {
-    const rows = await this.#db.queries
-      .selectFrom('content')
-      .select(['digest', 'size_bytes'])
-      .where('digest', '=', sql<Uint8Array>`any(${digests.map(digestBytes)}::bytea[])`)
-      .execute()
-    return new Map(
-      rows.map((row) => {
-        const digest = digestOf(row.digest)
-        return [digest, { digest, sizeBytes: row.size_bytes }]
-      }),
-    )
+  statMany(digests: readonly Digest[]): Promise<ReadonlyMap<Digest, ContentInfo>> {
+    return findContents(this.#db.queries, digests)
   }
 
   async has(digest: Digest): Promise<boolean> {

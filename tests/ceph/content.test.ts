@@ -2,12 +2,11 @@
 // rows are made again from the bucket; a backup of all of it goes into another bucket and database.
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
-import type pg from 'pg'
 import { sha256 } from '../support/content.ts'
-import { openDatabase } from '../support/database.ts'
 import { contentOf, Git, TempFolder, wholeClone } from '../support/git.ts'
 import { stemma } from '../support/command.ts'
-import { type Nodes, openNodes, openSharedStorage } from '../support/nodes.ts'
+import { openPair } from '../support/node-pair.ts'
+import { openSharedStorage } from '../support/nodes.ts'
 import { seededBytes } from '../support/random.ts'
 import { Server } from '../support/server.ts'
 import { until } from '../support/until.ts'
@@ -17,22 +16,11 @@ const git = new Git(folder)
 const first = seededBytes('first', 20 << 20)
 const second = Buffer.concat([first.subarray(0, 9_000_000), Buffer.from('inserted'), first.subarray(9_000_000)])
 const atOnce = seededBytes('at once', 3 << 20)
-let nodes: Nodes
-let a: Server
-let b: Server
-let db: pg.Client
-
+const { nodes, a, b, db, command, gracesPass, close } = await openPair(folder)
+after(close)
 before(async () => {
-  nodes = await openNodes(folder)
-  ;[a, b] = nodes.all as [Server, Server]
-  db = await openDatabase(a)
   await a.create('large')
   await b.create('other')
-})
-after(async () => {
-  await db?.end()
-  await nodes?.close()
-  folder.remove()
 })
 
 async function object(
@@ -62,12 +50,6 @@ async function verified(node: Server, bytes: Uint8Array): Promise<number> {
 
 const storedBytes = async () =>
   (await db.query<{ bytes: number }>('select coalesce(sum(size_bytes), 0)::float8 as bytes from segment')).rows[0]?.bytes ?? 0
-
-async function command(...args: readonly string[]): Promise<string> {
-  const { code, stdout, stderr } = await nodes.stemma(...args)
-  assert.equal(code, 0, stdout + stderr)
-  return stdout
-}
 
 test('what goes up at one node is verified, had whole and in ranges at the other', async () => {
   assert.equal(await verified(b, first), 404)
@@ -165,27 +147,18 @@ test('a backup, made while both nodes are pushed to, is restored into another bu
 test('a deleted repository’s content leaves the bucket; what another one has, too, stays', async () => {
   await object(b, 'PUT', second, 'other')
   assert.equal((await a.api('DELETE', '/api/v3/repos/admin/large')).status, 204)
-  // as if leases, the grace of content and that of segments had passed, again and again until the tidying has nothing more to do
-  const pass = async () => {
-    await db.query(`update content set leased_until = now() - interval '1 hour'`)
-    await db.query(`update content_review set due_at = now()`)
-    await db.query(`update segment set review_at = now() where draining_since is null`)
-    await db.query(`update segment set draining_since = now() - interval '2 days' where draining_since is not null`)
-    await db.query(`update key_deletion set not_before = now()`)
-    await db.query(`update job set due_at = now() where kind in ('tidy-content', 'sweep-orphans') and holder is null`)
-  }
   const contents = async () => (await db.query('select 1 from content')).rowCount
   const segments = async () => (await nodes.storage.keys()).filter((key) => key.startsWith('segment/')).length
   const rows = async () => (await db.query('select 1 from segment where tail is null')).rowCount
   await until('only the other repository’s content is left', async () => {
-    await pass()
+    await gracesPass()
     return (await contents()) === 1 && (await segments()) === (await rows()) && (await storedBytes()) < second.length * 1.05
   })
   for (const node of [a, b]) assert.ok((await object(node, 'GET', second, 'other')).equals(second))
   await command('fsck')
   assert.equal((await b.api('DELETE', '/api/v3/repos/admin/other')).status, 204)
   await until('nothing is left in the bucket', async () => {
-    await pass()
+    await gracesPass()
     return (await nodes.storage.keys()).length === 0
   })
   await command('fsck')

@@ -5,16 +5,13 @@ import { execFileSync } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { rmSync } from 'node:fs'
 import { join } from 'node:path'
-import { after, before, test } from 'node:test'
+import { after, test } from 'node:test'
 import { GetObjectCommand, PutObjectCommand } from '@aws-sdk/client-s3'
-import type pg from 'pg'
 import { policy } from '../../src/git/compact/policy.ts'
-import { openDatabase } from '../support/database.ts'
 import { contentOf, Git, TempFolder, wholeClone } from '../support/git.ts'
 import { makeHistory } from '../support/history.ts'
-import { type Nodes, openNodes } from '../support/nodes.ts'
+import { openPair } from '../support/node-pair.ts'
 import { s3Client } from '../support/s3-settings.ts'
-import type { Server } from '../support/server.ts'
 import { until } from '../support/until.ts'
 import { push, zeroId } from '../support/wire.ts'
 
@@ -22,23 +19,12 @@ const commits = policy.packs + 60
 const folder = new TempFolder('ceph-packs')
 const git = new Git(folder)
 const s3 = s3Client()
-let nodes: Nodes
-let a: Server
-let b: Server
-let db: pg.Client
+// small tails, so that there are packs of both kinds
+const { nodes, a, b, db, command, due, close } = await openPair(folder, { STEMMA_GIT_TAIL_BYTES: '20KiB' })
 let clones = 0
-
-before(async () => {
-  // small tails, so that there are packs of both kinds
-  nodes = await openNodes(folder, 2, { STEMMA_GIT_TAIL_BYTES: '20KiB' })
-  ;[a, b] = nodes.all as [Server, Server]
-  db = await openDatabase(a)
-})
 after(async () => {
   s3.destroy()
-  await db?.end()
-  await nodes?.close()
-  folder.remove()
+  await close()
 })
 
 const packs = async (name: string) =>
@@ -63,14 +49,10 @@ async function served(name: string): Promise<{ objects: string; refs: string }> 
 /** As if the time had passed that keys which were replaced are kept for. */
 async function replacedKeysGo(): Promise<void> {
   await db.query('update key_deletion set not_before = now()')
-  await db.query(`update job set due_at = now() where kind = 'sweep-orphans'`)
-  await until('replaced keys are gone', async () => (await db.query('select 1 from key_deletion where not_before <= now()')).rowCount === 0)
-}
-
-async function command(...args: readonly string[]): Promise<string> {
-  const { code, stdout, stderr } = await nodes.stemma(...args)
-  assert.equal(code, 0, stdout + stderr)
-  return stdout
+  await until('replaced keys are gone', async () => {
+    await due('sweep-orphans')
+    return (await db.query('select 1 from key_deletion where not_before <= now()')).rowCount === 0
+  })
 }
 
 async function findings(...args: readonly string[]): Promise<{ code: number | null; found: { code: string; key: string | null }[] }> {
@@ -193,8 +175,10 @@ test('a flipped bit is found by fsck and by the scrub, which name its key', asyn
   assert.deepEqual([code, [...new Set(found.map((one) => one.key))]], [1, [key]], JSON.stringify(found))
   const scrubbed = async () => {
     await db.query(`update pack set verified_at = null, created_at = created_at - interval '31 days'`)
-    await db.query(`update job set due_at = now() where kind = 'scrub'`)
-    await until('a scrub', async () => (await db.query('select 1 from pack where verified_at is null')).rowCount === 0)
+    await until('a scrub', async () => {
+      await due('scrub')
+      return (await db.query('select 1 from pack where verified_at is null')).rowCount === 0
+    })
     return (await db.query<{ n: number }>('select count(*)::int n from scrub_finding')).rows[0]?.n
   }
   assert.notEqual(await scrubbed(), 0)

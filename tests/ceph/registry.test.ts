@@ -1,12 +1,10 @@
 // The registry on two nodes over one Ceph RGW: what is pushed through one is pulled from the other, whole, opened and made again; it is checked and scrubbed there, its rows
 // are made again from the bucket alone, and what is deleted leaves the bucket.
 import assert from 'node:assert/strict'
-import { after, before, test } from 'node:test'
+import { after, test } from 'node:test'
 import { gzipSync } from 'node:zlib'
-import type pg from 'pg'
-import { openDatabase } from '../support/database.ts'
 import { TempFolder } from '../support/git.ts'
-import { type Nodes, openNodes } from '../support/nodes.ts'
+import { openPair } from '../support/node-pair.ts'
 import { seededBytes } from '../support/random.ts'
 import { descriptorOf, digestText, imageOf, ociManifest } from '../support/registry.ts'
 import { adminToken, type Server } from '../support/server.ts'
@@ -23,21 +21,8 @@ const archive = tarOf(
 const layer = gzipSync(archive)
 const config = JSON.stringify({ architecture: 'amd64', os: 'linux' })
 const manifest = JSON.stringify(imageOf(config, [large, layer]))
-let nodes: Nodes
-let a: Server
-let b: Server
-let db: pg.Client
-
-before(async () => {
-  nodes = await openNodes(folder)
-  ;[a, b] = nodes.all as [Server, Server]
-  db = await openDatabase(a)
-})
-after(async () => {
-  await db?.end()
-  await nodes?.close()
-  folder.remove()
-})
+const { nodes, a, b, db, command, due, gracesPass, close } = await openPair(folder)
+after(close)
 
 interface Answer {
   readonly status: number
@@ -72,17 +57,6 @@ async function assertPulled(node: Server, image: string, blobs: readonly Uint8Ar
 
 async function putManifest(node: Server, image: string): Promise<void> {
   await ask(node, 'PUT', `${image}/manifests/latest`, 201, { body: manifest, headers: { 'content-type': ociManifest } })
-}
-
-async function command(...args: readonly string[]): Promise<string> {
-  const { code, stdout, stderr } = await nodes.stemma(...args)
-  assert.equal(code, 0, stdout + stderr)
-  return stdout
-}
-
-/** That work is done as soon as a node is free. */
-async function due(...kinds: readonly string[]): Promise<void> {
-  await db.query('update job set due_at = now() where kind = any($1) and holder is null', [kinds])
 }
 
 test('a layer comes in chunks through both nodes, goes on after a connection broke, and is pulled from either', async () => {
@@ -183,16 +157,11 @@ test('what is deleted leaves the bucket, and what another image has stays', asyn
   const { digest } = descriptorOf(manifest, ociManifest)
   await ask(b, 'DELETE', `web/manifests/${digest}`, 202)
   await ask(a, 'GET', 'web/manifests/latest', 404)
-  // as if leases and graces had passed
   const pass = async () => {
     await db.query(`update oci_blob set leased_until = now() - interval '1 hour'`)
     await db.query(`update oci_review set noted_at = now() - interval '2 days'`)
-    await db.query(`update content set leased_until = now() - interval '1 hour'`)
-    await db.query('update content_review set due_at = now()')
-    await db.query('update segment set review_at = now() where draining_since is null')
-    await db.query(`update segment set draining_since = now() - interval '2 days' where draining_since is not null`)
-    await db.query('update key_deletion set not_before = now()')
-    await due('collect-oci', 'tidy-content', 'sweep-orphans')
+    await gracesPass()
+    await due('collect-oci')
   }
   const blobs = async () =>
     (await db.query<{ image: string }>('select p.name as image from oci_blob b join package p on p.id = b.package_id')).rows

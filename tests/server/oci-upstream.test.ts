@@ -263,6 +263,22 @@ test('a blob whose bytes are found to be lost comes again', async () => {
   assert.equal(upstream.count(/GET .*blobs/), 2)
 })
 
+test('a manifest that gives a blob another size than others do keeps nobody from it', async () => {
+  const layer = seededBytes('disputed', 300_000)
+  const descriptor = { mediaType: 'application/vnd.oci.image.layer.v1.tar', digest: upstream.addBlob(layer) }
+  const path = `hub/disputed/blobs/${descriptor.digest}`
+  for (const [tag, size] of [['lying', 7], ['right', layer.length]] as const)
+    upstream.addManifest('disputed', { config: { ...descriptor, size }, layers: [] }, tag)
+  await stand.declare({ url: upstream.origin, freshS: 300 })
+  assert.equal((await stand.get('hub/disputed/manifests/lying')).status, 200)
+  assert.equal((await stand.get(path)).status, 502, 'while nobody says otherwise, the manifest is believed')
+  assert.equal((await stand.get('hub/disputed/manifests/right')).status, 200)
+  assert.equal((await stand.get(path, { method: 'HEAD' })).headers.get('content-length'), String(layer.length))
+  assert.ok((await bytesOf(await stand.get(path))).equals(layer))
+  await stored(descriptor.digest)
+  assert.ok((await bytesOf(await stand.get(path))).equals(layer))
+})
+
 test('HEAD of a blob is answered from the manifest, without its bytes coming', async () => {
   const layer = seededBytes('head', 4321)
   upstream.addImage('head', 'v1', [layer])

@@ -55,7 +55,7 @@ export async function dropTag(db: Database, packageId: PackageId, tag: string): 
 
 /** What is known of a blob that an image hasn't got. */
 export interface KnownBlob {
-  /** As a manifest of the image says; null: none names it. */
+  /** As the image's manifests say; null: none names it, or they don't agree: one that lies shall keep nobody from what others name rightly. */
   readonly sizeBytes: number | null
   /** Another image of the same upstream has it. */
   readonly held: Blob | null
@@ -64,8 +64,8 @@ export interface KnownBlob {
 export async function findKnownBlob(db: Database, packageId: PackageId, upstreamId: UpstreamId, digest: OciDigest): Promise<KnownBlob> {
   const { rows } = await sql<{ size_bytes: number | null; content: Uint8Array | null; held_bytes: number | null }>`
     select part.size_bytes, held.content, held.size_bytes as held_bytes from (select 1) one
-    left join lateral (select size_bytes from oci_manifest_part
-      where package_id = ${packageId} and digest = ${digest.bytes} and kind <> 'manifest' limit 1) part on true
+    cross join lateral (select case when min(size_bytes) = max(size_bytes) then min(size_bytes) end as size_bytes from oci_manifest_part
+      where package_id = ${packageId} and digest = ${digest.bytes} and kind <> 'manifest') part
     left join lateral (select b.content, b.size_bytes from oci_blob b join package p on p.id = b.package_id
       where b.digest = ${digest.bytes} and p.upstream_id = ${upstreamId} and not ${isLost(sql.ref('b.content'))} limit 1) held on true`.execute(
     db.queries,

@@ -7,7 +7,7 @@ import { after, before, test } from 'node:test'
 import { CorruptError, makeLog } from '../../base/index.ts'
 import { sql } from '../../db/index.ts'
 import { sweepOrphans } from '../../jobs/index.ts'
-import { contentHost, type ContentHost, pieces, read, sha256 } from '../../../tests/support/content.ts'
+import { contentHost, type ContentHost, pieces, put, read, sha256 } from '../../../tests/support/content.ts'
 import { noise } from '../../../tests/support/seeded.ts'
 import { until } from '../../../tests/support/until.ts'
 import type { ContentFinding } from '../fsck/content-finding.ts'
@@ -97,6 +97,25 @@ for (const [way, send] of Object.entries(ways)) {
     }
   })
 }
+
+test('put again in chunks: it has these from then on, and the lost ones go', async () => {
+  const { store } = host
+  const bytes = noise(++seed, 1_700_000)
+  const digest = sha256(bytes)
+  await host.store.uploads.receive(pieces(bytes), { expected: expected(bytes), limitBytes, reference })
+  const [lost = ''] = await keysOf(bytes)
+  await put(store, bytes)
+  assert.equal((await keysOf(bytes)).length, 1, 'what is there stays as it is')
+  rmSync(raw(lost))
+  assert.notEqual(await store.stat(digest), null, 'nobody knows it yet')
+  await assert.rejects(read(store, digest), CorruptError)
+  await until('it is marked', async () => (await marks()) === 1)
+  assert.deepEqual([await store.stat(digest), await store.has(digest)], [null, false])
+  await Promise.all([put(store, bytes), put(store, bytes)])
+  assert.ok((await read(store, digest))?.equals(bytes))
+  assert.deepEqual([(await store.stat(digest))?.sizeBytes, await marks(), await keysOf(bytes)], [bytes.length, 0, []])
+  assert.deepEqual(await check(), [])
+})
 
 test('of several who send it again at once, one puts it in place, and all of it is there', async () => {
   const bytes = noise(++seed, 1_700_000)

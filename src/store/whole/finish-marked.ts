@@ -30,6 +30,7 @@ export async function finishMarked(
   const { db, kept } = parts
   const last = new PartWriter(parts, marked.uuid)
   const written: PartWriter[] = [last]
+  let mayBeUsed = false
   try {
     if (first.bytes.length > limit.mostBytes) throw new InputError('too-large', 'the content is larger than what is allowed')
     const { algorithm } = options.expected
@@ -45,6 +46,7 @@ export async function finishMarked(
     const digest = await hashes.digest()
     const closed = await close(parts, rows, { last, written, digest })
     const whole = { digest, sizeBytes, uploadId: marked.id, reference: options.reference ?? null, ...closed }
+    mayBeUsed = true
     const { isNew, unused } = await db.transaction(
       async (tx) => {
         const made = await insertMarked(tx, marked, whole)
@@ -59,8 +61,8 @@ export async function finishMarked(
     if (!closed.order.includes(marked.uuid)) await db.queries.deleteFrom('upload_intent').where('key', '=', wholeKey(marked.uuid)).execute()
     return { digest: digestOf(digest), sizeBytes, isNew }
   } catch (error) {
-    // after a commit whose end is unknown the keys may be in use: their intent rows tell the sweeper
-    if (!isCommitUnknown(error)) {
+    // after a commit that names the keys, and whose end is unknown, they may be in use: their intent rows tell the sweeper
+    if (!mayBeUsed || !isCommitUnknown(error)) {
       for (const writer of written) await writer.abort()
       await unmark(db, marked).catch(() => {}) // it ends by itself
     }

@@ -2,7 +2,7 @@
 import { type Database, type Queries, type RawBuilder, sql, type Tx } from '../../db/index.ts'
 import { type Digest, digestBytes, digestOf } from '../digest.ts'
 import { drainHours } from '../collect.ts'
-import { deleteWholes } from './whole-rows.ts'
+import { deleteWholes } from './delete-wholes.ts'
 
 export interface HotLimits {
   /** A copy that nobody has read for so long goes. */

@@ -4,6 +4,7 @@ import { type Key, wholeKey } from '../../bucket/index.ts'
 import { fixedQuery, type RawBuilder, sql, type Tx } from '../../db/index.ts'
 import { insertReviews, leaseHours } from '../content-rows.ts'
 import type { ContentReference } from '../content-store.ts'
+import { deleteWholes } from './delete-wholes.ts'
 import type { StagedPart } from './part-writer.ts'
 import { deleteKeys, dropUpload, placesOfUpload } from './upload-rows.ts'
 
@@ -222,20 +223,6 @@ export async function insertCopy(tx: Tx, digest: Uint8Array, staged: StagedPart)
   }
   await endIntents(tx, [staged], isNew)
   return isNew
-}
-
-/** Ends the whole copies of contents that the transaction has locked: readers that have begun go on for a day. */
-export async function deleteWholes(tx: Tx, digests: readonly Uint8Array[], hours: number): Promise<void> {
-  if (digests.length === 0) return
-  const { rows } = await sql<{ uuid: string }>`delete from whole_part where digest = any(${[...digests]}::bytea[]) returning uuid`.execute(
-    tx,
-  )
-  await sql`delete from content_whole where digest = any(${[...digests]}::bytea[])`.execute(tx)
-  await deleteKeys(
-    tx,
-    rows.map((row) => wholeKey(row.uuid)),
-    hours,
-  )
 }
 
 /** Holds content that is there; without a reference its lease does. False: it has been collected. */

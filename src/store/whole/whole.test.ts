@@ -1,10 +1,11 @@
 // Uploads and whole contents on a real database and a folder: what came is content, by every way, and can be read.
 import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
+import { readdirSync } from 'node:fs'
 import { after, before, describe, test } from 'node:test'
-import { InputError } from '../../base/index.ts'
+import { InputError, UnavailableError } from '../../base/index.ts'
 import { MemoryBucket } from '../../bucket/index.ts'
-import { sql } from '../../db/index.ts'
+import { type Database, sql } from '../../db/index.ts'
 import { contentHost, type ContentHost, pieces, read, sha256 } from '../../../tests/support/content.ts'
 import { noise, Seeded } from '../../../tests/support/seeded.ts'
 import type { ContentUploads, ExpectedDigest } from '../index.ts'
@@ -235,6 +236,24 @@ test('on a bucket that is far: parts that go ahead, streams in pieces of any siz
   }
   assert.equal(bucket.unfinished.size, 0)
   assert.ok(bucket.requests.puts > 10, 'in parts')
+})
+
+test('the end of bytes that are others than were to come, and nobody knows whether it counts: what came last goes all the same', async () => {
+  const { database } = host.db
+  const losing: Database = Object.assign(Object.create(database) as Database, {
+    transaction: async (...of: Parameters<Database['transaction']>) => {
+      await database.transaction(...of)
+      throw new UnavailableError('commit-unknown', 'the database went away during a commit')
+    },
+  })
+  const store = host.another(undefined, losing)
+  const { id } = await store.uploads.begin({ scope: 'i' })
+  await store.uploads.append(id, 'i', { source: pieces(noise(62, 2_000_000)), limitBytes })
+  const last = { source: pieces(noise(63, 3_000_000)) }
+  await assert.rejects(store.uploads.finish(id, 'i', { expected: expected(noise(64, 9)), limitBytes, last }), { code: 'commit-unknown' })
+  assert.equal(await uploads.find(id, 'i'), null)
+  assert.equal(await count('upload_intent'), 0)
+  assert.deepEqual(readdirSync(host.bucket.spoolFolder), [])
 })
 
 test('cancelled: what it had goes', async () => {
