@@ -202,6 +202,7 @@ async function startParts({ config, log, showToken, signal }: StartOptions, endi
   }
   if (secret !== null) showToken(secret)
   jobs.start()
+  store.warmUpLater()
   return {
     url: reachedAt,
     get databasePid() {

@@ -28,7 +28,9 @@ import { layerFiles, openLayerFile, openLayerList } from './opened/layer-files.t
 import { openDue, type OpenerParts, openingJob, type OpeningOptions } from './opened/opener.ts'
 import { openSoon } from './opened/opened-rows.ts'
 import type { PlacedEntry } from './opened/format/file-list.ts'
+import { warmUpLater } from './opened/warm-up.ts'
 import { aborted, Reads } from './reads.ts'
+import { sharedVectors } from './replay/vectors.ts'
 import type { SegmentParts } from './segment-writer.ts'
 import { wholeBelowBytes } from './sizes.ts'
 import { Upload } from './upload.ts'
@@ -84,6 +86,7 @@ export class SegmentStore implements ContentStore {
   readonly #group: GroupCommit
   readonly #hot: HotLimits
   readonly #uploadMs: number
+  #endWait: () => void = () => {}
 
   constructor(options: SegmentStoreOptions) {
     const { db, bucket, bucketConfig, randomness, cache, log } = options
@@ -99,6 +102,7 @@ export class SegmentStore implements ContentStore {
       kernel: compileKernel(),
       cacheMemoryBytes: cache.memoryBytes,
       cacheDisk: { folder: cache.folder, bytes: cache.diskBytes },
+      vectors: sharedVectors(),
     }
     const onCrash = (error: unknown) =>
       log.error({ err: error }, 'a worker thread of the content store ended by itself; its requests failed')
@@ -247,6 +251,11 @@ export class SegmentStore implements ContentStore {
     return openSoon(this.#db.queries, digest, waitMs)
   }
 
+  /** Checks the engines that are used most, at a low priority and some time after the start: then no pull waits for it. */
+  warmUpLater(waitMs = 10_000): void {
+    this.#endWait = warmUpLater(this.#opener, waitMs)
+  }
+
   /** Opens what is due, however short it stands; how many contents were looked into. */
   openDue(signal: AbortSignal = new AbortController().signal): Promise<number> {
     return openDue(this.#opener, 0, signal)
@@ -269,6 +278,7 @@ export class SegmentStore implements ContentStore {
 
   /** Ends the workers; puts and gets that still run fail. */
   async close(): Promise<void> {
+    this.#endWait()
     await this.#lines.close()
     await Promise.all(this.#ownWorkers.map((workers) => workers.close()))
   }

@@ -1,5 +1,5 @@
 // The thread that the store's CPU-heavy work runs in: hashing, cutting, compressing, inflating. It has a bucket and a block cache of its own;
-// what it reads never changes, so threads need not agree on anything.
+// what it reads never changes, so threads need not agree on anything. All that they share is which engines have been checked.
 import { setPriority } from 'node:os'
 import { workerData } from 'node:worker_threads'
 import { serveJobs, systemClock, systemRandomness } from '../base/index.ts'
@@ -15,6 +15,7 @@ import { type OpenJob, openJob, type OpenSource } from './opened/open-job.ts'
 import { checkRebuildJob, rebuildJob, type RebuildPlan } from './opened/rebuild-job.ts'
 import { type PutJob, putJob } from './put-job.ts'
 import { Replay, replayEngines } from './replay/index.ts'
+import { vectorsJob } from './opened/vectors-job.ts'
 import { frameJob } from './whole/frame-job.ts'
 import { readWhole } from './whole/read-whole.ts'
 
@@ -24,6 +25,8 @@ export interface StoreWorkerData {
   readonly kernel: WebAssembly.Module
   readonly cacheMemoryBytes: number
   readonly cacheDisk: { readonly folder: string; readonly bytes: number } | null
+  /** Which golden vectors have held in this process: `sharedVectors`, one for all threads. */
+  readonly vectors: SharedArrayBuffer
   /** The thread does background work: others go first. */
   readonly isLow?: boolean
 }
@@ -33,7 +36,7 @@ const surroundings = { clock: systemClock, randomness: systemRandomness }
 const bucket = attachBucket(data.bucket, surroundings)
 const reader = new ContentReader(makeBlockReader(bucket, { ...surroundings, memoryBytes: data.cacheMemoryBytes, disk: data.cacheDisk }))
 const cutters = new CutterPool(data.kernel)
-const replay = new Replay(replayEngines(data.kernel))
+const replay = new Replay(replayEngines(data.kernel), data.vectors)
 // of this thread alone, on Linux; elsewhere it would be the whole process
 if (data.isLow === true && process.platform === 'linux') setPriority(10)
 
@@ -51,5 +54,6 @@ serveJobs({
   compact: (job: CompactJob, port) => compactJob(job, port, reader),
   open: (job: OpenJob, port) => openJob(job, port, { cutters, replay, spoolFolder: bucket.spoolFolder, read: readSource }),
   rebuild: (plan: RebuildPlan, port) => rebuildJob(plan, port, reader, replay),
+  checkVectors: (_: object, port) => vectorsJob(port, replay),
   checkRebuild: (plan: RebuildPlan, port) => checkRebuildJob(plan, port, reader, replay),
 })

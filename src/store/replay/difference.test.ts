@@ -8,7 +8,7 @@ import { DifferenceEncoder } from './difference-encoder.ts'
 import { difference, differenceParams, nearestParams } from './difference-engine.ts'
 import { DifferenceMaker, MOST_CORRECTION_BYTES } from './difference.ts'
 import { mixedBytes, numbersFrom } from './golden.ts'
-import { Replay, replayEngines } from './index.ts'
+import { Replay, replayEngines, sharedVectors } from './index.ts'
 import { klauspost } from './klauspost.ts'
 import { MatchSpaces } from './match-space.ts'
 
@@ -98,7 +98,7 @@ test('difference: the longest of repeats, which are more bytes ahead than the pr
 })
 
 test('difference: a stream that zlib made takes few corrections', () => {
-  const engines = new Replay(replayEngines(kernel))
+  const engines = new Replay(replayEngines(kernel), sharedVectors())
   const plain = mixedBytes(31, 1_000_000)
   const deflated = deflateRawSync(plain, { level: 6, strategy: constants.Z_FILTERED })
   assert.deepEqual(engines.identify({ plain, isWhole: true, deflated, clue: null }), [])

@@ -130,3 +130,6 @@ export const differenceGoldens = goldens(`
   8.2 ee97d17155e9e82a
   9.2 9dd0a365ccdb6b9d
 `)
+
+/** Of all engines, in the order in which these are tried. */
+export const allGoldens: readonly (readonly Golden[])[] = [goFlateGoldens, pgzipGoldens, klauspostGoldens, nodeZlibGoldens, differenceGoldens]

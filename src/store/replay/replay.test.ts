@@ -5,10 +5,10 @@ import { deflateRawSync } from 'node:zlib'
 import { compileKernel } from '../../../kernels/index.ts'
 import { concatBytes, CorruptError } from '../../base/index.ts'
 import { mixedBytes } from './golden.ts'
-import { decodeReplayRecipe, encodeReplayRecipe, Replay, replayEngines, type ReplayRecipe } from './index.ts'
+import { decodeReplayRecipe, encodeReplayRecipe, mostUsed, Replay, replayEngines, type ReplayRecipe, sharedVectors } from './index.ts'
 
 const kernel = compileKernel()
-const replay = new Replay(replayEngines(kernel))
+const replay = new Replay(replayEngines(kernel), sharedVectors())
 
 function made(recipe: ReplayRecipe, plain: Uint8Array): Uint8Array {
   const encoder = replay.encoder(recipe)
@@ -56,13 +56,44 @@ test('replay: engines, versions and parameters that there are not are refused, a
   assert.throws(() => decodeReplayRecipe(new Uint8Array(19)), isRefused('replay-recipe'))
 })
 
+/** The engines, whose golden vectors all fail. */
+const brokenEngines = () =>
+  replayEngines(kernel).map((engine) => ({ ...engine, golden: engine.golden.map((golden) => ({ ...golden, digest: '0'.repeat(16) })) }))
+
+test('replay: what has held in one thread isn’t checked again in another; what has failed is, by each', () => {
+  const recipe = { engine: 1, version: 1, params: Uint8Array.of(6, 8) }
+  const shared = sharedVectors()
+  const broken = () => new Replay(brokenEngines(), shared)
+  assert.equal(broken().check(recipe), false)
+  assert.throws(() => broken().encoder(recipe), CorruptError)
+  const first = new Replay(replayEngines(kernel), shared)
+  assert.deepEqual([first.check(recipe), first.check(recipe)], [true, false])
+  assert.ok(broken().encoder(recipe))
+  assert.throws(() => broken().encoder({ ...recipe, params: Uint8Array.of(7, 8) }), CorruptError, 'the next one')
+  assert.throws(() => broken().encoder({ ...recipe, version: 2 }), CorruptError)
+  assert.throws(() => new Replay(replayEngines(kernel).slice(1), shared), RangeError)
+})
+
+test('replay: those that are used most are those that they are meant to be, and hold', () => {
+  assert.deepEqual(
+    mostUsed.map((recipe) => replay.describe(recipe)),
+    [
+      'go-flate level 6',
+      'pgzip level 5, revision 4',
+      'pgzip level 5, revision 1',
+      'node-zlib level 9, memLevel 8',
+      'node-zlib level 6, memLevel 8',
+      'difference to level 6, hash 0',
+      'difference to level 9, hash 0',
+    ],
+  )
+  const own = new Replay(replayEngines(kernel), sharedVectors())
+  for (const recipe of mostUsed) assert.ok(own.check(recipe), own.describe(recipe))
+})
+
 test('replay: an engine whose golden vector fails makes nothing', () => {
-  const broken = replayEngines(kernel).map((engine) => ({
-    ...engine,
-    golden: engine.golden.map((golden) => ({ ...golden, digest: '0'.repeat(16) })),
-  }))
   const plain = mixedBytes(8, 50_000)
-  const one = new Replay(broken)
+  const one = new Replay(brokenEngines(), sharedVectors())
   assert.deepEqual(one.identify({ plain, isWhole: true, deflated: deflateRawSync(plain), clue: null }), [])
   assert.throws(() => one.encoder({ engine: 1, version: 1, params: Uint8Array.of(6, 8) }), CorruptError)
 })

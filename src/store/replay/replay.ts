@@ -1,9 +1,10 @@
 // The engines as one: which of them made a stream, and a stream made again. An engine is used with parameters only after it has made the golden
-// stream with them in this process.
+// stream with them in this process, in whichever thread.
 import { CorruptError } from '../../base/index.ts'
 import { type CorrectionMaker, type DeflateEncoder, type DeflateEngine, type GzipClue, isDifference, recipeOf } from './engine.ts'
 import { goldenSeed, mixedBytes, streamDigest } from './golden.ts'
 import type { ReplayRecipe } from './recipe.ts'
+import { Vectors } from './vectors.ts'
 
 export interface IdentifyInput {
   /** Uncompressed bytes from the start: all, or a prefix (at best `IDENTIFY_BYTES`). */
@@ -26,14 +27,17 @@ const stepBytes = 72 * 1024
 /** So many that the whole decides between: neighbouring levels differ late. */
 const mostFound = 4
 
-/** One for each thread: it remembers which golden vectors have held. */
+/** One for each thread: threads share what has held, and each remembers for itself what has not. */
 export class Replay {
   readonly #engines: readonly DeflateEngine[]
-  readonly #checked = new Map<string, boolean>()
+  readonly #vectors: Vectors
+  readonly #failed = new Set<string>()
   #golden: Uint8Array = new Uint8Array(0)
 
-  constructor(engines: readonly DeflateEngine[]) {
+  /** @param shared of this process (`sharedVectors`) */
+  constructor(engines: readonly DeflateEngine[], shared: SharedArrayBuffer) {
     this.#engines = engines
+    this.#vectors = new Vectors(engines, shared)
   }
 
   /**
@@ -91,6 +95,12 @@ export class Replay {
     return engine.maker(recipe.params, mostBytes)
   }
 
+  /** Checks the recipe's golden vector, if that wasn't done in this process yet: up to 0.3 s of CPU. False: there was nothing to do, or it fails. */
+  check(recipe: ReplayRecipe): boolean {
+    const engine = this.#engine(recipe)
+    return engine !== undefined && !this.#vectors.hasHeld(engine, recipe.params) && this.#holds(engine, recipe)
+  }
+
   /** For people: `go-flate level 6`. */
   describe(recipe: ReplayRecipe): string {
     const engine = this.#engine(recipe)
@@ -101,16 +111,15 @@ export class Replay {
     return this.#engines.find(({ id, version }) => id === recipe.engine && version === recipe.version)
   }
 
-  #holds(engine: DeflateEngine, recipe: ReplayRecipe): boolean {
-    const key = `${engine.id}.${engine.version}.${recipe.params.join('.')}`
-    let isHeld = this.#checked.get(key)
-    if (isHeld === undefined) {
-      const golden = engine.golden.find(({ params }) => params.join('.') === recipe.params.join('.'))
-      if (this.#golden.length < engine.goldenBytes) this.#golden = mixedBytes(goldenSeed, engine.goldenBytes)
-      const bytes = this.#golden.subarray(0, engine.goldenBytes)
-      isHeld = golden !== undefined && goldenDigest(engine, recipe.params, bytes) === golden.digest
-      this.#checked.set(key, isHeld)
-    }
+  #holds(engine: DeflateEngine, { params }: ReplayRecipe): boolean {
+    if (this.#vectors.hasHeld(engine, params)) return true
+    const golden = engine.golden.find((one) => one.params.join('.') === params.join('.'))
+    const key = `${engine.id}.${engine.version}.${params.join('.')}`
+    if (golden === undefined || this.#failed.has(key)) return false
+    if (this.#golden.length < engine.goldenBytes) this.#golden = mixedBytes(goldenSeed, engine.goldenBytes)
+    const isHeld = goldenDigest(engine, params, this.#golden.subarray(0, engine.goldenBytes)) === golden.digest
+    if (isHeld) this.#vectors.noteHeld(engine, params)
+    else this.#failed.add(key)
     return isHeld
   }
 }

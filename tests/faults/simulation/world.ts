@@ -6,6 +6,7 @@ import { compileKernel } from '../../../kernels/index.ts'
 import { makeLog, systemClock, systemRandomness, WorkerPool } from '../../../src/base/index.ts'
 import { type Bucket, type Key, openBucket } from '../../../src/bucket/index.ts'
 import { Database, sql } from '../../../src/db/index.ts'
+import { sharedVectors } from '../../../src/store/replay/vectors.ts'
 import { makeAccount, type TestAccount } from '../../support/accounts.ts'
 import { type TestDatabase, testDatabase } from '../../support/test-database.ts'
 import { bucketOf, type NodePool } from './node.ts'
@@ -121,7 +122,7 @@ export class World {
 
 function startSeat(folder: string): Seat {
   const faults = new WorkerFaults()
-  const data = { bucket: bucketOf(folder), kernel: compileKernel(), cacheMemoryBytes: 0, cacheDisk: null, faults: faults.shared }
+  const data = { bucket: bucketOf(folder), kernel: compileKernel(), cacheMemoryBytes: 0, cacheDisk: null, vectors: sharedVectors(), faults: faults.shared }
   const start = (module: string): WorkerPool => {
     const workers = new WorkerPool({
       entry: new URL('./faulty-worker.ts', import.meta.url),
