@@ -267,7 +267,10 @@ test('a manifest that gives a blob another size than others do keeps nobody from
   const layer = seededBytes('disputed', 300_000)
   const descriptor = { mediaType: 'application/vnd.oci.image.layer.v1.tar', digest: upstream.addBlob(layer) }
   const path = `hub/disputed/blobs/${descriptor.digest}`
-  for (const [tag, size] of [['lying', 7], ['right', layer.length]] as const)
+  for (const [tag, size] of [
+    ['lying', 7],
+    ['right', layer.length],
+  ] as const)
     upstream.addManifest('disputed', { config: { ...descriptor, size }, layers: [] }, tag)
   await stand.declare({ url: upstream.origin, freshS: 300 })
   assert.equal((await stand.get('hub/disputed/manifests/lying')).status, 200)

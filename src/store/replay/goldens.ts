@@ -132,4 +132,10 @@ export const differenceGoldens = goldens(`
 `)
 
 /** Of all engines, in the order in which these are tried. */
-export const allGoldens: readonly (readonly Golden[])[] = [goFlateGoldens, pgzipGoldens, klauspostGoldens, nodeZlibGoldens, differenceGoldens]
+export const allGoldens: readonly (readonly Golden[])[] = [
+  goFlateGoldens,
+  pgzipGoldens,
+  klauspostGoldens,
+  nodeZlibGoldens,
+  differenceGoldens,
+]

@@ -122,7 +122,14 @@ export class World {
 
 function startSeat(folder: string): Seat {
   const faults = new WorkerFaults()
-  const data = { bucket: bucketOf(folder), kernel: compileKernel(), cacheMemoryBytes: 0, cacheDisk: null, vectors: sharedVectors(), faults: faults.shared }
+  const data = {
+    bucket: bucketOf(folder),
+    kernel: compileKernel(),
+    cacheMemoryBytes: 0,
+    cacheDisk: null,
+    vectors: sharedVectors(),
+    faults: faults.shared,
+  }
   const start = (module: string): WorkerPool => {
     const workers = new WorkerPool({
       entry: new URL('./faulty-worker.ts', import.meta.url),
