@@ -9,6 +9,7 @@ import { sql } from '../../db/index.ts'
 import { contentHost, type ContentHost, pieces, read, sha256 } from '../../../tests/support/content.ts'
 import { noise } from '../../../tests/support/seeded.ts'
 import type { ContentUploads, ExpectedDigest, SegmentStore } from '../index.ts'
+import { sharedVectors } from '../replay/index.ts'
 
 let host: ContentHost
 let workers: WorkerPool
@@ -27,6 +28,7 @@ before(async () => {
       kernel: compileKernel(),
       cacheMemoryBytes: 0,
       cacheDisk: null,
+      vectors: sharedVectors(),
       left: left.buffer,
     },
     threads: 1,
