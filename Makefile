@@ -47,6 +47,11 @@ test-oci: install ## The OCI's conformance suite for registries, and clients of 
 	$(node) tests/oci/conformance.ts
 	$(run-tests) 'tests/oci/*.test.ts'
 
+.PHONY: test-npm
+test-npm: install ## npm's clients against the server: npm, pnpm, both Yarns, bun (installs them)
+	bash tests/npm/install.sh
+	$(run-tests) 'tests/npm/*.test.ts'
+
 .PHONY: test-nodes
 test-nodes: install ## The same clients, and what a stale cache would break, on two nodes over one PostgreSQL and one Ceph RGW, each request to the other
 	bash tests/interop/install.sh

@@ -166,6 +166,18 @@ interface Certified {
   readonly extensions: readonly Buffer[]
 }
 
+/** A server's, signed by itself, in PEM. */
+export function tlsCertificate(host: string): { readonly cert: string; readonly key: string } {
+  const key = keyPair()
+  const extensions = [
+    extension(oids.basicConstraints, sequence(der(1, [0xff])), true),
+    extension(oids.subjectAltName, sequence(der(0x82, Buffer.from(host)))),
+  ]
+  const bytes = certificate({ issuer: host, subject: host, key, by: key, extensions })
+  const cert = `-----BEGIN CERTIFICATE-----\n${bytes.toString('base64').replaceAll(/.{64}/g, '$&\n')}\n-----END CERTIFICATE-----\n`
+  return { cert, key: key.privateKey.export({ type: 'pkcs8', format: 'pem' }) as string }
+}
+
 /** X.509 (RFC 5280), as little of it as will do. */
 function tbs({ issuer, subject, key, extensions }: Certified): Buffer {
   const minutes = (by: number) =>
