@@ -1,6 +1,6 @@
 // Packages made and changed. What happens is told in the outbox and in the audit, in the same transaction. What a package holds is its format's room's business.
 import { InputError, UnavailableError } from '../base/index.ts'
-import { type Database, fixedQuery, type Queries, sql, type Tx } from '../db/index.ts'
+import { type Database, fixedQuery, type Queries, type RawBuilder, sql, type Tx } from '../db/index.ts'
 import { type Actor, audit } from './audit.ts'
 import type { AuditAction } from './audit-actions.ts'
 import type { PackageId, RepositoryId } from './identity.ts'
@@ -15,23 +15,8 @@ export async function createOrFindPackage(db: Database, wanted: PackageToCreate,
 
 /** The same in the caller's transaction, or outside of any. Whoever makes the same at the same time is waited for. */
 export async function createOrFindPackageIn(queries: Queries, wanted: PackageToCreate, actor: Actor, tries = 5): Promise<Package> {
-  const { ownerId, ownerLogin: owner, format, name, repositoryId, visibility } = wanted
-  const facts = { account: actor.accountId, actor: actor.name, format, owner, ownerId, name, visibility }
-  const [row] = await insertPackage(
-    queries,
-    ownerId,
-    format,
-    name,
-    visibility,
-    repositoryId,
-    actor.accountId,
-    actor.name,
-    targetOf({ format, ownerLogin: owner, name }),
-    JSON.stringify({ visibility }),
-    actor.ip ?? null,
-    actor.requestId ?? null,
-    JSON.stringify(facts),
-  )
+  const { ownerLogin: owner, format, name } = wanted
+  const [row] = await insertPackage(queries, ...packageMadeOf(wanted, actor))
   const found = row === undefined ? await findPackage(queries, { format, owner, name }) : packageOf(row)
   if (found !== null) return found
   // deleted between the two: the name is free again
@@ -39,7 +24,7 @@ export async function createOrFindPackageIn(queries: Queries, wanted: PackageToC
   return await createOrFindPackageIn(queries, wanted, actor, tries - 1)
 }
 
-type InsertParameters = readonly [
+export type PackageMade = readonly [
   ownerId: number,
   format: string,
   name: string,
@@ -55,26 +40,57 @@ type InsertParameters = readonly [
 ]
 
 /** The package, its row of the audit, and what is told of it: one statement, for many first pushes make one. No row where there is one of that name. */
-const insertPackage = fixedQuery<InsertParameters, PackageRow>((queries, ownerId, format, name, visibility, repositoryId, ...more) => {
-  const [actorId, actor, target, details, ip, requestId, facts] = more
-  const action: AuditAction = 'package.create'
+const insertPackage = fixedQuery<PackageMade, PackageRow>((queries, ...parameters) => {
   const statement = sql<PackageRow>`
-    with made as (
-        insert into package (owner_id, format, name, visibility, repository_id)
-        values (${ownerId}::bigint, ${format}::text, ${name}::text, ${visibility}::text, ${repositoryId}::bigint)
-        on conflict (owner_id, format, lower(name)) do nothing returning *),
-      audited as (
-        insert into audit (action, actor_id, actor, owner_id, repository_id, target, details, ip, request_id)
-        select ${action}::text, ${actorId}::bigint, ${actor}::text, owner_id, repository_id, ${target}::text, ${details}::jsonb, ${ip}::text, ${requestId}::text
-        from made),
-      told as (
-        insert into outbox (kind, repository_id, payload)
-        select 'package.created', repository_id, ${facts}::jsonb || jsonb_build_object('packageId', id) from made)
+    with ${packageMade(parameters, sql`(select) as always`)}
     select package.id as package_id, package.owner_id, package.format, package.name, package.visibility, package.repository_id, package.is_link_set,
       package.upstream_id, package.created_at, package.updated_at, account.login, account.kind, null as caller_role
-    from made as package join account on account.id = package.owner_id`
+    from package_made as package join account on account.id = package.owner_id`
   return { compile: () => statement.compile(queries) }
 })
+
+/** What `packageMade` needs, in its order. */
+export function packageMadeOf(wanted: PackageToCreate, actor: Actor): PackageMade {
+  const { ownerId, ownerLogin: owner, format, name, repositoryId, visibility } = wanted
+  return [
+    ownerId,
+    format,
+    name,
+    visibility,
+    repositoryId,
+    actor.accountId,
+    actor.name,
+    targetOf({ format, ownerLogin: owner, name }),
+    JSON.stringify({ visibility }),
+    actor.ip ?? null,
+    actor.requestId ?? null,
+    JSON.stringify({ account: actor.accountId, actor: actor.name, format, owner, ownerId, name, visibility }),
+  ]
+}
+
+/**
+ * Of a statement that makes a package among other things: the parts that make it, `package_made` and two more. No row in it where there is one of that name: whoever
+ * makes it at the same time is waited for.
+ * @param guard a row of what stands behind `from` there, or none: then nothing is made
+ */
+export function packageMade(
+  [ownerId, format, name, visibility, repositoryId, actorId, actor, target, details, ip, requestId, facts]: PackageMade,
+  guard: RawBuilder<unknown>,
+): RawBuilder<unknown> {
+  const action: AuditAction = 'package.create'
+  return sql`
+      package_made as (
+        insert into package (owner_id, format, name, visibility, repository_id)
+        select ${ownerId}::bigint, ${format}::text, ${name}::text, ${visibility}::text, ${repositoryId}::bigint from ${guard}
+        on conflict (owner_id, format, lower(name)) do nothing returning *),
+      package_audited as (
+        insert into audit (action, actor_id, actor, owner_id, repository_id, target, details, ip, request_id)
+        select ${action}::text, ${actorId}::bigint, ${actor}::text, owner_id, repository_id, ${target}::text, ${details}::jsonb, ${ip}::text, ${requestId}::text
+        from package_made),
+      package_told as (
+        insert into outbox (kind, repository_id, payload)
+        select 'package.created', repository_id, ${facts}::jsonb || jsonb_build_object('packageId', id) from package_made returning id)`
+}
 
 export interface PackageChange {
   readonly visibility?: Visibility

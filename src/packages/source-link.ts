@@ -12,14 +12,14 @@ export interface SourceOptions {
 }
 
 /** Whether what is published may still link it. */
-export function isUnlinked({ repositoryId, isLinkSet }: Package): boolean {
+export function isUnlinked({ repositoryId, isLinkSet }: Pick<Package, 'repositoryId' | 'isLinkSet'>): boolean {
   return repositoryId === null && !isLinkSet
 }
 
 /** False: it wasn't linked by this. */
 export async function linkToSource(
   db: Database,
-  one: Package,
+  one: Pick<Package, 'id' | 'ownerId' | 'repositoryId' | 'isLinkSet'>,
   source: string,
   { origins, identity, actor }: SourceOptions,
 ): Promise<boolean> {

@@ -1,7 +1,7 @@
 // What other rooms see of uploads: bytes that come in one or several requests, to any node, and become content at the end.
 // An upload belongs to a scope, a room's word for what it is for (`oci/17`): in another scope it is not there. docs/design/content-store.md, Uploads.
 import type { ByteSource } from '../base/index.ts'
-import type { Tx } from '../db/index.ts'
+import type { Queries, Tx } from '../db/index.ts'
 import type { ContentInfo, ContentReference } from './content-store.ts'
 
 /** What the bytes are to be named by. Content always has its SHA-256; an upload may be checked against its SHA-512 instead. */
@@ -66,6 +66,11 @@ export interface ReceiveOptions extends Omit<FinishOptions, 'last' | 'expected'>
   /** Left out: whatever comes. */
   readonly expected?: ExpectedDigest
   readonly sizeBytes?: number
+  /**
+   * In place of `visible` for content that is stored at once with others', where one statement is enough for the caller's rows: it comes after the content is there, outside
+   * of any transaction, and holds it itself. What it throws leaves the content to its lease.
+   */
+  readonly alone?: (queries: Queries, content: ContentInfo) => Promise<void>
 }
 
 /** What a finished upload has become. */

@@ -29,6 +29,7 @@ import { openDue, type OpenerParts, openingJob, type OpeningOptions } from './op
 import { openSoon } from './opened/opened-rows.ts'
 import type { PlacedEntry } from './opened/format/file-list.ts'
 import { warmUpLater } from './opened/warm-up.ts'
+import { endSmall } from './small-put.ts'
 import { aborted, Reads } from './reads.ts'
 import { sharedVectors } from './replay/vectors.ts'
 import type { SegmentParts } from './segment-writer.ts'
@@ -94,7 +95,7 @@ export class SegmentStore implements ContentStore {
     this.#parts = { db, bucket, randomness }
     this.#places = new Places(options.concurrentPuts ?? 16)
     this.#group = new GroupCommit(this.#parts)
-    const putSmall = (bytes: Uint8Array) => this.put(once(bytes), { limitBytes: bytes.length })
+    const putSmall = (bytes: Uint8Array) => this.#putSmall(bytes)
     this.#hot = options.hot ?? { keepMs: 14 * 24 * 3600_000, bytes: 20 * 2 ** 30 }
     this.#uploadMs = options.uploadMs ?? 24 * 3600_000
     const data: StoreWorkerData = {
@@ -142,6 +143,13 @@ export class SegmentStore implements ContentStore {
     } finally {
       place.free?.()
     }
+  }
+
+  /** The same of one chunk that is in memory. */
+  async #putSmall(bytes: Uint8Array): Promise<PutResult> {
+    if (bytes.length === 0) return this.put(once(bytes), { limitBytes: 0 })
+    const ended = await endSmall(bytes)
+    return { digest: ended.digest, sizeBytes: bytes.length, ...(await this.#group.add(ended)) }
   }
 
   get uploads(): ContentUploads {

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
 import { after, before, test } from 'node:test'
-import { findPackage, operator, type PackageToCreate } from '../../src/access/index.ts'
+import { findPackage, type Identity, operator, type PackageToCreate } from '../../src/access/index.ts'
 import { InputError, makeLog, systemClock, UnavailableError } from '../../src/base/index.ts'
 import { sql } from '../../src/db/index.ts'
 import { sweepOrphans } from '../../src/jobs/index.ts'
@@ -65,7 +65,15 @@ async function publish({ registry }: ReturnType<typeof nodeOf>, published: Publi
   const incoming = new Incoming(pieces(Buffer.from(npmDocument(published).body), 10_000), limits)
   const attachment = await incoming.begin()
   assert.ok(attachment)
-  await publishVersion(registry, found ?? wanted, { incoming, attachment, name }, operator)
+  const identity = {
+    kind: 'account',
+    accountId: olive.id,
+    login: olive.login,
+    isAdmin: false,
+    grant: null,
+    tokenId: 0,
+  } as unknown as Identity
+  await publishVersion(registry, found ?? wanted, { incoming, attachment, name }, { actor: operator, identity })
 }
 
 /** Every version that is there is whole. How many there are. */

@@ -1,50 +1,148 @@
-// A version becomes visible: one statement writes it with its file, its hold, its tags, its attestation and what webhooks are told, in the transaction that makes its
-// tarball content. docs/design/npm.md, Invariants.
-import { type Actor, type Package, packageFacts } from '../../access/index.ts'
+// A version becomes visible, by one statement: in the transaction that makes its tarball content, or alone, when that is there. docs/design/npm-publish.md, A publish.
+import {
+  type Actor,
+  findPackage,
+  findQuota,
+  type Identity,
+  may,
+  type Package,
+  type PackageId,
+  packageMadeOf,
+  packageResourceOf,
+  type PackageToCreate,
+} from '../../access/index.ts'
 import { InputError } from '../../base/index.ts'
-import { fixedQuery, sql, sqlState, type Tx } from '../../db/index.ts'
-import { chargeContent, packageReference } from '../../packages/index.ts'
+import { type Database, type Queries, sqlState, type Tx } from '../../db/index.ts'
+import { notFound } from '../../http/index.ts'
+import { chargeContent, packageReferences } from '../../packages/index.ts'
 import { type ContentInfo, digestBytes } from '../../store/index.ts'
 import { type NpmName, tarballName } from '../format/names.ts'
+import { assertNotAlike } from './alike.ts'
 import type { Attestation } from './provenance.ts'
 import type { Publication } from './publication.ts'
+import { insertRows, type Outcome, type PublicationParameters } from './publication-statement.ts'
 
 export interface NewPublication {
-  readonly one: Package
+  /** Where it goes: a package, or what will be one. */
+  readonly to: Package | PackageToCreate
   readonly name: NpmName
   readonly publication: Publication
   readonly attestation: Attestation | null
   readonly content: ContentInfo
   readonly actor: Actor
-  /** The owner has a quota: what comes is charged to it. */
-  readonly isLimited: boolean
+  readonly identity: Identity
 }
+
+/** The package that has it now, as far as it is known. */
+export type PublishedTo = Pick<Package, 'id' | 'ownerId' | 'repositoryId' | 'isLinkSet'>
 
 /** What the database says of a version that was there once (a trigger). */
 const removedState = 'SV001'
+/** serialization_failure, deadlock_detected, and a statement prepared before a migration: a transaction tries again. */
+const retryable = ['40001', '40P01', '0A000']
 
-/** The content is locked already. InputError 'version-exists', 'version-removed', 'quota-exceeded'. */
-export async function insertPublication(
-  tx: Tx,
-  { one, name, publication, attestation, content, actor, isLimited }: NewPublication,
-): Promise<void> {
+/**
+ * In a transaction in which the content is locked. InputError 'version-exists', 'version-removed', 'name-alike', 'quota-exceeded', 'no-such-package' (deleted meanwhile),
+ * 'content-gone'.
+ */
+export async function insertPublication(tx: Tx, wanted: NewPublication): Promise<PublishedTo> {
+  const written = await write(tx, wanted, false)
+  return written === 'limited' ? insertCharged(tx, wanted) : written
+}
+
+/** The same outside of any: one statement, but for owners with a limit. */
+export async function insertAlone(db: Database, queries: Queries, wanted: NewPublication): Promise<PublishedTo> {
+  let written: PublishedTo | 'limited'
+  try {
+    written = await write(queries, wanted, false)
+  } catch (error) {
+    if (!retryable.includes(sqlState(error) ?? '')) throw error
+    return db.transaction((tx) => insertPublication(tx, wanted), { mayRetry: true })
+  }
+  if (written !== 'limited') return written
+  await findQuota(db, wanted.to.ownerId) // counts anew where that is due
+  return db.transaction((tx) => insertCharged(tx, wanted), { mayRetry: true })
+}
+
+async function insertCharged(tx: Tx, wanted: NewPublication): Promise<PublishedTo> {
+  const one = await write(tx, wanted, true)
+  if (one === 'limited') throw new Error('an owner that is charged was asked about his limit')
+  await chargeContent(tx, one, digestBytes(wanted.content.digest), wanted.content.sizeBytes)
+  return one
+}
+
+/**
+ * `limited`: the owner has a limit, and nothing was written.
+ * @param isAlikeAsked whether a new name may not be like another one
+ */
+async function write(
+  queries: Queries,
+  wanted: NewPublication,
+  isCharged: boolean,
+  isAlikeAsked = !('id' in wanted.to),
+): Promise<PublishedTo | 'limited'> {
+  const { to, name, publication, identity } = wanted
+  const found = await insert(queries, parametersOf(wanted, isCharged, isAlikeAsked), wanted)
+  if (found.isGone) throw new InputError('content-gone', 'What was uploaded is gone; publish it again')
+  if (found.isAlike) {
+    await assertNotAlike(queries, to, name, identity)
+    return write(queries, wanted, isCharged, false)
+  }
+  if (found.isLimited) return 'limited'
+  const { versionId, packageId } = found
+  if (versionId !== null && packageId !== null) return publishedTo(to, packageId as PackageId)
+  if (packageId !== null) throw versionExists(publication)
+  // somebody else has made it at the same time
+  const made = await findPackage(queries, { format: 'npm', owner: to.ownerLogin, name: to.name }, identity)
+  if (made === null || 'id' in to || !may(identity, 'package:write', packageResourceOf(made))) throw notFound()
+  return write(queries, { ...wanted, to: made }, isCharged)
+}
+
+async function insert(queries: Queries, parameters: PublicationParameters, { name, publication }: NewPublication): Promise<Outcome> {
+  try {
+    const [row] = await insertRows(queries, ...parameters)
+    if (row === undefined) throw new Error('a statement of one row had none')
+    return row
+  } catch (error) {
+    const state = sqlState(error)
+    if (state === '23503') throw new InputError('no-such-package', `The package ${name.full} was deleted meanwhile`)
+    if (state !== removedState) throw error
+    const what = `${name.full}@${publication.version} was unpublished`
+    throw new InputError('version-removed', `${what}; a version never comes again: publish it under another number`)
+  }
+}
+
+function versionExists({ version }: Publication): InputError {
+  return new InputError('version-exists', `You cannot publish over the previously published versions: ${version}.`)
+}
+
+function publishedTo(to: Package | PackageToCreate, id: PackageId): PublishedTo {
+  return { id, ownerId: to.ownerId, repositoryId: to.repositoryId, isLinkSet: 'isLinkSet' in to && to.isLinkSet }
+}
+
+function parametersOf(
+  { to, name, publication, attestation, content, actor }: NewPublication,
+  isCharged: boolean,
+  isAlikeAsked: boolean,
+): PublicationParameters {
   const { version, key, tags, tarball } = publication
-  const digest = digestBytes(content.digest)
-  const reference = packageReference(one)
-  const [tag = 'latest'] = tags
-  const rows = await insert(
-    tx,
-    one.id,
+  const { ownerId, ownerLogin, format, visibility, repositoryId } = to
+  const facts = { account: actor.accountId, actor: actor.name, format, owner: ownerLogin, ownerId, name: to.name }
+  return [
+    ...packageMadeOf({ ownerId, ownerLogin, format, name: to.name, visibility, repositoryId }, actor),
+    'id' in to ? to.id : null,
+    repositoryId,
+    isAlikeAsked ? to.name.toLowerCase().replaceAll(/[-_.]/g, '') : null,
+    isCharged,
     version,
     key,
     actor.name,
     tarballName(name, version),
-    digest,
+    digestBytes(content.digest),
     content.sizeBytes,
     tarball.sha1,
     tarball.sha512,
-    reference.kind,
-    reference.id,
+    packageReferences,
     publication.readme,
     publication.readmeFilename,
     tags.includes('latest'),
@@ -59,84 +157,6 @@ export async function insertPublication(
     attestation?.bundle ?? null,
     attestation?.verified ?? null,
     attestation?.signer ?? null,
-    one.repositoryId,
-    JSON.stringify({ ...packageFacts(one, actor), version, tag, gitHead: publication.gitHead }),
-  ).catch((error: unknown) => {
-    if (sqlState(error) !== removedState) throw error
-    throw new InputError(
-      'version-removed',
-      `${name.full}@${version} was unpublished; a version never comes again: publish it under another number`,
-    )
-  })
-  if (rows.length === 0) throw new InputError('version-exists', `You cannot publish over the previously published versions: ${version}.`)
-  if (isLimited) await chargeContent(tx, one, digest, content.sizeBytes)
+    JSON.stringify({ ...facts, version, tag: tags[0] ?? 'latest', gitHead: publication.gitHead }),
+  ]
 }
-
-type Parameters = readonly [
-  packageId: number,
-  version: string,
-  key: string,
-  publishedBy: string,
-  file: string,
-  content: Uint8Array,
-  sizeBytes: number,
-  sha1: Uint8Array,
-  sha512: Uint8Array,
-  kind: string,
-  reference: string,
-  readme: string | null,
-  readmeFilename: string | null,
-  isLatest: boolean,
-  manifest: string,
-  unpackedBytes: number,
-  fileCount: number,
-  hasInstallScript: boolean,
-  deprecated: string | null,
-  gitHead: string | null,
-  tags: readonly string[],
-  predicateType: string | null,
-  bundle: string | null,
-  verified: string | null,
-  signer: string | null,
-  repositoryId: number | null,
-  event: string,
-]
-
-/** No row where the version is there already: then nothing is written. */
-const insert = fixedQuery<Parameters, { id: number }>((queries, packageId, version, key, publishedBy, file, content, ...more) => {
-  const [sizeBytes, sha1, sha512, kind, reference, readme, readmeFilename, isLatest, manifest, unpackedBytes, fileCount, ...rest] = more
-  const [hasInstallScript, deprecated, gitHead, tags, predicateType, bundle, verified, signer, repositoryId, event] = rest
-  const statement = sql<{ id: number }>`
-    with made as (
-        insert into package_version (package_id, version, version_key, published_by)
-        values (${packageId}::bigint, ${version}::text, ${key}::text, ${publishedBy}::text)
-        on conflict (package_id, version_key) do nothing returning id, package_id),
-      filed as (
-        insert into package_file (version_id, package_id, name, content, size_bytes, sha1, sha512)
-        select id, package_id, ${file}::text, ${content}::bytea, ${sizeBytes}::bigint, ${sha1}::bytea, ${sha512}::bytea from made
-        returning content),
-      held as (
-        insert into content_reference (kind, id, digest) select ${kind}::text, ${reference}::text, content from filed on conflict do nothing),
-      raised as (
-        insert into npm_package (package_id, readme, readme_filename) select package_id, ${readme}::text, ${readmeFilename}::text from made
-        on conflict (package_id) do update set revision = npm_package.revision + 1, modified_at = now(),
-          readme = case when ${isLatest}::boolean then excluded.readme else npm_package.readme end,
-          readme_filename = case when ${isLatest}::boolean then excluded.readme_filename else npm_package.readme_filename end),
-      described as (
-        insert into npm_version (version_id, package_id, manifest, unpacked_bytes, file_count, has_install_script, deprecated, git_head)
-        select id, package_id, ${manifest}::text, ${unpackedBytes}::bigint, ${fileCount}::integer, ${hasInstallScript}::boolean, ${deprecated}::text,
-          ${gitHead}::text from made),
-      tagged as (
-        insert into npm_tag (package_id, tag, version_id) select package_id, t, id from made, unnest(${tags}::text[]) t
-        on conflict (package_id, tag) do update set version_id = excluded.version_id, updated_at = now()),
-      first as ( -- what is published first is the latest, whatever else it is called
-        insert into npm_tag (package_id, tag, version_id) select package_id, 'latest', id from made where not ${isLatest}::boolean
-        on conflict (package_id, tag) do nothing),
-      attested as (
-        insert into npm_attestation (version_id, predicate_type, bundle, verified, signer)
-        select id, ${predicateType}::text, ${bundle}::text, ${verified}::text, ${signer}::text from made where ${predicateType}::text is not null),
-      told as (
-        insert into outbox (kind, repository_id, payload) select 'package.published', ${repositoryId}::bigint, ${event}::jsonb from made)
-    select id from made`
-  return { compile: () => statement.compile(queries) }
-})

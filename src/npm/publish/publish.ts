@@ -5,8 +5,8 @@ import {
   type AccountId,
   type Actor,
   actorOf,
-  createOrFindPackageIn,
   findQuota,
+  type Identity,
   type OwnerQuota,
   type Package,
   packageOf,
@@ -14,17 +14,16 @@ import {
   quotaExceeded,
 } from '../../access/index.ts'
 import { InputError } from '../../base/index.ts'
-import type { Tx } from '../../db/index.ts'
+import type { Queries, Tx } from '../../db/index.ts'
 import type { ContentInfo } from '../../store/index.ts'
 import { assertNewName, type NpmName } from '../format/names.ts'
 import { sendJson } from '../protocol/form.ts'
 import type { NpmRegistry } from '../registry.ts'
-import { assertNotAlike } from './alike.ts'
 import type { Incoming } from './incoming.ts'
-import { insertPublication } from './insert-publication.ts'
+import { insertAlone, insertPublication, type PublishedTo } from './insert-publication.ts'
 import { linkByRepository } from './linking.ts'
 import { type Attestation, verifyProvenance } from './provenance.ts'
-import { type Publication, readPublication } from './publication.ts'
+import { type Publication, readPublication, type Tarball } from './publication.ts'
 
 /** What a publish has come to, when all of it is there. */
 export interface Received {
@@ -41,28 +40,33 @@ export async function publish(
   incoming: Incoming,
   attachment: string,
 ): Promise<FastifyReply> {
-  const to = await placeOf(registry, request, name)
-  const { one, publication } = await publishVersion(registry, to, { incoming, attachment, name }, actorOf(request))
+  const by = { actor: actorOf(request), identity: request.identity }
+  const { one, publication } = await publishVersion(registry, placeOf(request, name), { incoming, attachment, name }, by)
   linkByRepository(registry, request, one, publication.repository)
   return sendJson(reply, 201, { ok: true, success: true, id: `${name.full}@${publication.version}` })
 }
 
-/** The package is made in the same transaction, where there is none. */
+/** The package is made with its first version, or not at all. */
 export function publishVersion(
   registry: NpmRegistry,
   to: Package | PackageToCreate,
   from: Omit<ReceiveOptions, 'ownerId'>,
-  actor: Actor,
-): Promise<{ readonly one: Package; readonly publication: Publication }> {
-  return receive(registry, { ...from, ownerId: to.ownerId }, async (tx, received, content, isLimited) => {
-    const one = 'id' in to ? to : await createOrFindPackageIn(tx, to, actor)
-    await insertPublication(tx, { ...received, one, name: from.name, content, actor, isLimited })
-    return { one, publication: received.publication }
+  by: { readonly actor: Actor; readonly identity: Identity },
+): Promise<{ readonly one: PublishedTo; readonly publication: Publication }> {
+  const wanted = (received: Received, content: ContentInfo) => ({ ...received, ...by, to, name: from.name, content })
+  const visible = async (tx: Tx, received: Received, content: ContentInfo) => ({
+    one: await insertPublication(tx, wanted(received, content)),
+    publication: received.publication,
   })
+  const alone = async (queries: Queries, received: Received, content: ContentInfo) => ({
+    one: await insertAlone(registry.db, queries, wanted(received, content)),
+    publication: received.publication,
+  })
+  return receive(registry, { ...from, ownerId: to.ownerId }, visible, alone)
 }
 
-/** The package, or what it will be. InputError 'bad-name', 'name-mismatch', 'name-alike'. */
-async function placeOf(registry: NpmRegistry, request: FastifyRequest, name: NpmName): Promise<Package | PackageToCreate> {
+/** The package, or what it will be. InputError 'bad-name', 'name-mismatch'. */
+function placeOf(request: FastifyRequest, name: NpmName): Package | PackageToCreate {
   const { packageToCreate } = request
   if (request.package !== null || packageToCreate === null) {
     const one = packageOf(request)
@@ -70,7 +74,6 @@ async function placeOf(registry: NpmRegistry, request: FastifyRequest, name: Npm
     return one
   }
   assertNewName(name.full)
-  await assertNotAlike(registry.db.queries, packageToCreate, name, request.identity)
   return packageToCreate
 }
 
@@ -82,37 +85,71 @@ export interface ReceiveOptions {
   readonly ownerId: AccountId
 }
 
+type Visible<Q, T> = (queries: Q, received: Received, content: ContentInfo) => Promise<T>
+
 /**
  * Takes the tarball and what is said of it, and has the caller write it down in the transaction that makes the tarball content: whoever holds nothing there leaves it
  * to its lease. InputErrors of `readPublication` and `verifyProvenance`, 'too-large', 'quota-exceeded', and what `visible` throws: then nothing is written.
+ * @param alone in place of `visible` for a small tarball, when that is content already: for who needs one statement only
  */
 export async function receive<T>(
   { db, uploads, limits, roots }: NpmRegistry,
   { incoming, attachment, name, ownerId }: ReceiveOptions,
-  visible: (tx: Tx, received: Received, content: ContentInfo, isLimited: boolean) => Promise<T>,
+  visible: Visible<Tx, T>,
+  alone?: Visible<Queries, T>,
 ): Promise<T> {
-  const quota = await findQuota(db, ownerId)
   let received: Received | null = null
   let made: { readonly value: T } | null = null
-  const source = incoming.tarball(attachment, (document, tarball) => {
+  const accept = (document: unknown, tarball: Tarball) => {
     const publication = readPublication(document, tarball, name)
-    const attestation =
-      publication.bundle === null
-        ? null
-        : verifyProvenance(publication.bundle, { name, version: publication.version, sha512: tarball.sha512 }, roots)
-    received = { publication, attestation }
-  })
+    const attested = { name, version: publication.version, sha512: tarball.sha512 }
+    received = { publication, attestation: publication.bundle === null ? null : verifyProvenance(publication.bundle, attested, roots) }
+  }
+  const making =
+    <Q>(write: Visible<Q, T>) =>
+    async (queries: Q, content: ContentInfo) => {
+      if (received === null) throw new Error('a tarball has come whole, and nobody has looked at it')
+      made = { value: await write(queries, received, content) }
+    }
+  const { source, isSmall } = await peek(incoming.tarball(attachment, accept))
+  // of what is small the transaction that charges says what is too much
+  const quota = isSmall ? null : await findQuota(db, ownerId)
+  const limitBytes = Math.min(limits.tarballBytes, quota?.leftBytes ?? limits.tarballBytes)
   await uploads
-    .receive(source, {
-      limitBytes: Math.min(limits.tarballBytes, quota?.leftBytes ?? limits.tarballBytes),
-      visible: async (tx, content) => {
-        if (received === null) throw new Error('a tarball has come whole, and nobody has looked at it')
-        made = { value: await visible(tx, received, content, quota !== null) }
-      },
-    })
+    .receive(source, { limitBytes, visible: making(visible), ...(alone === undefined ? {} : { alone: making(alone) }) })
     .catch((error: unknown) => rethrow(error, quota, limits.tarballBytes))
   if (made === null) throw new Error('content was made without its rows')
   return (made as { readonly value: T }).value
+}
+
+/** More than this is asked about before it is taken. */
+const smallBytes = 64 << 10
+
+/** The same source, and whether it ends before it has much. */
+async function peek(
+  source: AsyncGenerator<Uint8Array>,
+): Promise<{ readonly source: AsyncGenerator<Uint8Array>; readonly isSmall: boolean }> {
+  const first: Uint8Array[] = []
+  let sizeBytes = 0
+  let isSmall = false
+  while (!isSmall && sizeBytes <= smallBytes) {
+    const next = await source.next()
+    if (next.done === true) isSmall = true
+    else {
+      first.push(next.value)
+      sizeBytes += next.value.length
+    }
+  }
+  return { source: joined(first, source), isSmall }
+}
+
+async function* joined(first: readonly Uint8Array[], rest: AsyncGenerator<Uint8Array>): AsyncGenerator<Uint8Array> {
+  try {
+    yield* first
+    yield* rest
+  } finally {
+    await rest.return(undefined)
+  }
 }
 
 function rethrow(error: unknown, quota: OwnerQuota | null, tarballBytes: number): never {

@@ -9,5 +9,10 @@ export function isTarHead(bytes: Uint8Array): boolean {
 
 /** An archive, or packed: perhaps one that is packed. */
 export function mayHoldFiles(bytes: Uint8Array): boolean {
-  return parseGzipHeader(bytes) !== null || isZstd(bytes) || isTarHead(bytes)
+  return isPacked(bytes) || isTarHead(bytes)
+}
+
+/** Nothing makes it smaller. */
+export function isPacked(bytes: Uint8Array): boolean {
+  return parseGzipHeader(bytes) !== null || isZstd(bytes)
 }

@@ -42,7 +42,8 @@ export async function receiveWhole(parts: FinishParts, source: ByteSource, optio
     if (first.error !== null) throw first.error
     if (first.isLast && first.bytes.length <= smallBytes) {
       assertIs(first.bytes, options.expected)
-      return await putSmall(parts, first.bytes.slice(), options, async () => {})
+      const bytes = first.bytes.slice()
+      return await (options.alone === undefined ? putSmall(parts, bytes, options, async () => {}) : putAlone(parts, bytes, options.alone))
     }
     return await receiveLarge(parts, first, frames, options)
   } finally {
@@ -145,6 +146,15 @@ export async function putSmall(
   if (there !== undefined && (await isDone(hold(known, false)))) return { digest: digestOf(known), sizeBytes, isNew: false }
   const { digest, isNew } = await parts.putSmall(bytes)
   await hold(digestBytes(digest), isNew)
+  return { digest, sizeBytes, isNew }
+}
+
+/** A transaction less. What would be lost between the two is that it is looked into. */
+async function putAlone(parts: FinishParts, bytes: Uint8Array, alone: NonNullable<ReceiveOptions['alone']>): Promise<ReceivedContent> {
+  const sizeBytes = bytes.length
+  const { digest, isNew } = await parts.putSmall(bytes)
+  const { queries } = parts.db
+  await Promise.all([alone(queries, { digest, sizeBytes }), isNew && mayHoldFiles(bytes) ? openSoon(queries, digest, 0) : null])
   return { digest, sizeBytes, isNew }
 }
 
