@@ -135,6 +135,7 @@ export const settings = {
     manifestBytes: bytes('4MiB', 1024),
     manifestParts: count(4096, 1),
     indexDepth: count(4, 1, 16),
+    genericFileBytes: bytes('16GiB', 1),
     npmTarballBytes: bytes('512MiB', 1024),
     npmUnpackedBytes: bytes('4GiB', 1024),
     npmEntries: count(100_000, 1),

@@ -19,6 +19,7 @@ import {
   registerGit,
   SignatureVerifier,
 } from './git/index.ts'
+import { registerGeneric } from './generic/index.ts'
 import { healthSchema, makeHealth } from './health.ts'
 import type { HookRoom } from './hooks/index.ts'
 import { type Listener, plainForm, type RateLimits } from './http/index.ts'
@@ -85,6 +86,7 @@ export function mountFaces(listener: Listener, parts: FaceParts): void {
     audiences: [audience, ...(config.publicUrl === null ? [] : [`npm:${new URL(config.publicUrl).hostname}`])],
   }
   mountNpm(listener, parts, people)
+  mountGeneric(listener, parts)
   mountSignIn(listener, config, people)
   mountApi(listener, parts, people)
 }
@@ -163,6 +165,11 @@ function mountNpm(listener: Listener, { config, db, store, log, hooks, npmRoots:
     limits: { tarballBytes, unpackedBytes, entries, documentBytes, concurrentDownloads: limits.concurrentFetches },
     upstreamOptions: upstreamOptions({ config, hooks }),
   })
+}
+
+function mountGeneric(listener: Listener, { config: { limits, publicUrl }, db, store, log }: FaceParts): void {
+  const { genericFileBytes: fileBytes, concurrentFetches: concurrentDownloads } = limits
+  registerGeneric(listener, { db, store, uploads: store.uploads, log, publicUrl, limits: { fileBytes, concurrentDownloads } })
 }
 
 function mountSignIn(listener: Listener, config: Config, { signIn, logins }: People): void {

@@ -59,6 +59,7 @@ export const auditActions = {
   'package.retain': 'tags and manifests of a package went, by what its retention says',
   'package.delete': 'a package was deleted with all its versions',
   'package.delete-version': 'a version of a package was deleted, with its tags',
+  'package.delete-file': 'a file of a version of a package was deleted; others are left',
   'package.delete-blob': 'a blob was taken away from an image',
   'package.untag': 'a tag of a package was taken away',
   'package.deprecate': 'users of versions of a package are told something, or nothing any more',

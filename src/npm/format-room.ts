@@ -1,8 +1,9 @@
 // What npm packages are to all that is about packages of every format.
 import { type Actor, deletePackageIn, type Package } from '../access/index.ts'
+import { InputError } from '../base/index.ts'
 import { type Database, sql, type Tx } from '../db/index.ts'
 import { type FormatVersion, removeVersion, tellOfVersionGone, type VersionId, versionedRoom } from '../packages/index.ts'
-import { rcompare } from 'semver'
+import { changing, removeVersions } from './publish/change-rows.ts'
 import { npmUpstreams } from './upstream/npm-upstreams.ts'
 
 export const npmFormat = versionedRoom({
@@ -29,32 +30,31 @@ async function raise(tx: Tx, id: number): Promise<void> {
   await sql`update npm_package set revision = revision + 1, modified_at = now() where package_id = ${id}`.execute(tx)
 }
 
-/** For ever, where it is the owner's own. `latest` leads to the highest that is left; with the last the package goes: no packument is without versions. */
-async function deleteVersion(db: Database, one: Package, { id, name: version, tags }: FormatVersion, actor: Actor): Promise<boolean> {
-  return db.transaction(
-    async (tx) => {
-      // as every change of the package: one after the other
-      await sql`select from npm_package where package_id = ${one.id} for update`.execute(tx)
-      if (!(await removeVersion(tx, one, id as VersionId, { isForEver: one.upstreamId === null }))) return false
-      const left = await tx.selectFrom('package_version').select(['id', 'version']).where('package_id', '=', one.id).execute()
-      await tellOfVersionGone(tx, one, { version, tags }, actor)
-      if (left.length === 0) return deletePackageIn(tx, one.id, actor)
-      const [highest] = highestFirst(left)
-      await sql`
-        insert into npm_tag (package_id, tag, version_id) values (${one.id}, 'latest', ${highest?.id ?? null})
-        on conflict (package_id, tag) do nothing`.execute(tx)
-      await raise(tx, one.id)
-      return true
-    },
-    { mayRetry: true },
-  )
+/**
+ * For ever, where it is the owner's own; `latest` leads to the highest that is left. With the last the package goes: no packument is without versions.
+ */
+async function deleteVersion(
+  db: Database,
+  one: Package,
+  { id, name, tags }: Omit<FormatVersion, 'publishedAt'>,
+  actor: Actor,
+): Promise<boolean> {
+  if (one.upstreamId !== null) return forget(db, one, id as VersionId)
+  let isGone = false
+  await changing(db, one, null, async (tx, locked) => {
+    isGone = locked.versions.some((version) => version.id === id)
+    if (!isGone || locked.versions.length > 1) return isGone && removeVersions(tx, locked, [name], actor)
+    await tellOfVersionGone(tx, one, { version: name, tags }, actor)
+    return deletePackageIn(tx, one.id, actor)
+  }).catch(unlessMissing)
+  return isGone
 }
 
-/** Releases before what was published for trying. */
-function highestFirst<T extends { readonly version: string }>(versions: readonly T[]): T[] {
-  return versions.toSorted((a, b) => Number(isPrerelease(a.version)) - Number(isPrerelease(b.version)) || rcompare(a.version, b.version))
+/** What came from an upstream may come again, and nobody is told. */
+function forget(db: Database, one: Package, id: VersionId): Promise<boolean> {
+  return db.transaction((tx) => removeVersion(tx, one, id, { isForEver: false }), { mayRetry: true })
 }
 
-function isPrerelease(version: string): boolean {
-  return version.split('+', 1)[0]?.includes('-') === true
+function unlessMissing(error: unknown): void {
+  if (!(error instanceof InputError && error.code === 'no-such-package')) throw error
 }

@@ -25,7 +25,7 @@ export interface FormatRoom {
   ): Promise<{ readonly versions: readonly FormatVersion[]; readonly total: number }>
   findVersion(queries: Queries, id: PackageId, version: number): Promise<FormatVersion | null>
   /** With what leads to it. False: it is gone already. InputError says why it stays: 'in-use', 'immutable-tag'. */
-  deleteVersion(db: Database, one: Package, version: FormatVersion, actor: Actor): Promise<boolean>
+  deleteVersion(db: Database, one: Package, version: Omit<FormatVersion, 'publishedAt'>, actor: Actor): Promise<boolean>
   /** Takes everything out of a package, in bounded steps, before its row goes, which takes what little has come since. */
   empty(db: Database, id: PackageId, signal?: AbortSignal): Promise<void>
   figures(queries: Queries, id: PackageId): Promise<PackageFigures>

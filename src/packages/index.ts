@@ -2,9 +2,10 @@
 export { packageReference, packageReferences } from './content-holds.ts'
 export { chargeContent } from './content-quota.ts'
 export { Downloads } from './downloads.ts'
-export { isUnlinked, linkToSource, type SourceOptions } from './source-link.ts'
 export { type ContentSending, sendContent, type SentContent } from './send-content.ts'
+export { sendFile } from './send-file.ts'
 export { SmallContents } from './small-contents.ts'
+export { isUnlinked, linkToSource, type SourceOptions } from './source-link.ts'
 export {
   type ContentKeeping,
   type FormatRoom,
@@ -28,5 +29,7 @@ export {
   removeVersion,
   type VersionId,
 } from './version-rows.ts'
+export { type FileRoom, findFileRoom } from './upload-room.ts'
+export { type FileToKeep, findVersionFile, findVersionFiles, keepFile, removeFile, type VersionFiles } from './version-files.ts'
 export { tellOfVersionGone, type VersionedFormat, versionedRoom } from './versioned-format.ts'
 export * from './upstream/index.ts'

@@ -81,7 +81,7 @@ async function deleteVersion(
   { isForEver, changed }: VersionedFormat,
   db: Database,
   one: Package,
-  { id, name, tags }: FormatVersion,
+  { id, name, tags }: Omit<FormatVersion, 'publishedAt'>,
   actor: Actor,
 ): Promise<boolean> {
   return db.transaction(

@@ -16,6 +16,7 @@ const table: Record<string, readonly string[]> = {
   lfs: ['base', 'db', 'http', 'jobs', 'access', 'store'],
   packages: ['base', 'db', 'http', 'jobs', 'access', 'store'],
   oci: ['base', 'db', 'http', 'jobs', 'access', 'store', 'packages'],
+  generic: ['base', 'db', 'http', 'jobs', 'access', 'store', 'packages'],
   npm: ['base', 'db', 'http', 'jobs', 'access', 'sign-in', 'store', 'packages'],
   git: ['base', 'db', 'http', 'bucket', 'jobs', 'access'],
   hooks: ['base', 'db', 'http', 'jobs', 'access'],

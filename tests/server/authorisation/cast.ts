@@ -118,7 +118,7 @@ export async function makeCast(db: Database): Promise<Cast> {
       const named = { ownerId: ownerIds[owner], ownerLogin: owner, name: `the-${visibility}`, repositoryId, visibility } as const
       // as the root registry has it, which knows owners by scopes
       await createOrFindPackage(db, { ...named, format: 'npm', name: `@${owner}/${named.name}` }, operator)
-      for (const format of ['npm', 'oci'] as const)
+      for (const format of ['npm', 'generic', 'oci'] as const)
         packageIds.set(`${owner}/${visibility}`, (await createOrFindPackage(db, { ...named, format }, operator)).id)
       if (owner === 'guild') continue
       for (const [{ login }, role] of roles) {
