@@ -77,7 +77,7 @@ test('an abbreviated document has what installing needs, and nothing more', asyn
   assert.equal(rather.headers['content-type'], 'application/json')
 })
 
-test('a missing Vary: every answer tells caches what it depends on (Verdaccio 6.8 sends none)', async () => {
+test('a missing Vary: every answer tells caches what it depends on (Verdaccio 6.8 leaves Accept out)', async () => {
   await npm.publish({ name: 'vary', version: '1.0.0' })
   for (const accept of [abbreviated, 'application/json', '*/*']) {
     for (const coding of ['gzip', 'br', 'identity']) {
