@@ -257,6 +257,17 @@ test('downloads are counted by version and day, of whole tarballs alone', async 
       .execute()
   await until('downloads are written', async () => (await days()).length > 0) // every ten seconds
   assert.deepEqual(await days(), [{ count: 2 }])
+
+  const point = await npm.json('olive/-/downloads/point/last-week/counted')
+  assert.deepEqual([point.downloads, point.package], [2, 'counted'])
+  const range = await npm.json('-/downloads/range/last-week/counted')
+  assert.deepEqual([range.start, range.end, range.downloads.length], [point.start, point.end, 7])
+  assert.equal(
+    (range.downloads as { downloads: number }[]).reduce((sum, { downloads }) => sum + downloads, 0),
+    2,
+  )
+  const never = await npm.ask('-/downloads/point/never/counted')
+  assert.deepEqual([never.status, JSON.parse(never.bytes.toString()).code], [400, 'bad-period'])
 })
 
 async function fillVersions(packageId: number, count: number): Promise<void> {

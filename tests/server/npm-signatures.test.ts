@@ -36,11 +36,20 @@ function home(): Record<string, string> {
   const at = folder.join(`home-${homes++}`)
   mkdirSync(at)
   const base = `${npm.url.replace(/^http:/, '')}/npm/olive/`
-  writeFileSync(`${at}/npmrc`, `registry=http:${base}\n${base}:_authToken=${npm.olive.token}\nupdate-notifier=false\nfund=false\naudit=false\n`)
+  writeFileSync(
+    `${at}/npmrc`,
+    `registry=http:${base}\n${base}:_authToken=${npm.olive.token}\nupdate-notifier=false\nfund=false\naudit=false\n`,
+  )
   const own = Object.fromEntries(
     Object.entries(process.env).flatMap(([key, value]) => (value === undefined || /^npm_/i.test(key) ? [] : [[key, value] as const])),
   )
-  return { ...own, HOME: at, npm_config_userconfig: `${at}/npmrc`, npm_config_cache: `${at}/cache`, NODE_OPTIONS: `--require ${folder.join('no-tuf.cjs')}` }
+  return {
+    ...own,
+    HOME: at,
+    npm_config_userconfig: `${at}/npmrc`,
+    npm_config_cache: `${at}/cache`,
+    NODE_OPTIONS: `--require ${folder.join('no-tuf.cjs')}`,
+  }
 }
 
 function run(cwd: string, ...args: readonly string[]) {

@@ -2,10 +2,11 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { onPackage, onRegistry } from '../../access/index.ts'
 import type { Routes } from '../../http/index.ts'
-import { onTarget, ownedName, targetAmong } from '../protocol/targets.ts'
+import { onNamed, onTarget, ownedName, targetAmong } from '../protocol/targets.ts'
 import { isToWrite, sendToWrite } from '../publish/routes.ts'
 import type { NpmRegistry } from '../registry.ts'
 import { cachedName } from '../upstream/cached-name.ts'
+import { getDownloads } from './download-counts.ts'
 import { getPackument, getVersion } from './packuments.ts'
 import { searchPackages } from './search.ts'
 import { attestedVersion, getAttestations, getKeys } from './signing.ts'
@@ -25,6 +26,17 @@ export function registerReads(routes: Routes, registry: NpmRegistry, prefix: str
   routes.get(`${prefix}/-/npm/v1/attestations/:package`, { config: { access, encodedSlash: true } }, (request, reply) =>
     getAttestations(registry, request, reply, attested(request)),
   )
+  registerNamed(routes, registry, prefix)
+}
+
+/** Of packages whose names stand in the path, as a segment. */
+function registerNamed(routes: Routes, registry: NpmRegistry, prefix: string): void {
+  const config = { access: onNamed(registry.root, 'package:read'), encodedSlash: true }
+  for (const kind of ['point', 'range'] as const) {
+    routes.get(`${prefix}/-/downloads/${kind}/:period/:package`, { config }, (request, reply) =>
+      getDownloads(registry, kind, request, reply),
+    )
+  }
 }
 
 /** GET and HEAD of what a package has. */
