@@ -418,6 +418,20 @@ export interface NpmSigningKey {
   public_key: string;
 }
 
+export interface NpmStaged {
+  attestation: string | null;
+  content: Uint8Array;
+  created_at: Generated<Date>;
+  id: string;
+  package_id: number;
+  publication: string;
+  size_bytes: number;
+  staged_as: string;
+  staged_by: string;
+  version: string;
+  version_key: string;
+}
+
 export interface NpmTag {
   package_id: number;
   tag: string;
@@ -882,6 +896,7 @@ export interface DB {
   npm_search_due: NpmSearchDue;
   npm_signature: NpmSignature;
   npm_signing_key: NpmSigningKey;
+  npm_staged: NpmStaged;
   npm_tag: NpmTag;
   npm_trust: NpmTrust;
   npm_upstream_document: NpmUpstreamDocument;

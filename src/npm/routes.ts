@@ -17,6 +17,7 @@ import { registerReads, registerTargets } from './read/routes.ts'
 import { SearchIndex } from './read/search-index.ts'
 import { Signer } from './read/signer.ts'
 import type { NpmOptions, NpmRegistry } from './registry.ts'
+import { registerStaged } from './staged/routes.ts'
 import { registerExchange, registerTrust } from './trust/routes.ts'
 import { NpmUpstreams } from './upstream/serving.ts'
 
@@ -71,6 +72,7 @@ function registerPeople(routes: Routes, registry: NpmRegistry): void {
   askForCodes(routes, parts)
   registerAccount(routes, parts)
   registerTrust(routes, parts)
+  registerStaged(routes, { registry, asking: parts, randomness: people.randomness })
   const advisories = people.advisories === null ? null : new AdvisoryFile(people.advisories, { clock, log })
   registerAudit(routes, { advisories, bodyBytes: limits.documentBytes })
 }

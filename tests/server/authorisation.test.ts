@@ -114,6 +114,7 @@ const weaker: Partial<Record<Action, Action>> = {
   'repository:push': 'repository:fork',
   'repository:administer': 'repository:push',
   'packages:administer': 'account:read',
+  'package:stage': 'package:read',
   'package:write': 'package:read',
   'package:delete': 'package:write',
   'package:administer': 'package:write',

@@ -1,9 +1,9 @@
 // Who somebody is, as npm's own client asks it of the real server: signing in, tokens, profile, second factor.
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
-import { hotp, stepAt } from '../../src/sign-in/format/totp.ts'
 import { TempFolder } from '../support/git.ts'
 import { NpmClient } from '../support/npm-client.ts'
+import { appOf } from '../support/otp-app.ts'
 import { Server } from '../support/server.ts'
 
 const folder = new TempFolder('npm-account')
@@ -255,13 +255,3 @@ describe('profile and second factor', () => {
     assert.equal((await couch('pia')).status, 201)
   })
 })
-
-/** An app that has scanned that: its code now, or some steps from now. */
-function appOf(uri: string): (ahead?: number) => string {
-  const alphabet = 'ABCDEFGHIJKLMNOPQRSTUVWXYZ234567'
-  const bits = (new URL(uri).searchParams.get('secret') ?? '')
-    .split('')
-    .map((letter) => alphabet.indexOf(letter).toString(2).padStart(5, '0'))
-  const secret = Uint8Array.from((bits.join('').match(/.{8}/g) ?? []).map((byte) => Number.parseInt(byte, 2)))
-  return (ahead = 0) => hotp(secret, stepAt(Date.now()) + ahead)
-}

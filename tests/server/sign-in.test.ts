@@ -1,9 +1,7 @@
 // Signing in to the real server: by a password, by a real OpenID provider, and for CI jobs by the id-tokens of a provider of theirs.
 import assert from 'node:assert/strict'
-import { createServer, type Server as HttpServer } from 'node:http'
-import type { AddressInfo } from 'node:net'
 import { after, before, describe, test } from 'node:test'
-import { exportJWK, generateKeyPair, SignJWT } from 'jose'
+import { type Issuer, openIssuer } from '../support/ci-issuer.ts'
 import { freePort } from '../support/port.ts'
 import { Browser, client, openProvider, passProvider, type TestProvider } from '../support/oidc-provider.ts'
 import { TempFolder } from '../support/git.ts'
@@ -192,40 +190,6 @@ describe('by OpenID Connect', () => {
     assert.equal(answer.headers.get('location'), '/')
   })
 })
-
-interface Issuer {
-  readonly url: string
-  sign(claims: Readonly<Record<string, unknown>>, more?: { audience?: string; expires?: string; key?: 'stranger' }): Promise<string>
-  close(): Promise<void>
-}
-
-/** Hands out id-tokens as a CI provider does. */
-async function openIssuer(): Promise<Issuer> {
-  const [own, stranger] = [await generateKeyPair('RS256'), await generateKeyPair('RS256')]
-  const jwk = { ...(await exportJWK(own.publicKey)), kid: 'k1', alg: 'RS256', use: 'sig' }
-  const http: HttpServer = createServer((request, response) => {
-    const document = request.url === '/keys' ? { keys: [jwk] } : { issuer: url, jwks_uri: `${url}/keys` }
-    response.setHeader('content-type', 'application/json').end(JSON.stringify(document))
-  })
-  await new Promise<void>((done) => void http.listen(0, '127.0.0.1', done))
-  const url = `http://127.0.0.1:${(http.address() as AddressInfo).port}`
-  let count = 0
-  return {
-    url,
-    sign: async (claims, { audience = 'stemma-test', expires = '5m', key } = {}) =>
-      new SignJWT({ jti: `job-${++count}`, sub: 'repo:org/app:ref:refs/heads/main', ...claims })
-        .setProtectedHeader({ alg: 'RS256', kid: 'k1' })
-        .setIssuer(url)
-        .setAudience(audience)
-        .setIssuedAt()
-        .setExpirationTime(expires)
-        .sign(key === 'stranger' ? stranger.privateKey : own.privateKey),
-    close: async () => {
-      http.closeAllConnections()
-      await new Promise<void>((done) => void http.close(() => done()))
-    },
-  }
-}
 
 describe('CI jobs', () => {
   const claims = { repository: 'org/app', ref: 'refs/heads/main', workflow_ref: 'org/app/.github/workflows/ci.yml@refs/heads/main' }

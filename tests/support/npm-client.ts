@@ -17,6 +17,8 @@ export interface NpmOptions {
   readonly env?: Readonly<Record<string, string>>
   /** What is typed: each line when the client asks for one. */
   readonly answers?: readonly string[]
+  /** Is given all that it has said so far, whenever it says something. */
+  readonly onOutput?: (text: string) => Promise<void>
 }
 
 export class NpmClient {
@@ -62,7 +64,7 @@ export class NpmClient {
   }
 
   /** Runs it; `typed` goes to its standard input, and a question that comes up is printed by it on standard output. */
-  async run(args: readonly string[], { cwd = this.#folder, env = {}, answers = [] }: NpmOptions = {}): Promise<NpmAnswer> {
+  async run(args: readonly string[], { cwd = this.#folder, env = {}, answers = [], onOutput }: NpmOptions = {}): Promise<NpmAnswer> {
     const own = { HOME: this.#folder, npm_config_userconfig: this.#rc, npm_config_cache: join(this.#folder, 'cache'), NO_COLOR: '1' }
     const child = spawn(process.execPath, [client, ...args], { cwd, env: { PATH: process.env.PATH, CI: '', ...own, ...env } })
     let [stdout, stderr] = ['', '']
@@ -73,8 +75,12 @@ export class NpmClient {
       if (next !== undefined) child.stdin.write(`${next}\n`)
     })
     child.stderr.on('data', (chunk: Buffer) => void (stderr += chunk.toString()))
+    const told: Promise<void>[] = []
+    for (const stream of [child.stdout, child.stderr])
+      stream.on('data', () => void told.push(onOutput?.(stdout + stderr) ?? Promise.resolve()))
     if (answers.length === 0) child.stdin.end()
     const code = await new Promise<number | null>((done) => void child.once('close', done))
+    await Promise.all(told)
     return { code, stdout, stderr }
   }
 

@@ -3,7 +3,7 @@ import type { FastifyRequest } from 'fastify'
 import type { AccountId, AccountIdentity, Package } from '../../access/index.ts'
 import { InputError } from '../../base/index.ts'
 import type { Database } from '../../db/index.ts'
-import { Refusal, type Routes } from '../../http/index.ts'
+import { Refusal, type Routes, sentFrom } from '../../http/index.ts'
 import type { SecondFactors } from '../../sign-in/index.ts'
 
 export interface OtpAsking {
@@ -17,10 +17,10 @@ export function otpOf({ headers }: FastifyRequest): string | null {
   return typeof sent === 'string' && sent.trim() !== '' ? sent.trim() : null
 }
 
-/** One run of a client sends one code with each of its requests. */
-export function runOf({ headers }: FastifyRequest, tokenId: number | null): string {
-  const session = headers['npm-session']
-  return `${tokenId ?? 0} ${typeof session === 'string' ? session.slice(0, 100) : ''}`
+/** One run of a client sends one code with each of its requests; it is known by its token, its address, the command, and its session, where it says one. */
+export function runOf(request: FastifyRequest, tokenId: number | null): string {
+  const said = [request.headers['npm-command'], request.headers['npm-session']].map((value) => String(value ?? '').slice(0, 100))
+  return [tokenId ?? 0, sentFrom(request), ...said].join(' ')
 }
 
 /** What asks for a code, in the clients' form. */
@@ -33,6 +33,9 @@ export function rethrowOtp(error: unknown): never {
   throw asOtpRefusal(error)
 }
 
+/** Whose code was taken: none is asked for twice of one request. */
+const shown = new WeakSet<FastifyRequest>()
+
 /** For what changes an account: whenever it has a second factor. @param isOnce the code is good for nothing else afterwards */
 export async function demandOtp(
   { secondFactors }: OtpAsking,
@@ -40,7 +43,9 @@ export async function demandOtp(
   { accountId: id, login, tokenId }: AccountIdentity,
   { isOnce }: { readonly isOnce: boolean },
 ): Promise<void> {
+  if (shown.has(request)) return
   await secondFactors.demand({ id, login }, otpOf(request), isOnce ? null : runOf(request, tokenId)).catch(rethrowOtp)
+  shown.add(request)
 }
 
 const asking: readonly string[] = ['package:write', 'package:delete', 'package:administer', 'organization:administer']

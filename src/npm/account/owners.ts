@@ -24,18 +24,18 @@ export interface Maintainer {
   readonly email: string
 }
 
-/** As every packument has it, for whoever reads it: members and collaborators are not everybody's business. */
-export function maintainersOf({ ownerLogin }: Pick<Package, 'ownerLogin'>): Maintainer[] {
-  return [{ name: ownerLogin, email: '' }]
+/** What npm's client says that it is about. */
+export function isOwnerCommand(headers: FastifyRequest['headers']): boolean {
+  return headers['npm-command'] === 'owner'
 }
 
 /**
- * Everybody who may publish, for one who administers the package and asks by `npm owner`, which knows of no other way; null: the packument stands as it is. An answer
- * with this in it is for this caller alone.
+ * Everybody who may publish, for one who administers the package and asks by `npm owner`; for others its owner, as in every packument: members and collaborators
+ * are not everybody's business. An answer with this in it is for this caller alone.
  */
-export async function ownersShown({ db }: Pick<AccountParts, 'db'>, request: FastifyRequest, one: Package): Promise<Maintainer[] | null> {
-  const isAsked = request.headers['npm-command'] === 'owner'
-  if (!isAsked || !may(request.identity, 'package:administer', packageResourceOf(one))) return null
+export async function ownersShown({ db }: Pick<AccountParts, 'db'>, request: FastifyRequest, one: Package): Promise<Maintainer[]> {
+  const isShown = isOwnerCommand(request.headers) && may(request.identity, 'package:administer', packageResourceOf(one))
+  if (!isShown) return [{ name: one.ownerLogin, email: '' }]
   return (await publishersOf({ db }, one)).map((name) => ({ name, email: '' }))
 }
 
@@ -50,7 +50,7 @@ async function publishersOf({ db }: Pick<AccountParts, 'db'>, one: Package): Pro
  * Refusal 403 for whoever doesn't administer the package; InputError `owners`, which says how it is done where this is not the way.
  */
 export async function changeOwners(
-  parts: AccountParts,
+  parts: Pick<AccountParts, 'db'>,
   request: FastifyRequest,
   reply: FastifyReply,
   { one, body }: { readonly one: Package; readonly body: JsonObject },
@@ -68,7 +68,7 @@ export async function changeOwners(
 }
 
 async function setPublisher(
-  { db }: AccountParts,
+  { db }: Pick<AccountParts, 'db'>,
   request: FastifyRequest,
   one: Package,
   account: Account,
@@ -98,7 +98,7 @@ async function setPublisher(
     throw new InputError('owners', `${account.login} may publish this package as a member of ${owner}: ${byMembership}`)
 }
 
-async function userNamed({ db }: AccountParts, name: string): Promise<Account> {
+async function userNamed({ db }: Pick<AccountParts, 'db'>, name: string): Promise<Account> {
   const account = await findAccount(db.queries, name)
   if (account !== null && account.kind === 'user') return account
   throw new InputError('owners', `There is no user '${name.slice(0, 100)}'`)

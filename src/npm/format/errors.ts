@@ -17,6 +17,8 @@ export const npmStatuses: Readonly<Record<string, number>> = {
   'no-such-user': 404,
   'no-login': 404,
   'no-teams': 403,
+  'version-staged': 409,
+  'too-many-staged': 403,
   owners: 403,
   'too-many-logins': 429,
   'bad-name': 400,

@@ -2,6 +2,7 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { packageOf } from '../../access/index.ts'
 import { notFound, sentOrigin, type Routes } from '../../http/index.ts'
+import { isOwnerCommand, ownersShown } from '../account/owners.ts'
 import type { NpmTarget } from '../format/path.ts'
 import { sendJson } from '../protocol/form.ts'
 import { onTarget } from '../protocol/targets.ts'
@@ -15,9 +16,9 @@ export function registerWrites(routes: Routes, registry: NpmRegistry): void {
   routes.delete('/*', on('package:delete'), (request, reply) => dropPackument(registry, request, reply))
 }
 
-/** `?write=true` */
-export function isToWrite({ query }: FastifyRequest): boolean {
-  return (query as { write?: unknown }).write === 'true'
+/** `?write=true`, or `npm owner`, which doesn't say so. */
+export function isToWrite({ query, headers }: FastifyRequest): boolean {
+  return (query as { write?: unknown }).write === 'true' || isOwnerCommand(headers)
 }
 
 /** Never out of anybody's cache. */
@@ -31,5 +32,6 @@ export async function sendToWrite(
   const base = `${registry.publicUrl ?? sentOrigin(request)}/npm${owner === null ? '' : `/${one.ownerLogin}`}`
   const document = await packumentToWrite(registry.db, one, base)
   if (document === null) throw notFound()
-  return sendJson(reply, 200, document)
+  const maintainers = await ownersShown(registry, request, one)
+  return sendJson(reply, 200, { ...document, maintainers })
 }

@@ -4,6 +4,7 @@ import { actorOf, deletePackageIn, may, type Package, packageOf, packageResource
 import { InputError } from '../../base/index.ts'
 import type { Tx } from '../../db/index.ts'
 import { Refusal } from '../../http/index.ts'
+import { changeOwners } from '../account/owners.ts'
 import type { NpmName } from '../format/names.ts'
 import type { NpmTarget } from '../format/path.ts'
 import { sendJson } from '../protocol/form.ts'
@@ -46,6 +47,8 @@ export async function writeRevision(
 ): Promise<FastifyReply> {
   const written = readPackument(document, name)
   const one = packageOf(request)
+  const isOfOwners = written.versions === null && written.tags === null && 'maintainers' in written.packument
+  if (isOfOwners) return changeOwners(registry, request, reply, { one, body: written.packument })
   const actor = actorOf(request)
   await changing(registry.db, one, revision, async (tx, locked) => {
     const gone = removedIn(locked.versions, written)
