@@ -154,6 +154,18 @@ describe('a publish', () => {
     assert.equal((await npm.ask('PUT', 'unscoped', { body: npmDocument({ name: 'unscoped', version: '1.0.0' }).body })).status, 404)
   })
 
+  test('of a name without a scope is the root’s owner’s, where there is one', async () => {
+    const rooted = await TestNpm.open({ environment: { STEMMA_NPM_ROOT: 'olive' } })
+    try {
+      const body = npmDocument({ name: 'unscoped', version: '1.0.0' }).body
+      assert.equal((await rooted.ask('PUT', 'unscoped', { body })).status, 201)
+      assert.equal((await rooted.ask('PUT', 'unscoped', { body, as: rooted.sam })).status, 404)
+      assert.equal((await rooted.ask('GET', 'olive/unscoped')).status, 200)
+    } finally {
+      await rooted.close()
+    }
+  })
+
   test('is charged to a quota', async () => {
     const { db } = npm.faces
     await setQuota(db, npm.sam, 3000, operator)

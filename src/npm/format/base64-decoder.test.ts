@@ -11,7 +11,7 @@ function decode(text: string, cuts: () => number = () => 5): Uint8Array {
   const pieces: Uint8Array[] = []
   for (let at = 0; at < bytes.length; ) {
     const count = cuts()
-    pieces.push(decoder.push(bytes.subarray(at, at + count)))
+    pieces.push(new Uint8Array(decoder.push(bytes.subarray(at, at + count))))
     at += count
   }
   decoder.end()

@@ -1,9 +1,13 @@
 // Provenance: about this tarball or about another, signed or forged, vouched for or not.
 import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { describe, test } from 'node:test'
 import { InputError, utf8 } from '../../base/index.ts'
 import { TestSigstore } from '../../../tests/support/sigstore.ts'
+import { openRoots } from './open-roots.ts'
 import { verifyProvenance } from './provenance.ts'
 import { TrustedRoots } from './trusted-roots.ts'
 
@@ -75,6 +79,22 @@ describe('provenance', () => {
     assert.match(refusal(sigstore.provenance(good), roots), /No root that this registry trusts/)
     const unlogged = changed((one) => (one.verificationMaterial['tlogEntries'] = []))
     assert.match(refusal(unlogged, new TrustedRoots(sigstore.trustedRoot())), /No root that this registry trusts/)
+  })
+
+  test('roots are read from the operator’s file; without one nobody vouches, and a bad one is an error', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'stemma-roots-'))
+    try {
+      const [good, bad] = [join(folder, 'good.json'), join(folder, 'bad.json')]
+      writeFileSync(good, sigstore.trustedRoot())
+      writeFileSync(bad, '{"tlogs":7}')
+      assert.equal(await openRoots(null), null)
+      assert.ok(await openRoots(good))
+      const isRefused = (error: unknown) => error instanceof InputError && error.code === 'bad-trusted-root'
+      await assert.rejects(openRoots(bad), isRefused)
+      await assert.rejects(openRoots(join(folder, 'none.json')), isRefused)
+    } finally {
+      rmSync(folder, { recursive: true })
+    }
   })
 
   test('that is none', () => {

@@ -136,7 +136,7 @@ async function peek(
     const next = await source.next()
     if (next.done === true) isSmall = true
     else {
-      first.push(next.value)
+      first.push(new Uint8Array(next.value)) // good until the next is asked for
       sizeBytes += next.value.length
     }
   }

@@ -11,7 +11,9 @@ export class TrustedRoots implements Roots {
   /** @param text Sigstore's `trusted_root.json`. InputError 'bad-trusted-root' */
   constructor(text: string) {
     try {
-      this.#verifier = new Verifier(toTrustMaterial(TrustedRoot.fromJSON(JSON.parse(text))))
+      const root = TrustedRoot.fromJSON(JSON.parse(text))
+      if (root.certificateAuthorities.length === 0) throw new RangeError('the file names no certificate authority')
+      this.#verifier = new Verifier(toTrustMaterial(root))
     } catch (cause) {
       throw new InputError('bad-trusted-root', 'The file of trusted roots is none of Sigstore’s (trusted_root.json)', { cause })
     }
