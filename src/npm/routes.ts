@@ -67,14 +67,21 @@ export function registerNpm(listener: Listener, options: NpmOptions): void {
 
 /** Who calls, and who may. */
 function registerPeople(routes: Routes, registry: NpmRegistry): void {
-  const { clock, log, limits, people } = registry
+  const { clock, log, limits, people, upstreams } = registry
   const parts = accountParts(registry)
   askForCodes(routes, parts)
   registerAccount(routes, parts)
   registerTrust(routes, parts)
   registerStaged(routes, { registry, asking: parts, randomness: people.randomness })
   const advisories = people.advisories === null ? null : new AdvisoryFile(people.advisories, { clock, log })
-  registerAudit(routes, { advisories, bodyBytes: limits.documentBytes })
+  registerAudit(routes, {
+    advisories,
+    bodyBytes: limits.documentBytes,
+    askUpstreams: (request, versions) => {
+      const { owner = null } = request.params as { readonly owner?: string }
+      return upstreams.questions.advisories(request.identity, { owner, root: registry.root }, versions)
+    },
+  })
 }
 
 function accountParts({ db, clock, publicUrl, root, people }: NpmRegistry): AccountParts {

@@ -71,6 +71,7 @@ test('documents are sent as those of what is published here: both forms, packed,
   assert.equal((await npm.json('@acme/tool/latest')).version, '1.0.0')
   assert.equal((await npm.json('@acme/tool/1.0.0')).description, '@acme/tool 1.0.0')
   assert.equal((await npm.ask('@acme/tool/2.0.0')).status, 404)
+  assert.deepEqual(await npm.json('-/package/@acme%2ftool/dist-tags'), { latest: '1.0.0' })
   // one question for each form
   assert.equal(upstream.count(/GET \/@acme/), 2)
 })

@@ -13,6 +13,7 @@ export interface NpmAsked {
   readonly as?: TestAccount | undefined
   readonly method?: string
   readonly headers?: Readonly<Record<string, string>>
+  readonly body?: string
 }
 
 export interface NpmAnswer {
@@ -43,7 +44,7 @@ export class NpmFaces {
   }
 
   /** `path` stands behind /npm/. Sends no header that isn't asked for, and gives bytes as they come: fetch would unpack them. */
-  ask(path: string, { as, method = 'GET', headers = {} }: NpmAsked = {}): Promise<NpmAnswer> {
+  ask(path: string, { as, method = 'GET', headers = {}, body }: NpmAsked = {}): Promise<NpmAnswer> {
     const login = as === undefined ? {} : { authorization: `Bearer ${as.token}` }
     const { promise, resolve, reject } = Promise.withResolvers<NpmAnswer>()
     const sent = request(`${this.url}/npm/${path}`, { method, headers: { ...login, ...headers } }, (answer) => {
@@ -52,7 +53,7 @@ export class NpmFaces {
       answer.on('error', reject)
       answer.on('end', () => resolve({ status: answer.statusCode ?? 0, headers: answer.headers, bytes: Buffer.concat(pieces) }))
     })
-    sent.on('error', reject).end()
+    sent.on('error', reject).end(body)
     return promise
   }
 

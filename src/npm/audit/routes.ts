@@ -1,8 +1,9 @@
 // `npm audit`: which of the versions that a client names are known to be bad (docs/design/npm-access.md, "Advisories").
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { onRegistry } from '../../access/index.ts'
+import { InputError } from '../../base/index.ts'
 import { Refusal, type Routes } from '../../http/index.ts'
-import { type Advisory, advisoryJson } from '../format/advisories.ts'
+import { type Advisory, advisoryJson, parseAdvisories, VersionRange } from '../format/advisories.ts'
 import { type AskedVersions, formatAudit, parseBulk, parseTree } from '../format/audit-tree.ts'
 import { sendJson } from '../protocol/form.ts'
 import { readObject } from '../protocol/json-body.ts'
@@ -12,6 +13,11 @@ import type { AdvisoryFile, KnownAdvisory } from './advisory-file.ts'
 export interface AuditParts {
   /** Null: the operator has given none. */
   readonly advisories: AdvisoryFile | null
+  /** What upstreams say of what comes from them (npm-upstream.md), by name; null: none of them says anything. */
+  readonly askUpstreams: (
+    request: FastifyRequest,
+    versions: ReadonlyMap<string, readonly string[]>,
+  ) => Promise<ReadonlyMap<string, readonly unknown[]> | null>
   readonly bodyBytes: number
 }
 
@@ -29,20 +35,44 @@ export function registerAudit(routes: Routes, parts: AuditParts): void {
 async function bulk(parts: AuditParts, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
   const asked = parseBulk(await readObject(request, parts.bodyBytes))
   const answer: Record<string, unknown[]> = {}
-  for (const { advisory } of matching(await known(parts), asked)) (answer[advisory.name] ??= []).push(advisoryJson(advisory))
+  for (const { advisory } of matching(await known(parts, request, asked), asked)) (answer[advisory.name] ??= []).push(advisoryJson(advisory))
   return sendJson(reply, 200, answer)
 }
 
 async function quick(parts: AuditParts, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
   const asked = parseTree(await readObject(request, parts.bodyBytes))
-  return sendJson(reply, 200, formatAudit(asked, matching(await known(parts), asked)))
+  return sendJson(reply, 200, formatAudit(asked, matching(await known(parts, request, asked), asked)))
 }
 
 /** Refusal 404: an answer without advisories would be taken for good news. */
-async function known({ advisories }: AuditParts): Promise<ReadonlyMap<string, readonly KnownAdvisory[]>> {
-  if (advisories === null)
+async function known(
+  { advisories, askUpstreams }: AuditParts,
+  request: FastifyRequest,
+  asked: AskedVersions,
+): Promise<ReadonlyMap<string, readonly KnownAdvisory[]>> {
+  const versions = new Map([...asked].map(([name, ofName]) => [name, [...ofName.keys()]]))
+  const told = await askUpstreams(request, versions)
+  if (advisories === null && told === null)
     throw new Refusal(404, 'no-advisories', 'This registry knows no advisories: its operator has given none (npm.advisories)')
-  return advisories.byName()
+  const own = await (advisories?.byName() ?? new Map<string, readonly KnownAdvisory[]>())
+  if (told === null) return own
+  const both = new Map(own)
+  for (const [name, list] of told) {
+    const here = both.get(name) ?? []
+    const more = list.flatMap((one) => advisoryOf(name, one)).filter(({ id }) => !here.some((other) => other.id === id))
+    both.set(name, [...here, ...more])
+  }
+  return both
+}
+
+/** None where an upstream's is not one. */
+function advisoryOf(name: string, told: unknown): KnownAdvisory[] {
+  try {
+    return parseAdvisories({ ...(told as object), name }).map((advisory) => ({ ...advisory, range: new VersionRange(advisory) }))
+  } catch (error) {
+    if (error instanceof InputError) return []
+    throw error
+  }
 }
 
 function matching(

@@ -3,10 +3,12 @@ import type { FastifyReply, FastifyRequest } from 'fastify'
 import { actorOf, packageOf } from '../../access/index.ts'
 import { concatBytes, fromUtf8, InputError } from '../../base/index.ts'
 import { notFound, requestBody, type Routes } from '../../http/index.ts'
+import { parseName } from '../format/names.ts'
 import { assertTag } from '../format/versions.ts'
 import { sendJson } from '../protocol/form.ts'
 import { onNamed } from '../protocol/targets.ts'
 import type { NpmRegistry } from '../registry.ts'
+import { cachedName } from '../upstream/cached-name.ts'
 import { changing, removeTags, setTags } from './change-rows.ts'
 import { assertTags } from './packument-changes.ts'
 
@@ -26,7 +28,10 @@ export function registerDistTags(routes: Routes, registry: NpmRegistry, prefix: 
 }
 
 /** GET */
-async function listTags({ db }: NpmRegistry, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
+async function listTags({ db, upstreams }: NpmRegistry, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
+  const name = parseName((request.params as { readonly package: string }).package)
+  const cached = name === null ? null : cachedName(request, { name })
+  if (name !== null && cached !== null) return sendJson(reply, 200, JSON.parse(await upstreams.tags(request, cached, name)))
   const rows = await db.queries
     .selectFrom('npm_tag')
     .innerJoin('package_version', 'package_version.id', 'npm_tag.version_id')

@@ -11,6 +11,7 @@ import {
   nextOfAge,
   parseDocument,
   reducedText,
+  tagsText,
   type UpstreamDocument,
   versionDocument,
 } from './format/document.ts'
@@ -44,7 +45,8 @@ export interface RenderJob {
   readonly name: NpmName
   /** As it is kept. */
   readonly document: Uint8Array
-  readonly of: 'full' | 'abbreviated' | { readonly version: string }
+  /** `tags`: version by tag alone. */
+  readonly of: 'full' | 'abbreviated' | 'tags' | { readonly version: string }
   readonly coding: 'identity' | 'gzip' | 'br'
   readonly base: string
   /** Versions that were published later aren't shown; ms. Null: all are. */
@@ -94,7 +96,9 @@ export async function listDists(job: DistsJob, port: MessagePort): Promise<void>
 
 function textOf(document: UpstreamDocument, { of, name, base }: RenderJob): string | null {
   if (typeof of !== 'string') return versionDocument(document, of.version, { form: 'full', name, base })
-  return document.versions.size === 0 ? null : [...documentText(document, { form: of, name, base })].join('')
+  if (document.versions.size === 0) return null
+  if (of === 'tags') return tagsText(document)
+  return [...documentText(document, { form: of, name, base })].join('')
 }
 
 function keptDocument({ document, name }: DistsJob): UpstreamDocument {

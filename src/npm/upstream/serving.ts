@@ -73,6 +73,14 @@ export class NpmUpstreams {
     return await this.rendered.find(here, npmName, wanted)
   }
 
+  /** Version by tag, as JSON. Refusal as documents' pulls say. */
+  async tags(request: FastifyRequest, name: CachedName, npmName: NpmTarget['name']): Promise<string> {
+    const here = await this.documents.ensure(momentOf(request), name, 'abbreviated')
+    const made = await this.rendered.find(here, npmName, { of: 'tags', coding: 'identity', base: '' })
+    if (made === null) throw notFound()
+    return Buffer.from(made.bytes).toString('utf8')
+  }
+
   /** False: it is here, and the registry gives it; `request.package` is its package. Else it is given while it comes. */
   async tarball(
     request: FastifyRequest,
@@ -94,7 +102,12 @@ export class NpmUpstreams {
       void reply.send()
       return true
     }
-    const { sizeBytes, bytes } = await this.tarballs.open({ ...name, package: here.package }, { name: npmName, version, dist })
+    const coming = await this.tarballs.open({ ...name, package: here.package }, { name: npmName, version, dist })
+    if (coming === null) {
+      request.moment = new Moment(this.#registry.db)
+      return false
+    }
+    const { sizeBytes, bytes } = coming
     if (sizeBytes !== null) reply.header('content-length', String(sizeBytes))
     reply.header('cache-control', `${here.package.visibility === 'public' ? 'public' : 'private'}, max-age=31536000, immutable`)
     reply.raw.once('close', () => void bytes.return()) // also of a client that goes while nothing comes

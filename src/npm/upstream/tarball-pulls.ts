@@ -1,5 +1,6 @@
 // Tarballs of upstreams: fetched by a flight, which whoever wants them reads along, held to what the package's document says of them, and kept.
 import { createHash, type Hash } from 'node:crypto'
+import type { PackageId } from '../../access/index.ts'
 import { InputError, type Randomness } from '../../base/index.ts'
 import {
   addFile,
@@ -7,6 +8,7 @@ import {
   cachedPackage,
   type Departure,
   failed,
+  findFile,
   type FlightReader,
   Flights,
   insertVersion,
@@ -65,8 +67,8 @@ export class TarballPulls {
     await this.#flights.close()
   }
 
-  /** As `refusalFor`; Refusal 404. */
-  async open(name: CachedName, wanted: WantedTarball): Promise<ComingTarball> {
+  /** Null: it is here now. As `refusalFor`; Refusal 404. */
+  async open(name: CachedName, wanted: WantedTarball): Promise<ComingTarball | null> {
     const source = await this.#clients.source(name.upstreamId, name.name)
     if (source === null) throw refusalFor(notDeclared)
     const url = tarballUrl(wanted.dist.url, source.upstream.url)
@@ -78,6 +80,9 @@ export class TarballPulls {
       throw refusalFor(failed('wrong', words))
     }
     const key = `${name.upstreamId} ${what} ${digest}`
+    // it may have come since it was looked for
+    const isHere = async (id: PackageId) => (await findFile(this.#registry.db, id, tarballName(wanted.name, wanted.version))) !== null
+    if (name.package !== null && !this.#flights.isFlying(key) && (await isHere(name.package.id))) return null
     const reading = { from: 0, to: null, isClient: true }
     const { flight, reader } = await this.#flights.join(key, reading, () => this.#departure(name, source, wanted, { key, url, digest }))
     const begun = await flight.begun

@@ -96,7 +96,7 @@ export interface Rendering {
 /** The document's text in pieces. */
 export function* documentText(document: UpstreamDocument, rendering: Rendering): Generator<string, void, undefined> {
   const { form } = rendering
-  yield `{${member('name', document.name)},"dist-tags":{${document.tags.map(([tag, version]) => member(tag, version)).join(',')}},"versions":{`
+  yield `{${member('name', document.name)},"dist-tags":${tagsText(document)},"versions":{`
   let separator = ''
   for (const [version, manifest] of document.versions) {
     const text = versionText(version, form === 'full' ? manifest : abbreviated(manifest), rendering)
@@ -118,6 +118,11 @@ export function* documentText(document: UpstreamDocument, rendering: Rendering):
     if (word !== 'name' && !ownFields.has(word)) yield `,${member(word, value)}`
   }
   yield '}'
+}
+
+/** Version by tag. */
+export function tagsText({ tags }: UpstreamDocument): string {
+  return `{${tags.map(([tag, version]) => member(tag, version)).join(',')}}`
 }
 
 /** One version's own document; null: there is neither such a version nor such a tag. */
