@@ -180,5 +180,18 @@ test('an upstream where this server may not connect to is declared with a warnin
     ],
   )
   await ok('upstream', 'remove', 'olive/near', '--yes')
+  await ok('upstream', 'declare', 'olive', 'http://127.0.0.1:5000', '--format', 'npm', '--min-age', '3d')
+  await ok('upstream', 'claim', 'olive/@acme')
+  const listed = (await ok('upstream', 'list')).split('\n').map((line) => line.split('\t'))
+  assert.deepEqual(
+    listed.slice(-3, -1).map((cells) => [cells[0], cells[1], ...cells.slice(8)]),
+    [
+      ['Olive', 'http://127.0.0.1:5000', 'npm', '3d'],
+      ['Olive/@acme', 'claimed', 'npm', '-'],
+    ],
+  )
+  await wrong(1, /has an upstream already, or is claimed/, 'upstream', 'claim', 'olive/@acme')
+  await ok('upstream', 'change', 'olive', '--format', 'npm', '--min-age', 'none')
+  for (const place of ['olive', 'olive/@acme']) await ok('upstream', 'remove', place, '--format', 'npm', '--yes')
   await ok('upstream', 'remove', 'olive/here', '--yes')
 })

@@ -196,12 +196,18 @@ test('advisories: each upstream is asked about what comes from it, and about not
       ['@other/y', [{ id: 4 }]],
       ['left', [{ id: 1 }]],
     ])
-    const bulk = await npm.ask('olive/-/npm/v1/security/advisories/bulk', { method: 'POST', body: JSON.stringify(Object.fromEntries(asked)) })
+    const bulk = await npm.ask('olive/-/npm/v1/security/advisories/bulk', {
+      method: 'POST',
+      body: JSON.stringify(Object.fromEntries(asked)),
+    })
     assert.deepEqual([bulk.status, JSON.parse(bulk.bytes.toString())], [200, {}], 'what is no advisory is passed over')
     upstream.answers.set('-/npm/v1/security/advisories/bulk', {
       left: [{ id: 7, url: 'https://advisories.example/7', title: 'bad', severity: 'high', vulnerable_versions: '<1.5.0', cwe: [] }],
     })
-    const found = await npm.ask('olive/-/npm/v1/security/advisories/bulk', { method: 'POST', body: JSON.stringify(Object.fromEntries(asked)) })
+    const found = await npm.ask('olive/-/npm/v1/security/advisories/bulk', {
+      method: 'POST',
+      body: JSON.stringify(Object.fromEntries(asked)),
+    })
     assert.deepEqual(Object.keys(JSON.parse(found.bytes.toString())), ['left'])
     upstream.answers.clear()
     other.answers.clear()

@@ -35,7 +35,8 @@ export function registerAudit(routes: Routes, parts: AuditParts): void {
 async function bulk(parts: AuditParts, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
   const asked = parseBulk(await readObject(request, parts.bodyBytes))
   const answer: Record<string, unknown[]> = {}
-  for (const { advisory } of matching(await known(parts, request, asked), asked)) (answer[advisory.name] ??= []).push(advisoryJson(advisory))
+  for (const { advisory } of matching(await known(parts, request, asked), asked))
+    (answer[advisory.name] ??= []).push(advisoryJson(advisory))
   return sendJson(reply, 200, answer)
 }
 
