@@ -22,6 +22,12 @@ clientSuite(
     whoami: ['npm', 'whoami'],
     audit: ['npm', 'audit'],
     signatures: null,
+    stage: {
+      publish: ['npm', 'publish', '--staged'],
+      list: ['npm', 'stage', 'list'],
+      approve: (id) => ['npm', 'stage', 'approve', id],
+      reject: (id) => ['npm', 'stage', 'reject', id],
+    },
     workspaces: {
       range: 'workspace:^',
       prepare: ['install'],

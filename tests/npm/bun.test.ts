@@ -15,6 +15,7 @@ clientSuite('bun', {
   whoami: ['pm', 'whoami'],
   audit: ['audit'],
   signatures: null,
+  stage: null,
   workspaces: { range: 'workspace:^', prepare: ['install'], publish: [{ args: ['publish', '--recursive'] }] },
   unauthorised: /401|unable to authenticate/,
   tampered: /Integrity check failed/i,

@@ -19,6 +19,12 @@ export const npmCommands: Commands = {
   whoami: ['whoami'],
   audit: ['audit', '--audit'],
   signatures: null, // needs Sigstore's keys: trust.test.ts
+  stage: {
+    publish: ['stage', 'publish'],
+    list: ['stage', 'list'],
+    approve: (id) => ['stage', 'approve', id],
+    reject: (id) => ['stage', 'reject', id],
+  },
   workspaces: { range: '^1.0.0', publish: [{ args: ['publish', '--workspaces'] }] },
   unauthorised: /E401/,
   tampered: /EINTEGRITY/,

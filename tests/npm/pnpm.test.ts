@@ -22,6 +22,12 @@ clientSuite(
     whoami: ['whoami'],
     audit: ['audit'],
     signatures: ['audit', 'signatures'],
+    stage: {
+      publish: ['stage', 'publish', '--no-git-checks'],
+      list: ['stage', 'list'],
+      approve: (id) => ['stage', 'approve', id],
+      reject: (id) => ['stage', 'reject', id],
+    },
     workspaces: {
       range: 'workspace:^',
       files: { 'pnpm-workspace.yaml': 'packages:\n  - packages/*\n' },

@@ -72,6 +72,15 @@ export class NpmStand {
     return (await answer.json()) as IssuedToken
   }
 
+  /** The id of the one version that waits. */
+  async staged(name: string): Promise<string> {
+    const answer = await this.#ask('GET', `/npm/olive/-/stage?package=${encodeURIComponent(name)}`)
+    const { items } = (await answer.json()) as { items: readonly { readonly id: string }[] }
+    const [only] = items
+    if (only === undefined || items.length > 1) throw new Error(`${items.length} versions of ${name} wait`)
+    return only.id
+  }
+
   /** An account that has a password, made as `npm adduser` makes it. */
   async account(login: string): Promise<void> {
     const user = { _id: `org.couchdb.user:${login}`, name: login, password, email: `${login}@example.org`, type: 'user', roles: [] }

@@ -35,6 +35,13 @@ export interface Commands {
   readonly whoami: Args | null
   readonly audit: Args | null
   readonly signatures: Args | null
+  /** What waits for a yes; `publish` in the package's folder. */
+  readonly stage: {
+    readonly publish: Args
+    readonly list: Args
+    readonly approve: (id: string) => Args
+    readonly reject: (id: string) => Args
+  } | null
   readonly workspaces: {
     /** How one package of them names another. */
     readonly range: string
@@ -128,7 +135,7 @@ export function clientSuite(client: ClientName, commands: Commands, more?: (stan
       assert.ok(!existsSync(main))
     })
 
-    const { distTag, deprecate, unpublish, search, audit, signatures, workspaces } = commands
+    const { distTag, deprecate, unpublish, search, audit, signatures, stage, workspaces } = commands
     if (distTag !== null)
       it('sets, lists and removes dist-tags', async () => {
         const name = named('tagged')
@@ -195,6 +202,25 @@ export function clientSuite(client: ClientName, commands: Commands, more?: (stan
         const cwd = project('signatures')
         await home.ok(commands.add(name), { cwd })
         assert.match(await home.ok(signatures, { cwd }), /1 package has (a )?verified registry signature/)
+      })
+
+    if (stage !== null)
+      it('puts a version forward, lists it, and publishes it by a yes alone', async () => {
+        const name = named('staged')
+        await publish(name, '1.0.0')
+        const cwd = written(name, '1.1.0')
+        await prepared(home, cwd)
+        await home.ok(stage.publish, { cwd })
+        const id = await stand.staged(name)
+        assert.ok((await home.ok(stage.list, { cwd })).includes(name))
+        assert.deepEqual(await stand.tags(name), { latest: '1.0.0' })
+        await home.ok(stage.approve(id), { cwd })
+        assert.deepEqual(await stand.tags(name), { latest: '1.1.0' })
+        const other = written(name, '1.2.0')
+        await prepared(home, other)
+        await home.ok(stage.publish, { cwd: other })
+        await home.ok(stage.reject(await stand.staged(name)), { cwd: other })
+        assert.deepEqual(await stand.tags(name), { latest: '1.1.0' })
       })
 
     it('publishes the packages of a workspace, which need each other', async () => {

@@ -24,6 +24,7 @@ clientSuite(
     whoami: null,
     audit: null,
     signatures: null,
+    stage: null,
     workspaces: {
       range: '^1.0.0',
       publish: ['first', 'second'].map((name) => ({ args: ['publish', '--non-interactive'], cwd: `packages/${name}` })),
