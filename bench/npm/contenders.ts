@@ -1,6 +1,7 @@
 // The registries that are compared, behind one face: Stemma as `make serve` starts it, and Verdaccio by its program, each with a folder of its own on the same disk.
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
 import { mkdirSync, writeFileSync } from 'node:fs'
+import { resolve } from 'node:path'
 import type { TempFolder } from '../../tests/support/git.ts'
 import { freePort } from '../../tests/support/port.ts'
 import { cpuMs, descendants, memory } from '../../tests/support/process.ts'
@@ -38,6 +39,19 @@ export async function startStemma(folder: TempFolder, env: Readonly<Record<strin
   }
 }
 
+/** Anyone may read what it has from the upstream. */
+export async function startMirror(folder: TempFolder, upstream: string): Promise<NpmContender> {
+  const own = { STEMMA_OUTBOUND_ALLOW_PRIVATE: '127.0.0.0/8' }
+  const contender = await startStemma(folder, own)
+  const command = resolve(import.meta.dirname, '../../bin/stemma')
+  const args = ['upstream', 'declare', 'admin', upstream, '--format', 'npm', '--visibility', 'public', '--fresh', '1h']
+  execFileSync(command, [...args, '--data', folder.join('stemma')], {
+    env: { ...process.env, ...own },
+    stdio: ['ignore', 'ignore', 'inherit'],
+  })
+  return contender
+}
+
 /** Shared memory counts for each process that has touched it: the sum is more than there is. */
 function residentOf(pid: number): number {
   try {
@@ -48,24 +62,24 @@ function residentOf(pid: number): number {
 }
 
 /** Tokens as its own documentation advises for speed; anyone may read. */
-const config = (root: string, port: number): string => `storage: ${root}/storage
+const config = (root: string, port: number, upstream: string | null): string => `storage: ${root}/storage
 auth: {htpasswd: {file: ${root}/htpasswd, max_users: 10}}
 security: {api: {jwt: {sign: {expiresIn: 1d}}}}
-uplinks: {}
-packages: {'**': {access: $all, publish: $authenticated, unpublish: $authenticated}}
+uplinks: {${upstream === null ? '' : `up: {url: '${upstream}/', cache: true, maxage: 1h}`}}
+packages: {'**': {access: $all, publish: $authenticated, unpublish: $authenticated${upstream === null ? '' : ', proxy: up'}}}
 log: {type: stdout, format: json, level: fatal}
 max_body_size: 500mb
 listen: 127.0.0.1:${port}
 `
 
-/** `verdaccio…=PROGRAM`, which this Node runs. */
-export async function startPeer(folder: TempFolder, word: string): Promise<NpmContender> {
+/** `verdaccio…=PROGRAM`, which this Node runs. @param upstream whose mirror it is; null: nobody's */
+export async function startPeer(folder: TempFolder, word: string, upstream: string | null = null): Promise<NpmContender> {
   const [name = '', program] = word.split('=')
   if (program === undefined || !name.startsWith('verdaccio')) throw new Error(`--peer verdaccio=PROGRAM, not ${word}`)
   const root = folder.join(name)
   mkdirSync(root)
   const port = await freePort()
-  writeFileSync(folder.join(`${name}.yaml`), config(root, port))
+  writeFileSync(folder.join(`${name}.yaml`), config(root, port, upstream))
   const args = ['--pdeathsig', 'KILL', process.execPath, program, '--config', folder.join(`${name}.yaml`)]
   const child = spawn('setpriv', args, { stdio: ['ignore', 'ignore', 'pipe'] })
   const said: string[] = []
