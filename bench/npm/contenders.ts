@@ -23,9 +23,9 @@ export interface NpmContender {
   stop(): Promise<void>
 }
 
-/** Packages are private: a token is checked in each request. */
+/** Packages are private: a token is checked in each request. All clients are one caller, who is let ask as often as he likes. */
 export async function startStemma(folder: TempFolder, env: Readonly<Record<string, string>> = {}): Promise<NpmContender> {
-  const { server, ...registry } = await startServer(folder, env)
+  const { server, ...registry } = await startServer(folder, { STEMMA_LIMITS_RATE_GIT: '0', ...env })
   const token = `Bearer ${server.token}`
   return {
     ...registry,
