@@ -29,7 +29,7 @@ Usage: stemma COMMAND [FLAGS]
   quota show     Says how much an owner stores, and may.
   quota set      Limits how much an owner may store.
   quota clear    Gives an owner the server's limit again.
-  user           Users: create, list, show, suspend, unsuspend, promote, demote, rename, password, delete.
+  user           Users: create, list, show, suspend, unsuspend, promote, demote, rename, password, disable-2fa, delete.
   org            Organizations: create, list, rename, members, add, remove, delete.
   collaborator   Who may do what in one repository: add, list, remove.
   repository     Repositories: create, list, rename, transfer, visibility, delete.

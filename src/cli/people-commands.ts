@@ -34,6 +34,7 @@ export const peopleCommands: Commands = {
     takes: ['LOGIN'],
     run: async (...given) => (await users()).runPassword(...given),
   },
+  'user disable-2fa': { flags: usual, takes: ['LOGIN'], run: async (...given) => (await users()).runDisableOtp(...given) },
   'user delete': { flags: ['yes', ...usual], takes: ['LOGIN'], run: async (...given) => (await users()).runDelete('user', ...given) },
   'org create': {
     flags: ['account', 'name', ...usual],

@@ -38,6 +38,10 @@ export const peopleTexts: Readonly<Record<string, string>> = {
     'user rename LOGIN NEW_LOGIN',
     'Gives a user another login. His repositories answer under the new one only, and the old one is free for others.',
   ),
+  'user disable-2fa': text(
+    'user disable-2fa LOGIN',
+    'Takes a user’s second factor away, for one who has lost his app and his recovery codes: he sets it up anew by npm profile enable-2fa.',
+  ),
   'user password': text(
     'user password LOGIN --password-file FILE',
     `Gives a user another password, and ends his sessions.

@@ -74,6 +74,7 @@ export const flagChoices: Readonly<Partial<Record<FlagName, readonly string[]>>>
     'repository:write',
     'repository:admin',
     'package:read',
+    'package:stage',
     'package:write',
     'package:admin',
     'organization:read',

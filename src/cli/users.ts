@@ -12,7 +12,7 @@ import {
 import { systemRandomness } from '../base/index.ts'
 import type { Config } from '../config.ts'
 import type { Database } from '../db/index.ts'
-import { assertPassword, Passwords, setPassword } from '../sign-in/index.ts'
+import { assertPassword, dropSecondFactor, Passwords, setPassword } from '../sign-in/index.ts'
 import { accountNamed } from './account-named.ts'
 import { withDatabase } from './database.ts'
 import { quietLog } from './rooms.ts'
@@ -103,6 +103,16 @@ export async function runPassword(config: Config, given: Flags, [login = '']: re
 
 async function change(db: Database, account: Account, password: string): Promise<void> {
   await setPassword({ db, passwords: new Passwords(systemRandomness) }, account, { password }, operator)
+}
+
+/** For who has lost his app and his recovery codes. */
+export async function runDisableOtp(config: Config, given: Flags, [login = '']: readonly string[]): Promise<void> {
+  const { account, isGone } = await withDatabase(config, quietLog(config), async (db) => {
+    const found = await accountNamed(db, login, 'user')
+    return { account: found, isGone: await dropSecondFactor(db, found, operator) }
+  })
+  const words = isGone ? 'has no second factor any more' : 'has none'
+  printDone(given.json === true, userJson(account), `${account.login} ${words}`)
 }
 
 export async function runDelete(kind: Account['kind'], config: Config, given: Flags, [login = '']: readonly string[]): Promise<void> {

@@ -8,7 +8,7 @@ export { expireSignIns } from './expire.ts'
 export { type Arrival, type Departure, localPath, type OidcSettings, OidcSignIn } from './oidc.ts'
 export { assertPassword, Passwords } from './passwords.ts'
 export { registerSignIn } from './routes.ts'
-export { type OtpMode, type OtpParts, type SecondFactor, SecondFactors } from './second-factors.ts'
+export { dropSecondFactor, type OtpMode, type OtpParts, type SecondFactor, SecondFactors } from './second-factors.ts'
 export {
   beginSession,
   type BegunSession,

@@ -159,6 +159,16 @@ export class SecondFactors {
   }
 }
 
+/** The operator's way, without a code. False: the account has none. */
+export async function dropSecondFactor(db: Database, { id, login }: Holder, actor: Actor): Promise<boolean> {
+  return db.transaction(async (tx) => {
+    const gone = await tx.deleteFrom('account_otp').where('account_id', '=', id).executeTakeFirst()
+    if (gone.numDeletedRows === 0n) return false
+    await audit(tx, actor, { action: 'account.otp-disable', ownerId: id, target: login })
+    return true
+  })
+}
+
 /** npm's own words, by which clients that know no header tell what is asked for. */
 const required = 'You must provide a one-time pass. Upgrade your client to npm@latest in order to use 2FA.'
 const wrong = 'Invalid one-time pass: it is wrong, too old, or was used before. Wait for the next one.'

@@ -43,6 +43,7 @@ test('users', async () => {
   assert.equal(await ask(token, '/user'), 403)
   assert.match(await ok('user', 'list'), /^LOGIN\tNAME\tEMAIL\tSTATE\tCREATED\n[^]*Carol\tCarol C\tc@example.org\tsuspended\t/)
   await ok('user', 'unsuspend', 'carol')
+  assert.match(await ok('user', 'disable-2fa', 'carol'), /^Carol has none\n$/)
   await ok('user', 'promote', 'carol')
   assert.equal(await ask(token, '/audit-log'), 200)
   await ok('user', 'demote', 'carol')
