@@ -1,5 +1,5 @@
 // What the registry's handlers work with.
-import type { Clock, Log, Sealer } from '../base/index.ts'
+import type { Clock, Log, Sealer, SharedPlaces } from '../base/index.ts'
 import type { Database } from '../db/index.ts'
 import type { ContentSending, Downloads } from '../packages/index.ts'
 import type { Roots } from './publish/provenance.ts'
@@ -45,6 +45,8 @@ export interface NpmRegistry extends NpmOptions {
   readonly downloads: Downloads
   /** What goes on behind an answer; waited for when the server stops. */
   readonly background: Set<Promise<void>>
+  /** Large documents of publishes and changes, in memory at one time. */
+  readonly largeDocuments: SharedPlaces
   /** Tarballs on their way to clients. */
   readonly sending: ContentSending
   readonly documents: Documents

@@ -25,6 +25,8 @@ import { NpmUpstreams } from './upstream/serving.ts'
 const keptBytes = { tarballs: 32 << 20, documents: 64 << 20 }
 /** Tarballs up to this size are sent out of memory: of real trees nine of ten. */
 const smallBytes = 128 << 10
+/** At one time. */
+const largeDocuments = 8
 
 export function registerNpm(listener: Listener, options: NpmOptions): void {
   const { db, log, sealer, store, limits } = options
@@ -33,6 +35,7 @@ export function registerNpm(listener: Listener, options: NpmOptions): void {
   const registry: NpmRegistry = {
     ...options,
     background: new Set(),
+    largeDocuments: new SharedPlaces(largeDocuments),
     downloads,
     sending: {
       store,

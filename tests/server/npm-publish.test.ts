@@ -81,6 +81,14 @@ describe('a publish', () => {
     assert.ok(Buffer.concat(pieces).equals(tarball))
   })
 
+  test('of a large document: few are read at one time, and all of them in the end', async () => {
+    const readme = 'r'.repeat(400_000)
+    const answers = await Promise.all(
+      Array.from({ length: 12 }, (_, n) => npm.publish({ name: `documented-${n}`, version: '1.0.0', readme })),
+    )
+    assert.deepEqual(new Set(answers.map(({ status }) => status)), new Set([201]))
+  })
+
   test('whose first version is not the latest makes it the latest all the same', async () => {
     await npm.publish({ name: 'beta-first', version: '0.1.0', tag: 'beta' })
     assert.deepEqual(await tagsOf('beta-first'), { beta: '0.1.0', latest: '0.1.0' })

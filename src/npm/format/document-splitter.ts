@@ -53,6 +53,11 @@ export class DocumentSplitter {
     this.#kept = new KeptBytes(limits.documentBytes)
   }
 
+  /** Of what has come, all but tarballs. */
+  get keptBytes(): number {
+    return this.#kept.sizeBytes
+  }
+
   /** The next bytes. InputError 'bad-document', 'too-large'. */
   *push(bytes: Uint8Array): Generator<DocumentPiece, void, undefined> {
     let from = 0 // what comes from here on is kept, and isn't yet

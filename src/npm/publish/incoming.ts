@@ -10,7 +10,12 @@ import type { TarballFiles } from './tarball-walk.ts'
 export interface IncomingLimits {
   readonly document: DocumentLimits
   readonly tarball: TarballLimits
+  /** Waited for once, when the document turns out to be large: as text, parsed and written it takes some ten times its size in memory. */
+  readonly onLarge?: () => Promise<void>
 }
+
+/** All but the tarball: those of npm's own packages are smaller, with their readme. */
+const largeBytes = 256 << 10
 
 export class Incoming {
   readonly #limits: IncomingLimits
@@ -20,7 +25,7 @@ export class Incoming {
   constructor(body: AsyncIterable<Uint8Array>, limits: IncomingLimits) {
     this.#limits = limits
     this.#splitter = new DocumentSplitter(limits.document)
-    this.#pieces = split(body, this.#splitter)
+    this.#pieces = split(body, this.#splitter, limits.onLarge)
   }
 
   /** Reads as far as the tarball: what it is called. Null: there is none, and all has come. InputError 'bad-document', 'too-large'. */
@@ -67,6 +72,16 @@ export class Incoming {
   }
 }
 
-async function* split(body: AsyncIterable<Uint8Array>, splitter: DocumentSplitter): AsyncGenerator<DocumentPiece, void, undefined> {
-  for await (const bytes of body) yield* splitter.push(bytes)
+async function* split(
+  body: AsyncIterable<Uint8Array>,
+  splitter: DocumentSplitter,
+  onLarge?: () => Promise<void>,
+): AsyncGenerator<DocumentPiece, void, undefined> {
+  let isLarge = false
+  for await (const bytes of body) {
+    yield* splitter.push(bytes)
+    if (isLarge || splitter.keptBytes <= largeBytes) continue
+    isLarge = true
+    await onLarge?.()
+  }
 }

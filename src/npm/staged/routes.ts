@@ -40,7 +40,7 @@ export function registerStaged(routes: Routes, parts: StagedParts): void {
 /** As a publish, into a package that is there; no code is asked for: that comes with somebody's word. */
 async function stage({ registry, randomness }: StagedParts, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
   const one = packageOf(request)
-  const incoming = incomingOf(registry.limits, request)
+  const incoming = incomingOf(registry, request, reply)
   const attachment = await incoming.begin()
   if (attachment === null) throw new InputError('bad-document', 'A version is put forward with its tarball')
   const [id, actor, name] = [randomness.uuid(), actorOf(request), nameOf(one.name)]
