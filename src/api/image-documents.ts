@@ -1,7 +1,7 @@
 // Images as documents: what rows and lists are in JSON.
 import type { FastifyRequest } from 'fastify'
 import type { Package } from '../access/index.ts'
-import type { Descriptor, ImageFile, LayerRecord, ManifestRow, Platform, TagRow, TreeManifest } from '../oci/index.ts'
+import type { Descriptor, ImageDiff, ImageFile, LayerRecord, ManifestRow, Platform, TagRow, TreeManifest } from '../oci/index.ts'
 import { platformText } from '../oci/index.ts'
 import { originOf, timeJson } from './documents.ts'
 import type { ImageFileJson, ManifestJson, PlatformJson, ReferrerJson, TagJson } from './image-schemas.ts'
@@ -85,8 +85,16 @@ export function fileJson({ path, mode, sizeBytes, link, sha256, gitBlob }: Omit<
   return { path, mode: mode.toString(8).padStart(4, '0'), size_bytes: sizeBytes, link, sha256, git_blob: gitBlob }
 }
 
+/** Of two images, or two archives. */
+export function diffJson({ added, removed, changed, grownBytes, changes }: ImageDiff) {
+  const files = changes.map(({ path, status, differs, before, after }) => {
+    return { path, status, differs: [...differs], before: before && recordJson(before), after: after && recordJson(after) }
+  })
+  return { added, removed, changed, grown_bytes: grownBytes, total: added + removed + changed, files }
+}
+
 /** What is seen in an image is always something. */
-export function recordJson(record: LayerRecord) {
+function recordJson(record: LayerRecord) {
   return { type: record.type as ImageFileJson['type'], ...fileJson(record) }
 }
 

@@ -1,13 +1,13 @@
 // Files of layers and of images, and what differs between the files of two: Stemma's own. Layers are read when they are first asked for; where that takes long the
 // answer is 202, and the same question later has one.
 import type { FastifyReply, FastifyRequest } from 'fastify'
-import { Readable } from 'node:stream'
 import { packageOf } from '../access/index.ts'
 import type { Routes } from '../http/index.ts'
-import { type FilePlace, type Layer, parseDigestBytes, storedBlobs } from '../oci/index.ts'
+import { type Layer, parseDigestBytes, storedBlobs } from '../oci/index.ts'
 import Type from 'typebox'
-import { fileErrors, imageTags, isUnread, ofCaller, onImage, openImage, told } from './image-call.ts'
-import { fileJson, imageFileJson, recordJson } from './image-documents.ts'
+import { filePageOf, orUnread, partOf, sendFile } from './file-answers.ts'
+import { fileErrors, imageTags, ofCaller, onImage, openImage } from './image-call.ts'
+import { diffJson, fileJson, imageFileJson } from './image-documents.ts'
 import {
   DiffJson,
   DiffQuery,
@@ -23,7 +23,7 @@ import {
 } from './image-schemas.ts'
 import type { ApiOptions } from './index.ts'
 import { notFound } from '../http/index.ts'
-import { type Page, tellPages } from './paging.ts'
+import { tellPages } from './paging.ts'
 
 export function registerImageFiles(routes: Routes, options: ApiOptions, imageUrl: string): void {
   registerLayers(routes, options, `${imageUrl}/layers/:digest`)
@@ -141,51 +141,9 @@ function registerDiff(routes: Routes, options: ApiOptions, url: string): void {
         layerFiles.lists(newImage.stored, ofCaller(request)),
       ])
       const diff = await layerFiles.ask('diff', { before, after, path, ...partOf(page) })
-      const total = diff.added + diff.removed + diff.changed
-      tellPages(request, reply, publicUrl, page, total)
-      const { added, removed, changed, grownBytes } = diff
-      const files = diff.changes.map((change) => ({
-        path: change.path,
-        status: change.status,
-        differs: [...change.differs],
-        before: change.before && recordJson(change.before),
-        after: change.after && recordJson(change.after),
-      }))
-      return { base: oldImage.digest, head: newImage.digest, added, removed, changed, grown_bytes: grownBytes, total, files }
+      const told = diffJson(diff)
+      tellPages(request, reply, publicUrl, page, told.total)
+      return { base: oldImage.digest, head: newImage.digest, ...told }
     })
   })
-}
-
-/** As `pageOf`, with longer pages: files are many and short. */
-function filePageOf({ page = 1, per_page: perPage = 30 }: { readonly page?: number; readonly per_page?: number }): Page {
-  return { page: Math.min(Math.max(page, 1), 1_000_000), perPage: Math.min(Math.max(perPage, 1), 1000) }
-}
-
-function partOf({ page, perPage }: Page): { readonly skip: number; readonly most: number } {
-  return { skip: (page - 1) * perPage, most: perPage }
-}
-
-/** 202 where layers are still being read. */
-async function orUnread<T>(reply: FastifyReply, answer: () => Promise<T>): Promise<T> {
-  try {
-    return await told(answer())
-  } catch (error) {
-    if (!isUnread(error)) throw error
-    return reply.code(202).header('retry-after', '5').send({ message: error.message }) as never
-  }
-}
-
-/** A file's bytes as they are: never as a page of this host's. */
-function sendFile({ layerFiles }: ApiOptions, request: FastifyRequest, reply: FastifyReply, layer: Layer, place: FilePlace) {
-  const tag = `"${Buffer.from(place.sha256).toString('hex')}"`
-  reply.header('etag', tag)
-  if ((request.headers['if-none-match'] ?? '').split(',').some((known) => known.trim().replace(/^W\//, '') === tag)) {
-    return reply.code(304).send() as never
-  }
-  return reply
-    .type('application/octet-stream')
-    .header('content-length', place.sizeBytes)
-    .header('x-content-type-options', 'nosniff')
-    .header('content-security-policy', "default-src 'none'; sandbox")
-    .send(Readable.from(layerFiles.read(layer, place, ofCaller(request)))) as never
 }

@@ -21,6 +21,7 @@ import { registerHooks } from './hooks.ts'
 import { registerImages } from './images.ts'
 import { registerKeys } from './keys.ts'
 import { registerMeta } from './meta.ts'
+import { registerNpmPackages } from './npm-packages.ts'
 import { registerQuotas } from './quotas.ts'
 import { registerRateLimit } from './rate-limit.ts'
 import { registerOpenApi } from './openapi/index.ts'
@@ -98,5 +99,6 @@ export function registerApi(listener: Listener, options: ApiOptions): void {
     registerPackages(routes, options)
     registerPackageRules(routes, options)
     registerImages(routes, options)
+    registerNpmPackages(routes, options)
   })
 }

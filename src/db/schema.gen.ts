@@ -381,6 +381,13 @@ export interface NpmAttestation {
   version_id: number;
 }
 
+export interface NpmDependency {
+  kind: string;
+  name: string;
+  range: string;
+  version_id: number;
+}
+
 export interface NpmPackage {
   mfa: string | null;
   modified_at: Generated<Date>;
@@ -891,6 +898,7 @@ export interface DB {
   network_review: NetworkReview;
   network_storage: NetworkStorage;
   npm_attestation: NpmAttestation;
+  npm_dependency: NpmDependency;
   npm_package: NpmPackage;
   npm_search: NpmSearch;
   npm_search_due: NpmSearchDue;

@@ -1,4 +1,15 @@
 // npm: the registry for npm packages, over the content store. docs/design/npm.md.
+export { type Dependant, listDependants } from './browse/dependants.ts'
+export {
+  findNpmVersion,
+  listNpmVersions,
+  type Manifest,
+  npmDownloads,
+  type NpmPackageFacts,
+  npmPackageFacts,
+  type NpmVersionFacts,
+} from './browse/package-facts.ts'
+export { type Dependency, dependenciesOf, dependencyKinds } from './format/dependencies.ts'
 export { npmFormat } from './format-room.ts'
 export { registerNpm } from './routes.ts'
 export { openRoots } from './publish/open-roots.ts'

@@ -16,6 +16,7 @@ import { type Database, type Queries, sqlState, type Tx } from '../../db/index.t
 import { notFound } from '../../http/index.ts'
 import { chargeContent, packageReferences } from '../../packages/index.ts'
 import { type ContentInfo, digestBytes } from '../../store/index.ts'
+import { dependenciesOf } from '../format/dependencies.ts'
 import { type NpmName, tarballName } from '../format/names.ts'
 import { assertNotAlike } from './alike.ts'
 import type { Attestation } from './provenance.ts'
@@ -126,6 +127,7 @@ function parametersOf(
   isAlikeAsked: boolean,
 ): PublicationParameters {
   const { version, key, tags, tarball } = publication
+  const needed = dependenciesOf(publication.manifest)
   const { ownerId, ownerLogin, format, visibility, repositoryId } = to
   const facts = { account: actor.accountId, actor: actor.name, format, owner: ownerLogin, ownerId, name: to.name }
   return [
@@ -157,6 +159,9 @@ function parametersOf(
     attestation?.bundle ?? null,
     attestation?.verified ?? null,
     attestation?.signer ?? null,
+    needed.map((dependency) => dependency.name),
+    needed.map(({ kind }) => kind),
+    needed.map(({ range }) => range),
     JSON.stringify({ ...facts, version, tag: tags[0] ?? 'latest', gitHead: publication.gitHead }),
   ]
 }

@@ -36,6 +36,10 @@ export type PublicationParameters = readonly [
   bundle: string | null,
   verified: string | null,
   signer: string | null,
+  /** What it needs: names, kinds, ranges. */
+  neededNames: readonly string[],
+  neededKinds: readonly string[],
+  neededRanges: readonly string[],
   event: string,
 ]
 
@@ -55,7 +59,7 @@ export const insertRows = fixedQuery<PublicationParameters, Outcome>((queries, .
   const [packageId, linkedTo, alikeKey, isCharged, version, key, publishedBy, file, content, sizeBytes, sha1, sha512, kind, ...more] =
     others
   const [readme, readmeFilename, isLatest, manifest, unpackedBytes, fileCount, hasInstallScript, deprecated, gitHead, ...rest] = more
-  const [tags, predicateType, bundle, verified, signer, event] = rest
+  const [tags, predicateType, bundle, verified, signer, neededNames, neededKinds, neededRanges, event] = rest
   const making: PackageMade = [ownerId, format, name, visibility, repositoryId, actorId, actor, target, details, ip, requestId, facts]
   const statement = sql<Outcome>`
     with there as materialized (select digest from content where digest = ${content}::bytea for key share),
@@ -96,6 +100,10 @@ export const insertRows = fixedQuery<PublicationParameters, Outcome>((queries, .
       attested as (
         insert into npm_attestation (version_id, predicate_type, bundle, verified, signer)
         select id, ${predicateType}::text, ${bundle}::text, ${verified}::text, ${signer}::text from made where ${predicateType}::text is not null),
+      needing as (
+        insert into npm_dependency (version_id, name, kind, range)
+        select id, n.name, n.kind, n.range from made,
+          unnest(${neededNames}::text[], ${neededKinds}::text[], ${neededRanges}::text[]) as n (name, kind, range)),
       told as (
         insert into outbox (kind, repository_id, payload)
         select 'package.published', one.repository_id, ${event}::jsonb || jsonb_build_object('packageId', made.package_id) from made, one
