@@ -1,6 +1,6 @@
 // Files of layers and of images, and what differs between the files of two: Stemma's own. Layers are read when they are first asked for; where that takes long the
 // answer is 202, and the same question later has one.
-import type { FastifyReply, FastifyRequest } from 'fastify'
+import type { FastifyRequest } from 'fastify'
 import { packageOf } from '../access/index.ts'
 import type { Routes } from '../http/index.ts'
 import { type Layer, parseDigestBytes, storedBlobs } from '../oci/index.ts'

@@ -6,11 +6,18 @@ const usual = ['json', 'data', 'config'] as const satisfies readonly FlagName[]
 const formatted = ['format', ...usual] as const satisfies readonly FlagName[]
 const packages = async () => import('./packages.ts')
 const rules = async () => import('./package-rules.ts')
+const versions = async () => import('./package-versions.ts')
 const place = ['OWNER[/NAME]'] as const
 
 export const packageCommands: Commands = {
   'package list': { flags: ['owner', ...usual], run: async (config, given) => (await packages()).runListPackages(config, given) },
   'package show': { flags: formatted, takes: ['OWNER/NAME'], run: async (...given) => (await packages()).runShowPackage(...given) },
+  'package versions': { flags: formatted, takes: ['OWNER/NAME'], run: async (...given) => (await versions()).runListVersions(...given) },
+  'package prune': {
+    flags: ['newest', 'grace', 'yes', ...usual],
+    takes: ['OWNER/NAME'],
+    run: async (...given) => (await versions()).runPrune(...given),
+  },
   'package tags': { flags: usual, takes: ['OWNER/NAME'], run: async (...given) => (await packages()).runListTags(...given) },
   'package set-visibility': {
     flags: formatted,
@@ -72,6 +79,20 @@ export const packageTexts: Readonly<Record<string, string>> = {
     'package show OWNER/NAME [--format FORMAT]',
     `Shows a package: who may read it, how large it is, how often it was pulled in the last 30 days.
 ${which}`,
+  ),
+  'package versions': text(
+    'package versions OWNER/NAME [--format FORMAT]',
+    `Lists the versions of a package, the newest first: name (of an image, the digest of a manifest), day, tags; separated by tabs.
+${which}`,
+  ),
+  'package prune': text(
+    'package prune OWNER/NAME [--newest 10] [--grace 30d] [--yes]',
+    `Tells which prereleases of an npm package nobody needs any more, or takes them away: for ever, as all versions of npm's.
+What a tag leads to stays, and so does every release.
+
+  --newest 10      So many prereleases stay, those that were published last.
+  --grace 30d      Those that were published within so many days stay, too.
+  --yes            Takes them away; without it nothing changes.`,
   ),
   'package tags': text('package tags OWNER/NAME', 'Lists the tags of an image: name, digest, bytes, since when, pulls; separated by tabs.'),
   'package set-visibility': text(

@@ -45,6 +45,7 @@ export const flags = {
   description: { type: 'string' },
   rule: { type: 'string', multiple: true },
   untagged: { type: 'string' },
+  newest: { type: 'string' },
   referrers: { type: 'string' },
   scope: { type: 'string', multiple: true },
   repository: { type: 'string', multiple: true },

@@ -11,6 +11,12 @@ export {
 } from './browse/package-facts.ts'
 export { type Dependency, dependenciesOf, dependencyKinds } from './format/dependencies.ts'
 export { npmFormat } from './format-room.ts'
+export {
+  judgePrereleases,
+  type PrereleasePolicy,
+  type PrereleaseVerdict,
+  removePrereleases,
+} from './keeping/prereleases.ts'
 export { registerNpm } from './routes.ts'
 export { openRoots } from './publish/open-roots.ts'
 export type { Roots } from './publish/provenance.ts'

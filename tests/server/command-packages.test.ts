@@ -1,7 +1,9 @@
 // `stemma package` as whoever administers the server uses it.
 import assert from 'node:assert/strict'
+import { randomBytes } from 'node:crypto'
 import { after, before, test } from 'node:test'
-import { createRepository } from '../../src/access/index.ts'
+import { createOrFindPackage, createRepository, operator } from '../../src/access/index.ts'
+import { sql } from '../../src/db/index.ts'
 import type { TestApi } from '../support/api.ts'
 import { stemma } from '../support/command.ts'
 import { CommandStand } from '../support/command-stand.ts'
@@ -45,6 +47,9 @@ test('packages are listed, shown, changed and deleted, and the audit tells of it
     /^Olive\/tools\/app is private, linked to no repository\n1 version, 1 tag, 0 blobs/,
   )
   assert.deepEqual((await ok('package', 'tags', 'olive/tools/app')).split('\n')[1]?.split('\t').slice(0, 2), ['1.0', image.digest])
+
+  assert.equal((await ok('package', 'versions', 'olive/tools/app')).split('\n')[1]?.split('\t')[0], image.digest)
+  await wrong(1, /no package 'olive\/tools\/app'/, 'package', 'prune', 'olive/tools/app')
 
   assert.equal(await ok('package', 'set-visibility', 'olive/tools/app', 'internal'), 'Olive/tools/app is internal now\n')
   assert.equal(await ok('package', 'link', 'olive/tools/app', 'source'), 'Olive/tools/app is linked to Olive/source now\n')
@@ -194,4 +199,41 @@ test('an upstream where this server may not connect to is declared with a warnin
   await ok('upstream', 'change', 'olive', '--format', 'npm', '--min-age', 'none')
   for (const place of ['olive', 'olive/@acme']) await ok('upstream', 'remove', place, '--format', 'npm', '--yes')
   await ok('upstream', 'remove', 'olive/here', '--yes')
+})
+
+test('prereleases of npm packages: what would go is told, and goes when that is said', async () => {
+  const { db, owner } = api
+  const one = await createOrFindPackage(
+    db,
+    { ownerId: owner.id, ownerLogin: 'Olive', format: 'npm', name: '@olive/kit', repositoryId: null, visibility: 'private' },
+    operator,
+  )
+  await sql`insert into npm_package (package_id) values (${one.id})`.execute(db.queries)
+  for (const version of ['1.0.0', '1.0.0-a.1', '1.0.0-a.2', '1.0.0-a.3']) {
+    const { rows } = await sql<{ id: number }>`
+      insert into package_version (package_id, version, version_key, published_by, published_at)
+      values (${one.id}, ${version}, ${version}, 'x', now() - interval '90 days' + ${version.slice(-1)}::int * interval '1 day') returning id`.execute(
+      db.queries,
+    )
+    const id = rows[0]?.id
+    await sql`insert into npm_version (version_id, package_id, manifest, unpacked_bytes, file_count, has_install_script)
+      values (${id}, ${one.id}, '{}', 1, 1, false)`.execute(db.queries)
+    await sql`insert into package_file (version_id, package_id, name, content, size_bytes) values (${id}, ${one.id}, ${version}, ${randomBytes(32)}, 1)`.execute(
+      db.queries,
+    )
+    if (version === '1.0.0')
+      await sql`insert into npm_tag (package_id, tag, version_id) values (${one.id}, 'latest', ${id})`.execute(db.queries)
+  }
+  const lines = (await ok('package', 'prune', 'olive/@olive/kit', '--newest', '1')).trim().split('\n')
+  assert.deepEqual(
+    lines.slice(1).map((line) => line.split('\t').slice(0, 2).join(' ')),
+    ['1.0.0-a.3 stays', '1.0.0-a.2 goes', '1.0.0-a.1 goes', '2 of 3 prereleases would go; nothing has changed (--yes does it)'],
+  )
+  assert.equal((await ok('package', 'versions', 'olive/@olive/kit')).trim().split('\n').length, 5)
+  assert.match(
+    await ok('package', 'prune', 'olive/@olive/kit', '--newest', '1', '--yes'),
+    /\n2 of 3 prereleases went, and never come again\n$/,
+  )
+  assert.equal((await ok('package', 'versions', 'olive/@olive/kit')).trim().split('\n').length, 3)
+  await wrong(2, /no number of versions/, 'package', 'prune', 'olive/@olive/kit', '--newest', 'all')
 })
