@@ -65,6 +65,7 @@ export interface Kernel {
     nice: number,
     far: number,
     isEachNoted: boolean,
+    isExact: boolean,
   ): number
   readonly zlibDistance: WebAssembly.Global<'i32'>
 }

@@ -16,10 +16,11 @@ interface Case {
   readonly far: number
   /** Of a level that leaves places out. */
   readonly isGreedy: boolean
+  readonly isExact: boolean
 }
 
 /** Goes through the bytes as a matcher does: searches, now and then a second time where it has just searched, and goes on behind the match, or beside it. */
-function compare({ data, kind, tries, nice, far, isGreedy }: Case): void {
+function compare({ data, kind, tries, nice, far, isGreedy, isExact }: Case): void {
   const [tables, bytes] = place(new Uint8Array(kernel.zlibTableBytes()), data) as [number, number]
   memory.fill(0, tables, tables + kernel.zlibTableBytes())
   const twin = new ZlibMatch(data, kind)
@@ -30,9 +31,9 @@ function compare({ data, kind, tries, nice, far, isGreedy }: Case): void {
     const luck = chosen[index] as number
     for (const least of luck % 4 === 0 ? [2, 3 + (luck >> 4), 2] : [2]) {
       for (let next = noted; next <= index; next++) twin.note(next, end)
-      const expected = twin.search({ index, end, least, tries, nice, far })
+      const expected = twin.search({ index, end, least, tries, nice, far, isExact })
       const isEachNoted = !isGreedy && kind !== 2
-      const length = kernel.zlibMatch(bytes, tables, 0, index, end, noted, kind, least, tries, nice, far, isEachNoted)
+      const length = kernel.zlibMatch(bytes, tables, 0, index, end, noted, kind, least, tries, nice, far, isEachNoted, isExact)
       noted = Math.max(noted, index + 1)
       const found = length === least ? null : { length, distance: kernel.zlibDistance.value }
       assert.deepEqual(found, expected, `at ${index}, more than ${least}`)
@@ -54,6 +55,7 @@ const settings = {
   nice: fc.constantFrom(8, 32, 258),
   far: fc.constantFrom(4096, 32_768),
   isGreedy: fc.boolean(),
+  isExact: fc.boolean(),
 }
 
 test('the same matches as the twin: from noise to runs', () => {
@@ -84,4 +86,23 @@ test('the same where long pieces come again, nearer and farther than a window', 
       return Uint8Array.from(made)
     })
   fc.assert(fc.property(fc.record({ data, ...settings }), compare), { numRuns: 40 })
+})
+
+test('the farthest place there may be: zlib takes it only where it is the first of its hash', () => {
+  const mostDistance = 32_768 - 262
+  for (const isFirst of [true, false]) {
+    const data = noise(7, mostDistance + 100)
+    const text = data.slice(10, 30)
+    data.set(text, 10 + mostDistance)
+    // nearer, with the same hash, and shorter
+    if (!isFirst) data.set(text.subarray(0, 4), 20_000)
+    for (const isExact of [true, false]) {
+      const [tables, bytes] = place(new Uint8Array(kernel.zlibTableBytes()), data) as [number, number]
+      memory.fill(0, tables, tables + kernel.zlibTableBytes())
+      const length = kernel.zlibMatch(bytes, tables, 0, 10 + mostDistance, data.length, 0, 0, 2, 128, 258, 4096, true, isExact)
+      const isShort = isExact && !isFirst
+      assert.equal(kernel.zlibDistance.value, isShort ? 10 + mostDistance - 20_000 : mostDistance)
+      assert.ok(isShort ? length === 4 : length >= 20, `${length} bytes`)
+    }
+  }
 })

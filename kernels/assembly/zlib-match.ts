@@ -79,6 +79,7 @@ function alike(one: usize, other: usize, most: u32): u32 {
  * looked at, and none when a match has `nice` bytes (4 at least). Notes the places from `noted` up to `index`, that one too. At least three bytes are there.
  * @param far matches of three farther away don't count
  * @param isEachNoted no place was left out (and the hash isn't of four bytes)
+ * @param isExact of its hash's places the farthest that there may be counts only where it is the first: so is zlib
  */
 export function zlibMatch(
   bytes: usize,
@@ -93,13 +94,15 @@ export function zlibMatch(
   nice: u32,
   far: i32,
   isEachNoted: bool,
+  isExact: bool,
 ): u32 {
   for (let next = noted; next <= index; next++) note(bytes + next, tables, <i32>next + offset, kind, end - next)
   zlibDistance = 0
   const here = <i32>index + offset
   const at = bytes + index
   const most = min<u32>(MOST_MATCH, end - index)
-  const nearest = max<i32>(here - MOST_DISTANCE, 1)
+  const isNearer = isExact && <i32>load<u16>(slot(tables + WAYS, here)) != MOST_DISTANCE
+  const nearest = max<i32>(here - MOST_DISTANCE + <i32>isNearer, 1)
   const origin = bytes - offset
   if (most > max<u32>(least, 3)) {
     length = max<u32>(least, 3)

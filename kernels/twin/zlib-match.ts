@@ -12,6 +12,8 @@ export interface ZlibSearch {
   readonly nice: number
   /** Matches of three farther away don't count. */
   readonly far: number
+  /** Of its hash's places the farthest that there may be counts only where it is the first: so is zlib. */
+  readonly isExact: boolean
 }
 
 export class ZlibMatch {
@@ -38,10 +40,10 @@ export class ZlibMatch {
   }
 
   /** The place has been noted. Its longest match that is longer than `least`, the nearest of such; null: there is none. */
-  search({ index, end, least, tries, nice, far }: ZlibSearch): { readonly length: number; readonly distance: number } | null {
+  search({ index, end, least, tries, nice, far, isExact }: ZlibSearch): { readonly length: number; readonly distance: number } | null {
     const bytes = this.#bytes
     const most = Math.min(mostMatch, end - index)
-    const nearest = Math.max(index - mostDistance, 1)
+    let nearest = Math.max(index - mostDistance, 1)
     let [length, distance] = [least, 0]
     let place = this.#previous[index & mask] as number
     for (let left = tries; left > 0 && place >= nearest && length < most; left--) {
@@ -53,6 +55,7 @@ export class ZlibMatch {
         if (count >= Math.min(nice, most)) break
       }
       place = this.#previous[place & mask] as number
+      if (isExact) nearest = Math.max(index - mostDistance + 1, 1)
     }
     return distance === 0 || (length === 3 && distance > far) ? null : { length, distance }
   }

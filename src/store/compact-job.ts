@@ -12,6 +12,8 @@ export interface CompactJob {
   readonly segments: readonly SegmentPlace[]
   /** For each of them, a byte for each chunk: 1 where a recipe names it. */
   readonly live: readonly Uint8Array[]
+  /** In which order they are moved: of each run which segment it is in, first ordinal, count. Names each live chunk. */
+  readonly order: Uint32Array
   readonly asking: MessagePort
 }
 
@@ -39,10 +41,13 @@ export async function compactJob(job: CompactJob, port: MessagePort, reader: Con
     const places: Uint32Array[] = []
     const moves: Uint8Array[] = []
     const forms: Uint8Array[] = []
-    for (const [at, segment] of job.segments.entries()) {
-      const live = job.live[at] ?? new Uint8Array()
-      const place = new Uint32Array(live.length).fill(noOrdinal)
-      for await (const chunk of reader.chunks(segment, live)) {
+    for (const live of job.live) places.push(new Uint32Array(live.length).fill(noOrdinal))
+    for (let n = 0; n < job.order.length; n += 3) {
+      const [at, first, count] = job.order.subarray(n, n + 3) as unknown as [number, number, number]
+      const segment = job.segments[at] as SegmentPlace
+      const place = places[at] as Uint32Array
+      const isWanted = (ordinal: number) => job.live[at]?.[ordinal] === 1 && place[ordinal] === noOrdinal
+      for await (const chunk of reader.chunksOf(segment, first, count, isWanted)) {
         const name = hex(chunk.hash)
         const there = known.get(name)
         if (there === undefined) {
@@ -51,11 +56,12 @@ export async function compactJob(job: CompactJob, port: MessagePort, reader: Con
         }
         place[chunk.ordinal] = there ?? known.size - 1
       }
+    }
+    for (const segment of job.segments) {
       const index = await reader.index(segment)
       for (const { digest } of decodePortable(index.section('CONT'))) digests.add(digestOf(digest))
       forms.push(...decodeForms(index.section('OPEN')))
       moves.push(new Uint8Array(index.section('MOVE')))
-      places.push(place)
     }
     await packer.finish()
     stream.send({ places, moves, digests: [...digests], forms } satisfies CompactJobResult)

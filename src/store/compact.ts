@@ -5,6 +5,7 @@ import { type Database, isCommitUnknown, sql, type Tx } from '../db/index.ts'
 import { answering } from './asking.ts'
 import { drain, type RecipeRow, recipesOn } from './collect.ts'
 import { chooseBatch } from './compact-choice.ts'
+import { moveOrder } from './compact-order.ts'
 import { type CompactJob, type CompactJobResult, noOrdinal } from './compact-job.ts'
 import type { SegmentPlace } from './content-reader.ts'
 import { deleteIntents, insertLinks, insertSegment, segmentUuids } from './content-rows.ts'
@@ -35,6 +36,8 @@ interface Plan {
   readonly sources: readonly Source[]
   readonly live: readonly Uint8Array[]
   readonly recipes: readonly RecipeRow[]
+  /** In which order the chunks are moved: moveOrder's. */
+  readonly order: Uint32Array
 }
 
 /** Where chunks of old segments stand in the new one, by ordinal. */
@@ -102,10 +105,13 @@ async function makePlan(db: Database, sources: readonly Source[]): Promise<Plan>
   const recipes = await allRecipes(db.queries, sources)
   const live = sources.map((source) => new Uint8Array(source.chunkCount))
   const at = new Map(sources.map((source, n) => [source.id, live[n] as Uint8Array]))
-  for (const row of recipes) {
-    for (const run of openRecipe(row.digest, row.recipe, row.size_bytes)) at.get(run.segment)?.fill(1, run.first, run.first + run.count)
-  }
-  return { sources, live, recipes }
+  const contents = recipes.map((row) => openRecipe(row.digest, row.recipe, row.size_bytes))
+  for (const run of contents.flat()) at.get(run.segment)?.fill(1, run.first, run.first + run.count)
+  const order = moveOrder(
+    sources.map((source) => source.id),
+    contents,
+  )
+  return { sources, live, recipes, order }
 }
 
 function allRecipes(db: Parameters<typeof recipesOn>[0], sources: readonly Source[]): Promise<RecipeRow[]> {
@@ -118,9 +124,9 @@ function allRecipes(db: Parameters<typeof recipesOn>[0], sources: readonly Sourc
 }
 
 /** A worker reads, checks and packs; its blocks go into the writer. */
-async function rewrite(parts: CompactParts, { sources, live }: Plan, writer: SegmentWriter): Promise<CompactJobResult> {
+async function rewrite(parts: CompactParts, { sources, live, order }: Plan, writer: SegmentWriter): Promise<CompactJobResult> {
   return answering({ block: (block: Block) => writer.append(block) }, (asking) =>
-    parts.workers.run('compact', { segments: sources, live, asking } satisfies CompactJob, [asking], (port) =>
+    parts.workers.run('compact', { segments: sources, live, order, asking } satisfies CompactJob, [asking], (port) =>
       new MessageStream<CompactJobResult>(port).message(),
     ),
   )

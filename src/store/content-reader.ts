@@ -75,11 +75,41 @@ export class ContentReader {
       left -= piece.length
       sum?.update(piece)
     }
-    if (left !== 0) throw new CorruptError('recipe', 'the recipe of stored content does not fit its segments')
+    if (left !== 0) throw misfit()
     if (sum !== null && sum.digest('hex') !== plan.digest) {
       throw new CorruptError('content', `stored content is not what its digest says: ${plan.digest}`)
     }
     if (held !== null) yield held
+  }
+
+  /**
+   * All bytes of several plans, in memory: each block is read and inflated once, however often they come back to it. CorruptError; UnavailableError.
+   * What a plan's digest says is the caller's to see.
+   */
+  async readTogether(plans: readonly ReadPlan[]): Promise<Uint8Array[]> {
+    const wholes = plans.map((plan) => Buffer.allocUnsafeSlow(plan.sizeBytes))
+    const wanted = new Map<string, { readonly stretch: Stretch; readonly into: Uint8Array }[]>()
+    for (const [n, plan] of plans.entries()) {
+      let at = 0
+      for await (const stretch of this.#stretches(plan)) {
+        const into = (wholes[n] as Uint8Array).subarray(at, at + stretch.takeBytes)
+        at += into.length
+        const name = blockName(stretch.segment, stretch.block)
+        const others = wanted.get(name)
+        if (others === undefined) wanted.set(name, [{ stretch, into }])
+        else others.push({ stretch, into })
+      }
+      if (at !== plan.sizeBytes) throw misfit()
+    }
+    for (const places of wanted.values()) {
+      let held = await this.#fetch((places[0] as { readonly stretch: Stretch }).stretch)
+      for (const { stretch, into } of places) {
+        const { segment, block } = stretch
+        if (held.inflated === null) held = { inflated: this.#inflated(segment, block, held.stored), stored: null }
+        into.set(this.#checkedView(stretch, held.inflated as Uint8Array))
+      }
+    }
+    return wholes
   }
 
   /** What is wanted of every stretch, checked; the next block is read while one is inflated and sent. */
@@ -147,23 +177,35 @@ export class ContentReader {
     return index
   }
 
-  /** A segment's chunks, checked, but for those that `isLive` (a byte for each ordinal) leaves out; good until the next one is asked for. */
-  async *chunks(segment: SegmentPlace, isLive: Uint8Array): AsyncGenerator<StoredChunk, void, undefined> {
+  /** Those chunks of a segment that are wanted, of `count` from `first` on, checked; good until the next one is asked for. */
+  async *chunksOf(
+    segment: SegmentPlace,
+    first: number,
+    count: number,
+    isWanted: (ordinal: number) => boolean,
+  ): AsyncGenerator<StoredChunk, void, undefined> {
     const index = await this.index(segment)
-    for (let number = 0; number < index.blockCount; number++) {
-      const block = index.block(number)
-      if (!isLive.subarray(block.first, block.end).includes(1)) continue
-      const stored = await this.#bytes(segment, block.offset, block.storedBytes)
-      const bytes = named(segment, () => inflateBlock(block, stored))
+    for (let ordinal = first; ordinal < first + count; ) {
+      const block = index.blockOf(ordinal)
+      const end = Math.min(block.end, first + count)
+      while (ordinal < end && !isWanted(ordinal)) ordinal++
+      if (ordinal === end) continue
+      const bytes = await this.#blockBytes(segment, block)
       let at = 0
-      for (let ordinal = block.first; ordinal < block.end; ordinal++) {
+      for (let before = block.first; before < ordinal; before++) at += index.size(before)
+      for (; ordinal < end; ordinal++) {
         const chunk = bytes.subarray(at, at + index.size(ordinal))
         at += chunk.length
-        if (isLive[ordinal] !== 1) continue
+        if (!isWanted(ordinal)) continue
         assertChunk(segment, index, ordinal, chunk)
         yield { ordinal, hash: index.hash(ordinal), bytes: chunk }
       }
     }
+  }
+
+  async #blockBytes(segment: SegmentPlace, block: BlockPlace): Promise<Uint8Array> {
+    const kept = this.#blocks.get(blockName(segment, block))
+    return kept ?? this.#inflated(segment, block, await this.#bytes(segment, block.offset, block.storedBytes))
   }
 
   async #fetch({ segment, block }: Stretch): Promise<HeldBlock> {
@@ -172,10 +214,13 @@ export class ContentReader {
     return { inflated: null, stored: await this.#bytes(segment, block.offset, block.storedBytes) }
   }
 
-  /** What is wanted of a stretch; its chunks have the hashes that the index says. */
+  /** What is wanted of a stretch, the taker's own. */
   #checked(stretch: Stretch, held: HeldBlock): Uint8Array<ArrayBuffer> {
-    const { segment, index, block, first, end, skipBytes, takeBytes } = stretch
-    const bytes = held.inflated ?? this.#inflated(segment, block, held.stored)
+    return new Uint8Array(this.#checkedView(stretch, held.inflated ?? this.#inflated(stretch.segment, stretch.block, held.stored)))
+  }
+
+  /** The same within the block's bytes. Its chunks have the hashes that the index says. */
+  #checkedView({ segment, index, block, first, end, skipBytes, takeBytes }: Stretch, bytes: Uint8Array): Uint8Array {
     let at = 0
     for (let ordinal = block.first; ordinal < first; ordinal++) at += index.size(ordinal)
     const start = at
@@ -184,7 +229,7 @@ export class ContentReader {
       assertChunk(segment, index, ordinal, bytes.subarray(at, at + size))
       at += size
     }
-    return new Uint8Array(bytes.subarray(start + skipBytes, start + skipBytes + takeBytes))
+    return bytes.subarray(start + skipBytes, start + skipBytes + takeBytes)
   }
 
   #inflated(segment: SegmentPlace, block: BlockPlace, stored: Uint8Array): Uint8Array {
@@ -210,6 +255,10 @@ export class ContentReader {
 function assertChunk(segment: SegmentPlace, index: SegmentIndex, ordinal: number, bytes: Uint8Array): void {
   if (equalBytes(hash('sha256', bytes, 'buffer'), index.hash(ordinal))) return
   throw new CorruptError('chunk', `chunk ${ordinal} of ${segmentKey(segment.uuid)} is not what its hash says`)
+}
+
+function misfit(): CorruptError {
+  return new CorruptError('recipe', 'the recipe of stored content does not fit its segments')
 }
 
 /** A block's chunks. CorruptError 'block'. */

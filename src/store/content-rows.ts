@@ -72,8 +72,8 @@ export interface Commit {
   readonly contents: readonly StagedContent[]
   /** Contents that were there before: their leases begin anew. */
   readonly touched: readonly { readonly digest: Uint8Array; readonly reference: ContentReference | null }[]
-  /** The group's segment. */
-  readonly shared: StagedSegment | null
+  /** Segments that several of them rest on. */
+  readonly shared: readonly StagedSegment[]
 }
 
 export interface Committed {
@@ -92,11 +92,11 @@ export async function commitContents(db: Database, commit: Commit): Promise<Comm
 
 async function commitIn(tx: Tx, { contents, touched, shared }: Commit): Promise<Committed> {
   const own = new Set(contents.flatMap((content) => content.staged.map((segment) => segment.uuid)))
-  if (shared !== null) own.add(shared.uuid)
+  for (const segment of shared) own.add(segment.uuid)
   const old = new Set(contents.flatMap((content) => content.uuids).filter((uuid) => !own.has(uuid)))
   const ids = await lockSegments(tx, [...old])
   const kept = contents.filter((content) => content.uuids.every((uuid) => own.has(uuid) || ids.has(uuid)))
-  const segments = [...(shared === null ? [] : [shared]), ...kept.flatMap((content) => content.staged)]
+  const segments = [...shared, ...kept.flatMap((content) => content.staged)]
   for (const segment of segments) ids.set(segment.uuid, await insertSegment(tx, segment))
   const fresh = await insertContents(tx, kept, ids)
   const there = await touchContents(

@@ -131,7 +131,7 @@ export class GroupCommit {
       committed = await commitContents(this.#options.db, {
         contents: [...contents.values()],
         touched: touched.map(({ ended }) => ({ digest: digestBytes(ended.digest), reference: ended.reference })),
-        shared,
+        shared: shared === null ? [] : [shared],
       })
     } catch (error) {
       // After a commit whose end is unknown the segment may be in use: its intent row tells the sweeper.

@@ -22,7 +22,7 @@ export type {
 export { type Digest, digestBytes, digestOf, isDigest, parseDigest } from './digest.ts'
 export { SegmentStore, type SegmentStoreOptions } from './segment-store.ts'
 export { decodeList, type FileEntry, hasBody, type PlacedEntry } from './opened/format/file-list.ts'
-export type { OpeningOptions } from './opened/opener.ts'
+export type { OpeningOptions } from './opened/open-due.ts'
 export type { CheckStoreOptions, StoreCheck } from './fsck/check-store.ts'
 export type { ContentFinding } from './fsck/content-finding.ts'
 export { contentScrubState, type ContentScrubState } from './fsck/scrub-content.ts'

@@ -20,8 +20,23 @@ export interface PlannedRead {
   readonly form: { readonly whole: readonly WholePart[] } | { readonly chunks: ReadPlan } | { readonly opened: RebuildPlan }
 }
 
+/** An opened content that was made again before, and is in memory. */
+export interface MadeRead extends Omit<PlannedRead, 'form'> {
+  readonly form: { readonly made: Uint8Array }
+}
+
 /** The way that costs least: whole before chunks, these before what is opened. Null when there is no such content. RangeError for a range outside of it; CorruptError 'recipe', 'content'. */
 export async function planRead(at: Database | Moment, digest: Digest, range?: ContentRange): Promise<PlannedRead | null> {
+  return (await planReadOrMade(at, digest, range, () => undefined)) as PlannedRead | null
+}
+
+/** The same, but that an opened content isn't planned for that is in memory: all its bytes, as `madeBefore` has them. */
+export async function planReadOrMade(
+  at: Database | Moment,
+  digest: Digest,
+  range: ContentRange | undefined,
+  madeBefore: (digest: Digest) => Uint8Array | undefined,
+): Promise<PlannedRead | MadeRead | null> {
   const found = await findForms(at, digest)
   if (found === null) return null
   const { sizeBytes, recipe, whole, opened, isReadLongAgo } = found
@@ -33,6 +48,8 @@ export async function planRead(at: Database | Moment, digest: Digest, range?: Co
   const db = databaseOf(at).queries
   const cold = { sizeBytes, range: wanted, isReadLongAgo: false }
   if (recipe !== null) return { ...cold, form: { chunks: await planChunks(db, { digest, sizeBytes, recipe }, wanted) } }
+  const made = opened === null ? undefined : madeBefore(digest)
+  if (made !== undefined) return { ...cold, form: { made } }
   const plan = opened === null ? null : await planRebuild(db, opened, wanted)
   if (plan === null) throw new CorruptError('content', `stored content has a row, and its bytes are nowhere: ${digest}`)
   return { ...cold, form: { opened: plan } }

@@ -4,9 +4,9 @@ import { createHash, hash } from 'node:crypto'
 import type { MessagePort } from 'node:worker_threads'
 import { InputError, MessageStream } from '../base/index.ts'
 import { Asking } from './asking.ts'
-import { BlockPacker, buffersOf } from './block-packer.ts'
 import { type Cutter, CutterPool } from './cutter.ts'
 import { addRun, type Run } from './format/recipe.ts'
+import { OwnChunks } from './own-chunks.ts'
 import { mostOldSegments } from './sizes.ts'
 
 /** What the main thread begins a put with. */
@@ -60,9 +60,6 @@ async function putAll(put: ChunkPut, source: AsyncIterable<Uint8Array>, job: Put
   })
 }
 
-/** Own chunks that are remembered: some 4 GiB of content. What repeats itself from farther away is stored again. */
-const mostOwn = 65_536
-
 interface Piece {
   readonly at: number
   readonly sizeBytes: number
@@ -74,18 +71,21 @@ interface Piece {
 export class ChunkPut {
   readonly #cutter: Cutter
   readonly #asking: Asking
-  readonly #packer: BlockPacker
+  readonly #own: OwnChunks
+  readonly #mostOld: number
   readonly #runs: Run[] = []
-  /** Own chunks by hash: content repeats itself. */
-  readonly #own = new Map<string, number>()
-  #ownCount = 0
   readonly #sum = createHash('sha256')
   #sizeBytes = 0
 
-  constructor(cutter: Cutter, asking: Asking, level?: number) {
+  /**
+   * @param own where new chunks go; several contents, one after the other, may share it
+   * @param mostOld so many old segments give a batch what they have
+   */
+  constructor(cutter: Cutter, asking: Asking, own = new OwnChunks(asking), mostOld = mostOldSegments) {
+    this.#mostOld = mostOld
     this.#cutter = cutter
     this.#asking = asking
-    this.#packer = new BlockPacker((block) => asking.ask('block', block, buffersOf(block)), level)
+    this.#own = own
   }
 
   /** What was written so far. */
@@ -111,12 +111,18 @@ export class ChunkPut {
     }
   }
 
-  /** Cuts and packs what is left, when `isRight` has seen the digest and not thrown. */
+  /** Cuts what is left and packs all, when `isRight` has seen the digest and not thrown. */
   async end(isRight?: (digest: string) => void): Promise<PutJobResult> {
+    const result = await this.cutRest(isRight)
+    await this.#own.finish()
+    return result
+  }
+
+  /** The same, but that others may follow in the last block: whoever shares the chunks finishes them. */
+  async cutRest(isRight?: (digest: string) => void): Promise<PutJobResult> {
     const digest = this.#sum.digest('hex')
     isRight?.(digest)
     await this.#batch(true)
-    await this.#packer.finish()
     return { digest, sizeBytes: this.#sizeBytes, runs: this.#runs }
   }
 
@@ -130,30 +136,23 @@ export class ChunkPut {
   }
 
   async #place(pieces: readonly Piece[]): Promise<void> {
-    const asked = pieces.filter((piece) => !this.#own.has(piece.name))
+    const asked = pieces.filter((piece) => this.#own.find(piece.name) === undefined)
     const hashes = new Uint8Array(asked.length * 32)
     asked.forEach((piece, at) => hashes.set(piece.hash, at * 32))
     const found = asked.length === 0 ? null : ((await this.#asking.ask('find', hashes, [hashes.buffer])) as Found)
-    const known = found === null ? new Map<string, { segment: number; ordinal: number }>() : guarded(asked, found)
-    for (const piece of pieces) {
-      const old = known.get(piece.name)
-      const own = this.#own.get(piece.name)
-      if (own !== undefined) addRun(this.#runs, { segment: ownSegment, first: own, count: 1, sizeBytes: piece.sizeBytes })
-      else if (old !== undefined) addRun(this.#runs, { segment: old.segment, first: old.ordinal, count: 1, sizeBytes: piece.sizeBytes })
-      else await this.#add(piece)
+    const known = found === null ? new Map<string, { segment: number; ordinal: number }>() : guarded(asked, found, this.#mostOld)
+    for (const { at, sizeBytes, hash: bytes, name } of pieces) {
+      const old = known.get(name)
+      let own = this.#own.find(name)
+      if (own === undefined && old === undefined) own = await this.#own.add(this.#cutter.view(at, sizeBytes), bytes, name)
+      if (own !== undefined) addRun(this.#runs, { segment: ownSegment, first: own, count: 1, sizeBytes })
+      else if (old !== undefined) addRun(this.#runs, { segment: old.segment, first: old.ordinal, count: 1, sizeBytes })
     }
-  }
-
-  async #add(piece: Piece): Promise<void> {
-    await this.#packer.add(this.#cutter.view(piece.at, piece.sizeBytes), piece.hash)
-    if (this.#own.size >= mostOwn) this.#own.clear()
-    this.#own.set(piece.name, this.#ownCount)
-    addRun(this.#runs, { segment: ownSegment, first: this.#ownCount++, count: 1, sizeBytes: piece.sizeBytes })
   }
 }
 
 /** The fragmentation guard: known chunks, but for those in segments that give least when a batch would touch too many. */
-function guarded(asked: readonly Piece[], found: Found): Map<string, { segment: number; ordinal: number }> {
+function guarded(asked: readonly Piece[], found: Found, mostOld: number): Map<string, { segment: number; ordinal: number }> {
   const given = new Map<number, number>()
   asked.forEach((piece, at) => {
     const segment = found.segments[at] as number
@@ -162,7 +161,7 @@ function guarded(asked: readonly Piece[], found: Found): Map<string, { segment: 
   const kept = new Set(
     [...given]
       .toSorted(([, a], [, b]) => b - a)
-      .slice(0, mostOldSegments)
+      .slice(0, mostOld)
       .map(([segment]) => segment),
   )
   const known = new Map<string, { segment: number; ordinal: number }>()

@@ -1,14 +1,16 @@
 // Contents read back, in the form that costs least. A whole copy that is damaged or missing is a loss only where it is the only form: else what hasn't been given yet comes
 // out of another one. Invariant: no byte leaves that wasn't checked, in whatever form it was.
-import { CorruptError, type Log, MessageStream, UnavailableError, type WorkerPool } from '../base/index.ts'
+import { concatBytes, CorruptError, type Log, MessageStream, UnavailableError, type WorkerPool } from '../base/index.ts'
 import { type Bucket, wholeKey } from '../bucket/index.ts'
 import type { Database, Moment } from '../db/index.ts'
 import type { ReadPlan } from './content-reader.ts'
 import type { ContentRange, LinkLife, OpenContent } from './content-store.ts'
 import type { Digest } from './digest.ts'
 import { isPlain } from './format/whole.ts'
+import { decodeForm } from './opened/format/opened-form.ts'
 import type { RebuildPlan } from './opened/rebuild-job.ts'
-import { planOtherForm, planRead } from './plan-read.ts'
+import { isSmallForm } from './opened/rebuild-small.ts'
+import { planOtherForm, planRead, planReadOrMade } from './plan-read.ts'
 import type { FramePool } from './whole/frames.ts'
 import { noteColdRead, noteRead } from './whole/hot.ts'
 import type { HotBlocks } from './whole/hot-blocks.ts'
@@ -32,6 +34,15 @@ interface Wanted {
   readonly signal: AbortSignal | undefined
 }
 
+interface WantedOf extends Wanted {
+  readonly sizeBytes: number
+}
+
+/** Among the blocks in memory, whose names are of parts. */
+function nameOfMade(digest: Digest): string {
+  return `made ${digest}`
+}
+
 export class Reads {
   readonly #parts: ReadsParts
 
@@ -42,12 +53,16 @@ export class Reads {
   /** ContentStore.get. */
   async get(digest: Digest, range?: ContentRange, signal?: AbortSignal, moment?: Moment): Promise<OpenContent | null> {
     const { db, bucket, blocks, pool } = this.#parts
-    const found = await planRead(moment ?? db, digest, range)
+    const found = await planReadOrMade(moment ?? db, digest, range, (made) => blocks.kept(nameOfMade(made)))
     if (found === null) return null
     const { sizeBytes, range: wanted, form } = found
     if (found.isReadLongAgo) this.#noted(noteRead(db.queries, digest))
     if ('opened' in form) this.#noted(noteColdRead(db.queries, digest))
     const open = { digest, sizeBytes, range: wanted }
+    if ('made' in form || ('opened' in form && isSmallForm(decodeForm(form.opened.form)))) {
+      const at = { ...open, signal }
+      return { ...open, bytes: this.#ownMade(form, at), sendTo: (target, begin) => sendPieces(this.#made(form, at), target, begin) }
+    }
     if ('whole' in form) {
       const of = { digest, range: wanted, signal }
       const pooled = () => this.#orOtherForm(form.whole, checkedBytes(bucket, form.whole, wanted, pool, signal, blocks), of)
@@ -59,6 +74,25 @@ export class Reads {
     }
     const bytes = this.#make(form, signal)
     return { ...open, bytes, sendTo: (target, begin) => sendPieces(unpooled(bytes), target, begin) }
+  }
+
+  /** A small content that is made again: it is made at once, and stays in memory where it is asked for again soon. Its bytes are for reading only. */
+  async *#made(form: { readonly made: Uint8Array } | { readonly opened: RebuildPlan }, wanted: WantedOf): AsyncGenerator<CheckedBytes> {
+    const { digest, sizeBytes, range, signal } = wanted
+    let bytes: Uint8Array
+    if ('made' in form) bytes = form.made
+    else {
+      const pieces: Uint8Array[] = []
+      const plan = { ...form.opened, range: { offset: 0, sizeBytes } }
+      for await (const piece of this.#make({ opened: plan }, signal)) pieces.push(piece)
+      bytes = pieces.length === 1 ? (pieces[0] as Uint8Array) : concatBytes(pieces)
+      this.#parts.blocks.keeps(nameOfMade(digest), bytes)
+    }
+    if (range.sizeBytes > 0) yield { bytes: bytes.subarray(range.offset, range.offset + range.sizeBytes), free: () => {} }
+  }
+
+  async *#ownMade(form: { readonly made: Uint8Array } | { readonly opened: RebuildPlan }, wanted: WantedOf): AsyncGenerator<Uint8Array> {
+    for await (const { bytes } of this.#made(form, wanted)) yield new Uint8Array(bytes)
   }
 
   /** ContentStore.link. */

@@ -9,6 +9,8 @@ export const mostChunkBytes = 256 << 10
 /** Chunks that are looked up together; what one batch holds of old content, at most so many old segments give. */
 export const batchBytes = 4 << 20
 export const mostOldSegments = 6
+/** The same for small contents that are opened, of which there are many versions, each a segment of its own until compaction comes: they are read all at once. */
+export const mostOldOfSmall = 24
 /** A block is closed before it would grow over this; a chunk that is larger is a block of its own. */
 export const blockBytes = 1 << 20
 /** A segment is closed when its blocks have so many bytes. */

@@ -12,6 +12,7 @@ import { segmentJob } from './fsck/segment-job.ts'
 import { wholeJob, type WholeRows } from './fsck/whole-job.ts'
 import { getJob } from './get-job.ts'
 import { type OpenJob, openJob, type OpenSource } from './opened/open-job.ts'
+import { type OpenSmallJob, openSmallJob } from './opened/open-small.ts'
 import { checkRebuildJob, rebuildJob, type RebuildPlan } from './opened/rebuild-job.ts'
 import { type PutJob, putJob } from './put-job.ts'
 import { Replay, replayEngines } from './replay/index.ts'
@@ -44,6 +45,8 @@ function readSource(source: OpenSource, sizeBytes: number): AsyncIterable<Uint8A
   return 'chunks' in source ? reader.read(source.chunks) : readWhole(bucket, source.whole, { offset: 0, sizeBytes })
 }
 
+const opening = { cutters, replay, spoolFolder: bucket.spoolFolder, read: readSource }
+
 serveJobs({
   put: (job: PutJob, port) => putJob(job, port, cutters),
   get: (plan: ReadPlan, port) => getJob(plan, port, reader),
@@ -52,7 +55,8 @@ serveJobs({
   checkWhole: (rows: WholeRows, port) => wholeJob(rows, port, bucket),
   frames: (_: object, port) => frameJob(port),
   compact: (job: CompactJob, port) => compactJob(job, port, reader),
-  open: (job: OpenJob, port) => openJob(job, port, { cutters, replay, spoolFolder: bucket.spoolFolder, read: readSource }),
+  open: (job: OpenJob, port) => openJob(job, port, opening),
+  openSmall: (job: OpenSmallJob, port) => openSmallJob(job, port, opening),
   rebuild: (plan: RebuildPlan, port) => rebuildJob(plan, port, reader, replay),
   checkVectors: (_: object, port) => vectorsJob(port, replay),
   checkRebuild: (plan: RebuildPlan, port) => checkRebuildJob(plan, port, reader, replay),

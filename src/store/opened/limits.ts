@@ -22,3 +22,8 @@ export const freeFrames = 1000
 export const mostListedFrames = 4_000_000
 /** Bytes behind the last member. */
 export const mostTrailingBytes = 64 << 10
+/** Contents up to so many bytes are opened together with others, in memory; so many of them, so many bytes, at once. One that inflates to more is opened alone. */
+export const mostSmallBytes = 1 << 20
+export const mostTogether = 64
+export const mostTogetherBytes = 4 << 20
+export const mostSmallPlainBytes = 16 << 20

@@ -9,7 +9,7 @@ import { DifferentStream, SameStream, type StreamProof } from './same-stream.ts'
 import type { StoreArchive } from './store-archive.ts'
 
 export interface GzipBeginning {
-  /** Recipes that agree with the first member's beginning, the likeliest first; then that of the difference. */
+  /** Recipes that agree with the first member's beginning, the likeliest first; then, where it is asked for, that of the difference. */
   readonly recipes: readonly ReplayRecipe[]
   /** The last of the recipes is a difference. */
   readonly hasDifference: boolean
@@ -20,8 +20,8 @@ export interface GzipBeginning {
 /** Of a stream's beginning; so many bytes tell which difference is nearest. */
 const nearestBytes = 100 << 10
 
-/** InputError 'gzip-damaged'. */
-export async function identifyGzip(source: AsyncIterable<Uint8Array>, replay: Replay): Promise<GzipBeginning> {
+/** @param attempt which of the recipes is wanted: the difference is looked for only where the others have been tried. InputError 'gzip-damaged'. */
+export async function identifyGzip(source: AsyncIterable<Uint8Array>, replay: Replay, attempt: number): Promise<GzipBeginning> {
   const plain: Uint8Array[] = []
   const deflated: Uint8Array[] = []
   let clue = { xfl: 0, os: 0 }
@@ -42,7 +42,7 @@ export async function identifyGzip(source: AsyncIterable<Uint8Array>, replay: Re
   }
   const beginning = { plain: Buffer.concat(plain), deflated: Buffer.concat(deflated) }
   const recipes = replay.identify({ ...beginning, isWhole, clue })
-  const nearest = replay.nearest(beginning.deflated.subarray(0, nearestBytes))
+  const nearest = attempt < recipes.length ? null : replay.nearest(beginning.deflated.subarray(0, nearestBytes))
   return {
     recipes: nearest === null ? recipes : [...recipes, nearest],
     hasDifference: nearest !== null,

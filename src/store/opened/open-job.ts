@@ -6,6 +6,7 @@ import { slowLevel } from '../block-packer.ts'
 import type { CutterPool } from '../cutter.ts'
 import type { Digest } from '../digest.ts'
 import type { ReadPlan } from '../content-reader.ts'
+import { OwnChunks } from '../own-chunks.ts'
 import { ChunkPut, type PutJobResult } from '../put-job.ts'
 import type { Replay } from '../replay/index.ts'
 import { wholeBelowBytes } from '../sizes.ts'
@@ -65,7 +66,7 @@ export async function openJob(job: OpenJob, port: MessagePort, surroundings: Ope
   const asking = new Asking(job.asking)
   const cutter = surroundings.cutters.take()
   try {
-    const put = new ChunkPut(cutter, asking, slowLevel)
+    const put = new ChunkPut(cutter, asking, new OwnChunks(asking, slowLevel))
     stream.send(await new Opening(job, put, surroundings).run())
   } catch (error) {
     if (error instanceof InputError) stream.send({ kind: 'left', reason: reasonOf(error) } satisfies OpenJobResult)
@@ -171,7 +172,7 @@ class Opening {
   async #gzip(attempt: number): Promise<OpenJobResult> {
     const { replay } = this.#surroundings
     const { sizeBytes } = this.#job
-    const { recipes, hasDifference, plain } = await identifyGzip(this.#read(), replay)
+    const { recipes, hasDifference, plain } = await identifyGzip(this.#read(), replay, attempt)
     const recipe = recipes[attempt]
     if (recipe === undefined) return { kind: 'left', reason: 'no-engine' }
     const isTar = isTarHead(plain)

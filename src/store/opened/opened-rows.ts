@@ -44,15 +44,16 @@ export async function openSoon(db: Queries, digest: Digest, waitMs: number): Pro
 export interface DueContent {
   readonly digest: Digest
   readonly sizeBytes: number
+  /** It has not failed yet. */
+  readonly isFirst: boolean
 }
 
-/** What is due for so many milliseconds. */
-export async function nextDue({ queries }: Database, settleMs: number): Promise<DueContent | null> {
-  const { rows } = await sql<{ digest: Uint8Array; size_bytes: number }>`
-    select c.digest, c.size_bytes::float8 as size_bytes from content_opening o join content c using (digest)
-    where ${isDue(settleMs)} order by due_at limit 1`.execute(queries)
-  const row = rows[0]
-  return row === undefined ? null : { digest: digestOf(row.digest), sizeBytes: row.size_bytes }
+/** What is due for so many milliseconds, in its order, `most` at most. */
+export async function nextDue({ queries }: Database, settleMs: number, most: number): Promise<DueContent[]> {
+  const { rows } = await sql<{ digest: Uint8Array; size_bytes: number; attempts: number }>`
+    select c.digest, c.size_bytes::float8 as size_bytes, o.attempts::int from content_opening o join content c using (digest)
+    where ${isDue(settleMs)} order by due_at limit ${most}`.execute(queries)
+  return rows.map((row) => ({ digest: digestOf(row.digest), sizeBytes: row.size_bytes, isFirst: row.attempts === 0 }))
 }
 
 /** Of a row of `content_opening`. */
@@ -68,22 +69,23 @@ export async function leave({ queries }: Database, digest: Digest, reason: strin
 const mostAttempts = 5
 
 /**
- * It is being looked into: until that has an end, it is due again only later, and behind all others, for what is stuck, or ends the process, must not keep them
- * waiting. False: that has happened too often, and it is left as it is.
+ * They are being looked into: until that has an end, they are due again only later, and behind all others, for what is stuck, or ends the process, must not keep those
+ * waiting. Those to go on with; with others that has happened too often, and they are left as they are.
  */
-export async function begin({ queries }: Database, digest: Digest): Promise<boolean> {
-  const { rows } = await sql<{ due: boolean }>`
+export async function begin({ queries }: Database, digests: readonly Digest[]): Promise<Set<Digest>> {
+  const { rows } = await sql<{ digest: Uint8Array; due: boolean }>`
     update content_opening set attempts = attempts + 1, reason = case when attempts < ${mostAttempts} then reason else 'unfinished' end,
       due_at = case when attempts < ${mostAttempts} then now() + (attempts + 1) * interval '10 minutes' end
-    where digest = ${digestBytes(digest)} returning due_at is not null as due`.execute(queries)
-  return rows[0]?.due ?? false
+    where digest = any(${digests.map(digestBytes)}::bytea[]) returning digest, due_at is not null as due`.execute(queries)
+  return new Set(rows.filter(({ due }) => due).map(({ digest }) => digestOf(digest)))
 }
 
-/** It was begun, and stopped for no reason that has to do with it. */
-export async function giveBack({ queries }: Database, digest: Digest): Promise<void> {
+/** They were begun, and stopped for no reason that has to do with them. */
+export async function giveBack({ queries }: Database, digests: readonly Digest[]): Promise<void> {
+  if (digests.length === 0) return
   await sql`
     update content_opening set attempts = attempts - 1, due_at = due_at - attempts * interval '10 minutes'
-    where digest = ${digestBytes(digest)} and attempts > 0 and due_at is not null`.execute(queries)
+    where digest = any(${digests.map(digestBytes)}::bytea[]) and attempts > 0 and due_at is not null`.execute(queries)
 }
 
 /** It failed for no reason of its own: it is tried again later, and after some times left as it is. It was begun. */
@@ -91,6 +93,13 @@ export async function retryLater({ queries }: Database, digest: Digest, reason: 
   await sql`
     update content_opening set reason = ${reason}, due_at = case when attempts < ${mostAttempts} then now() + attempts * interval '10 minutes' end
     where digest = ${digestBytes(digest)}`.execute(queries)
+}
+
+/** Locks contents, in the order in which everybody does; how many there are. */
+export async function lockContents(tx: Tx, digests: readonly Digest[]): Promise<number> {
+  const { rows } = await sql`
+    select 1 from content where digest = any(${digests.map(digestBytes)}::bytea[]) order by digest for update`.execute(tx)
+  return rows.length
 }
 
 export interface NewOpened {
@@ -106,8 +115,7 @@ export interface NewOpened {
 export async function insertOpened(tx: Tx, { form, engine, storedBytes }: NewOpened): Promise<boolean> {
   const digest = digestBytes(form.digest)
   const inner = digestBytes(form.inner)
-  const { rows } = await sql`select 1 from content where digest = any(${[digest, inner]}::bytea[]) order by digest for update`.execute(tx)
-  if (rows.length < 2) return false
+  if ((await lockContents(tx, [form.digest, form.inner])) < 2) return false
   await sql`
     insert into content_opened (digest, inner_digest, plain_digest, form, engine, stored_bytes)
     values (${digest}, ${inner}, ${digestBytes(form.plain)}, ${encodeForm(form)}, ${engine}, ${storedBytes}) on conflict (digest) do nothing`.execute(

@@ -2,8 +2,7 @@
 // that it is opened. docs/design/opened-contents.md. Invariant: each step may be done twice, by two nodes, or never: what has come of it is then collected.
 import type { MessagePort } from 'node:worker_threads'
 import { CorruptError, type Log, MessageStream, UnavailableError, type WorkerPool } from '../../base/index.ts'
-import { isCommitUnknown, sql } from '../../db/index.ts'
-import type { Job } from '../../jobs/index.ts'
+import { isCommitUnknown } from '../../db/index.ts'
 import { answering } from '../asking.ts'
 import { findChunks } from '../content-rows.ts'
 import { finishPut } from '../finish-put.ts'
@@ -17,7 +16,7 @@ import { Upload } from '../upload.ts'
 import { giveRecipe } from './chunk-whole.ts'
 import { encodeForm, type OpenedForm } from './format/opened-form.ts'
 import type { OpenJob, OpenJobResult } from './open-job.ts'
-import { begin, type DueContent, giveBack, insertListed, insertOpened, isDue, isListed, leave, nextDue, retryLater } from './opened-rows.ts'
+import { type DueContent, giveBack, insertListed, insertOpened, isListed, leave, retryLater } from './opened-rows.ts'
 import { planRebuild } from './plan-rebuild.ts'
 
 export interface OpenerParts extends SegmentParts {
@@ -43,49 +42,17 @@ const hasNoList: ReadonlySet<string> = new Set(['opened', 'chunks', 'gzip-damage
 /** Recipes that are tried, one after the other. */
 const mostAttempts = 6
 
-/** Opens what is due for so many milliseconds, one after the other; how many there were. Throws the signal's reason; UnavailableError. */
-export async function openDue(parts: OpenerParts, settleMs: number, signal: AbortSignal): Promise<number> {
-  for (let count = 0; ; count++) {
-    signal.throwIfAborted()
-    const due = await nextDue(parts.db, settleMs)
-    if (due === null) return count
-    if (await begin(parts.db, due.digest)) await openOrTell(parts, due, signal)
-  }
-}
-
-/** What is uploaded is pulled soon, and part of an upload that goes on: it stands so long before it is looked into. */
-const defaultSettleMs = 5 * 60_000
-
-export interface OpeningOptions {
-  readonly intervalMs?: number
-  /** How long a content stands as it came before it is looked into. */
-  readonly settleMs?: number
-}
-
-export function openingJob(parts: OpenerParts, { intervalMs = 10_000, settleMs = defaultSettleMs }: OpeningOptions = {}): Job {
-  return {
-    kind: 'open-contents',
-    intervalMs,
-    work: () => sql<boolean>`exists (select from content_opening where ${isDue(settleMs)})`,
-    run: async (signal) => {
-      await openDue(parts, settleMs, signal)
-    },
-  }
-}
-
-async function openOrTell(parts: OpenerParts, due: DueContent, signal: AbortSignal): Promise<void> {
+/**
+ * Opens a content that was begun, or tells why not; what fails is tried again later. Throws the signal's reason; UnavailableError.
+ * @param known what has become of it already
+ */
+export async function openOrTell(parts: OpenerParts, due: DueContent, signal: AbortSignal, known: Opened | null = null): Promise<void> {
   const { db, log } = parts
   try {
-    const outcome = await openOne(parts, due, signal)
-    if (outcome.kind === 'left') {
-      if (!hasNoList.has(outcome.reason)) await keepList(parts, due, signal)
-      await leave(db, due.digest, outcome.reason)
-    }
-    log.debug({ digest: due.digest, sizeBytes: due.sizeBytes, ...outcome }, 'looked into a content')
+    await tell(parts, due, known ?? (await openOne(parts, due, signal)), signal)
   } catch (error) {
-    const isOurs = error instanceof UnavailableError && error.code !== 'worker' && error.code !== 'content-changed'
-    if (signal.aborted || isOurs) {
-      await giveBack(db, due.digest).catch(() => {}) // then it comes later
+    if (signal.aborted || isElsewhere(error)) {
+      await giveBack(db, [due.digest]).catch(() => {}) // then it comes later
       signal.throwIfAborted()
       throw error
     }
@@ -94,9 +61,21 @@ async function openOrTell(parts: OpenerParts, due: DueContent, signal: AbortSign
   }
 }
 
+async function tell(parts: OpenerParts, due: DueContent, outcome: Opened, signal: AbortSignal): Promise<void> {
+  if (outcome.kind === 'left') {
+    if (!hasNoList.has(outcome.reason)) await keepList(parts, due, signal)
+    await leave(parts.db, due.digest, outcome.reason)
+  }
+  parts.log.debug({ digest: due.digest, sizeBytes: due.sizeBytes, ...outcome }, 'looked into a content')
+}
+
+/** The content isn't to blame, and neither is what it rests on. */
+export function isElsewhere(error: unknown): boolean {
+  return error instanceof UnavailableError && error.code !== 'worker' && error.code !== 'content-changed'
+}
+
 async function openOne(parts: OpenerParts, due: DueContent, signal: AbortSignal): Promise<Opened> {
-  // it lies with others, and is read at once: only its list is wanted
-  if (due.sizeBytes <= smallBytes) return { kind: 'left', reason: 'small' }
+  const isSmall = due.sizeBytes <= smallBytes
   for (let attempt = 0; attempt < mostAttempts; attempt++) {
     const upload = new Upload(parts)
     try {
@@ -104,6 +83,8 @@ async function openOne(parts: OpenerParts, due: DueContent, signal: AbortSignal)
       if (result === null) return { kind: 'gone' }
       if (result.kind === 'opened') return await keepOpened(parts, upload, result, signal)
       if (result.kind === 'chunked') {
+        // it lies with others in chunks, as it is: only its list is wanted
+        if (isSmall) return await dropped(upload, 'small')
         // first: from then on nobody looks into it again
         await keepList(parts, due, signal)
         return await keepChunked(parts, upload, result, due)
@@ -207,9 +188,9 @@ async function keepChunked(
   return { kind: 'left', reason: 'chunks' }
 }
 
-async function dropped(upload: Upload): Promise<Opened> {
+async function dropped(upload: Upload, reason = 'does-not-pay'): Promise<Opened> {
   await upload.abort()
-  return { kind: 'left', reason: 'does-not-pay' }
+  return { kind: 'left', reason }
 }
 
 function addedBytes(upload: Upload, staged: readonly StagedSegment[]): number {

@@ -6,6 +6,7 @@ import type { ContentRange } from '../content-store.ts'
 import type { Replay } from '../replay/index.ts'
 import { decodeForm } from './format/opened-form.ts'
 import { type OpenedParts, rebuild } from './rebuild.ts'
+import { isSmallForm, rebuildSmall } from './rebuild-small.ts'
 
 export interface RebuildPlan {
   readonly form: Uint8Array
@@ -18,7 +19,7 @@ export interface RebuildPlan {
 export async function rebuildJob(plan: RebuildPlan, port: MessagePort, reader: ContentReader, replay: Replay): Promise<void> {
   const stream = new MessageStream<never>(port)
   try {
-    for await (const piece of rebuild(decodeForm(plan.form), partsOf(plan, reader), replay, plan.range)) {
+    for await (const piece of rebuilt(plan, reader, replay)) {
       await stream.sendBytes(piece, true)
       if (stream.closed) return
     }
@@ -26,6 +27,18 @@ export async function rebuildJob(plan: RebuildPlan, port: MessagePort, reader: C
   } catch (error) {
     stream.fail(error)
   }
+}
+
+async function* rebuilt(
+  plan: RebuildPlan,
+  reader: ContentReader,
+  replay: Replay,
+): AsyncGenerator<Uint8Array<ArrayBuffer>, void, undefined> {
+  const form = decodeForm(plan.form)
+  if (!isSmallForm(form)) return yield* rebuild(form, partsOf(plan, reader), replay, plan.range)
+  const { offset, sizeBytes } = plan.range
+  const whole = await rebuildSmall(form, plan, reader, replay)
+  if (sizeBytes > 0) yield sizeBytes === whole.length ? whole : whole.slice(offset, offset + sizeBytes)
 }
 
 function partsOf(plan: RebuildPlan, reader: ContentReader): OpenedParts {
@@ -36,7 +49,7 @@ function partsOf(plan: RebuildPlan, reader: ContentReader): OpenedParts {
 export async function checkRebuildJob(plan: RebuildPlan, port: MessagePort, reader: ContentReader, replay: Replay): Promise<void> {
   const stream = new MessageStream<never>(port)
   try {
-    for await (const _piece of rebuild(decodeForm(plan.form), partsOf(plan, reader), replay, plan.range)) if (stream.closed) return
+    for await (const _piece of rebuilt(plan, reader, replay)) if (stream.closed) return
     stream.send('right')
   } catch (error) {
     stream.fail(error)

@@ -22,6 +22,8 @@ export interface StoredArchive {
 /** A group of the file list is one chunk. It ends behind an entry whose path's CRC-32 has these bits clear, so that lists with the same entries have the same groups. */
 const groupMask = 63
 const mostGroupBytes = 64 << 10
+/** All that isn't bodies is one chunk where it is no more than that: of a small archive nothing of it is ever the same as another's, and each chunk costs a row. */
+const oneRestBytes = 64 << 10
 
 export interface ArchiveOptions {
   readonly isTar: boolean
@@ -31,12 +33,15 @@ export interface ArchiveOptions {
   readonly outerBytes: number
   readonly spoolFolder: string
   readonly name: string
+  /** Other archives follow among the same chunks: whoever shares them finishes them. */
+  readonly isShared?: boolean
 }
 
 export class StoreArchive {
   readonly #put: ChunkPut
   readonly #split: TarSplit | null
   readonly #isListOnly: boolean
+  readonly #isShared: boolean
   readonly #skeleton: Gathered
   readonly #list: Gathered
   readonly #corrections: Gathered
@@ -51,6 +56,7 @@ export class StoreArchive {
     this.#put = put
     this.#split = options.isTar ? new TarSplit(mostMetaBytes) : null
     this.#isListOnly = options.isListOnly === true
+    this.#isShared = options.isShared === true
     const gathered = (part: string) => new Gathered(options.spoolFolder, `${options.name}.${part}`)
     this.#skeleton = gathered('skeleton')
     this.#list = gathered('list')
@@ -76,23 +82,28 @@ export class StoreArchive {
     const bodyBytes = this.#put.sizeBytes
     if (this.#split !== null) {
       if (this.#announced > bodyBytes) this.#put.cutShort(this.#announced - bodyBytes)
-      this.#put.part(this.#skeleton.sizeBytes, true)
-      for (const sizeBytes of this.#groups) this.#put.part(sizeBytes)
-      this.#put.part(this.#corrections.sizeBytes)
-      this.#put.part(32)
+      this.#announceRest()
     }
     for (const part of [this.#skeleton, this.#list, this.#corrections]) {
       for await (const bytes of part.read()) await this.#put.write(bytes)
     }
     await this.#put.write(fromHex(digest))
     return {
-      put: await this.#put.end(),
+      put: await (this.#isShared ? this.#put.cutRest() : this.#put.end()),
       bodyBytes,
       skeletonBytes: this.#skeleton.sizeBytes,
       listBytes: this.#list.sizeBytes,
       plain: this.#plain.digest('hex') as Digest,
       plainBytes: this.#plainBytes,
     }
+  }
+
+  #announceRest(): void {
+    const restBytes = this.#skeleton.sizeBytes + this.#list.sizeBytes + this.#corrections.sizeBytes + 32
+    if (restBytes <= oneRestBytes) return this.#put.part(restBytes)
+    this.#put.part(this.#skeleton.sizeBytes, true)
+    for (const sizeBytes of this.#groups) this.#put.part(sizeBytes)
+    this.#put.part(this.#corrections.sizeBytes + 32)
   }
 
   /** Never throws. */

@@ -53,6 +53,7 @@ export function nearestParams(spaces: MatchSpaces, deflated: Uint8Array): readon
   for (const params of differenceParams) {
     const maker = new DifferenceMaker(spaces, params, MOST_CORRECTION_BYTES)
     maker.push(deflated)
+    if (maker.isRight) return params
     if (maker.sizeSoFar() < fewest) {
       fewest = maker.sizeSoFar()
       nearest = params

@@ -46,6 +46,7 @@ export class DifferenceMaker implements CorrectionMaker {
   #tokens = 0
   #right = 0
   #wrong: number[] = []
+  #wrongTokens = 0
 
   /** @param mostBytes of corrections, before they are compressed: more, and making ends with InputError 'difference-size' */
   constructor(spaces: MatchSpaces, params: readonly number[], mostBytes: number) {
@@ -82,6 +83,11 @@ export class DifferenceMaker implements CorrectionMaker {
   /** Of a prefix: how many bytes of corrections there are so far. */
   sizeSoFar(): number {
     return this.#out.size + this.#wrong.length * 2
+  }
+
+  /** Every token so far was what zlib's matcher would have chosen. */
+  get isRight(): boolean {
+    return this.#wrongTokens === 0
   }
 
   #token(token: number): void {
@@ -132,6 +138,7 @@ export class DifferenceMaker implements CorrectionMaker {
     if (isRight) this.#right++
     else {
       this.#wrong.push(this.#right, token)
+      this.#wrongTokens++
       this.#right = 0
     }
     this.#predictor.take(token)

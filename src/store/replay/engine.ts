@@ -13,6 +13,8 @@ export interface DeflateEncoder {
   push(bytes: Uint8Array): Uint8Array[]
   /** The rest of the stream. The encoder is used up. */
   end(): Uint8Array[]
+  /** Instead of `end`, where nobody wants the rest: its memory may be another's. */
+  close?(): void
 }
 
 /** An engine's parameters and what it makes of the golden bytes with them: the first 16 hex digits of the stream's SHA-256. */
@@ -28,6 +30,8 @@ export interface DeflateEngine {
   readonly name: string
   /** Every set of parameters that this engine makes recipes with: one not listed here is refused, too, when it is read. */
   readonly golden: readonly Golden[]
+  /** Go's, which writes no operating system into gzip's headers. */
+  readonly isGo?: boolean
   /** How many of the golden bytes it takes until all that this engine does has happened. */
   readonly goldenBytes: number
   /** The likeliest parameters first. The clue is a hint only: headers lie. */

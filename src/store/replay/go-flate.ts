@@ -14,6 +14,7 @@ export function goFlate(golden: readonly Golden[]): DeflateEngine {
     id: 2,
     version: 1,
     name: 'go-flate',
+    isGo: true,
     golden,
     goldenBytes,
     candidates(clue) {

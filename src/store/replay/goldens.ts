@@ -101,6 +101,18 @@ export const nodeZlibGoldens = goldens(`
   9.9 f89d6204743646bd
 `)
 
+export const zlibGoldens = goldens(`
+  1.8 febc9ef0aff47741
+  2.8 928baee76a3f5144
+  3.8 239697b28489c97d
+  4.8 de2f1f0ae989190b
+  5.8 2269fd47424e51dd
+  6.8 646c1388f8a79a6b
+  7.8 f3caf6837eb419d9
+  8.8 678e669d280504df
+  9.8 a9c0287aa0889233
+`)
+
 export const differenceGoldens = goldens(`
   1.0 16db9896cc8423c0
   2.0 2342cabb46cf9df0
@@ -137,5 +149,6 @@ export const allGoldens: readonly (readonly Golden[])[] = [
   pgzipGoldens,
   klauspostGoldens,
   nodeZlibGoldens,
+  zlibGoldens,
   differenceGoldens,
 ]

@@ -7,6 +7,7 @@ export const mostUsed: readonly ReplayRecipe[] = [
   [4, 1, 7], // those of Debian 12
   [1, 9, 8], // Node's zlib, level 9: npm
   [1, 6, 8],
+  [6, 6, 8], // the original zlib, level 6: npm's earlier packages
   [5, 6, 0], // the difference: gzip and others, level 6
   [5, 9, 0],
 ].map(([engine = 0, ...params]) => ({ engine, version: 1, params: Uint8Array.from(params) }))

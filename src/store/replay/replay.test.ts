@@ -83,6 +83,7 @@ test('replay: those that are used most are those that they are meant to be, and 
       'pgzip level 5, revision 1',
       'node-zlib level 9, memLevel 8',
       'node-zlib level 6, memLevel 8',
+      'zlib level 6',
       'difference to level 6, hash 0',
       'difference to level 9, hash 0',
     ],

@@ -24,6 +24,10 @@ export const IDENTIFY_BYTES = 1_500_000
 /** An encoder has said something after so many bytes, and most are wrong by then. */
 const stepBytes = 72 * 1024
 
+/** In gzip's header: what Go's writers say of the system; and npm, at its level, which says so. */
+const unknownOs = 255
+const bestXfl = 2
+
 /** So many that the whole decides between: neighbouring levels differ late. */
 const mostFound = 4
 
@@ -46,14 +50,22 @@ export class Replay {
    */
   identify(input: IdentifyInput): ReplayRecipe[] {
     const found: ReplayRecipe[] = []
-    for (const engine of this.#engines) {
-      for (const params of engine.candidates(input.clue)) {
-        const recipe = recipeOf(engine, params)
-        if (agrees(engine.encoder(recipe.params), input) && this.#holds(engine, recipe)) found.push(recipe)
-        if (found.length === (input.isWhole ? 1 : mostFound)) return found
-      }
+    for (const { engine, params } of this.#candidates(input.clue)) {
+      const recipe = recipeOf(engine, params)
+      if (agrees(engine.encoder(recipe.params), input) && this.#holds(engine, recipe)) found.push(recipe)
+      if (found.length === (input.isWhole ? 1 : mostFound)) break
     }
     return found
+  }
+
+  /** The likeliest parameters of each engine first, then the next ones of each: a stream that was made by the last engine must not wait for all that others never use. */
+  #candidates(clue: GzipClue | null): { readonly engine: DeflateEngine; readonly params: readonly number[] }[] {
+    const isGo = clue === null || (clue.os === unknownOs && clue.xfl !== bestXfl)
+    const ofEngine = (engine: DeflateEngine) => engine.candidates(clue).map((params, rank) => ({ engine, params, rank }))
+    const all = [true, false].flatMap((isFitting) =>
+      this.#engines.filter((engine) => ((engine.isGo ?? false) === isGo) === isFitting).flatMap(ofEngine),
+    )
+    return all.toSorted((a, b) => a.rank - b.rank)
   }
 
   /**
@@ -142,7 +154,11 @@ function agrees(encoder: DeflateEncoder, { plain, isWhole, deflated }: IdentifyI
     return true
   }
   for (let at = 0; at < plain.length; at += stepBytes) {
-    if (!isSame(encoder.push(plain.subarray(at, at + stepBytes)))) return false
+    if (isSame(encoder.push(plain.subarray(at, at + stepBytes)))) continue
+    encoder.close?.()
+    return false
   }
-  return isWhole ? isSame(encoder.end()) && made === deflated.length : made > 0
+  if (isWhole) return isSame(encoder.end()) && made === deflated.length
+  encoder.close?.()
+  return made > 0
 }

@@ -45,6 +45,7 @@ export class ZlibPredictor {
   readonly bytes: Uint8Array
   readonly #config: Config
   readonly #hashKind: number
+  readonly #isExact: boolean
   readonly #spaces: MatchSpaces
   readonly #space: MatchSpace
   /** A place is its index + this; 0 is none, so that the first byte of all is never met, as with zlib. */
@@ -62,11 +63,13 @@ export class ZlibPredictor {
   #nextLength = 0
   #nextDistance = 0
 
-  constructor(spaces: MatchSpaces, level: number, hashKind: number) {
+  /** @param isExact as zlib is: of a hash's places it takes the farthest only where that is the first. Differences were made without that, and are made again so. */
+  constructor(spaces: MatchSpaces, level: number, hashKind: number, isExact = false) {
     const found = configs.get(level)
     if (found === undefined) throw new RangeError(`level ${level}`)
     this.#config = found
     this.#hashKind = hashKind
+    this.#isExact = isExact
     this.#spaces = spaces
     this.#space = spaces.take()
     this.bytes = this.#space.bytes
@@ -166,6 +169,7 @@ export class ZlibPredictor {
       nice,
       far,
       !isGreedy && kind !== hashKinds.four15,
+      this.#isExact,
     )
     this.#noted = Math.max(this.#noted, index + 1)
     if (length === least) return
