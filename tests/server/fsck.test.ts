@@ -148,7 +148,7 @@ test('rows of content are made again', stemmaOnly, async () => {
   const text = await stemma(['fsck', '--rebuild', '--data', server.data])
   assert.match(
     text.stdout,
-    /^rebuilt: 0 contents out of 1 segments, 0 that are stored as they came, 0 rows corrected, 0 LFS objects and 0 blobs held again; of 0 something is nowhere$/m,
+    /^rebuilt: 0 contents out of 1 segments, 0 that are stored as they came, 0 rows corrected, 0 LFS objects and 0 blobs and files of packages held again; of 0 something is nowhere$/m,
   )
 })
 
