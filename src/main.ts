@@ -185,6 +185,9 @@ async function startParts({ config, log, showToken, signal }: StartOptions, endi
   endings.add('listeners', async () => void (await Promise.all([listener.close(), ssh?.close()])), config.drainTimeoutMs + slackMs)
   signal?.throwIfAborted()
   await setServerQuota(database, config.quota.ownerBytes)
+  // A token that was configured is good from the first request on.
+  const isConfigured = config.adminToken !== null
+  if (isConfigured) await ensureAdministrator(database, config.adminToken, systemRandomness)
   // Every place is had before a word is said, and before the token is made that is shown only once.
   if (config.metrics.listen !== null) endings.add('metrics', await listenForMetrics(metrics, config.metrics.listen))
   const sshPlace = config.ssh.listen
@@ -196,7 +199,7 @@ async function startParts({ config, log, showToken, signal }: StartOptions, endi
   )
   reachedAt ||= listening
   if (ssh !== null) log.info({ host: sshPlace?.host, port: ssh.port }, 'taking SSH connections')
-  const secret = await ensureAdministrator(database, config.adminToken, systemRandomness)
+  const secret = isConfigured ? null : await ensureAdministrator(database, null, systemRandomness)
   if (!(await hasWorkingToken(database.queries, administrator, systemClock))) {
     log.warn(`the administrator has no working token; to make one: stemma token create --account ${administrator} --name NAME`)
   }

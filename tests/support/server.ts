@@ -60,7 +60,7 @@ export class Server {
     return `http://127.0.0.1:${this.#port}`
   }
 
-  /** Starts it (again) on its data and port; resolves when it has printed its URL and /health answers. */
+  /** Starts it (again) on its data and port; resolves when it says that it is ready and /health answers. */
   async begin(): Promise<void> {
     if (this.#child !== null) throw new Error('the server runs already')
     const args = ['serve', '--data', this.data, '--listen', `127.0.0.1:${this.#port}`, ...(this.#options.args ?? [])]
@@ -82,7 +82,7 @@ export class Server {
       if (this.#child === child) this.#child = null
     })
     const deadline = performance.now() + (this.#options.startTimeoutMs ?? 120_000)
-    while (!(this.#output.includes(this.#own) && (await this.isHealthy()))) {
+    while (!(this.#output.includes('Stemma is ready at') && (await this.isHealthy()))) {
       if (this.#child !== child) throw new Error(`the server ended while starting:\n${this.#output}`)
       if (performance.now() > deadline) {
         await this.kill()
