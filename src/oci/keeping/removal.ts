@@ -1,37 +1,60 @@
 // Takes everything out of a package, in bounded steps, so that deleting an image of a hundred thousand layers holds nobody up. docs/design/oci-keeping.md.
-import { type Database, type Queries, sql } from '../../db/index.ts'
+import { type Database, type Queries, type RawBuilder, sql } from '../../db/index.ts'
 import { tagsMayGo } from './tag-rules.ts'
 
 const batchRows = 500
 
 /**
  * To be called before the package's row is deleted, which takes what little has come since. What it held is let go with each step; clients see the image shrink.
- * Immutable tags go, too: whoever may delete a package may change their rules.
+ * Immutable tags go, too: whoever may delete a package may change their rules. What is pushed meanwhile stays with all that it names until the row goes: where that
+ * fails, the image is smaller, and whole (simulation, seed 686725285).
  */
 export async function emptyPackage(db: Database, packageId: number, signal?: AbortSignal): Promise<void> {
-  // what names goes before what is named: nothing is ever missing of what is left
-  const steps = [
-    sql`delete from oci_tag where (package_id, name) in (
-      select package_id, name from oci_tag where package_id = ${packageId} order by name limit ${batchRows} for update)`,
-    sql`delete from oci_manifest where (package_id, digest) in (
-      select package_id, digest from oci_manifest where package_id = ${packageId} order by digest limit ${batchRows} for update)`,
-    sql`delete from oci_blob where (package_id, digest) in (
-      select package_id, digest from oci_blob where package_id = ${packageId} order by digest limit ${batchRows} for update)`,
-  ]
-  for (const step of steps) {
-    for (let gone = batchRows; gone === batchRows; ) {
-      signal?.throwIfAborted()
-      gone = await db.transaction(
-        async (tx) => {
-          await tagsMayGo(tx)
-          const { numAffectedRows = 0n } = await step.execute(tx)
-          return Number(numAffectedRows)
-        },
-        { mayRetry: true },
-      )
-    }
-  }
+  await emptyTable(db, packageId, 'oci_tag', signal)
+  // an index goes in one pass, what only it named in the next
+  for (let gone = 1; gone > 0; ) gone = await emptyTable(db, packageId, 'oci_manifest', signal)
+  await emptyTable(db, packageId, 'oci_blob', signal)
   await dropReviews(db.queries, packageId)
+}
+
+const tables = {
+  oci_tag: { key: sql.ref('name'), first: sql`''`, array: sql`text[]`, isNamed: sql`false` },
+  oci_manifest: { key: sql.ref('digest'), first: sql`''::bytea`, array: sql`bytea[]`, isNamed: isNamedAs(sql`p.kind = 'manifest'`) },
+  oci_blob: { key: sql.ref('digest'), first: sql`''::bytea`, array: sql`bytea[]`, isNamed: isNamedAs(sql`p.kind <> 'manifest'`) },
+}
+
+function isNamedAs(kind: RawBuilder<unknown>) {
+  return sql`exists (select from oci_manifest_part p where p.package_id = t.package_id and p.digest = t.digest and ${kind})`
+}
+
+/** One pass over the package's rows, in order: those that no manifest names go. How many. */
+async function emptyTable(db: Database, packageId: number, name: keyof typeof tables, signal?: AbortSignal): Promise<number> {
+  const { key, first, array, isNamed } = tables[name]
+  const table = sql.table(name)
+  let gone = 0
+  for (let after: unknown = null; ; ) {
+    signal?.throwIfAborted()
+    const step = await db.transaction(
+      async (tx) => {
+        await tagsMayGo(tx)
+        // Locked first: a push of what names a row has then ended, and is seen by the next statement, or finds no such row.
+        const { rows } = await sql<{ key: unknown }>`
+          select ${key} as key from ${table} where package_id = ${packageId} and ${key} > ${after === null ? first : after}
+          order by ${key} limit ${batchRows} for update`.execute(tx)
+        const keys = rows.map((row) => row.key)
+        if (keys.length === 0) return { keys, gone: 0 }
+        const { numAffectedRows = 0n } =
+          await sql`delete from ${table} t where package_id = ${packageId} and ${key} = any(${keys}::${array}) and not ${isNamed}`.execute(
+            tx,
+          )
+        return { keys, gone: Number(numAffectedRows) }
+      },
+      { mayRetry: true },
+    )
+    gone += step.gone
+    if (step.keys.length < batchRows) return gone
+    after = step.keys.at(-1)
+  }
 }
 
 /**
