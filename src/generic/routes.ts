@@ -37,7 +37,7 @@ export function registerGeneric(listener: Listener, options: GenericOptions): vo
   // bodies of any type: files are bytes
   const room: RoomOptions = { prefix: '/generic', form, challenge: true, body: { raw: /^/ }, statusOf, rate: 'git' }
   listener.room(room, (routes) => {
-    routes.addHook('onClose', () => downloads.close())
+    routes.addHook('onClose', () => downloads.write())
     const [version, file] = ['/:owner/:package/:version', '/:owner/:package/:version/:file']
     const handled = (handler: Handler) => (request: FastifyRequest, reply: FastifyReply) => handler(registry, request, reply)
     routes.get(version, { config: { access: on('package:read') } }, handled(getIndex))

@@ -53,7 +53,7 @@ export function registerNpm(listener: Listener, options: NpmOptions): void {
   listener.room(room, (routes) => {
     routes.addHook('onClose', async () => {
       await registry.upstreams.close()
-      await Promise.all([...registry.background, registry.downloads.close()])
+      await Promise.all([...registry.background, registry.downloads.write()])
     })
     for (const prefix of registryPrefixes) {
       registerFixed(routes, prefix)

@@ -67,7 +67,7 @@ export function registerOci(listener: Listener, { upstreams, ...options }: OciOp
   }
   listener.room(room, (routes) => {
     routes.addHook('onRequest', async (_request, reply) => void reply.headers(versionHeader))
-    routes.addHook('onClose', async () => void (await Promise.all([...registry.background, pulls.close()])))
+    routes.addHook('onClose', async () => void (await Promise.all([...registry.background, pulls.write()])))
     if (upstreams !== undefined) joinUpstreams(routes, registry, upstreams)
     registerWhole(routes, registry)
     registerPasses(routes, registry)

@@ -254,7 +254,7 @@ test('pulls are counted in memory and written together, by manifest and day', as
   assert.deepEqual(await counted(), { pull_count: 0, pulled: false, days: 0 })
   await pulls.write()
   pulls.count(one.id, textOf(one.last))
-  await pulls.close()
+  await pulls.write()
   assert.deepEqual(await counted(), { pull_count: 4, pulled: true, days: 4 })
 })
 
@@ -271,7 +271,7 @@ test('pulls that can’t be written are written later', async () => {
   pulls.count(one.id, textOf(one.last))
   await pulls.write()
   isDown = false
-  await pulls.close()
+  await pulls.write()
   const { rows } = await sql<{ n: number }>`select pull_count::float8 as n from oci_manifest where package_id = ${one.id}`.execute(
     db().queries,
   )
