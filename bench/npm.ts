@@ -11,18 +11,13 @@ import { type NpmContender, startPeer, startStemma } from './npm/contenders.ts'
 import { bodiesFor, type Line, lines, NpmClient, prepare } from './npm/lines.ts'
 import type { PublishBody } from './npm/material.ts'
 import { profileEnvironment, profileHints } from './profile.ts'
-import { conditions, markdownTable, median, short } from './table.ts'
+import { type Round, Rounds } from './rounds.ts'
+import { conditions, markdownTable, short } from './table.ts'
 
 const args = benchArguments(['alone', 'profile'], ['peer', 'line', 'seconds'])
 const wanted = lines.filter(({ name }) => args.values('line').length === 0 || args.values('line').some((word) => name.includes(word)))
 const roundMs = Number(args.values('seconds')[0] ?? 4) * 1000
 const mib = 1 << 20
-
-interface Round {
-  readonly perSecond: number
-  readonly cpuMs: number
-  readonly timesMs: readonly number[]
-}
 
 /** Every client has one request under way until the time is over, or what there is to publish is published. */
 async function run(contender: NpmContender, line: Line, lengthMs: number, bodies: readonly PublishBody[]): Promise<Round> {
@@ -49,51 +44,6 @@ async function run(contender: NpmContender, line: Line, lengthMs: number, bodies
   return { perSecond: (timesMs.length / elapsedMs) * 1000, cpuMs: (contender.cpuMs() - cpuBefore) / timesMs.length, timesMs }
 }
 
-function p99(rounds: readonly Round[]): number {
-  const all = rounds.flatMap(({ timesMs }) => timesMs).toSorted((a, b) => a - b)
-  return all[Math.floor(all.length * 0.99)] ?? Number.NaN
-}
-
-interface Figures {
-  readonly perSecond: number
-  readonly cpuMs: number
-  readonly p50: number
-  readonly p99: number
-}
-
-function figures(rounds: readonly Round[]): Figures {
-  return {
-    perSecond: median(rounds.map((round) => round.perSecond)),
-    cpuMs: median(rounds.map((round) => round.cpuMs)),
-    p50: median(rounds.flatMap(({ timesMs }) => timesMs)),
-    p99: p99(rounds),
-  }
-}
-
-type Measured = ReadonlyMap<string, ReadonlyMap<string, readonly Round[]>>
-
-function table(contenders: readonly NpmContender[], measured: Measured): string {
-  const rows = wanted.map(({ name: line, clients }) => {
-    const all = contenders.map((contender) => figures(measured.get(contender.name)?.get(line) ?? []))
-    const [mine, ...peers] = all as [Figures, ...Figures[]]
-    const cells = all.map(({ perSecond, p50, p99: slow, cpuMs }) => `${short(perSecond)}; ${short(p50)} / ${short(slow)}; ${short(cpuMs)}`)
-    const [fastest, quickest, leanest] = [
-      Math.max(...peers.map((one) => one.perSecond)),
-      Math.min(...peers.map((one) => one.p99)),
-      Math.min(...peers.map((one) => one.cpuMs)),
-    ]
-    return [
-      `${line}, ${clients} clients`,
-      ...cells,
-      `**${short(mine.perSecond / fastest)}**`,
-      short(mine.p99 / quickest),
-      short(mine.cpuMs / leanest),
-    ]
-  })
-  const head = ['work', ...contenders.map(({ name }) => name), 'throughput ÷ peer', 'p99 ÷ peer', 'CPU ÷ peer']
-  return markdownTable(head, rows)
-}
-
 interface MemoryPoint {
   readonly when: string
   readonly of: readonly { readonly ownBytes: number; readonly databaseBytes: number | null }[]
@@ -109,7 +59,7 @@ function memoryTable(contenders: readonly NpmContender[], points: readonly Memor
 }
 
 /** After each round, so that a run that is ended leaves what it had. */
-function write(contenders: readonly NpmContender[], measured: Measured, points: readonly MemoryPoint[], rounds: number): void {
+function write(contenders: readonly NpmContender[], measured: Rounds, points: readonly MemoryPoint[], rounds: number): void {
   const date = new Date().toISOString().slice(0, 10)
   const text = [
     `# The npm registry beside Verdaccio\n\n${date}, \`bench/npm.ts\`, ${rounds} rounds of ${roundMs / 1000} s for each line after one that warms, medians; load of the machine at the end: ${loadavg().map(short).join(', ')}\n`,
@@ -117,7 +67,10 @@ function write(contenders: readonly NpmContender[], measured: Measured, points: 
     ...contenders.map(({ name, version }) => `- ${name}: ${version}`),
     '\nEach cell: requests a second; p50 / p99 in ms; processor time of the server for each request in ms (Stemma with its PostgreSQL).',
     'Stemma’s packages are private: it checks a token and a role in each request. What the peer has anyone may read. Documents are asked for with gzip, as npm does.\n',
-    table(contenders, measured),
+    measured.table(
+      contenders.map(({ name }) => name),
+      wanted,
+    ),
     `\n${memoryTable(contenders, points)}\n`,
     'PostgreSQL’s processes share memory, which is counted for each of them.\n',
   ].join('\n')
@@ -138,19 +91,14 @@ try {
   remember('just started')
   for (const contender of contenders) await prepare(contender)
   remember('214 versions later')
-  const measured = new Map(contenders.map((contender) => [contender.name, new Map<string, Round[]>()]))
+  const measured = new Rounds()
   for (let round = -1; round < args.runs; round++) {
     for (const line of wanted) {
       const bodies = bodiesFor(line)
       for (let at = 0; at < contenders.length; at++) {
         const contender = contenders[(at + round + 1) % contenders.length] as NpmContender
         const done = await run(contender, line, round < 0 ? Math.min(roundMs, 2000) : roundMs, bodies)
-        if (round < 0) continue // a first round warms all of them
-        const rounds = measured.get(contender.name) as Map<string, Round[]>
-        rounds.set(line.name, [...(rounds.get(line.name) ?? []), done])
-        console.log(
-          `${round} ${line.name} ${contender.name}: ${short(done.perSecond)}/s, p99 ${short(p99([done]))} ms, CPU ${short(done.cpuMs)} ms`,
-        )
+        if (round >= 0) measured.add(contender.name, line.name, done) // a first round warms all of them
       }
     }
     if (round < 0) continue

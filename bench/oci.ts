@@ -12,16 +12,11 @@ import { type Registry, startPeer, startStemma } from './oci/contenders.ts'
 import { type Line, lines, prepare, type Stand } from './oci/lines.ts'
 import { Material, Worker } from './oci/work.ts'
 import { profileEnvironment, profileHints } from './profile.ts'
-import { conditions, markdownTable, median, short } from './table.ts'
+import { type Round, Rounds } from './rounds.ts'
+import { conditions, short } from './table.ts'
 
 const args = benchArguments(['alone', 'peers-only', 'profile'], ['peer', 'line'])
 const wanted = lines.filter(({ name }) => args.values('line').length === 0 || args.values('line').some((word) => name.includes(word)))
-
-interface Round {
-  readonly perSecond: number
-  readonly cpuMs: number
-  readonly timesMs: readonly number[]
-}
 
 /** Every client has one operation under way until all are done. */
 async function run(registry: Registry, line: Line, stand: Stand, material: Material): Promise<Round> {
@@ -45,61 +40,8 @@ async function run(registry: Registry, line: Line, stand: Stand, material: Mater
   return { perSecond: (line.operations / elapsedMs) * 1000, cpuMs: (registry.cpuMs() - cpuBefore) / line.operations, timesMs }
 }
 
-function p99(rounds: readonly Round[]): number {
-  const all = rounds.flatMap(({ timesMs }) => timesMs).toSorted((a, b) => a - b)
-  return all[Math.floor(all.length * 0.99)] ?? Number.NaN
-}
-
-interface Figures {
-  readonly perSecond: number
-  readonly cpuMs: number
-  readonly p50: number
-  readonly p99: number
-}
-
-function figures(rounds: readonly Round[]): Figures {
-  return {
-    perSecond: median(rounds.map((round) => round.perSecond)),
-    cpuMs: median(rounds.map((round) => round.cpuMs)),
-    p50: median(rounds.flatMap(({ timesMs }) => timesMs)),
-    p99: p99(rounds),
-  }
-}
-
-function report(registries: readonly Registry[], measured: ReadonlyMap<string, ReadonlyMap<string, readonly Round[]>>): string {
-  const [own, ...peers] = registries
-  const name = own?.name ?? ''
-  const tables: string[][] = []
-  for (const { name: line, clients } of wanted) {
-    const of = new Map(registries.map((registry) => [registry.name, figures(measured.get(registry.name)?.get(line) ?? [])]))
-    const mine = of.get(name)
-    if (mine === undefined) continue
-    const others = peers.map((peer) => of.get(peer.name)).filter((one) => one !== undefined)
-    const fastest = Math.max(...others.map((one) => one.perSecond))
-    const leanest = Math.min(...others.map((one) => one.cpuMs))
-    const quickest = Math.min(...others.map((one) => one.p99))
-    const cells = registries.map((registry) => {
-      const { perSecond, p50, p99: slow, cpuMs } = of.get(registry.name) as Figures
-      return `${short(perSecond)}; ${short(p50)} / ${short(slow)}; ${short(cpuMs)}`
-    })
-    tables.push([
-      `${line}, ${clients} clients`,
-      ...cells,
-      `**${(mine.perSecond / fastest).toFixed(2)}**`,
-      (mine.p99 / quickest).toFixed(2),
-      (mine.cpuMs / leanest).toFixed(2),
-    ])
-  }
-  const head = ['work', ...registries.map((registry) => registry.name), 'throughput ÷ best peer', 'p99 ÷ best peer', 'CPU ÷ best peer']
-  return markdownTable(head, tables)
-}
-
 /** After each round, so that a run that is ended leaves what it had. */
-function write(
-  registries: readonly Registry[],
-  measured: ReadonlyMap<string, ReadonlyMap<string, readonly Round[]>>,
-  rounds: number,
-): void {
+function write(registries: readonly Registry[], measured: Rounds, rounds: number): void {
   const date = new Date().toISOString().slice(0, 10)
   const text = [
     `# The OCI registry beside others\n\n${date}, \`bench/oci.ts\`, ${rounds} rounds after one that warms, medians; load of the machine at the end: ${loadavg().map(short).join(', ')}\n`,
@@ -107,7 +49,10 @@ function write(
     ...registries.map(({ name, version }) => `- ${name}: ${version}`),
     '\nEach cell: operations a second; p50 / p99 in ms; processor time of the server for each operation in ms (Stemma with its PostgreSQL).',
     'A push is five requests under a new name, a pull six, as zb does them. Stemma checks a token in each request; the others have no authentication.\n',
-    report(registries, measured),
+    measured.table(
+      registries.map(({ name }) => name),
+      wanted,
+    ),
     '',
   ].join('\n')
   if (rounds === args.runs) console.log(text)
@@ -125,18 +70,13 @@ try {
   const material = new Material()
   const stands = new Map<Registry, Stand>()
   for (const registry of registries) stands.set(registry, await prepare(registry, material))
-  const measured = new Map(registries.map((registry) => [registry.name, new Map<string, Round[]>()]))
+  const measured = new Rounds()
   for (let round = -1; round < args.runs; round++) {
     for (const line of wanted) {
       for (let at = 0; at < registries.length; at++) {
         const registry = registries[(at + round + 1) % registries.length] as Registry
         const done = await run(registry, line, stands.get(registry) as Stand, material)
-        if (round < 0) continue // a first round warms all of them
-        const rounds = measured.get(registry.name) as Map<string, Round[]>
-        rounds.set(line.name, [...(rounds.get(line.name) ?? []), done])
-        console.log(
-          `${round} ${line.name} ${registry.name}: ${short(done.perSecond)}/s, p99 ${short(p99([done]))} ms, CPU ${short(done.cpuMs)} ms`,
-        )
+        if (round >= 0) measured.add(registry.name, line.name, done) // a first round warms all of them
       }
     }
     if (round >= 0) write(registries, measured, round + 1)
