@@ -5,8 +5,7 @@ import type { FormatRoom, FormatVersion, PackageFigures, ToldFacts } from '../pa
 import { deleteVersion } from './browse/image-deletion.ts'
 import { imagePulls, imageSizes } from './browse/image-figures.ts'
 import { countTags, countVersions, listManifests, manifestById, type ManifestRow } from './browse/image-rows.ts'
-import { holdBlobs } from './keeping/kept-blobs.ts'
-import { checkBlobs } from './keeping/kept-content.ts'
+import { checkBlobs, holdBlobs } from './keeping/kept-content.ts'
 import { emptyPackage } from './keeping/removal.ts'
 import { ociUpstreams } from './upstream/oci-upstreams.ts'
 

@@ -5,8 +5,7 @@ import { after, before, test } from 'node:test'
 import { type ContentHost, contentHost } from '../../../tests/support/content.ts'
 import { makePackage } from '../../../tests/support/oci-rows.ts'
 import { sql } from '../../db/index.ts'
-import { holdBlobs } from './kept-blobs.ts'
-import { type BlobFinding, checkBlobs } from './kept-content.ts'
+import { type BlobFinding, checkBlobs, holdBlobs } from './kept-content.ts'
 
 let host: ContentHost
 before(async () => {

@@ -5,7 +5,7 @@ import { sql } from '../../db/index.ts'
 import { rebuildStore } from '../../store/index.ts'
 import { contentHost, type ContentHost, pieces, read } from '../../../tests/support/content.ts'
 import { noise } from '../../../tests/support/seeded.ts'
-import { holdBlobs } from './kept-blobs.ts'
+import { holdBlobs } from './kept-content.ts'
 
 let host: ContentHost
 before(async () => {
